@@ -1,0 +1,1 @@
+"""Conversations, sending and receiving: pure decisions, no I/O."""

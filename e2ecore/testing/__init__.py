@@ -1,0 +1,1 @@
+"""For app developers: an in-process relay with faults, seeded randomness, a virtual clock."""

@@ -1,0 +1,1 @@
+"""The relay client: connect, authenticate, resume, back off."""

@@ -1,0 +1,1 @@
+"""The account chain: entries, rules and the state they add up to."""

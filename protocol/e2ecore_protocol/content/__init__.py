@@ -1,0 +1,1 @@
+"""What clients say inside the ciphertext. The relay never imports this."""

@@ -1,0 +1,1 @@
+"""What a client and the relay say to each other."""

@@ -1,0 +1,1 @@
+"""Embedded: one encrypted SQLite file, one process."""

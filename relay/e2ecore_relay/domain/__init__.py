@@ -1,0 +1,1 @@
+"""Pure: what the relay decides, and the ports it needs."""
