@@ -1,0 +1,75 @@
+"""Rules that no linter knows."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import e2ecore
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("e2ecore", "protocol", "relay", "cli_demo", "benchmarks", "tools", "tests")
+MAX_MODULE_LINES = 400
+MAX_FUNCTION_LINES = 40
+SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+PRODUCT = [path for path in SOURCES if path.relative_to(ROOT).parts[0] != "tests"]
+
+
+def name_of(path: object) -> str:
+    return str(path.relative_to(ROOT)) if isinstance(path, Path) else str(path)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_module_fits_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_MODULE_LINES
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=name_of)
+def test_function_fits_on_one_screen(path: Path) -> None:
+    """Lines of code count; the docstring does not."""
+    too_long = [
+        f"{node.name}: {length}"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (length := code_lines(node)) > MAX_FUNCTION_LINES
+    ]
+    assert too_long == []
+
+
+def code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    total = (node.end_lineno or node.lineno) - node.lineno + 1
+    first = node.body[0]
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+        total -= (first.end_lineno or first.lineno) - first.lineno + 1
+    return total
+
+
+def test_no_module_is_called_utils() -> None:
+    vague = {"util", "utils", "helpers", "common", "misc"}
+    assert [path for path in SOURCES if path.stem in vague] == []
+
+
+def test_every_public_name_is_documented() -> None:
+    documented = set(re.findall(r"`(\w+)`", (ROOT / "docs/api.md").read_text()))
+    assert set(e2ecore.__all__) - documented == set()
+
+
+def test_no_path_of_a_build_machine_is_in_the_project() -> None:
+    listed = subprocess.run(
+        ["git", "grep", "-nIE", r"/(work|farm)/|/root/", "--", ".", ":!*.lock"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    own = Path(__file__).name
+    assert [line for line in listed.stdout.splitlines() if own not in line] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_document_links_lead_somewhere(name: str) -> None:
+    text = (ROOT / name).read_text()
+    targets = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    assert [target for target in targets if not (ROOT / target).exists()] == []

@@ -1,0 +1,1 @@
+"""Generators of checked-in documents; each has a test that its output is current."""
