@@ -1,7 +1,8 @@
 """SIGKILL of sender, receiver and relay at random points, 200 times.
 
-Every accepted message arrives exactly once, in order, nothing acknowledged is lost, and no generation of
-a sender's ratchet is used for two messages (the receiver would refuse the second, and miss a number).
+Every accepted message arrives exactly once, in order, nothing acknowledged is lost, and no
+generation of a sender's ratchet is used for two messages: the receiver would refuse the second,
+and miss a number.
 """
 
 import random  # noqa: TID251

@@ -87,7 +87,7 @@ class Device:
                 return texts
             before = page.before
 
-    async def caught_up(self, request: Request) -> object:
+    async def caught_up(self, _request: Request) -> object:
         """Wait until everything at the relay was read."""
         await self._engine.caught_up()
         return None
