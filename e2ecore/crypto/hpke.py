@@ -1,0 +1,155 @@
+"""Hybrid public key encryption, base mode, one message per encapsulation.
+
+Spec: RFC 9180 §6 (Single-Shot APIs). The whole of seal and open runs inside ``cryptography`` where
+no associated data is wanted, which is what MLS does. Associated data and the exporter
+(RFC 9180 §5.3 (Secret Export)) take the written-out way over encapsulation and key schedule.
+
+Encapsulation draws its randomness from the cryptographic library: ML-KEM offers no other door.
+"""
+
+from typing import Final, NamedTuple, final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, Suite
+
+from e2ecore.crypto.aead import Aead
+from e2ecore.crypto.errors import DecryptionError, InvalidKeyError
+from e2ecore.crypto.hashes import Hash
+from e2ecore.crypto.kem import (
+    HpkeKeyPair,
+    HpkePrivateKey,
+    Kem,
+    LabeledKdf,
+)
+from e2ecore.crypto.rng import Rng
+
+_KDFS: Final = {1: KDF.HKDF_SHA256, 2: KDF.HKDF_SHA384, 3: KDF.HKDF_SHA512}
+_AEADS: Final = {1: AEAD.AES_128_GCM, 2: AEAD.AES_256_GCM, 3: AEAD.CHACHA20_POLY1305}
+_BASE_MODE: Final = b"\0"
+
+
+class KeySchedule(NamedTuple):
+    """What both sides derive from one shared secret.
+
+    Spec: RFC 9180 §5.1 (Creating the Encryption Context).
+    """
+
+    key: bytes
+    base_nonce: bytes
+    exporter_secret: bytes
+
+
+@final
+class Hpke:
+    """One choice of KEM, KDF and AEAD."""
+
+    __slots__ = ("_kdf", "_suite", "aead", "hash", "kem")
+
+    def __init__(self, kem: Kem, hash_: Hash, aead: Aead) -> None:
+        self.kem: Final = kem
+        self.hash: Final = hash_
+        self.aead: Final = aead
+        self._suite = Suite(kem.enum, _KDFS[hash_.kdf_id], _AEADS[aead.hpke_id])
+        numbers = (kem.code, hash_.kdf_id, aead.hpke_id)
+        suite_id = b"HPKE" + b"".join(number.to_bytes(2, "big") for number in numbers)
+        self._kdf = LabeledKdf(hash_, suite_id)
+
+    def generate(self, rng: Rng) -> HpkeKeyPair:
+        """Return a fresh key pair."""
+        return self.kem.generate(rng)
+
+    def derive_key_pair(self, ikm: bytes) -> HpkeKeyPair:
+        """Return the key pair that belongs to this input keying material, always the same."""
+        return self.kem.derive_key_pair(ikm)
+
+    def check_public(self, public: bytes) -> None:
+        """Refuse what cannot be a public key.
+
+        Raises:
+            InvalidKeyError: Wrong size, not on the curve, or not reduced.
+        """
+        self.kem.load_public(public)
+
+    def seal(self, public: bytes, info: bytes, aad: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+        """Encrypt to the owner of ``public``; return the encapsulated key and the ciphertext.
+
+        Raises:
+            InvalidKeyError: The public key is unusable.
+        """
+        if aad:
+            secret, enc = self.kem.encapsulate(public)
+            keys = self.schedule(secret, info)
+            return enc, self.aead.seal(keys.key, keys.base_nonce, plaintext, aad)
+        try:
+            sealed = self._suite.encrypt(plaintext, self.kem.load_public(public), info)
+        except ValueError:
+            raise InvalidKeyError("a public key of low order") from None
+        size = self.kem.enc_size
+        return sealed[:size], sealed[size:]
+
+    def open(
+        self, enc: bytes, private: HpkePrivateKey, info: bytes, aad: bytes, ciphertext: bytes
+    ) -> bytes:
+        """Decrypt what was sealed to the public half of ``private``.
+
+        Raises:
+            DecryptionError: It was not, or ``info``, ``aad`` or the ciphertext differ.
+        """
+        if len(enc) != self.kem.enc_size:
+            raise DecryptionError("the encapsulated key has a wrong size")
+        if aad:
+            keys = self.schedule(self._decapsulate(enc, private), info)
+            return self.aead.open(keys.key, keys.base_nonce, ciphertext, aad)
+        handle = private.handle(self.kem.load_private)
+        try:
+            return self._suite.decrypt(enc + ciphertext, handle, info)
+        except (InvalidTag, ValueError):
+            raise DecryptionError("not authentic") from None
+
+    def export_sender(
+        self, public: bytes, info: bytes, context: bytes, size: int
+    ) -> tuple[bytes, bytes]:
+        """Return an encapsulated key and the secret of ``size`` bytes that its receiver can export.
+
+        Raises:
+            InvalidKeyError: The public key is unusable.
+        """
+        secret, enc = self.kem.encapsulate(public)
+        return enc, self.export(self.schedule(secret, info), context, size)
+
+    def export_receiver(
+        self, enc: bytes, private: HpkePrivateKey, info: bytes, context: bytes, size: int
+    ) -> bytes:
+        """Return the secret that ``export_sender`` made together with ``enc``.
+
+        Raises:
+            DecryptionError: ``enc`` is not an encapsulated key of this KEM.
+        """
+        if len(enc) != self.kem.enc_size:
+            raise DecryptionError("the encapsulated key has a wrong size")
+        return self.export(self.schedule(self._decapsulate(enc, private), info), context, size)
+
+    def schedule(self, shared_secret: bytes, info: bytes) -> KeySchedule:
+        """Derive key, nonce and exporter secret from what a KEM agreed on."""
+        kdf = self._kdf
+        psk_id_hash = kdf.extract(b"", b"psk_id_hash", b"")
+        context = _BASE_MODE + psk_id_hash + kdf.extract(b"", b"info_hash", info)
+        secret = kdf.extract(shared_secret, b"secret", b"")
+        return KeySchedule(
+            kdf.expand(secret, b"key", context, self.aead.key_size),
+            kdf.expand(secret, b"base_nonce", context, self.aead.nonce_size),
+            kdf.expand(secret, b"exp", context, self.hash.size),
+        )
+
+    def export(self, keys: KeySchedule, context: bytes, size: int) -> bytes:
+        """Return ``size`` bytes bound to ``context`` (RFC 9180 §5.3 (Secret Export))."""
+        return self._kdf.expand(keys.exporter_secret, b"sec", context, size)
+
+    def _decapsulate(self, enc: bytes, private: HpkePrivateKey) -> bytes:
+        try:
+            return self.kem.decapsulate(enc, private)
+        except InvalidKeyError:
+            raise DecryptionError("the encapsulated key is unusable") from None
+
+
+__all__ = ["Hpke", "HpkeKeyPair", "HpkePrivateKey", "KeySchedule"]

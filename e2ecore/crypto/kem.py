@@ -1,0 +1,138 @@
+"""What every key encapsulation mechanism of HPKE offers.
+
+Spec: RFC 9180 §4 (Cryptographic Dependencies).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
+from cryptography.hazmat.primitives.hpke import (
+    KEM,
+    MLKEM768X25519PrivateKey,
+    MLKEM768X25519PublicKey,
+)
+
+from e2ecore.crypto import hkdf
+from e2ecore.crypto.hashes import Hash
+from e2ecore.crypto.rng import Rng
+from e2ecore.crypto.secret import Secret
+
+PrivateHandle: TypeAlias = (
+    x25519.X25519PrivateKey | ec.EllipticCurvePrivateKey | MLKEM768X25519PrivateKey
+)
+PublicHandle: TypeAlias = (
+    x25519.X25519PublicKey | ec.EllipticCurvePublicKey | MLKEM768X25519PublicKey
+)
+
+_VERSION: Final = b"HPKE-v1"
+
+
+class HpkePrivateKey(Secret):
+    """A private key as it is stored. Its expanded form lives as long as this object."""
+
+    __slots__ = ("_handle",)
+    _handle: PrivateHandle
+
+    def handle(self, load: Callable[[bytes], PrivateHandle]) -> PrivateHandle:
+        """Return the expanded key, made by ``load`` at the first call."""
+        try:
+            known = self._handle
+        except AttributeError:
+            known = load(self.raw)
+            object.__setattr__(self, "_handle", known)
+        return known
+
+
+class HpkeKeyPair(NamedTuple):
+    """A private key and the encoded public key that belongs to it."""
+
+    private: HpkePrivateKey
+    public: bytes
+
+
+class Kem(ABC):
+    """One mechanism. Public keys and encapsulated keys are the byte strings that travel."""
+
+    __slots__ = ("code", "enc_size", "enum", "public_size")
+
+    def __init__(self, code: int, enum: KEM, public_size: int, enc_size: int) -> None:
+        self.code: Final = code
+        """The number in RFC 9180 §7.1 (Key Encapsulation Mechanisms (KEMs))."""
+        self.enum: Final = enum
+        self.public_size: Final = public_size
+        """Bytes of an encoded public key."""
+        self.enc_size: Final = enc_size
+        """Bytes of an encapsulated key."""
+
+    def generate(self, rng: Rng) -> HpkeKeyPair:
+        """Return a fresh key pair."""
+        return self.derive_key_pair(rng(32))
+
+    @abstractmethod
+    def derive_key_pair(self, ikm: bytes) -> HpkeKeyPair:
+        """Return the key pair that belongs to this input keying material, always the same."""
+
+    @abstractmethod
+    def load_private(self, raw: bytes) -> PrivateHandle:
+        """Expand a stored private key.
+
+        Raises:
+            KeyMaterialError: These bytes are no private key.
+        """
+
+    @abstractmethod
+    def load_public(self, public: bytes) -> PublicHandle:
+        """Decode and check a public key.
+
+        Raises:
+            InvalidKeyError: Wrong size, not on the curve, or not reduced.
+        """
+
+    @abstractmethod
+    def public_of(self, private: HpkePrivateKey) -> bytes:
+        """Return the encoded public key of a private one."""
+
+    @abstractmethod
+    def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
+        """Return a fresh shared secret and its encapsulation for the owner of ``public``.
+
+        Raises:
+            InvalidKeyError: The public key is unusable, or leads to an all-zero secret.
+        """
+
+    @abstractmethod
+    def decapsulate(self, enc: bytes, private: HpkePrivateKey) -> bytes:
+        """Return the shared secret.
+
+        Raises:
+            InvalidKeyError: ``enc`` is unusable, or leads to an all-zero secret.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledKdf:
+    """HKDF with everything bound to one suite.
+
+    Spec: RFC 9180 §4 (Cryptographic Dependencies).
+    """
+
+    hash: Hash
+    suite_id: bytes
+    """Names the KEM, or the whole HPKE suite."""
+
+    def extract(self, salt: bytes, label: bytes, ikm: bytes) -> bytes:
+        """LabeledExtract: ``hash.size`` bytes."""
+        return hkdf.extract(salt, _VERSION + self.suite_id + label + ikm, self.hash)
+
+    def expand(self, prk: bytes, label: bytes, info: bytes, size: int) -> bytes:
+        """LabeledExpand: ``size`` bytes."""
+        prefix = size.to_bytes(2, "big") + _VERSION + self.suite_id + label
+        return hkdf.expand(prk, prefix + info, size, self.hash)
+
+    def extract_and_expand(self, dh: bytes, context: bytes) -> bytes:
+        """ExtractAndExpand of RFC 9180 §4.1 (DH-Based KEM (DHKEM)): ``hash.size`` bytes."""
+        prk = self.extract(b"", b"eae_prk", dh)
+        return self.expand(prk, b"shared_secret", context, self.hash.size)

@@ -1,0 +1,82 @@
+"""DHKEM(X25519, HKDF-SHA256). Spec: RFC 9180 §4.1 (DH-Based KEM (DHKEM))."""
+
+from typing import Final, final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hpke import KEM
+from nacl.bindings import crypto_scalarmult_base
+
+from e2ecore.crypto.errors import InvalidKeyError, KeyMaterialError
+from e2ecore.crypto.hashes import SHA256
+from e2ecore.crypto.kem import HpkeKeyPair, HpkePrivateKey, Kem, LabeledKdf
+
+KEY_BYTES: Final = 32
+_KDF: Final = LabeledKdf(SHA256, b"KEM\x00\x20")
+
+
+def load_private(raw: bytes) -> X25519PrivateKey:
+    """Return the key object of 32 stored bytes.
+
+    Raises:
+        KeyMaterialError: They are not 32.
+    """
+    if len(raw) != KEY_BYTES:
+        raise KeyMaterialError("an X25519 private key has 32 bytes")
+    return X25519PrivateKey.from_private_bytes(raw)
+
+
+def load_public(public: bytes) -> X25519PublicKey:
+    """Return the key object of 32 received bytes.
+
+    Raises:
+        InvalidKeyError: They are not 32.
+    """
+    if len(public) != KEY_BYTES:
+        raise InvalidKeyError("an X25519 public key has 32 bytes")
+    return X25519PublicKey.from_public_bytes(public)
+
+
+def exchange(private: X25519PrivateKey, public: bytes) -> bytes:
+    """Return the Diffie-Hellman secret.
+
+    Raises:
+        InvalidKeyError: The secret is all zeros: the public key has low order
+            (RFC 7748 §6.1 (Curve25519)).
+    """
+    try:
+        return private.exchange(load_public(public))
+    except ValueError:
+        raise InvalidKeyError("an X25519 public key of low order") from None
+
+
+@final
+class _DhKemX25519(Kem):
+    __slots__ = ()
+
+    def derive_key_pair(self, ikm: bytes) -> HpkeKeyPair:
+        prk = _KDF.extract(b"", b"dkp_prk", ikm)
+        raw = _KDF.expand(prk, b"sk", b"", KEY_BYTES)
+        return HpkeKeyPair(HpkePrivateKey(raw), crypto_scalarmult_base(raw))
+
+    def load_private(self, raw: bytes) -> X25519PrivateKey:
+        return load_private(raw)
+
+    def load_public(self, public: bytes) -> X25519PublicKey:
+        return load_public(public)
+
+    def public_of(self, private: HpkePrivateKey) -> bytes:
+        return load_private(private.raw).public_key().public_bytes_raw()
+
+    def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
+        ephemeral = X25519PrivateKey.generate()
+        enc = ephemeral.public_key().public_bytes_raw()
+        secret = exchange(ephemeral, public)
+        return _KDF.extract_and_expand(secret, enc + public), enc
+
+    def decapsulate(self, enc: bytes, private: HpkePrivateKey) -> bytes:
+        key = load_private(private.raw)
+        context = enc + key.public_key().public_bytes_raw()
+        return _KDF.extract_and_expand(exchange(key, enc), context)
+
+
+DHKEM_X25519: Final[Kem] = _DhKemX25519(0x0020, KEM.X25519, KEY_BYTES, KEY_BYTES)

@@ -1,0 +1,106 @@
+"""Every use of a primitive in MLS carries a label: nothing made for one purpose fits another.
+
+Spec: RFC 9420 §5.1.2 (Signing), RFC 9420 §5.1.3 (Public Key Encryption),
+RFC 9420 §5.2 (Hash-Based Identifiers), RFC 9420 §8 (Key Schedule) and RFC 9420 §9 (Secret Tree).
+The suite comes first; labels are text without the "MLS 1.0 " in front.
+"""
+
+from functools import lru_cache
+
+from e2ecore.crypto import hkdf
+from e2ecore.crypto.hpke import HpkePrivateKey
+from e2ecore.crypto.signing import SigningKey
+from e2ecore.crypto.suites import CipherSuite
+from e2ecore.mls.codec import opaque, u16, u32
+
+
+@lru_cache(maxsize=256)
+def _prefix(label: str) -> bytes:
+    return opaque(b"MLS 1.0 " + label.encode())
+
+
+@lru_cache(maxsize=256)
+def _kdf_prefix(label: str, size: int) -> bytes:
+    return u16(size) + opaque(b"MLS 1.0 " + label.encode())
+
+
+def ref_hash(suite: CipherSuite, label: str, value: bytes) -> bytes:
+    """RefHash of RFC 9420 §5.2 (Hash-Based Identifiers): ``suite.nh`` bytes.
+
+    Unlike all others, this label is written out in full, "MLS 1.0 " included.
+    """
+    return suite.hash.digest(opaque(label.encode()) + opaque(value))
+
+
+def expand_with_label(
+    suite: CipherSuite, secret: bytes, label: str, context: bytes, size: int
+) -> bytes:
+    """ExpandWithLabel of RFC 9420 §8 (Key Schedule): ``size`` bytes."""
+    info = _kdf_prefix(label, size) + opaque(context)
+    if size <= suite.nh:
+        return suite.hash.hmac(secret, info + b"\1")[:size]
+    return hkdf.expand(secret, info, size, suite.hash)
+
+
+def derive_secret(suite: CipherSuite, secret: bytes, label: str) -> bytes:
+    """DeriveSecret of RFC 9420 §8 (Key Schedule): ``suite.nh`` bytes."""
+    return suite.hash.hmac(secret, _kdf_prefix(label, suite.nh) + b"\0\1")
+
+
+def derive_tree_secret(
+    suite: CipherSuite, secret: bytes, label: str, generation: int, size: int
+) -> bytes:
+    """DeriveTreeSecret of RFC 9420 §9 (Secret Tree): ``size`` bytes."""
+    return expand_with_label(suite, secret, label, u32(generation), size)
+
+
+def sign_with_label(key: SigningKey, label: str, content: bytes) -> bytes:
+    """SignWithLabel of RFC 9420 §5.1.2 (Signing)."""
+    return key.sign(_prefix(label) + opaque(content))
+
+
+def signed_bytes(label: str, content: bytes) -> bytes:
+    """Return what a signature with this label covers, for callers that verify many at once."""
+    return _prefix(label) + opaque(content)
+
+
+def verify_with_label(
+    suite: CipherSuite, public: bytes, label: str, content: bytes, signature: bytes
+) -> None:
+    """VerifyWithLabel of RFC 9420 §5.1.2 (Signing).
+
+    Raises:
+        SignatureError: The signature is not valid.
+    """
+    suite.signature.verify(public, _prefix(label) + opaque(content), signature)
+
+
+def encrypt_with_label(
+    suite: CipherSuite, public: bytes, label: str, context: bytes, plaintext: bytes
+) -> tuple[bytes, bytes]:
+    """EncryptWithLabel of RFC 9420 §5.1.3 (Public Key Encryption).
+
+    Returns:
+        The KEM output and the ciphertext.
+
+    Raises:
+        InvalidKeyError: The public key is unusable.
+    """
+    return suite.hpke.seal(public, _prefix(label) + opaque(context), b"", plaintext)
+
+
+def decrypt_with_label(  # noqa: PLR0917 - the parameters of the RFC
+    suite: CipherSuite,
+    private: HpkePrivateKey,
+    label: str,
+    context: bytes,
+    kem_output: bytes,
+    ciphertext: bytes,
+) -> bytes:
+    """DecryptWithLabel of RFC 9420 §5.1.3 (Public Key Encryption).
+
+    Raises:
+        DecryptionError: It was sealed to another key, with another label or context, or changed.
+    """
+    info = _prefix(label) + opaque(context)
+    return suite.hpke.open(kem_output, private, info, b"", ciphertext)
