@@ -1,1 +1,213 @@
-"""What a client and the relay say to each other."""
+"""What a client and the relay say to each other, one module per family.
+
+``decode_client_frame`` is the relay's entry, ``decode_server_frame`` the client's: any bytes in,
+one frame or MalformedError out. Spec: protocol/spec/20-relay-frames.md
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, TypeAlias, TypeVar, get_args
+
+from e2ecore_protocol.codec import Wire, unpack_fields
+from e2ecore_protocol.errors import MalformedError
+from e2ecore_protocol.frames.accounts import (
+    Account,
+    AppendChain,
+    ChainHead,
+    ChainHeads,
+    FetchChain,
+    FetchHeads,
+    LookupHandle,
+    Register,
+    Registered,
+)
+from e2ecore_protocol.frames.conversations import (
+    Commit,
+    Committed,
+    ConversationKind,
+    Conversations,
+    ConversationState,
+    DeviceAddress,
+    LeaveConversation,
+    ListConversations,
+    direct_conversation_id,
+)
+from e2ecore_protocol.frames.delivery import (
+    INBOX,
+    NO_ENVELOPE,
+    Accepted,
+    Ack,
+    AcknowledgedLog,
+    CaughtUp,
+    Deliver,
+    Delivery,
+    DeliveryExtra,
+    Envelope,
+    EnvelopeKind,
+    Gap,
+    Refused,
+    RouteChange,
+    Submit,
+    SubmitResult,
+    Submitted,
+    make_envelope_id,
+)
+from e2ecore_protocol.frames.frame import Frame
+from e2ecore_protocol.frames.key_packages import (
+    ClaimKeyPackages,
+    DeviceKeyPackage,
+    KeyPackages,
+    PublishKeyPackages,
+)
+from e2ecore_protocol.frames.notices import KeyPackagesLow
+from e2ecore_protocol.frames.session import (
+    Authenticate,
+    Challenge,
+    Failed,
+    GoAway,
+    Ok,
+    Ready,
+    authentication_message,
+)
+from e2ecore_protocol.limits import MAX_FRAME_BYTES
+
+ClientFrame: TypeAlias = (
+    Register
+    | Authenticate
+    | LookupHandle
+    | FetchChain
+    | FetchHeads
+    | AppendChain
+    | PublishKeyPackages
+    | ClaimKeyPackages
+    | Submit
+    | Commit
+    | Ack
+    | ListConversations
+    | LeaveConversation
+)
+"""What a client sends."""
+
+ServerFrame: TypeAlias = (
+    Challenge
+    | Ready
+    | Ok
+    | Failed
+    | GoAway
+    | CaughtUp
+    | Registered
+    | Account
+    | ChainHeads
+    | KeyPackages
+    | Conversations
+    | Submitted
+    | Committed
+    | Deliver
+)
+"""What a relay sends."""
+
+_AnyFrame = TypeVar("_AnyFrame", ClientFrame, ServerFrame)
+
+CLIENT_FRAMES: Final[Mapping[int, type[ClientFrame]]] = MappingProxyType(
+    {kind.TYPE: kind for kind in get_args(ClientFrame)}
+)
+"""Frames of clients, by type number."""
+
+SERVER_FRAMES: Final[Mapping[int, type[ServerFrame]]] = MappingProxyType(
+    {kind.TYPE: kind for kind in get_args(ServerFrame)}
+)
+"""Frames of relays, by type number."""
+
+
+def decode_client_frame(data: bytes, max_bytes: int = MAX_FRAME_BYTES) -> ClientFrame:
+    """Parse one frame of a client.
+
+    Args:
+        data: One WebSocket message.
+        max_bytes: The longest allowed now; MAX_UNAUTHENTICATED_FRAME_BYTES before authentication.
+
+    Raises:
+        MalformedError: Anything is wrong with it.
+    """
+    wire = unpack_fields(data, max_bytes)
+    return _kind(CLIENT_FRAMES, wire).from_wire(wire)
+
+
+def decode_server_frame(data: bytes, max_bytes: int = MAX_FRAME_BYTES) -> ServerFrame:
+    """Parse one frame of a relay.
+
+    Args:
+        data: One WebSocket message.
+        max_bytes: The longest allowed now.
+
+    Raises:
+        MalformedError: Anything is wrong with it.
+    """
+    wire = unpack_fields(data, max_bytes)
+    return _kind(SERVER_FRAMES, wire).from_wire(wire)
+
+
+def _kind(kinds: Mapping[int, type[_AnyFrame]], wire: tuple[Wire, ...]) -> type[_AnyFrame]:
+    number = wire[0] if wire else None
+    if type(number) is not int or number not in kinds:
+        raise MalformedError("unknown type of frame")
+    return kinds[number]
+
+
+__all__ = [
+    "CLIENT_FRAMES",
+    "INBOX",
+    "NO_ENVELOPE",
+    "SERVER_FRAMES",
+    "Accepted",
+    "Account",
+    "Ack",
+    "AcknowledgedLog",
+    "AppendChain",
+    "Authenticate",
+    "CaughtUp",
+    "ChainHead",
+    "ChainHeads",
+    "Challenge",
+    "ClaimKeyPackages",
+    "ClientFrame",
+    "Commit",
+    "Committed",
+    "ConversationKind",
+    "ConversationState",
+    "Conversations",
+    "Deliver",
+    "Delivery",
+    "DeliveryExtra",
+    "DeviceAddress",
+    "DeviceKeyPackage",
+    "Envelope",
+    "EnvelopeKind",
+    "Failed",
+    "FetchChain",
+    "FetchHeads",
+    "Frame",
+    "Gap",
+    "GoAway",
+    "KeyPackages",
+    "KeyPackagesLow",
+    "LeaveConversation",
+    "ListConversations",
+    "LookupHandle",
+    "Ok",
+    "PublishKeyPackages",
+    "Ready",
+    "Refused",
+    "Register",
+    "Registered",
+    "RouteChange",
+    "ServerFrame",
+    "Submit",
+    "SubmitResult",
+    "Submitted",
+    "authentication_message",
+    "decode_client_frame",
+    "decode_server_frame",
+    "direct_conversation_id",
+    "make_envelope_id",
+]

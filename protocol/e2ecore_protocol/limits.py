@@ -1,0 +1,200 @@
+"""Every number that both sides of the wire must agree on, with its unit and its reason."""
+
+from typing import Final
+
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+SECOND_MS: Final = 1_000
+HOUR_MS: Final = 3_600 * SECOND_MS
+DAY_S: Final = 86_400
+
+# --- identifiers, in bytes -------------------------------------------------------------------
+
+ACCOUNT_ID_BYTES: Final = 20
+"""Start of SHA-256 over the genesis entry: 160 bits against second preimages, 32 base32 letters."""
+
+DEVICE_ID_BYTES: Final = 16
+"""Start of SHA-256 over the device's Ed25519 public key."""
+
+CONVERSATION_ID_BYTES: Final = 16
+"""Also the MLS group_id. Random for groups, derived for direct conversations."""
+
+ENVELOPE_ID_BYTES: Final = 16
+"""6 bytes of milliseconds and 10 random ones: unique, and near in an index when near in time."""
+
+MESSAGE_ID_BYTES: Final = 16
+"""Chosen by the sender, travels inside the ciphertext only."""
+
+CONSENT_ID_BYTES: Final = 16
+"""Random; joins a withdrawal to its grant."""
+
+NONCE_BYTES: Final = 32
+"""The relay's challenge: never repeats, so a signature over it is of use once."""
+
+KEY_BYTES: Final = 32
+"""An Ed25519 public key."""
+
+SIGNATURE_BYTES: Final = 64
+"""An Ed25519 signature."""
+
+HASH_BYTES: Final = 32
+"""A SHA-256 value."""
+
+# --- encoding ---------------------------------------------------------------------------------
+
+MAX_INTEGER: Final = (1 << 63) - 1
+"""Largest integer of any field: what a signed 64-bit database column holds."""
+
+MAX_REQUEST: Final = (1 << 32) - 1
+"""Largest request id."""
+
+MAX_DEPTH: Final = 8
+"""Deepest nesting of arrays. The deepest frame needs 4; the rest is room."""
+
+MAX_ARRAY_ITEMS: Final = 10_000
+"""Longest array of any frame or content: the list of conversations of one device."""
+
+MAX_ELEMENTS: Final = 131_072
+"""Most elements of all arrays of one value together: 10,000 conversations of 6 each, twice over.
+
+Bounds the memory that hostile bytes can claim while they are decoded (about 56 bytes each).
+"""
+
+# --- sizes ------------------------------------------------------------------------------------
+
+MAX_TEXT_BYTES: Final = MIB
+"""Longest text of one message, in UTF-8."""
+
+MAX_ENVELOPE_BYTES: Final = MIB + 64 * KIB
+"""Largest application message, proposal or re-add request: the longest text, and MLS."""
+
+MAX_COMMIT_BYTES: Final = 4 * MIB
+"""Largest commit: an update path for 1,000 members with hybrid keys needs about 2.5 MiB."""
+
+MAX_WELCOME_BYTES: Final = 4 * MIB
+"""Largest Welcome: the ratchet tree of 1,000 members with hybrid keys needs about 3 MiB."""
+
+MAX_FRAME_BYTES: Final = 8 * MIB + 256 * KIB
+"""Largest frame: a Commit with the largest commit, the largest Welcome and 2,000 devices."""
+
+MAX_UNAUTHENTICATED_FRAME_BYTES: Final = 64 * KIB
+"""Largest frame before authentication. A registration needs about 1 KiB."""
+
+MAX_BATCH_ENVELOPES: Final = 256
+"""Most envelopes of one Submit or Deliver: what one relay transaction takes in about 5 ms."""
+
+MAX_BATCH_BYTES: Final = MIB
+"""Most payload bytes of one Submit or Deliver. A single envelope may be larger, alone."""
+
+MAX_UNACKED_ENVELOPES: Final = 256
+"""Envelopes the relay sends ahead of acknowledgements; beyond, it waits. Signal uses the same."""
+
+MAX_UNACKED_BYTES: Final = MIB
+"""Payload bytes the relay sends ahead of acknowledgements; one larger envelope is allowed."""
+
+MAX_ACKNOWLEDGED_LOGS: Final = 512
+"""Most logs of one Ack. More than a window of envelopes can come from."""
+
+MAX_KEY_PACKAGE_BYTES: Final = 8 * KIB
+"""Largest key package. A hybrid post-quantum one has about 3 KiB."""
+
+MAX_ENTRY_BYTES: Final = KIB
+"""Largest entry of an account chain. The largest kind needs about 400 bytes."""
+
+MAX_SERVER_NAME_BYTES: Final = 255
+"""Longest name of a relay: a DNS name."""
+
+MAX_DETAIL_BYTES: Final = 512
+"""Longest explanation of a failure, in UTF-8. For logs and developers, never parsed."""
+
+# --- accounts ---------------------------------------------------------------------------------
+
+MIN_HANDLE_CHARS: Final = 3
+MAX_HANDLE_CHARS: Final = 32
+HANDLE_PATTERN: Final = "[a-z][a-z0-9_.]{2,31}"
+"""A handle: a small letter, then small letters, digits, ``_`` and ``.``. No look-alikes."""
+
+MAX_DEVICES: Final = 6
+"""Live devices of one account: a phone, a tablet, two computers, and two to change them."""
+
+MAX_CHAIN_ENTRIES: Final = 4_096
+"""Longest account chain: one change a day for eleven years. Bounds what a stranger must check."""
+
+MAX_ENTRIES_PER_FRAME: Final = 256
+"""Entries of one AppendChain, or of one page of an account chain."""
+
+MAX_HEADS_PER_FRAME: Final = 1_000
+"""Accounts of one FetchHeads: all members of the largest group."""
+
+MAX_KEY_PACKAGES_PER_FRAME: Final = 100
+"""One-time key packages published at once, and the most the relay keeps for one device."""
+
+KEY_PACKAGES_LOW: Final = 20
+"""At or below this number of one-time key packages a device publishes new ones."""
+
+MAX_CLAIMED_ACCOUNTS: Final = 100
+"""Accounts of one ClaimKeyPackages: 100 accounts x 6 devices x 8 KiB fit one frame."""
+
+MAX_PURPOSE_CHARS: Final = 64
+"""Longest name of a consent purpose."""
+
+# --- conversations ----------------------------------------------------------------------------
+
+MAX_MEMBERS: Final = 1_000
+"""Accounts of one conversation."""
+
+MAX_MEMBER_DEVICES: Final = 2_000
+"""Devices, that is MLS leaves, of one conversation."""
+
+MAX_CONVERSATIONS: Final = 10_000
+"""Conversations of one device."""
+
+MAX_TITLE_CHARS: Final = 128
+"""Longest title of a conversation."""
+
+MAX_DISPLAY_NAME_CHARS: Final = 64
+"""Longest display name of a person."""
+
+MAX_DIRECT_ATTEMPT: Final = 15
+"""Largest attempt number of a direct conversation id: how often two people may start afresh."""
+
+MAX_ENVELOPE_LIFETIME_S: Final = 30 * DAY_S
+"""Seconds an envelope waits for its readers at most; also the default."""
+
+MAX_RETRY_AFTER_MS: Final = 24 * HOUR_MS
+"""Longest pause that the relay may ask for."""
+
+PAST_EPOCHS_ACCEPTED: Final = 2
+"""Epochs before the current one in which the relay still takes application messages.
+
+Clients keep the keys of 3 past epochs, so what the relay takes can be opened.
+"""
+
+MAX_MISSING_COUNTERS: Final = 64
+"""Missing counters named by one receipt for one sender."""
+
+MAX_ATTACHMENT_TTL_DIRECT_S: Final = 7 * DAY_S
+"""Seconds an attachment waits at most in a direct conversation (GB/T 42012 8.1.1 e)."""
+
+MAX_ATTACHMENT_TTL_GROUP_S: Final = 100 * DAY_S
+"""Seconds an attachment waits at most in a group (GB/T 42012 8.1.1 e)."""
+
+# --- connection -------------------------------------------------------------------------------
+
+SUBPROTOCOL: Final = "e2ecore.v1"
+"""The WebSocket subprotocol that both sides must name."""
+
+HANDSHAKE_TIMEOUT_S: Final = 10
+"""Seconds from TCP connect to the end of the WebSocket handshake; then the side gives up."""
+
+AUTHENTICATION_TIMEOUT_S: Final = 15
+"""Seconds from the Challenge to a good Authenticate; then the relay closes."""
+
+PING_INTERVAL_S: Final = 45
+"""Seconds of silence after which the client pings: below the 60 s of common proxies and NATs."""
+
+IDLE_TIMEOUT_S: Final = 135
+"""Seconds without any byte after which a side takes the other for gone: three ping intervals."""
+
+MAX_CLOCK_DIFFERENCE_MS: Final = 15 * 60 * SECOND_MS
+"""Difference of clocks beyond which a client says so: lifetimes would be judged wrongly."""
