@@ -1,0 +1,81 @@
+"""What can go wrong with the store. The docstrings are the user's text."""
+
+import inspect
+
+from e2ecore.errors import CorruptStateError, E2EError, TransientError, UsageError
+
+
+class StorageError(E2EError):
+    """Root of what the store raises. Its docstring, as of each kind below, is its message."""
+
+    def __init__(self, detail: str = "") -> None:
+        """Say what the docstring says.
+
+        Args:
+            detail: A name or code, never content.
+        """
+        text = " ".join(inspect.cleandoc(type(self).__doc__ or "").split())
+        super().__init__(f"{text} [{detail}]" if detail else text)
+
+
+class WrongPassphraseError(StorageError, UsageError):
+    """This passphrase does not open the database. Nothing is damaged. Enter it again."""
+
+
+class DatabaseMissingError(StorageError, UsageError):
+    """There is no database at this path. Check the path, or create a new database there."""
+
+
+class DatabaseExistsError(StorageError, UsageError):
+    """There is already a database or its key file at this path. Open it, or choose another path."""
+
+
+class NotADatabaseError(StorageError, UsageError):
+    """This file is not the e2ecore database of the key file beside it. Check the path."""
+
+
+class NewerSchemaError(StorageError, UsageError):
+    """A newer version of the program wrote this database. Update the program; nothing changed."""
+
+
+class ReadOnlyError(StorageError, UsageError):
+    """The database or its directory may not be written. Correct the permissions and try again."""
+
+
+class ClosedError(StorageError, UsageError):
+    """The database was closed before this call. Open it again."""
+
+
+class ConstraintError(StorageError, UsageError):
+    """The caller wrote a row that the schema refuses. Nothing changed. Fix the call."""
+
+
+class DatabaseInUseError(StorageError, TransientError):
+    """Another process has this database open. Close the other program and try again."""
+
+
+class DiskFullError(StorageError, TransientError):
+    """The disk or the quota is full. Nothing of this step was stored. Free space and try again."""
+
+
+class DiskError(StorageError, TransientError):
+    """The operating system could not read or write the file. Check the disk and try again."""
+
+
+class KeyFileMissingError(StorageError, CorruptStateError):
+    """The database is here, its key file is not. Put the ``.keys`` file back from a copy.
+
+    Without it nobody can open the database; a new one is never created over it.
+    """
+
+
+class KeyFileDamagedError(StorageError, CorruptStateError):
+    """The key file was damaged or cut off. Put the ``.keys`` file back from a copy."""
+
+
+class CorruptDatabaseError(StorageError, CorruptStateError):
+    """The right key does not read the file any more: it is damaged. Restore a copy of it."""
+
+
+class StatementError(StorageError, CorruptStateError):
+    """The database refused a statement for a reason it should never have. Please report it."""

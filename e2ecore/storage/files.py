@@ -1,0 +1,80 @@
+"""Files that are either the old one or the new one, and one process per database."""
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+from e2ecore.storage.errors import DatabaseInUseError, DiskError, DiskFullError, ReadOnlyError
+
+PRIVATE = 0o600
+"""Only the owner may read or write."""
+
+
+def mapped(error: OSError) -> DiskError | DiskFullError | ReadOnlyError:
+    """Return the error of ours that says what the operating system said."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return DiskFullError(error.strerror or "")
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return ReadOnlyError(error.strerror or "")
+        case _:
+            return DiskError(error.strerror or "")
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames and new names in a directory durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a whole file so that a crash leaves the old content or the new one, durably.
+
+    Raises:
+        DiskFullError: No space.
+        ReadOnlyError: Not permitted.
+        DiskError: Anything else the operating system reports.
+    """
+    fresh = path.with_name(path.name + ".new")
+    try:
+        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+        fresh.replace(path)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise mapped(error) from None
+
+
+class DatabaseLock:
+    """The right to use one database. The kernel takes it back when the process ends, however."""
+
+    def __init__(self, database: Path) -> None:
+        """Take the lock.
+
+        Raises:
+            DatabaseInUseError: Another process, or another part of this one, has it.
+            ReadOnlyError: The directory may not be written.
+        """
+        path = database.with_name(database.name + ".lock")
+        try:
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, PRIVATE)
+        except OSError as error:
+            raise mapped(error) from None
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._handle)
+            raise DatabaseInUseError from None
+
+    def release(self) -> None:
+        """Let others have it. The lock file stays: removing it would let two holders exist."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1

@@ -1,0 +1,270 @@
+"""One thread owns the writing connection; what waits together is committed together.
+
+A job is a function that takes a ``Tx``. The thread takes every job that waits, runs each in a
+savepoint of its own, commits once (``synchronous=FULL``: one fsync for all of them), and only
+then hands the results out, in one wake-up. A job that raises undoes only itself. A commit that
+fails fails every job in it. Whatever the reason, what a job registered with ``Tx.on_rollback`` runs
+before its caller learns of the failure, so that caches never show rows that are not there.
+
+Checkpoints move the log into the file and truncate it, so that deleted rows and used keys do not
+live on in the log. They run when nothing waits, and at a size limit.
+"""
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+from e2ecore.errors import E2EError
+from e2ecore.storage.errors import ClosedError, CorruptDatabaseError
+from e2ecore.storage.pending import BlockingPending, Pending
+from e2ecore.storage.sql import Connection
+from e2ecore.storage.tx import Tx
+
+T = TypeVar("T")
+
+MAX_BATCH_JOBS: Final = 256
+"""Jobs per commit. The relay's window has as many envelopes; more would only delay the first."""
+
+IDLE_CHECKPOINT_S: Final = 2.0
+"""Pause after the last commit before the log is truncated: off the path of any message."""
+
+MAX_WAL_BYTES: Final = 16 << 20
+"""Log size at which it is truncated even while jobs wait: bounds disk use and recovery time."""
+
+Wake = Callable[[Callable[[], None]], object]
+"""Runs a function soon in the thread of an event loop, from any thread."""
+
+
+class _Job(Generic[T]):
+    """One waiting job."""
+
+    __slots__ = ("error", "hooks", "pending", "result", "wake", "work")
+
+    def __init__(self, work: Callable[[Tx], T], pending: Pending[T], wake: Wake | None) -> None:
+        self.work = work
+        self.pending = pending
+        self.wake = wake
+        self.result: T | None = None
+        self.error: BaseException | None = None
+        self.hooks: list[Callable[[], None]] = []
+
+    def run(self, connection: Connection) -> None:
+        """Run it inside the open transaction; remember what to undo."""
+        tx = Tx(connection)
+        self.hooks = tx.hooks
+        self.result = self.work(tx)
+
+    def undo(self, error: BaseException) -> None:
+        """It did not happen: tell the caches, newest first."""
+        self.error = error
+        self.result = None
+        while self.hooks:
+            self.hooks.pop()()
+
+    def settle(self) -> None:
+        """Hand the outcome out."""
+        self.pending.settle(self.result, self.error)
+
+
+class Writer:
+    """The thread that owns the writing connection. Start it once; ``close`` ends it."""
+
+    def __init__(self, connect: Callable[[], Connection], path: Path) -> None:
+        """Open the connection and start the thread.
+
+        Args:
+            connect: Opens a writing connection; called again after damage was met, because a
+                connection that saw a damaged page refuses everything afterwards.
+            path: The database file; its log is ``path`` + ``-wal``.
+        """
+        self._connect = connect
+        self._connection = connect()
+        self._wal = f"{path}-wal"
+        self._queue: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self._gate = threading.Lock()
+        self._closed = False
+        self._failure: BaseException | None = None
+        self._dirty = True
+        self._settled: deque[list[_Job[object]]] = deque()
+        self._thread = threading.Thread(target=self._main, name="e2ecore-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Tx], T], wake: Wake | None = None) -> Pending[T]:
+        """Queue a job; jobs run in the order of submission.
+
+        Args:
+            work: Runs in the writer's thread, in one transaction. It must not wait for anything.
+            wake: How to reach the event loop of the caller, for ``Pending.wait``. All jobs that
+                one commit finished are handed out by one call of it. None: hand out in the
+                writer's thread.
+
+        Raises:
+            ClosedError: ``close`` was called.
+        """
+        pending: Pending[T] = Pending()
+        self._put(_Job(work, pending, wake))
+        return pending
+
+    def call(self, work: Callable[[Tx], T]) -> T:
+        """Run a job and block until it is durable. For plain threads."""
+        pending: BlockingPending[T] = BlockingPending()
+        self._put(_Job(work, pending, None))
+        return pending.block()
+
+    def close(self) -> None:
+        """Refuse new jobs, finish the accepted ones, truncate the log, close the file."""
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _put(self, job: _Job[T]) -> None:
+        with self._gate:
+            if self._closed:
+                raise ClosedError
+            self._queue.put(job)  # type: ignore[arg-type]  # the queue forgets the result's type
+
+    def _main(self) -> None:
+        open_ = True
+        while open_:
+            batch, open_ = self._next_batch()
+            if batch:
+                self._run_batch(batch)
+        self._truncate_log()
+        self._close_connection()
+
+    def _next_batch(self) -> tuple[list[_Job[object]], bool]:
+        """Wait for jobs and take all that are there; truncate the log when idle."""
+        try:
+            first = self._queue.get(timeout=IDLE_CHECKPOINT_S if self._dirty else None)
+        except queue.Empty:
+            self._truncate_log()
+            return [], True
+        batch: list[_Job[object]] = []
+        try:
+            while first is not None:
+                batch.append(first)
+                if len(batch) == MAX_BATCH_JOBS:
+                    return batch, True
+                first = self._queue.get_nowait()
+        except queue.Empty:
+            return batch, True
+        return batch, False
+
+    def _run_batch(self, batch: list[_Job[object]]) -> None:
+        waiting = deque(batch)
+        while waiting and self._failure is None:
+            done: list[_Job[object]] = []
+            try:
+                self._transaction(waiting, done)
+            except BaseException as error:  # noqa: BLE001 - handed to those who wait for it
+                if not done:  # not even begun: no job of this batch can run
+                    done.extend(waiting)
+                    waiting.clear()
+                self._fail(done, error)
+            self._hand_out(done)
+        for job in waiting:
+            job.undo(self._failure or ClosedError())
+        self._hand_out(list(waiting))
+        self._limit_log()
+
+    def _transaction(self, waiting: deque[_Job[object]], done: list[_Job[object]]) -> None:
+        """Run jobs and commit them; raises if none of ``done`` became durable."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        alone = len(waiting) == 1
+        while waiting:
+            job = waiting.popleft()
+            done.append(job)
+            if alone:
+                job.run(connection)
+            else:
+                self._run_in_savepoint(connection, job)
+        connection.execute("COMMIT")
+        self._dirty = True
+
+    def _run_in_savepoint(self, connection: Connection, job: _Job[object]) -> None:
+        connection.execute("SAVEPOINT job")
+        try:
+            job.run(connection)
+        except Exception as error:
+            if not connection.in_transaction or isinstance(error, CorruptDatabaseError):
+                raise
+            connection.execute("ROLLBACK TO job")
+            job.undo(error)
+        connection.execute("RELEASE job")
+
+    def _fail(self, done: list[_Job[object]], error: BaseException) -> None:
+        """Nothing of this transaction happened: undo it in the file and in the caches."""
+        for job in reversed(done):
+            if job.error is None:
+                job.undo(error)
+        if not isinstance(error, Exception):
+            self._failure = error
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, CorruptDatabaseError):
+                self._reconnect()
+        except BaseException as second:  # noqa: BLE001 - the connection is beyond use
+            self._failure = self._failure or second
+
+    def _reconnect(self) -> None:
+        self._close_connection()
+        self._connection = self._connect()
+
+    def _hand_out(self, done: list[_Job[object]]) -> None:
+        """Settle results: at once for plain threads, by one wake-up for each event loop."""
+        loops: dict[Wake, list[_Job[object]]] = {}
+        for job in done:
+            if job.wake is None:
+                job.settle()
+            else:
+                loops.setdefault(job.wake, []).append(job)
+        for wake, jobs in loops.items():
+            try:
+                wake(_Settle(jobs))
+            except RuntimeError:  # the loop has ended: nobody waits there any more
+                _Settle(jobs)()
+
+    def _limit_log(self) -> None:
+        try:
+            size = os.stat(self._wal).st_size  # noqa: PTH116 - half the cost of Path.stat, per commit
+        except OSError:
+            return
+        if size >= MAX_WAL_BYTES:
+            self._truncate_log()
+
+    def _truncate_log(self) -> None:
+        """Move the log into the file. What is committed is safe in the log if this fails."""
+        if self._failure is not None:
+            return
+        try:
+            blocked = self._connection.value(int, "PRAGMA wal_checkpoint(TRUNCATE)")
+        except E2EError:
+            return
+        self._dirty = blocked != 0
+
+    def _close_connection(self) -> None:
+        try:
+            self._connection.close()
+        except E2EError:
+            return
+
+
+class _Settle:
+    """Settles the jobs of one commit when called."""
+
+    __slots__ = ("_jobs",)
+
+    def __init__(self, jobs: list[_Job[object]]) -> None:
+        self._jobs = jobs
+
+    def __call__(self) -> None:
+        for job in self._jobs:
+            job.settle()
