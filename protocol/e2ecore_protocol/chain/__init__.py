@@ -1,1 +1,77 @@
-"""The account chain: entries, rules and the state they add up to."""
+"""The account chain: entries, rules and the state they add up to.
+
+An account is one append-only, hash-linked, signed list. The relay keeps it, everybody checks it.
+Spec: protocol/spec/80-chain-and-consent.md
+"""
+
+from e2ecore_protocol.chain.bodies import (
+    BODIES,
+    MULTI_DEVICE_SYNC,
+    AccountClosed,
+    Body,
+    ConsentGranted,
+    ConsentWithdrawn,
+    DeviceAdded,
+    DeviceRemoved,
+    Genesis,
+    is_critical,
+)
+from e2ecore_protocol.chain.entry import (
+    ENTRY_VERSION,
+    Entry,
+    Sign,
+    account_id_of,
+    device_id_of,
+    possession_message,
+    sign_entry,
+)
+from e2ecore_protocol.chain.errors import (
+    ChainError,
+    ChainForkError,
+    ChainInvalidError,
+    ConsentMissingError,
+    UnknownCriticalEntryError,
+)
+from e2ecore_protocol.chain.state import (
+    AccountState,
+    Consent,
+    Device,
+    Verify,
+    check_head,
+    extend,
+    genesis_entry,
+    start,
+)
+
+__all__ = [
+    "BODIES",
+    "ENTRY_VERSION",
+    "MULTI_DEVICE_SYNC",
+    "AccountClosed",
+    "AccountState",
+    "Body",
+    "ChainError",
+    "ChainForkError",
+    "ChainInvalidError",
+    "Consent",
+    "ConsentGranted",
+    "ConsentMissingError",
+    "ConsentWithdrawn",
+    "Device",
+    "DeviceAdded",
+    "DeviceRemoved",
+    "Entry",
+    "Genesis",
+    "Sign",
+    "UnknownCriticalEntryError",
+    "Verify",
+    "account_id_of",
+    "check_head",
+    "device_id_of",
+    "extend",
+    "genesis_entry",
+    "is_critical",
+    "possession_message",
+    "sign_entry",
+    "start",
+]

@@ -6,7 +6,8 @@ Items are named tuples, checked in one loop each, because every message passes h
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, Final, NamedTuple, Self, TypeAlias
+from functools import partial
+from typing import ClassVar, Final, NamedTuple, Self, TypeAlias, cast
 
 from e2ecore_protocol.codec import Wire
 from e2ecore_protocol.errors import ErrorCode, MalformedError
@@ -27,7 +28,6 @@ from e2ecore_protocol.limits import (
 )
 from e2ecore_protocol.shape import Check, choice, integer, maybe, number, record
 from e2ecore_protocol.shape import request as a_request
-from e2ecore_protocol.shape import time_ms as a_time
 
 INBOX: Final = b""
 """The log id of a device's own inbox."""
@@ -152,9 +152,7 @@ class Submit(Frame):
     def from_wire(cls, wire: tuple[Wire, ...]) -> Self:
         """Check the fields. Raises: MalformedError."""
         number_of_request, items = _two(wire)
-        batch = _batch(items, len(Envelope._fields))
-        _check_total([_envelope_bytes(item) for item in batch])
-        return cls(a_request(number_of_request), tuple(map(Envelope._make, batch)))
+        return cls(a_request(number_of_request), _envelopes(items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +167,7 @@ class Submitted(Frame):
     def from_wire(cls, wire: tuple[Wire, ...]) -> Self:
         """Check the fields. Raises: MalformedError."""
         number_of_request, items = _two(wire)
-        results = tuple([_result(item) for item in _arrays(items)])
-        return cls(a_request(number_of_request), results)
+        return cls(a_request(number_of_request), _results(items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +186,7 @@ class Deliver(Frame):
         """Check the fields. Raises: MalformedError."""
         if len(wire) != 2:  # noqa: PLR2004
             raise MalformedError("expected 1 field")
-        batch = _batch(wire[1], len(Delivery._fields))
-        _check_total([_delivery_bytes(item) for item in batch])
-        return cls(tuple([_delivery(item) for item in batch]))
+        return cls(_deliveries(wire[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +212,7 @@ class Ack(Frame):
         """Check the fields. Raises: MalformedError."""
         if len(wire) != 2:  # noqa: PLR2004
             raise MalformedError("expected 1 field")
-        return cls(tuple([_acknowledged(item) for item in _arrays(wire[1], MAX_ACKNOWLEDGED_LOGS)]))
+        return cls(_logs(wire[1]))
 
 
 def make_envelope_id(now_ms: int, random: bytes) -> bytes:
@@ -232,22 +227,27 @@ def make_envelope_id(now_ms: int, random: bytes) -> bytes:
 
 _RANDOM_BYTES: Final = 10
 _SUBMITTED_KINDS: Final = frozenset(
-    {EnvelopeKind.APPLICATION, EnvelopeKind.PROPOSAL, EnvelopeKind.READD_REQUEST}
+    map(int, (EnvelopeKind.APPLICATION, EnvelopeKind.PROPOSAL, EnvelopeKind.READD_REQUEST))
 )
+_INBOX_KINDS: Final = frozenset(map(int, (EnvelopeKind.WELCOME, EnvelopeKind.NOTICE)))
 _MAX_PAYLOAD: Final[Mapping[int, int]] = {
-    EnvelopeKind.APPLICATION: MAX_ENVELOPE_BYTES,
-    EnvelopeKind.PROPOSAL: MAX_ENVELOPE_BYTES,
-    EnvelopeKind.COMMIT: MAX_COMMIT_BYTES,
-    EnvelopeKind.WELCOME: MAX_WELCOME_BYTES,
-    EnvelopeKind.READD_REQUEST: MAX_ENVELOPE_BYTES,
-    EnvelopeKind.NOTICE: MAX_ENVELOPE_BYTES,
-    EnvelopeKind.GAP: 0,
+    int(EnvelopeKind.APPLICATION): MAX_ENVELOPE_BYTES,
+    int(EnvelopeKind.PROPOSAL): MAX_ENVELOPE_BYTES,
+    int(EnvelopeKind.COMMIT): MAX_COMMIT_BYTES,
+    int(EnvelopeKind.WELCOME): MAX_WELCOME_BYTES,
+    int(EnvelopeKind.READD_REQUEST): MAX_ENVELOPE_BYTES,
+    int(EnvelopeKind.NOTICE): MAX_ENVELOPE_BYTES,
+    int(EnvelopeKind.GAP): 0,
 }
-_INBOX_KINDS: Final = frozenset({EnvelopeKind.WELCOME, EnvelopeKind.NOTICE})
+_APPLICATION: Final = int(EnvelopeKind.APPLICATION)
+_PAIR: Final = 2
+_make_envelope = partial(tuple.__new__, Envelope)
+_make_delivery = partial(tuple.__new__, Delivery)
+_make_accepted = partial(tuple.__new__, Accepted)
+_make_log = partial(tuple.__new__, AcknowledgedLog)
 _seq = integer(min_value=1)
 _route_change = record(RouteChange._make, address_list, address_list)
 _gap = record(Gap._make, _seq, _seq)
-_accepted = record(Accepted._make, _seq, a_time)
 _refused = record(Refused._make, choice(ErrorCode), integer(MAX_RETRY_AFTER_MS), maybe(number))
 
 
@@ -257,75 +257,77 @@ def _two(wire: tuple[Wire, ...]) -> tuple[Wire, Wire]:
     return wire[1], wire[2]
 
 
-def _arrays(value: Wire, max_items: int = MAX_BATCH_ENVELOPES) -> list[tuple[Wire, ...]]:
-    if not isinstance(value, tuple) or not 1 <= len(value) <= max_items:
+def _items(value: Wire, max_items: int = MAX_BATCH_ENVELOPES) -> tuple[tuple[Wire, ...], ...]:
+    """Check the length of an array. The caller unpacks each item, which checks the rest."""
+    if type(value) is not tuple or not 1 <= len(value) <= max_items:
         raise MalformedError(f"expected an array of 1 to {max_items} elements")
-    items = [item for item in value if isinstance(item, tuple)]
-    if len(items) != len(value):
-        raise MalformedError("expected an array of arrays")
-    return items
+    return cast("tuple[tuple[Wire, ...], ...]", value)
 
 
-def _batch(value: Wire, size: int) -> list[tuple[Wire, ...]]:
-    items = _arrays(value)
-    if not all(len(item) == size for item in items):
-        raise MalformedError(f"expected arrays of {size} fields")
-    return items
-
-
-def _check_total(sizes: list[int]) -> None:
-    if len(sizes) > 1 and sum(sizes) > MAX_BATCH_BYTES:
+def _check_total(items: int, payload_bytes: int) -> None:
+    if items > 1 and payload_bytes > MAX_BATCH_BYTES:
         raise MalformedError(f"payloads together exceed {MAX_BATCH_BYTES} bytes")
 
 
-def _envelope_bytes(item: tuple[Wire, ...]) -> int:
-    """Check an envelope. Return the size of its payload."""
-    conversation, envelope_id, kind, epoch, lifetime_s, payload = item
-    if (
-        type(conversation) is bytes
-        and len(conversation) == CONVERSATION_ID_BYTES
-        and type(envelope_id) is bytes
-        and len(envelope_id) == ENVELOPE_ID_BYTES
-        and type(kind) is int
-        and kind in _SUBMITTED_KINDS
-        and type(epoch) is int
-        and 0 <= epoch <= MAX_INTEGER
-        and type(lifetime_s) is int
-        and 1 <= lifetime_s <= MAX_ENVELOPE_LIFETIME_S
-        and type(payload) is bytes
-        and 1 <= len(payload) <= MAX_ENVELOPE_BYTES
-    ):
-        return len(payload)
-    raise MalformedError("not an envelope")
+def _envelopes(value: Wire) -> tuple[Envelope, ...]:
+    items = _items(value)
+    total = 0
+    try:
+        for conversation, envelope_id, kind, epoch, lifetime_s, payload in items:
+            if not (
+                type(conversation) is bytes
+                and len(conversation) == CONVERSATION_ID_BYTES
+                and type(envelope_id) is bytes
+                and len(envelope_id) == ENVELOPE_ID_BYTES
+                and type(kind) is int
+                and kind in _SUBMITTED_KINDS
+                and type(epoch) is int
+                and 0 <= epoch <= MAX_INTEGER
+                and type(lifetime_s) is int
+                and 1 <= lifetime_s <= MAX_ENVELOPE_LIFETIME_S
+                and type(payload) is bytes
+                and 1 <= len(payload) <= MAX_ENVELOPE_BYTES
+            ):
+                raise MalformedError("not an envelope")
+            total += len(payload)
+    except (TypeError, ValueError):
+        raise MalformedError("not an envelope") from None
+    _check_total(len(items), total)
+    return tuple(map(_make_envelope, items))
 
 
-def _delivery_bytes(item: tuple[Wire, ...]) -> int:
-    """Check all of a delivery but its extra. Return the size of its payload."""
-    log_id, seq, kind, epoch, envelope_id, time_ms, payload, _ = item
-    if (
-        type(log_id) is bytes
-        and (len(log_id) == CONVERSATION_ID_BYTES or log_id == INBOX)
-        and type(seq) is int
-        and 1 <= seq <= MAX_INTEGER
-        and type(kind) is int
-        and kind in _MAX_PAYLOAD
-        and type(epoch) is int
-        and 0 <= epoch <= MAX_INTEGER
-        and type(envelope_id) is bytes
-        and len(envelope_id) == ENVELOPE_ID_BYTES
-        and type(time_ms) is int
-        and 0 <= time_ms <= MAX_INTEGER
-        and type(payload) is bytes
-        and len(payload) <= _MAX_PAYLOAD[kind]
-    ):
-        return len(payload)
-    raise MalformedError("not a delivery")
-
-
-def _delivery(item: tuple[Wire, ...]) -> Delivery:
-    if item[2] == EnvelopeKind.APPLICATION and item[7] is None and item[0] and item[6]:
-        return Delivery._make(item)
-    return Delivery._make((*item[:7], _extra(Delivery._make(item), item[7])))
+def _deliveries(value: Wire) -> tuple[Delivery, ...]:
+    items = _items(value)
+    total = 0
+    found = []
+    try:
+        for item in items:
+            log_id, seq, kind, epoch, envelope_id, time_ms, payload, extra = item
+            if not (
+                type(log_id) is bytes
+                and (len(log_id) == CONVERSATION_ID_BYTES or log_id == INBOX)
+                and type(seq) is int
+                and 1 <= seq <= MAX_INTEGER
+                and type(kind) is int
+                and type(epoch) is int
+                and 0 <= epoch <= MAX_INTEGER
+                and type(envelope_id) is bytes
+                and len(envelope_id) == ENVELOPE_ID_BYTES
+                and type(time_ms) is int
+                and 0 <= time_ms <= MAX_INTEGER
+                and type(payload) is bytes
+                and len(payload) <= _MAX_PAYLOAD.get(kind, -1)
+            ):
+                raise MalformedError("not a delivery")
+            total += len(payload)
+            delivery = _make_delivery(item)
+            if kind != _APPLICATION or extra is not None or not log_id or not payload:
+                delivery = delivery._replace(extra=_extra(delivery, extra))
+            found.append(delivery)
+    except (TypeError, ValueError) as error:
+        raise MalformedError("not a delivery") from error
+    _check_total(len(items), total)
+    return tuple(found)
 
 
 def _extra(delivery: Delivery, extra: Wire) -> DeliveryExtra:
@@ -354,14 +356,35 @@ def _extra(delivery: Delivery, extra: Wire) -> DeliveryExtra:
             return None
 
 
-def _result(item: tuple[Wire, ...]) -> SubmitResult:
-    if len(item) == 2:  # noqa: PLR2004
-        return _accepted(item)
-    return _refused(item)
+def _results(value: Wire) -> tuple[SubmitResult, ...]:
+    results: list[SubmitResult] = []
+    for item in _items(value):
+        if type(item) is tuple and len(item) == _PAIR:
+            seq, time_ms = item
+            if not (
+                type(seq) is int
+                and 1 <= seq <= MAX_INTEGER
+                and type(time_ms) is int
+                and 0 <= time_ms <= MAX_INTEGER
+            ):
+                raise MalformedError("not a result")
+            results.append(_make_accepted(item))
+        else:
+            results.append(_refused(item))
+    return tuple(results)
 
 
-def _acknowledged(item: tuple[Wire, ...]) -> AcknowledgedLog:
-    if len(item) != 2:  # noqa: PLR2004
-        raise MalformedError("expected 2 fields")
-    log_id, seq = item
-    return AcknowledgedLog(INBOX if log_id == INBOX else conversation_id(log_id), _seq(seq))
+def _logs(value: Wire) -> tuple[AcknowledgedLog, ...]:
+    items = _items(value, MAX_ACKNOWLEDGED_LOGS)
+    try:
+        for log_id, seq in items:
+            if not (
+                type(log_id) is bytes
+                and (len(log_id) == CONVERSATION_ID_BYTES or log_id == INBOX)
+                and type(seq) is int
+                and 1 <= seq <= MAX_INTEGER
+            ):
+                raise MalformedError("not an acknowledged log")
+    except (TypeError, ValueError):
+        raise MalformedError("not an acknowledged log") from None
+    return tuple(map(_make_log, items))

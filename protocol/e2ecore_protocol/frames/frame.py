@@ -3,12 +3,12 @@
 from typing import ClassVar, Self
 
 from e2ecore_protocol.codec import Wire, pack, unpack_fields
+from e2ecore_protocol.declared import Declared
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.limits import MAX_FRAME_BYTES
-from e2ecore_protocol.shape import Check, fields
 
 
-class Frame:
+class Frame(Declared):
     """One message between a client and the relay: an array [type, field, ...].
 
     A sub-class is a frozen dataclass; its fields, in order, are the fields on the wire.
@@ -18,18 +18,9 @@ class Frame:
     TYPE: ClassVar[int]
     """First element on the wire. Clients send 1 to 63, relays 64 to 127."""
 
-    SHAPE: ClassVar[tuple[Check[object], ...]]
-    """One check per field."""
-
-    __match_args__: ClassVar[tuple[str, ...]]
-
-    def __init__(self, *_fields: object) -> None:
-        raise NotImplementedError("a frame is one of the sub-classes")
-
     def encode(self) -> bytes:
         """Return the canonical encoding."""
-        names = self.__match_args__
-        return pack((self.TYPE, *[getattr(self, name) for name in names]))
+        return pack((self.TYPE, *self.to_fields()))
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -50,4 +41,4 @@ class Frame:
         Raises:
             MalformedError: A field is missing, too much, of a wrong type or beyond its limit.
         """
-        return cls(*fields(wire[1:], cls.SHAPE))
+        return cls.from_fields(wire[1:])
