@@ -1,0 +1,129 @@
+"""What a member knows about one epoch besides the tree, as it is stored in rows."""
+
+from dataclasses import dataclass
+
+from e2ecore.mls.codec import Reader, opaque, u32, u64
+from e2ecore.mls.key_schedule import (
+    EpochAuthenticator,
+    EpochSecrets,
+    ExporterSecret,
+    ExternalSecret,
+    InitSecret,
+    MembershipKey,
+    SenderDataSecret,
+)
+from e2ecore.mls.psk import Psk
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CurrentEpoch:
+    """The current epoch's secrets and hashes.
+
+    Attributes:
+        leaves: Leaf count of the ratchet tree, blanks included.
+        suspended: A ReInit was committed: nothing is sent any more.
+    """
+
+    leaves: int
+    suspended: bool
+    interim_hash: bytes
+    confirmation_tag: bytes
+    sender_data: SenderDataSecret
+    exporter: ExporterSecret
+    external: ExternalSecret
+    membership: MembershipKey
+    resumption: Psk
+    authenticator: EpochAuthenticator
+    init: InitSecret
+
+    @classmethod
+    def of(
+        cls,
+        secrets: EpochSecrets,
+        *,
+        leaves: int,
+        interim_hash: bytes,
+        confirmation_tag: bytes,
+        suspended: bool = False,
+    ) -> "CurrentEpoch":
+        """Keep what is needed after the epoch has begun."""
+        return cls(
+            leaves,
+            suspended,
+            interim_hash,
+            confirmation_tag,
+            secrets.sender_data,
+            secrets.exporter,
+            secrets.external,
+            secrets.membership,
+            secrets.resumption,
+            secrets.authenticator,
+            secrets.init,
+        )
+
+    def encode(self) -> bytes:
+        """Return the row."""
+        fields = (
+            self.interim_hash,
+            self.confirmation_tag,
+            self.sender_data.raw,
+            self.exporter.raw,
+            self.external.raw,
+            self.membership.raw,
+            self.resumption.raw,
+            self.authenticator.raw,
+            self.init.raw,
+        )
+        head = u32(self.leaves) + (b"\1" if self.suspended else b"\0")
+        return head + b"".join(map(opaque, fields))
+
+    @classmethod
+    def read(cls, reader: Reader) -> "CurrentEpoch":
+        """Read the row."""
+        return cls(
+            reader.u32(),
+            bool(reader.u8()),
+            reader.opaque(),
+            reader.opaque(),
+            SenderDataSecret(reader.opaque()),
+            ExporterSecret(reader.opaque()),
+            ExternalSecret(reader.opaque()),
+            MembershipKey(reader.opaque()),
+            Psk(reader.opaque()),
+            EpochAuthenticator(reader.opaque()),
+            InitSecret(reader.opaque()),
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PastEpoch:
+    """What is kept of an epoch to read late messages.
+
+    Attributes:
+        leaves: Leaf count of its ratchet tree.
+        ended_ms: When its successor began here, in milliseconds since the Unix epoch.
+    """
+
+    leaves: int
+    ended_ms: int
+    sender_data: SenderDataSecret
+    resumption: Psk
+
+    def encode(self) -> bytes:
+        """Return the row."""
+        return (
+            u32(self.leaves)
+            + u64(self.ended_ms)
+            + opaque(self.sender_data.raw)
+            + opaque(self.resumption.raw)
+        )
+
+    @classmethod
+    def read(cls, reader: Reader) -> "PastEpoch":
+        """Read the row."""
+        return cls(
+            reader.u32(),
+            reader.u64(),
+            SenderDataSecret(reader.opaque()),
+            Psk(reader.opaque()),
+        )

@@ -1,0 +1,129 @@
+"""Where a group is kept: many small rows, never one blob.
+
+A row is named by ``(kind, epoch, index)``. One application message changes exactly one row (its
+sender's ratchet). One commit changes the rows of the nodes it touched, plus a handful.
+``Rows`` lies over the caller's store: reads fall through to it, writes collect in memory until
+``take_changes`` hands them over to be stored in the caller's transaction.
+"""
+
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+RowKey = tuple[int, int, int]
+"""(kind, epoch, index). Epoch is 0 for rows that do not belong to one epoch."""
+
+GROUP: Final = 1
+"""(GROUP, 0, 0): what never changes: format version, suite, group id, own leaf index."""
+EPOCH: Final = 2
+"""(EPOCH, 0, 0): the secrets and hashes of the current epoch."""
+CONTEXT: Final = 3
+"""(CONTEXT, epoch, 0): the encoded GroupContext of the current or a past epoch."""
+NODE: Final = 4
+"""(NODE, 0, node index): a public node of the ratchet tree; no row means blank."""
+NODE_KEY: Final = 5
+"""(NODE_KEY, 0, node index): the private key of a node on our own direct path."""
+SECRET_NODE: Final = 6
+"""(SECRET_NODE, epoch, node index): an unconsumed secret of the secret tree."""
+RATCHET: Final = 7
+"""(RATCHET, epoch, 2 * leaf index + (1 if application)): one sender's ratchet, <= 300 bytes."""
+PROPOSAL: Final = 8
+"""(PROPOSAL, epoch, number): a proposal of this epoch that a commit may refer to."""
+PAST_EPOCH: Final = 9
+"""(PAST_EPOCH, epoch, 0): what is kept of an epoch after its end."""
+PAST_LEAF: Final = 10
+"""(PAST_LEAF, epoch, leaf index): who sat there in that epoch, if the next one differs."""
+
+_CACHED: Final = frozenset({GROUP, EPOCH, CONTEXT, SECRET_NODE, RATCHET, PAST_EPOCH, PAST_LEAF})
+"""Kinds of which this overlay remembers what was written. The tree and the proposals have their
+own mirrors."""
+
+
+class RowSource(Protocol):
+    """The store below: one group's rows, as last committed or written in this transaction."""
+
+    def get(self, key: RowKey, /) -> bytes | None:
+        """Return one row's value, or None if there is no such row."""
+        ...
+
+    def scan(self, kind: int, epoch: int, /) -> Iterable[tuple[RowKey, bytes]]:
+        """Return every row of one kind and epoch, in order of index."""
+        ...
+
+
+class Rows:
+    """Unsaved and cached rows over a ``RowSource``."""
+
+    __slots__ = ("_cache", "_changes", "_source")
+
+    def __init__(self, source: RowSource | None = None) -> None:
+        self._source = source
+        self._cache: dict[RowKey, bytes | None] = {}
+        self._changes: dict[RowKey, bytes | None] = {}
+
+    def get(self, key: RowKey) -> bytes | None:
+        """Return the newest value, stored or not yet stored."""
+        if key in self._changes:
+            return self._changes[key]
+        if key in self._cache:
+            return self._cache[key]
+        return self._source.get(key) if self._source is not None else None
+
+    def put(self, key: RowKey, value: bytes) -> None:
+        """Write one row."""
+        self._changes[key] = value
+        if key[0] in _CACHED:
+            self._cache[key] = value
+
+    def delete(self, key: RowKey) -> None:
+        """Remove one row, if it is there."""
+        self._changes[key] = None
+        if key[0] in _CACHED:
+            self._cache[key] = None
+
+    def scan(self, kind: int, epoch: int) -> list[tuple[RowKey, bytes]]:
+        """Return every row of one kind and epoch, in order of index, unsaved changes included."""
+        found: dict[RowKey, bytes | None] = {}
+        if self._source is not None:
+            found.update(self._source.scan(kind, epoch))
+        for layer in (self._cache, self._changes):
+            found.update({k: v for k, v in layer.items() if k[0] == kind and k[1] == epoch})
+        return sorted((key, value) for key, value in found.items() if value is not None)
+
+    def delete_epoch(self, epoch: int) -> None:
+        """Remove everything that belongs to one epoch, also from memory."""
+        for kind in (CONTEXT, SECRET_NODE, RATCHET, PROPOSAL, PAST_EPOCH, PAST_LEAF):
+            for key, _ in self.scan(kind, epoch):
+                self._changes[key] = None
+        for key in [key for key in self._cache if key[1] == epoch and key[0] not in {GROUP, EPOCH}]:
+            del self._cache[key]
+
+    def take_changes(self) -> dict[RowKey, bytes | None]:
+        """Return the rows to write (None: to delete) since the last call, and forget them.
+
+        The caller stores them before anything computed from them leaves the device.
+        """
+        changes, self._changes = self._changes, {}
+        return changes
+
+
+class MemoryRows:
+    """A ``RowSource`` in a dictionary, for groups that live in memory only."""
+
+    def __init__(self) -> None:
+        self.rows: dict[RowKey, bytes] = {}
+
+    def get(self, key: RowKey, /) -> bytes | None:
+        """Return one row's value, or None if there is no such row."""
+        return self.rows.get(key)
+
+    def scan(self, kind: int, epoch: int, /) -> list[tuple[RowKey, bytes]]:
+        """Return every row of one kind and epoch, in order of index."""
+        return sorted(item for item in self.rows.items() if item[0][:2] == (kind, epoch))
+
+    def store(self, changes: dict[RowKey, bytes | None]) -> None:
+        """Write what ``take_changes`` returned."""
+        for key, value in changes.items():
+            if value is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = value
