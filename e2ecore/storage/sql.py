@@ -165,3 +165,15 @@ def split_script(script: str) -> list[str]:
             statements.append(current.strip())
             current = ""
     return statements
+
+
+def select(table: str, columns: Sequence[str], rest: str = "") -> str:
+    """Return a query for the columns of a row type, made once when a module is loaded."""
+    return " ".join(("SELECT", ", ".join(columns), "FROM", table, rest)).rstrip()
+
+
+def insert(table: str, columns: Sequence[str], *, or_replace: bool = False) -> str:
+    """Return a statement that stores one row of a row type."""
+    verb = "REPLACE INTO" if or_replace else "INSERT INTO"
+    marks = ", ".join("?" * len(columns))
+    return f"{verb} {table} ({', '.join(columns)}) VALUES ({marks})"
