@@ -25,6 +25,10 @@ class ChainEntryRow(NamedTuple):
     entry: bytes
 
 
+class _Id(NamedTuple):
+    account_id: bytes
+
+
 class ChainAccountRow(NamedTuple):
     """A row of ``chain_accounts``."""
 
@@ -88,3 +92,9 @@ def contacts(tx: Tx) -> list[ChainAccountRow]:
         ChainAccountRow._make,
         f"{_SELECT} WHERE contact = 1 ORDER BY handle, account_id",
     )
+
+
+def changed(tx: Tx) -> list[bytes]:
+    """Return the accounts that were verified and have changed since. Cheap: before each message."""
+    found = tx.rows(_Id._make, "SELECT account_id FROM chain_accounts WHERE verification = 2")
+    return [row.account_id for row in found]

@@ -26,6 +26,7 @@ class ConversationState(IntEnum):
     LEFT = 3
     REMOVED = 4
     HEALING = 5
+    FAILED = 6
 
 
 class ConversationRow(NamedTuple):

@@ -56,7 +56,7 @@ def remove(tx: Tx, oids: Iterable[int]) -> None:
 
 
 def re_encrypted(tx: Tx, oid: int, *, epoch: int, envelope_id: bytes, payload: bytes) -> None:
-    """Store fresh bytes for a row whose epoch was over; a new payload has a new envelope id."""
+    """Store fresh bytes for a row whose epoch was over, or that had none yet."""
     tx.execute(
         "UPDATE outbox SET epoch = ?, envelope_id = ?, payload = ? WHERE oid = ?",
         (epoch, envelope_id, payload, oid),

@@ -38,13 +38,16 @@ CREATE TABLE chain_accounts (
     checked_ms   INTEGER NOT NULL  -- when the relay last confirmed the head
 ) STRICT, WITHOUT ROWID;
 
+-- Asked before every message that is sent; almost always empty.
+CREATE INDEX chain_accounts_changed ON chain_accounts (account_id) WHERE verification = 2;
+
 -- A conversation, and the state of ours that belongs to all of it.
 CREATE TABLE conversations (
     cid          INTEGER NOT NULL PRIMARY KEY, -- local number, < 2^31; also names its rows in mls_rows
     uid          BLOB    NOT NULL UNIQUE, -- 16 bytes: conversation id = MLS group id
     kind         INTEGER NOT NULL, -- 1 direct; 2 group
     title        TEXT    NOT NULL, -- empty for direct ones
-    state        INTEGER NOT NULL, -- 1 creating; 2 active; 3 left; 4 removed; 5 healing (asked for re-add)
+    state        INTEGER NOT NULL, -- 1 creating; 2 active; 3 left; 4 removed; 5 healing (asked for re-add); 6 failed
     peer         BLOB    NOT NULL, -- direct: the other account, 20 bytes; else empty
     epoch        INTEGER NOT NULL, -- MLS epoch, as of the last merged commit
     cursor       INTEGER NOT NULL, -- relay seq up to which everything is processed
@@ -84,7 +87,7 @@ CREATE TABLE messages (
     seq        INTEGER NOT NULL, -- number in the relay's log; 0: own and not yet accepted
     sent_ms    INTEGER NOT NULL, -- by the sender's clock
     stored_ms  INTEGER NOT NULL, -- by our clock, when it was stored
-    kind       INTEGER NOT NULL, -- content kind; 1 text
+    kind       INTEGER NOT NULL, -- 1 text; 0 of a newer version, kept as it came
     state      INTEGER NOT NULL, -- 0 received; 1 own, queued; 2 own, accepted; 3 own, failed
     body       TEXT    NOT NULL, -- text; empty for other kinds
     ext        BLOB    NOT NULL  -- content of other kinds as it came; else empty
@@ -98,8 +101,8 @@ CREATE TABLE outbox (
     kind        INTEGER NOT NULL, -- envelope kind: 1 application, 2 proposal, 5 re-add request
     epoch       INTEGER NOT NULL, -- the MLS epoch that payload is encrypted in
     counter     INTEGER NOT NULL, -- own_counter inside the payload; 0: none
-    envelope_id BLOB    NOT NULL, -- 16 bytes: the same at every attempt with the same payload
-    payload     BLOB    NOT NULL, -- the final bytes; sent again unchanged after a crash
+    envelope_id BLOB    NOT NULL, -- 16 bytes: the same at every attempt
+    payload     BLOB    NOT NULL, -- the final bytes, sent again unchanged after a crash; empty: not encrypted yet
     content     BLOB    NOT NULL, -- plaintext, to encrypt again when the epoch is over; empty: drop instead
     attempts    INTEGER NOT NULL, -- how often it was refused
     next_ms     INTEGER NOT NULL  -- not to be sent before
