@@ -1,0 +1,115 @@
+"""What can go wrong when an app calls the engine: one class per case, each says what to do."""
+
+from e2ecore.errors import PeerError, TransientError, UsageError
+
+
+class NotRegisteredError(UsageError):
+    """This database has no account yet. Call ``engine.register`` first."""
+
+
+class AlreadyRegisteredError(UsageError):
+    """This database already has an account. One database belongs to one account; open another file."""
+
+
+class NoRelayError(UsageError):
+    """The engine was opened without a relay. Open it with ``relay=...`` for everything that needs the network."""
+
+
+class EngineClosedError(UsageError):
+    """The engine is closed. Open it again."""
+
+
+class UnknownHandleError(UsageError):
+    """Nobody at this relay has that handle. Check the spelling."""
+
+
+class BadHandleError(UsageError):
+    """A handle has 3 to 32 characters out of a-z, 0-9, _ and ., and starts with a letter."""
+
+
+class HandleTakenError(UsageError):
+    """Somebody else has that handle. Choose another."""
+
+
+class UnknownAccountError(UsageError):
+    """No account with that id is known here or at the relay."""
+
+
+class UnknownConversationError(UsageError):
+    """There is no conversation with that id in this database."""
+
+
+class TextTooLongError(UsageError):
+    """A text has at most 1 MiB in UTF-8. Split it."""
+
+
+class BadTextError(UsageError):
+    """The text is not valid Unicode (lone surrogates) and cannot be sent. Decode it properly first."""
+
+
+class EmptyTextError(UsageError):
+    """There is nothing in the text. Send something."""
+
+
+class TitleTooLongError(UsageError):
+    """A title has at most 128 characters."""
+
+
+class ConversationReadOnlyError(UsageError):
+    """This account is no longer in the conversation. Its history can be read, nothing can be sent."""
+
+
+class NotAllowedError(UsageError):
+    """This account's role does not allow that. Ask an admin or the owner of the conversation."""
+
+
+class ContactChangedError(UsageError):
+    """A verified contact's devices have changed. Compare safety numbers again, or accept the change, before sending."""
+
+
+class ClockSkewError(TransientError):
+    """This machine's clock and the relay's are more than 15 minutes apart. Set the clock; nothing was lost."""
+
+
+class MessageRefusedError(UsageError):
+    """The relay refused the message for good. It stays in the history, marked as failed."""
+
+
+class ChangeFailedError(UsageError):
+    """The change was given up: it is no longer possible, no longer allowed, or lost too many races."""
+
+
+class ConversationExistsError(TransientError):
+    """The other person has just created this conversation; its invitation is on the way."""
+
+
+class NoKeyPackageError(TransientError):
+    """The contact's devices have published no keys, so they cannot be added now. Try again later."""
+
+
+class DeviceRevokedError(UsageError):
+    """The relay no longer knows this device: it was unlinked or its account closed. History can still be read."""
+
+
+class ChainInvalidError(PeerError):
+    """The relay served an account chain that is forged, forked or cut short. It was not used."""
+
+
+class UnexpectedAnswerError(PeerError):
+    """The relay answered with something that is no answer to the question. The answer was dropped."""
+
+
+class ConnectionLostError(TransientError):
+    """The connection to the relay broke before the answer came. It is made again by itself."""
+
+
+class RelayRefusedError(TransientError):
+    """The relay said no. The code says why, and whether trying again can help."""
+
+    def __init__(
+        self, code: str, detail: str = "", retry_after_ms: int = 0, data: object = None
+    ) -> None:
+        super().__init__(f"{code}: {detail}" if detail else code)
+        self.code = code
+        self.retry_after_ms = retry_after_ms
+        self.data = data

@@ -1,0 +1,208 @@
+"""One conversation in memory, in the writer's thread only: its row, its members and its MLS group.
+
+A mirror is loaded on first use, changed by jobs, and saved once at the end of each job, inside its transaction. When a
+transaction is rolled back every mirror is dropped, so that memory never shows what the disk does not.
+"""
+
+from e2ecore.engine.values import ConversationKind, ConversationState
+from e2ecore.messaging.counters import ReceiveCounter, decode_missing, encode_missing
+from e2ecore.messaging.receipts import Delivery
+from e2ecore.messaging.roster import Roster
+from e2ecore.mls.group import Group
+from e2ecore.storage import conversations, members, mls_rows
+from e2ecore.storage.conversations import ConversationRow
+from e2ecore.storage.members import NO_LEAF, MemberRow
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.conversation import ConversationInfo, Role
+
+
+class Peer:
+    """One device that is or was a member."""
+
+    __slots__ = (
+        "account_id",
+        "delivered",
+        "device_id",
+        "dirty",
+        "heard",
+        "leaf",
+        "receipted",
+        "role",
+    )
+
+    def __init__(self, row: MemberRow) -> None:
+        self.account_id = row.account_id
+        self.device_id = row.device_id
+        self.leaf = row.leaf
+        self.role = row.role
+        self.heard = ReceiveCounter(row.receive_counter, decode_missing(row.receive_missing))
+        self.receipted = row.receipt_counter
+        self.delivered = Delivery(row.delivered_upto, decode_missing(row.delivered_gaps))
+        self.dirty = False
+
+    def row(self, cid: int) -> MemberRow:
+        """Return what is to be stored."""
+        return MemberRow(
+            cid,
+            self.device_id,
+            self.account_id,
+            self.leaf,
+            self.role,
+            self.heard.upto,
+            encode_missing(self.heard.missing),
+            self.receipted,
+            self.delivered.upto,
+            encode_missing(self.delivered.missing),
+        )
+
+
+class Mirror:
+    """A conversation. Fields are those of its row; see the schema."""
+
+    __slots__ = (
+        "by_leaf",
+        "cid",
+        "created_ms",
+        "cursor",
+        "devices",
+        "dirty",
+        "epoch",
+        "group",
+        "healing_ms",
+        "info",
+        "kind",
+        "last_mid",
+        "next_order",
+        "own_counter",
+        "peer",
+        "read_order",
+        "source",
+        "state",
+        "title",
+        "traffic",
+        "uid",
+        "unread",
+    )
+
+    def __init__(self, row: ConversationRow) -> None:
+        self.cid = row.cid
+        self.uid = row.uid
+        self.kind = row.kind
+        self.title = row.title
+        self.state = row.state
+        self.peer = row.peer
+        self.epoch = row.epoch
+        self.cursor = row.cursor
+        self.own_counter = row.own_counter
+        self.next_order = row.next_order
+        self.last_mid = row.last_mid
+        self.read_order = row.read_order
+        self.unread = row.unread
+        self.info = ConversationInfo.decode(row.info)
+        self.healing_ms = row.healing_ms
+        self.created_ms = row.created_ms
+        self.group: Group | None = None
+        self.source: mls_rows.MlsRows | None = None
+        self.devices: dict[bytes, Peer] = {}
+        self.by_leaf: dict[int, Peer] = {}
+        self.dirty = False
+        """Anything of the row changed."""
+        self.traffic = False
+        """Only what messages change changed."""
+
+    @property
+    def is_direct(self) -> bool:
+        """Is it between two accounts?"""
+        return self.kind == ConversationKind.DIRECT
+
+    @property
+    def can_send(self) -> bool:
+        """Can a message be encrypted now?"""
+        return self.state == ConversationState.ACTIVE and self.group is not None
+
+    def row(self) -> ConversationRow:
+        """Return what is to be stored."""
+        return ConversationRow(
+            self.cid,
+            self.uid,
+            self.kind,
+            self.title,
+            self.state,
+            self.peer,
+            self.epoch,
+            self.cursor,
+            self.own_counter,
+            self.next_order,
+            self.last_mid,
+            self.read_order,
+            self.unread,
+            self.info.encode(),
+            self.healing_ms,
+            self.created_ms,
+        )
+
+    def load_members(self, rows: list[MemberRow]) -> None:
+        """Take the stored members."""
+        self.devices = {row.device_id: Peer(row) for row in rows}
+        self.index()
+
+    def index(self) -> None:
+        """Rebuild the table of who sits where."""
+        self.by_leaf = {one.leaf: one for one in self.devices.values() if one.leaf != NO_LEAF}
+
+    def roster(self) -> Roster:
+        """Return who is a member now, and on which terms."""
+        accounts: dict[bytes, set[bytes]] = {}
+        for one in self.by_leaf.values():
+            accounts.setdefault(one.account_id, set()).add(one.device_id)
+        return Roster(self.info, {who: frozenset(ids) for who, ids in accounts.items()})
+
+    def place(self, account_id: bytes, device_id: bytes, leaf: int) -> Peer:
+        """Seat a device at a leaf. Its counters survive if it was here before."""
+        one = self.devices.get(device_id)
+        if one is None:
+            row = members.new_row(self.cid, account_id, device_id, leaf, Role.MEMBER)
+            one = self.devices[device_id] = Peer(row)
+        one.leaf = leaf
+        one.dirty = True
+        self.by_leaf[leaf] = one
+        return one
+
+    def unseat(self, leaf: int) -> Peer | None:
+        """Take a device from its leaf."""
+        one = self.by_leaf.pop(leaf, None)
+        if one is not None:
+            one.leaf = NO_LEAF
+            one.dirty = True
+        return one
+
+    def unseat_all(self) -> None:
+        """Nobody is a member any more, as far as this device knows."""
+        for leaf in list(self.by_leaf):
+            self.unseat(leaf)
+
+    def set_roles(self) -> None:
+        """Give every member device the role of its account."""
+        roster = self.roster()
+        for one in self.by_leaf.values():
+            role = roster.role(one.account_id)
+            if one.role != role:
+                one.role = role
+                one.dirty = True
+
+    def save(self, tx: Tx) -> None:
+        """Store what changed since the last call."""
+        if self.group is not None:
+            changes = self.group.take_changes()
+            if changes:
+                mls_rows.apply(tx, self.cid, changes)
+        dirty = [one for one in self.devices.values() if one.dirty]
+        if dirty:
+            members.save(tx, [one.row(self.cid) for one in dirty])
+            for one in dirty:
+                one.dirty = False
+        if self.dirty:
+            conversations.save(tx, self.row())
+        elif self.traffic:
+            conversations.save_traffic(tx, (self.row(),))
+        self.dirty = self.traffic = False

@@ -1,0 +1,236 @@
+"""What the writer's thread remembers between jobs. No other thread may touch it.
+
+Everything here mirrors committed rows. When a job is rolled back it is all dropped and loaded
+again, except what stands for things outside the database: envelopes held back, which the relay
+still has, and answers of the relay that are not yet noted.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from e2ecore.crypto.rng import Rng
+from e2ecore.crypto.signing import ED25519, SigningKey
+from e2ecore.crypto.suites import CipherSuite
+from e2ecore.engine.errors import NotRegisteredError, UnknownConversationError
+from e2ecore.engine.jobs import Outgoing
+from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.values import ConversationState
+from e2ecore.errors import CorruptStateError
+from e2ecore.ids import AccountId, DeviceId
+from e2ecore.messaging.identity import encode_identity
+from e2ecore.mls.group import Group
+from e2ecore.storage import account, chains, conversations, members, messages, mls_rows, outbox
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.chain.entry import Entry
+from e2ecore_protocol.chain.state import AccountState, extend
+from e2ecore_protocol.frames.delivery import Delivery
+
+MAX_MIRRORS: Final = 128
+"""Conversations kept in memory at once; about 50 KiB each for small groups."""
+MAX_CHAINS: Final = 2_048
+"""Account chains kept in memory at once, about 2 KiB each: all members of a large group."""
+_DEAD: Final = frozenset(
+    {ConversationState.LEFT, ConversationState.REMOVED, ConversationState.FAILED}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Who we are, with the keys to prove it."""
+
+    account_id: AccountId
+    device_id: DeviceId
+    identity: SigningKey
+    signer: SigningKey
+
+    @property
+    def leaf_identity(self) -> bytes:
+        """What our leaves carry."""
+        return encode_identity(self.account_id, self.device_id)
+
+
+class Held:
+    """Envelopes of one conversation that wait for something that is on its way.
+
+    They are not acknowledged, so the relay keeps them: after a new connection they come again.
+    """
+
+    __slots__ = ("accounts", "items", "since_ms")
+
+    def __init__(self, since_ms: int) -> None:
+        self.items: deque[Delivery] = deque()
+        self.accounts: set[bytes] = set()
+        """Chains without which the first item cannot be judged. Empty: it waits for a commit."""
+        self.since_ms = since_ms
+
+
+class State:
+    """The writer thread's memory."""
+
+    def __init__(self, suite: CipherSuite, clock_ms: Callable[[], int], rng: Rng) -> None:
+        self.suite = suite
+        self.clock_ms = clock_ms
+        self.rng = rng
+        self.held: dict[bytes, Held] = {}
+        """Log id to envelopes held back; Welcomes under the id of their conversation."""
+        self.accepted: deque[tuple[Outgoing, int]] = deque()
+        """Answered envelopes with their numbers, to be noted by the next job. Filled by the loop."""
+        self.fetched: set[bytes] = set()
+        """Accounts whose chains were asked for on this connection: not to be asked for again."""
+        self._own: Own | None = None
+        self._mirrors: OrderedDict[int, Mirror] = OrderedDict()
+        self._cids: dict[bytes, int] = {}
+        self._chains: OrderedDict[bytes, AccountState] = OrderedDict()
+        self._oid = -1
+        self._mid = -1
+        self._changed: frozenset[bytes] | None = None
+
+    def begin(self, tx: Tx) -> None:
+        """Every job calls this first."""
+        tx.on_rollback(self.drop)
+
+    def drop(self) -> None:
+        """Forget what mirrors the database."""
+        self._own = None
+        self._mirrors.clear()
+        self._cids.clear()
+        self._chains.clear()
+        self._changed = None
+
+    def own(self, tx: Tx) -> Own:
+        """Return who we are.
+
+        Raises:
+            NotRegisteredError: There is no account yet.
+        """
+        if self._own is None:
+            row = account.load(tx)
+            if row is None:
+                raise NotRegisteredError
+            self._own = Own(
+                AccountId(row.account_id),
+                DeviceId(row.device_id),
+                ED25519.load(row.identity_key),
+                ED25519.load(row.device_key),
+            )
+        return self._own
+
+    def mirror(self, tx: Tx, cid: int) -> Mirror:
+        """Return a conversation by its local number.
+
+        Raises:
+            UnknownConversationError: There is none.
+        """
+        found = self._mirrors.get(cid)
+        if found is None:
+            row = conversations.get(tx, cid)
+            if row is None:
+                raise UnknownConversationError
+            found = self._load(tx, row)
+        self._mirrors.move_to_end(cid)
+        if found.source is not None:
+            found.source.tx = tx
+        return found
+
+    def find(self, tx: Tx, uid: bytes) -> Mirror | None:
+        """Return a conversation by its id at the relay, or None."""
+        cid = self._cids.get(uid)
+        if cid is None:
+            row = conversations.by_uid(tx, uid)
+            if row is None:
+                return None
+            cid = self._cids[uid] = row.cid
+        return self.mirror(tx, cid)
+
+    def _load(self, tx: Tx, row: conversations.ConversationRow) -> Mirror:
+        mirror = Mirror(row)
+        mirror.load_members(members.all_rows(tx, row.cid))
+        if row.state not in _DEAD:
+            source = mls_rows.MlsRows(tx, row.cid)
+            if mirror.by_leaf:
+                mirror.source = source
+                mirror.group = Group.load(source)
+        self._mirrors[row.cid] = mirror
+        self._cids[row.uid] = row.cid
+        while len(self._mirrors) > MAX_MIRRORS:
+            self._mirrors.popitem(last=False)
+        return mirror
+
+    def add_mirror(self, mirror: Mirror) -> None:
+        """Keep a conversation that was just made."""
+        self._mirrors[mirror.cid] = mirror
+        self._cids[mirror.uid] = mirror.cid
+
+    def chain(self, tx: Tx, account_id: bytes) -> AccountState | None:
+        """Return the state of an account chain as checked earlier, or None if it is unknown."""
+        found = self._chains.get(account_id)
+        if found is None:
+            rows = chains.entries(tx, account_id)
+            found = extend(None, [Entry.decode(row.entry) for row in rows], _checked_before)
+            if found is None:
+                return None
+            self.keep_chain(found)
+        self._chains.move_to_end(account_id)
+        return found
+
+    def keep_chain(self, state: AccountState) -> None:
+        """Remember a chain that was just checked and stored."""
+        self._chains[state.account_id] = state
+        self._chains.move_to_end(state.account_id)
+        while len(self._chains) > MAX_CHAINS:
+            self._chains.popitem(last=False)
+
+    def changed_contacts(self, tx: Tx) -> frozenset[bytes]:
+        """Return the accounts that were verified in person and have changed since."""
+        if self._changed is None:
+            changed = chains.Verification.CHANGED
+            self._changed = frozenset(
+                one.account_id for one in chains.accounts(tx) if one.verification == changed
+            )
+        return self._changed
+
+    def forget_changed_contacts(self) -> None:
+        """A verification was stored: ask the database again."""
+        self._changed = None
+
+    def next_oid(self, tx: Tx) -> int:
+        """Return the next number for the outbox."""
+        if self._oid < 0:
+            self._oid = outbox.last_oid(tx)
+        self._oid += 1
+        return self._oid
+
+    def next_mid(self, tx: Tx) -> int:
+        """Return the next arrival number."""
+        if self._mid < 0:
+            self._mid = conversations.last_mid(tx)
+        self._mid += 1
+        return self._mid
+
+    def note_accepted(self, tx: Tx) -> None:
+        """Store what the relay has accepted since the last job."""
+        if not self.accepted:
+            return
+        done: list[tuple[Outgoing, int]] = []
+        while self.accepted:
+            done.append(self.accepted.popleft())
+        tx.on_rollback(lambda: self.accepted.extendleft(reversed(done)))
+        outbox.remove(tx, [one.oid for one, _ in done])
+        messages.mark_accepted(tx, [(seq, one.message) for one, seq in done if one.message])
+
+
+def _checked_before(_public: bytes, _message: bytes, _signature: bytes) -> None:
+    """Stand in for a signature check: what is in the database was verified when it was stored."""
+
+
+def group_of(mirror: Mirror) -> Group:
+    """Return a conversation's MLS group, where there has to be one.
+
+    Raises:
+        CorruptStateError: There is none.
+    """
+    if mirror.group is None:
+        raise CorruptStateError("an active conversation has no keys")
+    return mirror.group

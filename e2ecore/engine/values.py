@@ -1,0 +1,130 @@
+"""What the public calls hand out: small frozen values, never live rows."""
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
+from e2ecore_protocol.content.conversation import Role
+
+
+class ConversationKind(IntEnum):
+    """The two shapes of a conversation."""
+
+    DIRECT = 1
+    """Exactly two accounts; nobody can be added."""
+    GROUP = 2
+    """Any number of accounts, with roles and a title."""
+
+
+class ConversationState(IntEnum):
+    """Whether a conversation can be written to. The numbers are stored: never change one."""
+
+    CREATING = 1
+    """Exists here and not yet at the relay; what is sent now waits."""
+    ACTIVE = 2
+    """Usual state."""
+    LEFT = 3
+    """This account left. History can be read."""
+    REMOVED = 4
+    """This account was removed. History can be read; the keys are deleted."""
+    HEALING = 5
+    """This device could not follow a change and has asked to be added again. What is sent waits."""
+    FAILED = 6
+    """It could not be created; an ``IntentFailed`` event said why."""
+
+
+class MessageState(IntEnum):
+    """How far a message has come. The numbers are stored (DELIVERED is computed): never change one."""
+
+    RECEIVED = 0
+    """Came from somebody else and is stored."""
+    QUEUED = 1
+    """Stored here; the relay has not confirmed it yet."""
+    ACCEPTED = 2
+    """The relay has given it its place."""
+    FAILED = 3
+    """The relay refused it for good; nobody will get it."""
+    DELIVERED = 4
+    """Every other member device has confirmed that it is stored there."""
+
+
+class MessageKind(IntEnum):
+    """What a stored message is. The numbers are stored: never change one."""
+
+    TEXT = 1
+    """Something a person wrote."""
+    UNKNOWN = 0
+    """Content of a newer version of the protocol, kept as it came."""
+
+
+class Verification(Enum):
+    """What is known about a contact's keys."""
+
+    UNVERIFIED = "unverified"
+    """Nobody has compared the safety number yet."""
+    VERIFIED = "verified"
+    """Compared, and still the same."""
+    CHANGED = "changed"
+    """Compared once, and different now. Sending stops until it is compared again or accepted."""
+
+
+class ConnectionState(Enum):
+    """Where the connection to the relay is."""
+
+    OFFLINE = "offline"
+    """No relay is configured, the account is not registered, or the engine is closed."""
+    CONNECTING = "connecting"
+    """On the way."""
+    CATCHING_UP = "catching up"
+    """Connected; what came while away is being received."""
+    ONLINE = "online"
+    """Connected, nothing unread at the relay."""
+    WAITING = "waiting"
+    """The relay was not reached; the next try comes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account that this database belongs to."""
+
+    account_id: AccountId
+    device_id: DeviceId
+    handle: str | None
+    display_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation, as stored."""
+
+    message_id: MessageId
+    conversation_id: GroupId
+    sender: AccountId
+    sender_device: DeviceId
+    mine: bool
+    kind: MessageKind
+    text: str
+    """Empty for kinds that are not text."""
+    sent_ms: int
+    """The sender's clock. Shown to people, never used for order."""
+    stored_ms: int
+    """Our clock when it was stored."""
+    order: int
+    """Place in the conversation, ascending; the cursor for ``Conversation.messages``."""
+    state: MessageState
+    counter: int
+    """The sender's counter for this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One account in a conversation."""
+
+    account_id: AccountId
+    handle: str | None
+    """None where the account has none, or it is not known here."""
+    display_name: str | None
+    role: Role
+    device_ids: tuple[DeviceId, ...]
+    is_self: bool
+    verification: Verification

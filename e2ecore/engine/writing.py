@@ -1,0 +1,185 @@
+"""Making application messages: in the writer's thread, final bytes before anything leaves.
+
+One transaction holds the message, the used ratchet step, the counter and the envelope with its
+final ciphertext. The same bytes go out again after a crash, so no key meets two plaintexts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from e2ecore.engine.errors import ContactChangedError, ConversationReadOnlyError
+from e2ecore.engine.jobs import Effects, Outgoing
+from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.state import State, group_of
+from e2ecore.engine.values import ConversationState, MessageKind
+from e2ecore.ids import MessageId
+from e2ecore.mls.private_message import bucketed
+from e2ecore.storage import messages, outbox
+from e2ecore.storage.messages import MessageRow, message_row_id
+from e2ecore.storage.outbox import OutboxRow
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.messages import Text, encode_counter
+from e2ecore_protocol.frames.delivery import Envelope, EnvelopeKind, make_envelope_id
+from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S
+
+_APPLICATION: Final = int(EnvelopeKind.APPLICATION)
+_WRITABLE: Final = frozenset(
+    {ConversationState.CREATING, ConversationState.ACTIVE, ConversationState.HEALING}
+)
+_PAGE: Final = 256
+"""Rows of the outbox that are looked at in one query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One message as written: enough to tell the caller."""
+
+    oid: int
+    message_id: MessageId
+    counter: int
+    order: int
+
+
+def write_texts(
+    tx: Tx, effects: Effects, state: State, cid: int, texts: Sequence[str]
+) -> list[Written]:
+    """Write messages that people typed, as one transaction.
+
+    Raises:
+        ConversationReadOnlyError: We are no longer in it.
+        ContactChangedError: A verified member's devices have changed.
+    """
+    state.begin(tx)
+    state.note_accepted(tx)
+    own, mirror = state.own(tx), state.mirror(tx, cid)
+    check_writable(tx, state, mirror)
+    now_ms, rng = state.clock_ms(), state.rng
+    written: list[Written] = []
+    rows: list[MessageRow] = []
+    waiting: list[OutboxRow] = []
+    for text in texts:
+        message_id = rng(16)
+        mirror.last_mid = state.next_mid(tx)
+        order, mirror.next_order = mirror.next_order, mirror.next_order + 1
+        row_id = message_row_id(cid, order)
+        content = Text(message_id, now_ms, text).encode()
+        queued = write_content(tx, effects, state, mirror, content, row_id, now_ms)
+        waiting.append(queued)
+        rows.append(
+            MessageRow(
+                row_id, mirror.last_mid, message_id, own.account_id, own.device_id,
+                queued.counter, 0, now_ms, now_ms, MessageKind.TEXT,
+                messages.MessageState.QUEUED, text, b"",
+            )
+        )  # fmt: skip
+        written.append(Written(queued.oid, MessageId(message_id), queued.counter, order))
+    messages.insert(tx, rows)
+    outbox.add(tx, waiting)
+    mirror.save(tx)
+    return written
+
+
+def write_content(
+    tx: Tx,
+    effects: Effects,
+    state: State,
+    mirror: Mirror,
+    content: bytes,
+    row_id: int,
+    now_ms: int,
+) -> OutboxRow:
+    """Encrypt content under the next counter; the caller stores the row and saves the mirror.
+
+    Where the conversation cannot encrypt now, the content waits in the row without a payload.
+    """
+    mirror.own_counter += 1
+    mirror.traffic = True
+    envelope_id = make_envelope_id(now_ms, state.rng(10))
+    payload, epoch = b"", 0
+    if mirror.can_send:
+        payload, epoch = encrypt(state, tx, mirror, content, mirror.own_counter), mirror.epoch
+    row = OutboxRow(
+        state.next_oid(tx), mirror.cid, row_id, _APPLICATION, epoch, mirror.own_counter,
+        envelope_id, payload, content, 0, 0,
+    )  # fmt: skip
+    if payload:
+        effects.outgoing.append(outgoing(row, mirror.uid))
+    return row
+
+
+def encrypt(state: State, tx: Tx, mirror: Mirror, content: bytes, counter: int) -> bytes:
+    """Return an application message in the present epoch."""
+    return group_of(mirror).protect(
+        content,
+        authenticated_data=encode_counter(counter),
+        signer=state.own(tx).signer,
+        rng=state.rng,
+        padding=bucketed,
+    )
+
+
+def outgoing(row: OutboxRow, uid: bytes) -> Outgoing:
+    """Return what the sender submits for a row."""
+    envelope = Envelope(
+        uid, row.envelope_id, row.kind, row.epoch, MAX_ENVELOPE_LIFETIME_S, row.payload
+    )
+    return Outgoing(row.oid, row.cid, row.message, envelope)
+
+
+def check_writable(tx: Tx, state: State, mirror: Mirror) -> None:
+    """Refuse to write where nobody would read, or where somebody else might.
+
+    Raises:
+        ConversationReadOnlyError: We are no longer in it.
+        ContactChangedError: A verified member's devices have changed.
+    """
+    if mirror.state not in _WRITABLE:
+        raise ConversationReadOnlyError
+    changed = state.changed_contacts(tx)
+    if changed and (
+        mirror.peer in changed
+        or any(one.account_id in changed for one in mirror.by_leaf.values())
+    ):
+        raise ContactChangedError
+
+
+def encrypt_again(
+    tx: Tx,
+    effects: Effects,
+    state: State,
+    mirror: Mirror,
+    refused: frozenset[int] = frozenset(),
+) -> None:
+    """Encrypt everything of a conversation that the relay has not got in its present epoch.
+
+    Counter, message id and order stay; so does the envelope id, so that an answer that was lost on
+    its way still counts.
+
+    Args:
+        refused: Rows that the relay has just refused: submitted again even if their epoch is the
+            present one.
+    """
+    if not mirror.can_send:
+        return
+    for row in of_conversation(tx, mirror.cid):
+        fresh = row
+        if row.content and row.epoch != mirror.epoch:
+            payload = encrypt(state, tx, mirror, row.content, row.counter)
+            outbox.re_encrypted(
+                tx, row.oid, epoch=mirror.epoch, envelope_id=row.envelope_id, payload=payload
+            )
+            fresh = row._replace(payload=payload, epoch=mirror.epoch)
+        elif row.oid not in refused or row.epoch != mirror.epoch:
+            continue
+        effects.outgoing.append(outgoing(fresh, mirror.uid))
+
+
+def of_conversation(tx: Tx, cid: int) -> list[OutboxRow]:
+    """Return what waits in one conversation, in order."""
+    found: list[OutboxRow] = []
+    at = 0
+    while rows := outbox.after(tx, at, _PAGE):
+        found.extend(row for row in rows if row.cid == cid)
+        at = rows[-1].oid
+    return found

@@ -1,0 +1,49 @@
+"""What can go wrong on the way to the relay. The docstrings are the user's text."""
+
+from e2ecore.errors import PeerError, TransientError, UsageError
+from e2ecore_protocol.errors import CODES, ErrorCode
+
+
+class BadRelayAddressError(UsageError):
+    """The relay's address cannot be used. It looks like wss://relay.example or wss://host:port."""
+
+
+class RelayUnreachableError(TransientError):
+    """Nothing answers at the relay's address. Check the network; it is tried again by itself."""
+
+
+class RelayCertificateError(TransientError):
+    """The relay's certificate is not trusted, not valid now, or for another name. Do not go on."""
+
+
+class NotARelayError(TransientError):
+    """What answers at this address is not a relay. Check the address."""
+
+
+class ConnectionLostError(TransientError):
+    """The connection to the relay broke. It is made again by itself; nothing was lost."""
+
+
+class ClockSkewError(TransientError):
+    """This machine's clock and the relay's are more than 15 minutes apart. Set the clock."""
+
+
+class VersionError(UsageError):
+    """This program and the relay speak no common version. Update the older one."""
+
+
+class RelayProtocolError(PeerError):
+    """The relay sent something that breaks the protocol. The connection was closed."""
+
+
+class RelayRefusedError(TransientError):
+    """The relay said no. ``code`` says why, ``can_retry`` whether trying again may help."""
+
+    def __init__(
+        self, code: ErrorCode, detail: str = "", retry_after_ms: int = 0, data: object = None
+    ) -> None:
+        super().__init__(f"{code.value}: {detail or CODES[code].meaning}")
+        self.code = code
+        self.can_retry = CODES[code].retry
+        self.retry_after_ms = retry_after_ms
+        self.data = data

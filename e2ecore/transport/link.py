@@ -1,0 +1,254 @@
+"""One authenticated connection at work: requests and answers, envelopes out, deliveries in.
+
+Two tasks, whatever the load. The reader takes everything that one read of the socket brought and
+hands it on without a task switch. The writer sends what waits when the previous write is finished:
+all acknowledgements as one frame, the queued envelopes as one Submit frame per 256 envelopes or
+1 MiB, and the requests. So batches grow with the load by themselves, and a lone message waits for
+nothing.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Generic, Protocol, TypeVar
+
+import anyio
+
+from e2ecore.transport.errors import ConnectionLostError, RelayProtocolError, RelayRefusedError
+from e2ecore.transport.login import FrameChannel, decode
+from e2ecore_protocol.frames.accounts import Account, ChainHeads
+from e2ecore_protocol.frames.conversations import Committed, Conversations
+from e2ecore_protocol.frames.delivery import (
+    Ack,
+    AcknowledgedLog,
+    CaughtUp,
+    Deliver,
+    Delivery,
+    Envelope,
+    Submit,
+    SubmitResult,
+    Submitted,
+)
+from e2ecore_protocol.frames.frame import Frame
+from e2ecore_protocol.frames.key_packages import KeyPackages
+from e2ecore_protocol.frames.session import Failed, GoAway, Ok
+from e2ecore_protocol.limits import MAX_ACKNOWLEDGED_LOGS, MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES
+
+MAX_SUBMITS_IN_FLIGHT: Final = 4
+"""Submit frames not yet answered: enough to keep the relay busy, little to repeat after a break."""
+MAX_REQUEST: Final = (1 << 32) - 1
+"""Request numbers start again behind this one."""
+
+
+class Outgoing(Protocol):
+    """Something that is submitted as an envelope."""
+
+    @property
+    def envelope(self) -> Envelope:
+        """What the relay gets."""
+        ...
+
+
+F = TypeVar("F", bound=Frame)
+S = TypeVar("S", bound=Outgoing)
+_Answerable = Ok | Account | ChainHeads | KeyPackages | Conversations | Committed | Failed
+
+
+class LinkUser(Protocol[S]):
+    """Whom the link reports to. Every call comes from one of its tasks and must not block."""
+
+    def delivered(self, items: Sequence[Delivery], /) -> None:
+        """Envelopes came, in order."""
+        ...
+
+    def caught_up(self) -> None:
+        """Nothing unread is left at the relay."""
+        ...
+
+    def answered(self, batch: Sequence[S], results: Sequence[SubmitResult], /) -> None:
+        """The relay answered for each envelope of a Submit."""
+        ...
+
+    def next_batch(self, max_envelopes: int, max_bytes: int, /) -> list[S]:
+        """Return what to submit next; empty if nothing waits."""
+        ...
+
+
+class Link(Generic[S]):
+    """A connection that was authenticated. ``run`` works until it breaks."""
+
+    def __init__(
+        self, channel: FrameChannel, user: LinkUser[S], early: Iterable[bytes] = ()
+    ) -> None:
+        """Take over a channel.
+
+        Args:
+            channel: Authenticated; closed at the end of ``run``.
+            user: Whom to report to.
+            early: Frames that have been read already.
+        """
+        self._channel = channel
+        self._user = user
+        self._early = list(early)
+        self._number = 0
+        self._answers: dict[int, _Answer] = {}
+        self._submits: dict[int, list[S]] = {}
+        self._frames: deque[bytes] = deque()
+        self._acks: dict[bytes, int] = {}
+        self._work = anyio.Event()
+        self._closed = False
+
+    async def run(self) -> None:
+        """Read and write until the connection ends.
+
+        Raises:
+            E2EError: Why it ended.
+        """
+        failure: list[Exception] = []
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._guard, self._write, failure, tasks.cancel_scope)
+                tasks.start_soon(self._guard, self._read, failure, tasks.cancel_scope)
+        finally:
+            self._closed = True
+            for answer in self._answers.values():
+                answer.settle(None)
+            with anyio.CancelScope(shield=True):
+                await self._channel.aclose()
+        if failure:
+            raise failure[0]
+
+    async def _guard(
+        self, work: Callable[[], object], failure: list[Exception], scope: anyio.CancelScope
+    ) -> None:
+        """Run one of the two tasks; its end is the end of both."""
+        try:
+            await work()  # type: ignore[misc]  # both are coroutine functions
+        except Exception as error:  # noqa: BLE001 - raised again by ``run``
+            failure.append(error)
+        scope.cancel()
+
+    async def request(self, build: Callable[[int], Frame], expected: type[F]) -> F:
+        """Ask, and wait for the answer.
+
+        Args:
+            build: Makes the frame, given a request number.
+            expected: Type of the answer.
+
+        Raises:
+            RelayRefusedError: The relay said no.
+            ConnectionLostError: The connection broke first. The relay may have carried it out.
+        """
+        if self._closed:
+            raise ConnectionLostError
+        number = self._next_number()
+        answer = self._answers[number] = _Answer()
+        try:
+            self._frames.append(build(number).encode())
+            self.poke()
+            frame = await answer.wait()
+        finally:
+            self._answers.pop(number, None)
+        if isinstance(frame, Failed):
+            raise RelayRefusedError(frame.code, frame.detail, frame.retry_after_ms, frame.data)
+        if not isinstance(frame, expected):
+            raise RelayProtocolError
+        return frame
+
+    def acknowledge(self, log_id: bytes, upto: int) -> None:
+        """Tell the relay, with the next write, that a log is durable here up to a number."""
+        self._acks[log_id] = upto
+        self.poke()
+
+    def poke(self) -> None:
+        """There is something to write."""
+        self._work.set()
+
+    def _next_number(self) -> int:
+        self._number = self._number % MAX_REQUEST + 1
+        return self._number
+
+    async def _read(self) -> None:
+        early, self._early = self._early, []
+        for data in early:
+            self._take(decode(data))
+        while True:
+            for data in await self._channel.receive():
+                self._take(decode(data))
+
+    def _take(self, frame: Frame) -> None:
+        match frame:
+            case Deliver(deliveries):
+                self._user.delivered(deliveries)
+            case Submitted():
+                self._take_results(frame)
+            case CaughtUp():
+                self._user.caught_up()
+            case GoAway(code, retry_after_ms):
+                raise RelayRefusedError(code, "", retry_after_ms)
+            case Failed() if frame.request in self._submits:
+                raise RelayRefusedError(frame.code, frame.detail, frame.retry_after_ms)
+            case Ok() | Account() | ChainHeads() | KeyPackages() | Conversations():
+                self._take_answer(frame)
+            case Committed() | Failed():
+                self._take_answer(frame)
+            case _:
+                raise RelayProtocolError
+
+    def _take_answer(self, frame: _Answerable) -> None:
+        answer = self._answers.pop(frame.request, None)
+        if answer is not None:  # else its caller was cancelled
+            answer.settle(frame)
+
+    def _take_results(self, frame: Submitted) -> None:
+        batch = self._submits.pop(frame.request, None)
+        if batch is None or len(batch) != len(frame.results):
+            raise RelayProtocolError
+        self._user.answered(batch, frame.results)
+        self.poke()
+
+    async def _write(self) -> None:
+        while True:
+            frames = self._collect()
+            if frames:
+                await self._channel.send(frames)
+            else:
+                self._work = anyio.Event()
+                await self._work.wait()
+
+    def _collect(self) -> list[bytes]:
+        frames = list(self._frames)
+        self._frames.clear()
+        while self._acks:
+            logs = [
+                AcknowledgedLog(*self._acks.popitem())
+                for _ in range(min(len(self._acks), MAX_ACKNOWLEDGED_LOGS))
+            ]
+            frames.append(Ack(tuple(logs)).encode())
+        while len(self._submits) < MAX_SUBMITS_IN_FLIGHT:
+            batch = self._user.next_batch(MAX_BATCH_ENVELOPES, MAX_BATCH_BYTES)
+            if not batch:
+                break
+            number = self._next_number()
+            self._submits[number] = batch
+            frames.append(Submit(number, tuple([one.envelope for one in batch])).encode())
+        return frames
+
+
+class _Answer:
+    """One answer that is awaited."""
+
+    __slots__ = ("_event", "_frame")
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+        self._frame: Frame | None = None
+
+    def settle(self, frame: Frame | None) -> None:
+        self._frame = frame
+        self._event.set()
+
+    async def wait(self) -> Frame:
+        await self._event.wait()
+        if self._frame is None:
+            raise ConnectionLostError
+        return self._frame
