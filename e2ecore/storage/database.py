@@ -10,6 +10,7 @@ either finished (the rename happened) or begun anew (it did not). Without the ma
 created over existing keys or an existing database.
 """
 
+import os
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,10 +25,11 @@ from e2ecore.storage.errors import (
     KeyFileMissingError,
     NotADatabaseError,
 )
-from e2ecore.storage.keys import KeyFile, MasterKey, database_key
+from e2ecore.storage.keys import DATABASE_ID_BYTES, KeyFile, MasterKey, database_key
 from e2ecore.storage.migrations.steps import migrate
 from e2ecore.storage.readers import Readers
 from e2ecore.storage.sql import Connection
+from e2ecore.storage.tx import Tx
 from e2ecore.storage.writer import Writer
 
 _PLAIN_SQLITE: Final = b"SQLite format 3\0"
@@ -127,10 +129,15 @@ class Database:
         keys = KeyFile.load(_key_path(path))
         if not path.exists():
             raise DatabaseMissingError
-        _check_header(path, keys)
+        is_ours = _starts_like_ours(path, keys)
         master = keys.unlock(passphrase)
         opener = Opener(path, database_key(master), keys.database, connect)
-        database = cls(path, lock, master, opener)
+        try:
+            database = cls(path, lock, master, opener)
+        except CorruptDatabaseError:
+            if is_ours:
+                raise
+            raise NotADatabaseError from None
         if not keys.created:
             keys.complete().save(_key_path(path))
         return database
@@ -154,11 +161,26 @@ class Database:
         keys = KeyFile.load(path)
         keys.change_passphrase(old, new, parameters=parameters, rng=rng).save(path)
 
+    def check(self) -> None:
+        """Read every page and every index. Takes about 3 s per GiB; call it off the event loop.
+
+        Raises:
+            CorruptDatabaseError: A page fails its authentication, or an index its table.
+        """
+        self.readers.read(_check)
+
     def close(self) -> None:
         """Finish what was accepted, truncate the log, close the files, let others have them."""
         self.readers.close()
         self.writer.close()
         self._lock.release()
+
+
+def _check(tx: Tx) -> None:
+    if tx.value(str, "PRAGMA cipher_integrity_check") is not None:
+        raise CorruptDatabaseError
+    if tx.value(str, "PRAGMA quick_check(1)") != "ok":
+        raise CorruptDatabaseError
 
 
 def is_present(path: Path) -> bool:
@@ -204,18 +226,23 @@ def _make_file(opener: Opener) -> None:
         raise files.mapped(error) from None
 
 
-def _check_header(path: Path, keys: KeyFile) -> None:
-    """Tell a foreign file from ours before the passphrase is even asked for."""
+def _starts_like_ours(path: Path, keys: KeyFile) -> bool:
+    """Answer whether the file has the start that the key file knows.
+
+    If not, it may still be ours with a damaged start: the page after it then opens all the same.
+
+    Raises:
+        NotADatabaseError: It is unencrypted, or too short to be anything.
+        CorruptDatabaseError: It is ours and shorter than its first page.
+    """
     try:
         with path.open("rb") as file:
-            start = file.read(len(_PLAIN_SQLITE))
-            size = file.seek(0, 2)
+            start = file.read(DATABASE_ID_BYTES)
+            size = file.seek(0, os.SEEK_END)
     except OSError as error:
         raise files.mapped(error) from None
-    if start == keys.database:
-        if size < PAGE_BYTES:
-            raise CorruptDatabaseError
-        return
     if size < PAGE_BYTES and keys.database.startswith(start):
         raise CorruptDatabaseError
-    raise NotADatabaseError
+    if size < PAGE_BYTES or start == _PLAIN_SQLITE:
+        raise NotADatabaseError
+    return start == keys.database

@@ -248,6 +248,9 @@ class Writer:
             blocked = self._connection.value(int, "PRAGMA wal_checkpoint(TRUNCATE)")
         except E2EError:
             return
+        except BaseException as error:  # noqa: BLE001 - told to whoever submits the next job
+            self._failure = error
+            return
         self._dirty = blocked != 0
 
     def _close_connection(self) -> None:
