@@ -1,8 +1,9 @@
 """The rules a leaf node must keep, whoever brings it. Spec: RFC 9420 §7.3 (Leaf Node Validation).
 
-Four questions, asked separately because they have different inputs: is the leaf sound in itself and
-fit for this group (``check_leaf``), did it come the way it says (``check_source``), is its signature
-right (``leaf_signature`` and the suite), and does it go with the other members (``check_among``).
+Four questions, asked separately because they have different inputs: is the leaf sound in itself
+and fit for this group (``check_leaf``), did it come the way it says (``check_source``), is its
+signature right (``leaf_signature`` and the suite), does it go with the other members
+(``check_among``).
 
 Clocks differ, and members who disagree about a commit are split for good. So ``now_ms`` is whatever
 moment the caller wants to judge by: for a key package at hand the own clock, for a received commit
@@ -42,7 +43,7 @@ class SignedPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafContext:
-    """What a leaf node is measured against: a group, or just a suite where there is no group yet."""
+    """What a leaf node is measured against: a group, or only a suite where there is none yet."""
 
     suite: CipherSuite
     extensions: Extensions = ()

@@ -245,13 +245,6 @@ class ParentNode:
 Node = LeafNode | ParentNode
 
 
-def encode_node(node: Node) -> bytes:
-    """Return the Node of a ``ratchet_tree`` extension."""
-    if isinstance(node, LeafNode):
-        return u8(NodeType.LEAF) + node.encode()
-    return u8(NodeType.PARENT) + node.encode()
-
-
 def read_node(reader: Reader) -> Node:
     """Read a Node of a ``ratchet_tree`` extension."""
     match reader.u8():

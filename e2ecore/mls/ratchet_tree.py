@@ -1,0 +1,218 @@
+"""The public side of a group: who is in it, and which key each subtree shares.
+
+Spec: RFC 9420 §7.7 (Adding and Removing Leaves) and RFC 9420 §12.4.3.3 (Ratchet Tree Extension).
+
+``fork`` copies the layer of changes only, so staging a commit costs what the commit touches;
+``settle`` pushes the layer into the base, after which all other forks of the old base are void.
+"""
+
+from collections import Counter
+from typing import Final, Self
+
+from e2ecore.crypto.suites import CipherSuite
+from e2ecore.errors import UsageError
+from e2ecore.mls import tree_math
+from e2ecore.mls.codec import Reader, decode_all, vector
+from e2ecore.mls.errors import InvalidTreeError
+from e2ecore.mls.nodes import LeafNode, Node, ParentNode, read_node
+from e2ecore.mls.tree_base import CredentialCounts, NodeSource, TreeBase
+from e2ecore.mls.tree_view import TreeView
+
+MAX_LEAVES: Final = 1 << 16
+"""Leaves of the largest tree we decode or build. Far above any group we serve; bounds the work that
+a hostile tree can cause."""
+
+
+class RatchetTree(TreeView):
+    """One state of a ratchet tree, and the ways to change it."""
+
+    __slots__ = ()
+
+    @classmethod
+    def load(cls, suite: CipherSuite, leaves: int, source: NodeSource) -> Self:
+        """Return a stored tree with so many leaves. Nodes are fetched when they are needed."""
+        return cls(suite, leaves, TreeBase(source))
+
+    @classmethod
+    def decode(cls, suite: CipherSuite, data: bytes) -> Self:
+        """Read the content of a ``ratchet_tree`` extension. Its rules are ``tree_rules``.
+
+        Raises:
+            MalformedMessageError: These bytes are none.
+            InvalidTreeError: The last node is blank, or a node is in the wrong place.
+        """
+        nodes = decode_all(_read_nodes, data)
+        if not nodes or nodes[-1] is None:
+            raise InvalidTreeError("the last node of a tree is blank")
+        leaves = 1
+        while tree_math.node_width(leaves) < len(nodes):
+            leaves *= 2
+        tree = cls(suite, leaves)
+        for index, node in enumerate(nodes):
+            if node is not None:
+                if isinstance(node, LeafNode) is not tree_math.is_leaf(index):
+                    raise InvalidTreeError("a leaf and a parent node are interchanged")
+                tree._changes[index] = node
+        tree.settle()
+        return tree
+
+    def encode(self) -> bytes:
+        """Return the content of a ``ratchet_tree`` extension."""
+        return vector(map(self._optional_node, range(2 * self._rightmost() + 1)))
+
+    def _optional_node(self, index: int) -> bytes:
+        encoded = self.encoded_node(index)
+        if encoded is None:
+            return b"\0"
+        return (b"\1\2" if index & 1 else b"\1\1") + encoded
+
+    def fork(self) -> "RatchetTree":
+        """Return a tree that starts like this one and can be changed without touching it."""
+        self._check_version()
+        other = RatchetTree(self.suite, self._leaves, self._base)
+        other._changes = self._changes.copy()
+        other._hashes = self._hashes.copy()
+        other._encryption_keys = self._encryption_keys.copy()
+        other._signature_keys = self._signature_keys.copy()
+        if self._counts is not None:
+            other._counts = CredentialCounts(*(Counter(each) for each in self._counts))
+        other._first_blank = self._first_blank
+        other._last_leaf = self._last_leaf
+        return other
+
+    def changes(self) -> dict[int, bytes | None]:
+        """Return the nodes that differ from the base, encoded; None for those now blank.
+
+        These are the rows to write when this fork is settled.
+        """
+        settled = self._base.encoded()
+        changed: dict[int, bytes | None] = {}
+        for index, node in self._changes.items():
+            encoded = None if node is None else node.encode()
+            if encoded != settled.get(index):
+                changed[index] = encoded
+        return changed
+
+    def settle(self) -> None:
+        """Make this fork the base. All other forks of the old base are void from now on.
+
+        Raises:
+            UsageError: This fork is void itself.
+        """
+        self._check_version()
+        self._base.apply(self._changes, self._hashes, self._counts)
+        self._version = self._base.version
+        self._changes, self._hashes = {}, {}
+        self._encryption_keys, self._signature_keys = {}, {}
+        self._counts = None
+
+    def add_leaf(self, leaf: LeafNode) -> int:
+        """Put a new member into the leftmost blank leaf and return its leaf index.
+
+        Spec: RFC 9420 §12.1.1 (Add).
+
+        Raises:
+            InvalidTreeError: The tree is full and may not grow further.
+        """
+        leaf_index = self.next_leaf()
+        for index in tree_math.direct_path(2 * leaf_index, self._leaves):
+            node = self.parent_node(index)
+            if node is not None:
+                unmerged = tuple(sorted({*node.unmerged_leaves, leaf_index}))
+                self._put(index, ParentNode(node.encryption_key, node.parent_hash, unmerged))
+        self._put(2 * leaf_index, leaf)
+        return leaf_index
+
+    def next_leaf(self) -> int:
+        """Return the leftmost blank leaf, after extending the tree if there is none.
+
+        Raises:
+            InvalidTreeError: The tree is full and may not grow further.
+        """
+        leaf_index = self._first_blank
+        while leaf_index < self._leaves and not self.is_blank(2 * leaf_index):
+            leaf_index += 1
+        self._first_blank = leaf_index
+        if leaf_index == self._leaves:
+            if self._leaves >= MAX_LEAVES:
+                raise InvalidTreeError("the group is full")
+            self._leaves *= 2
+            self._hashes[self.root] = None
+        return leaf_index
+
+    def update_leaf(self, leaf_index: int, leaf: LeafNode) -> None:
+        """Replace a member's leaf and blank its direct path. Spec: RFC 9420 §12.1.2 (Update).
+
+        Raises:
+            MembershipError: The leaf is blank.
+        """
+        self.member(leaf_index)
+        self.blank_direct_path(leaf_index)
+        self._put(2 * leaf_index, leaf)
+
+    def remove_leaf(self, leaf_index: int) -> None:
+        """Blank a member's leaf and direct path, and truncate. Spec: RFC 9420 §12.1.3 (Remove).
+
+        Raises:
+            MembershipError: The leaf is blank already.
+        """
+        self.member(leaf_index)
+        self.blank_direct_path(leaf_index)
+        self._put(2 * leaf_index, None)
+        self._first_blank = min(self._first_blank, leaf_index)
+        last = self._rightmost()
+        while self._leaves > 1 and last < self._leaves // 2:
+            if not self.is_blank(self.root):
+                self._put(self.root, None)
+            self._leaves //= 2
+
+    def blank_direct_path(self, leaf_index: int) -> None:
+        """Blank all parents of a leaf."""
+        for index in tree_math.direct_path(2 * leaf_index, self._leaves):
+            if not self.is_blank(index):
+                self._put(index, None)
+
+    def set_leaf(self, leaf_index: int, leaf: LeafNode) -> None:
+        """Put a leaf into its place and change nothing else; part of merging a path."""
+        self._put(2 * leaf_index, leaf)
+
+    def set_parent(self, index: int, node: ParentNode) -> None:
+        """Put a parent into its place and change nothing else; part of merging a path."""
+        self._put(index, node)
+
+    def _put(self, index: int, node: Node | None) -> None:
+        self._check_version()
+        if not index & 1:
+            self._put_leaf(index, node)
+        self._changes[index] = node
+        if node is not None:
+            self._encryption_keys[node.encryption_key] = index
+        self._hashes[index] = None
+        for above in tree_math.direct_path(index, self._leaves):
+            self._hashes[above] = None
+
+    def _put_leaf(self, index: int, node: Node | None) -> None:
+        old = self.node(index)
+        if self._counts is not None and isinstance(old, LeafNode):
+            self._counts.tally(old, -1)
+        last = self._rightmost()
+        if isinstance(node, LeafNode):
+            self._signature_keys[node.signature_key] = index
+            if self._counts is not None:
+                self._counts.tally(node, 1)
+            self._last_leaf = max(last, index >> 1)
+        elif index >> 1 == last:
+            below = range(last - 1, -1, -1)
+            self._last_leaf = next((leaf for leaf in below if not self.is_blank(2 * leaf)), -1)
+
+    def _check_version(self) -> None:
+        if self._version != self._base.version:
+            raise UsageError("the tree moved on: this fork is void")
+
+
+def _read_optional_node(reader: Reader) -> Node | None:
+    return reader.optional(read_node)
+
+
+def _read_nodes(reader: Reader) -> list[Node | None]:
+    return reader.vector(_read_optional_node, tree_math.node_width(MAX_LEAVES))

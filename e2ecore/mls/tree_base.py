@@ -1,0 +1,162 @@
+"""The settled part of a ratchet tree: what the last merged commit left, shared by all forks.
+
+Nodes are kept encoded and are decoded when somebody looks at them, so a group of a thousand that
+only receives messages costs no more than the leaves it hears from. Hashes and indices are caches:
+made at the first use, kept up to date from then on.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, Protocol
+
+from e2ecore.mls.codec import Reader, decode_all
+from e2ecore.mls.nodes import LeafNode, Node, ParentNode
+
+
+class NodeSource(Protocol):
+    """Where a stored tree is read from. Values are encoded nodes; leaves have even indices."""
+
+    def get(self, node: int, /) -> bytes | None:
+        """Return one node, or None if it is blank."""
+        ...
+
+    def scan(self) -> Iterable[tuple[int, bytes]]:
+        """Return all nodes that are not blank."""
+        ...
+
+
+class CredentialCounts(NamedTuple):
+    """What members present, and what they understand; each by credential type."""
+
+    in_use: Counter[int]
+    supported: Counter[int]
+
+    def tally(self, leaf: LeafNode, sign: int) -> None:
+        """Add (1) or take away (-1) one leaf."""
+        self.in_use[leaf.credential.type] += sign
+        for type_ in set(leaf.capabilities.credentials):
+            self.supported[type_] += sign
+
+
+class TreeBase:
+    """The nodes, and what is derived from them."""
+
+    __slots__ = (
+        "_counts",
+        "_decoded",
+        "_encoded",
+        "_encryption_keys",
+        "_signature_keys",
+        "_source",
+        "hashes",
+        "version",
+    )
+
+    def __init__(self, source: NodeSource | None = None) -> None:
+        self._source = source
+        """None as soon as everything is in memory."""
+        self._encoded: dict[int, bytes] = {}
+        self._decoded: dict[int, Node] = {}
+        self._encryption_keys: dict[bytes, int] | None = None
+        self._signature_keys: dict[bytes, int] | None = None
+        self._counts: CredentialCounts | None = None
+        self.hashes: dict[int, bytes] = {}
+        """Tree hashes by node index; absent until asked for."""
+        self.version = 0
+        """Grows with every merge: forks of an older version are void."""
+
+    def node(self, index: int) -> Node | None:
+        """Return one node, or None if it is blank."""
+        found = self._decoded.get(index)
+        if found is None:
+            encoded = self._encoded.get(index)
+            if encoded is None and self._source is not None:
+                encoded = self._source.get(index)
+            if encoded is None:
+                return None
+            found = _decode(index, encoded)
+            self._decoded[index] = found
+        return found
+
+    def encoded(self) -> Mapping[int, bytes]:
+        """Return all nodes that are not blank, encoded."""
+        if self._source is not None:
+            self._encoded = dict(self._source.scan())
+            self._source = None
+        return self._encoded
+
+    def encryption_keys(self) -> dict[bytes, int]:
+        """Return the node index of every encryption key."""
+        if self._encryption_keys is None:
+            nodes = self.encoded().items()
+            self._encryption_keys = {Reader(data).opaque(): index for index, data in nodes}
+        return self._encryption_keys
+
+    def signature_keys(self) -> dict[bytes, int]:
+        """Return the node index of every signature key."""
+        if self._signature_keys is None:
+            self._signature_keys = {}
+            for index, data in self.encoded().items():
+                if not index & 1:
+                    reader = Reader(data)
+                    reader.opaque()
+                    self._signature_keys[reader.opaque()] = index
+        return self._signature_keys
+
+    def counts(self) -> CredentialCounts:
+        """Return the credential types in use and supported."""
+        if self._counts is None:
+            self._counts = CredentialCounts(Counter(), Counter())
+            for index in self.encoded():
+                leaf = None if index & 1 else self.node(index)
+                if isinstance(leaf, LeafNode):
+                    self._counts.tally(leaf, 1)
+        return self._counts
+
+    def apply(
+        self,
+        changes: Mapping[int, Node | None],
+        hashes: Mapping[int, bytes | None],
+        counts: CredentialCounts | None,
+    ) -> None:
+        """Make a fork's changes the settled state."""
+        self.encoded()
+        for index, node in changes.items():
+            old = self.node(index)
+            if old is not None:
+                self._forget(index, old)
+            if node is not None:
+                self._remember(index, node)
+        for index, value in hashes.items():
+            if value is None:
+                self.hashes.pop(index, None)
+            else:
+                self.hashes[index] = value
+        self._counts = counts
+        self.version += 1
+
+    def _forget(self, index: int, node: Node) -> None:
+        del self._encoded[index]
+        self._decoded.pop(index, None)
+        _drop(self._encryption_keys, node.encryption_key, index)
+        if isinstance(node, LeafNode):
+            _drop(self._signature_keys, node.signature_key, index)
+
+    def _remember(self, index: int, node: Node) -> None:
+        self._encoded[index] = node.encode()
+        self._decoded[index] = node
+        if self._encryption_keys is not None:
+            self._encryption_keys[node.encryption_key] = index
+        if isinstance(node, LeafNode) and self._signature_keys is not None:
+            self._signature_keys[node.signature_key] = index
+
+
+def _drop(keys: dict[bytes, int] | None, key: bytes, index: int) -> None:
+    if keys is not None and keys.get(key) == index:
+        del keys[key]
+
+
+def _decode(index: int, encoded: bytes) -> Node:
+    if index & 1:
+        return decode_all(ParentNode.read, encoded)
+    return decode_all(LeafNode.read, encoded)

@@ -1,0 +1,164 @@
+"""What a new member checks before it believes a tree.
+
+Spec: RFC 9420 §12.4.3.1 (Joining via Welcome Message), "verify the integrity of the ratchet tree",
+and RFC 9420 §7.9.2 (Verifying Parent Hashes).
+"""
+
+from e2ecore.crypto.suites import CipherSuite
+from e2ecore.mls import tree_math
+from e2ecore.mls.errors import InvalidTreeError, UnsupportedError
+from e2ecore.mls.leaf_rules import LeafContext, SignedPart, check_leaf, leaf_signature
+from e2ecore.mls.nodes import ParentNode
+from e2ecore.mls.ratchet_tree import RatchetTree
+from e2ecore.mls.tree_hash import leaf_tree_hash, parent_hash, parent_tree_hash
+
+
+def check_tree(tree: RatchetTree, context: LeafContext, group_id: bytes) -> list[SignedPart]:
+    """Check everything but the leaf signatures, and return those.
+
+    They are most of the work of joining, and independent of each other: a caller with threads can
+    share them out, ``verify_all`` does them one after the other.
+
+    Args:
+        tree: The tree as it was received. Its root hash is compared by the caller.
+        context: The group that it belongs to.
+        group_id: Part of the leaves' signatures.
+
+    Raises:
+        PeerError: A rule is broken; the sub-class says which.
+    """
+    signatures = _check_leaves(tree, context, group_id)
+    _check_credentials(tree)
+    _check_parents(tree)
+    check_parent_hashes(tree)
+    return signatures
+
+
+def verify_all(suite: CipherSuite, parts: list[SignedPart]) -> None:
+    """Verify signatures one after the other.
+
+    Raises:
+        SignatureError: One of them is not valid.
+    """
+    verify = suite.signature.verify
+    for part in parts:
+        verify(*part)
+
+
+def _check_leaves(tree: RatchetTree, context: LeafContext, group_id: bytes) -> list[SignedPart]:
+    signatures = []
+    encryption_keys: set[bytes] = set()
+    signature_keys: set[bytes] = set()
+    for leaf_index, leaf in tree.members():
+        check_leaf(leaf, context)
+        encryption_keys.add(leaf.encryption_key)
+        signature_keys.add(leaf.signature_key)
+        signatures.append(leaf_signature(leaf, group_id, leaf_index))
+    if not len(encryption_keys) == len(signature_keys) == len(signatures):
+        raise InvalidTreeError("two members have the same key")
+    return signatures
+
+
+def _check_credentials(tree: RatchetTree) -> None:
+    for type_ in tree.credential_types(None):
+        if not tree.all_support_credential(type_, None):
+            raise UnsupportedError("a member does not support a credential type in use")
+
+
+def _check_parents(tree: RatchetTree) -> None:
+    keys: set[bytes] = set()
+    count = 0
+    for index, node in tree.nodes():
+        count += 1
+        keys.add(node.encryption_key)
+        if isinstance(node, ParentNode):
+            tree.suite.hpke.check_public(node.encryption_key)
+            _check_unmerged(tree, index, node)
+    if len(keys) != count:
+        raise InvalidTreeError("two nodes have the same key")
+
+
+def _check_unmerged(tree: RatchetTree, index: int, node: ParentNode) -> None:
+    below = tree_math.leaf_range(index)
+    for leaf_index in node.unmerged_leaves:
+        if leaf_index not in below or tree.leaf(leaf_index) is None:
+            raise InvalidTreeError("an unmerged leaf is blank or not below its node")
+        for between in tree_math.direct_path(2 * leaf_index, tree.leaf_count):
+            if between == index:
+                break
+            parent = tree.parent_node(between)
+            if parent is not None and leaf_index not in parent.unmerged_leaves:
+                raise InvalidTreeError("a leaf is unmerged above a node where it is merged")
+
+
+def check_parent_hashes(tree: RatchetTree) -> None:
+    """Check that every parent was set by a member below it.
+
+    Top down: each parent that is not blank must have exactly one descendant whose parent hash is
+    valid with respect to it.
+
+    Raises:
+        InvalidTreeError: A parent has none, or two.
+    """
+    originals = _OriginalHashes(tree)
+    for index, node in tree.nodes():
+        if isinstance(node, ParentNode):
+            left, right = tree_math.left(index), tree_math.right(index)
+            valid = _vouches(originals, node, left, right) + _vouches(originals, node, right, left)
+            if valid != 1:
+                raise InvalidTreeError("a parent is not vouched for by one path below it")
+
+
+def _vouches(originals: "_OriginalHashes", node: ParentNode, child: int, sibling: int) -> bool:
+    """Tell whether the one candidate below ``child`` has a parent hash valid for its parent.
+
+    The candidate is in the resolution of ``child``, and all others in that resolution are unmerged
+    leaves of the parent; so there can be only one.
+    """
+    tree = originals.tree
+    below = tree_math.leaf_range(child)
+    unmerged = {2 * leaf for leaf in node.unmerged_leaves if leaf in below}
+    resolution = tree.resolution(child)
+    candidates = [index for index in resolution if index not in unmerged]
+    if len(candidates) != 1 or len(resolution) != 1 + len(unmerged):
+        return False
+    found = tree.node(candidates[0])
+    if found is None or not found.parent_hash:
+        return False
+    key, above = node.encryption_key, node.parent_hash
+    original = originals.of(sibling, frozenset(node.unmerged_leaves))
+    return found.parent_hash == parent_hash(tree.suite, key, above, original)
+
+
+class _OriginalHashes:
+    """Tree hashes as they were before some leaves were added.
+
+    Spec: RFC 9420 §7.9 (Parent Hashes).
+    """
+
+    def __init__(self, tree: RatchetTree) -> None:
+        self.tree = tree
+        self._known: dict[tuple[int, frozenset[int]], bytes] = {}
+
+    def of(self, index: int, unmerged: frozenset[int]) -> bytes:
+        """Return the tree hash of a node as if ``unmerged`` had not been added."""
+        below = tree_math.leaf_range(index)
+        gone = frozenset(leaf for leaf in unmerged if leaf in below)
+        if not gone:
+            return self.tree.tree_hash(index)
+        key = (index, gone)
+        if key not in self._known:
+            self._known[key] = self._hash(index, gone)
+        return self._known[key]
+
+    def _hash(self, index: int, gone: frozenset[int]) -> bytes:
+        suite = self.tree.suite
+        if not index & 1:
+            return leaf_tree_hash(suite, index >> 1, None)
+        node = self.tree.parent_node(index)
+        encoded = None
+        if node is not None:
+            rest = tuple(leaf for leaf in node.unmerged_leaves if leaf not in gone)
+            encoded = ParentNode(node.encryption_key, node.parent_hash, rest).encode()
+        left = self.of(tree_math.left(index), gone)
+        return parent_tree_hash(suite, encoded, left, self.of(tree_math.right(index), gone))
