@@ -13,6 +13,21 @@ from e2ecore.crypto.kem import HpkeKeyPair, HpkePrivateKey, Kem, LabeledKdf
 KEY_BYTES: Final = 32
 _KDF: Final = LabeledKdf(SHA256, b"KEM\x00\x20")
 
+_LOW_ORDER: Final = frozenset(
+    number.to_bytes(KEY_BYTES, "little")
+    for number in (
+        0,
+        1,
+        0xB8495F16056286FDB1329CEB8D09DA6AC49FF1FAE35616AEB8413B7C7AEBE0,
+        0x57119FD0DD4E22D8868E1C58C45C44045BEF839C55B1D0B1248C50A3BC959C5F,
+        2**255 - 20,
+        2**255 - 19,
+        2**255 - 18,
+    )
+)
+"""The points, in every encoding, with which each private key makes the all-zero secret. A group
+that let one in could not be encrypted to any more."""
+
 
 def load_private(raw: bytes) -> X25519PrivateKey:
     """Return the key object of 32 stored bytes.
@@ -29,10 +44,12 @@ def load_public(public: bytes) -> X25519PublicKey:
     """Return the key object of 32 received bytes.
 
     Raises:
-        InvalidKeyError: They are not 32.
+        InvalidKeyError: They are not 32, or the point has low order.
     """
     if len(public) != KEY_BYTES:
         raise InvalidKeyError("an X25519 public key has 32 bytes")
+    if public[:-1] + bytes((public[-1] & 0x7F,)) in _LOW_ORDER:
+        raise InvalidKeyError("an X25519 public key of low order")
     return X25519PublicKey.from_public_bytes(public)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from e2ecore.mls.codec import Reader, decode_all
+from e2ecore.mls.extensions import read_u16s
 from e2ecore.mls.nodes import LeafNode, Node, ParentNode
 
 
@@ -36,6 +37,17 @@ class CredentialCounts(NamedTuple):
         self.in_use[leaf.credential.type] += sign
         for type_ in set(leaf.capabilities.credentials):
             self.supported[type_] += sign
+
+    def tally_encoded(self, leaf: bytes) -> None:
+        """Add one encoded leaf, without decoding more of it than is needed."""
+        reader = Reader(leaf)
+        for _key in range(2):
+            reader.opaque()
+        self.in_use[reader.u16()] += 1
+        for _list in range(5):  # the credential and four lists of capabilities
+            reader.opaque()
+        for type_ in set(read_u16s(reader)):
+            self.supported[type_] += 1
 
 
 class TreeBase:
@@ -107,10 +119,9 @@ class TreeBase:
         """Return the credential types in use and supported."""
         if self._counts is None:
             self._counts = CredentialCounts(Counter(), Counter())
-            for index in self.encoded():
-                leaf = None if index & 1 else self.node(index)
-                if isinstance(leaf, LeafNode):
-                    self._counts.tally(leaf, 1)
+            for index, data in self.encoded().items():
+                if not index & 1:
+                    self._counts.tally_encoded(data)
         return self._counts
 
     def apply(
