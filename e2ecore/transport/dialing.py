@@ -25,7 +25,6 @@ from e2ecore_channel import (
     connect,
     keep_alive,
 )
-from e2ecore_protocol.limits import MAX_FRAME_BYTES, MAX_UNAUTHENTICATED_FRAME_BYTES
 
 _PLAIN = "ws://"
 
@@ -59,10 +58,6 @@ class RelayChannel:
         except ChannelError as error:
             raise _lost(error) from error
 
-    def trust(self) -> None:
-        """Take frames up to MAX_FRAME_BYTES from now on: the relay has accepted us."""
-        self._channel.max_message_bytes = MAX_FRAME_BYTES
-
     async def keep_alive(self) -> None:
         """Ping while the relay is silent, give up when it stays so. Ends with the connection."""
         await keep_alive(self._channel)
@@ -90,12 +85,7 @@ async def dial(
     """
     try:
         context = None if url.lower().startswith(_PLAIN) else client_context(ca_file)
-        channel = await connect(
-            url,
-            context,
-            max_message_bytes=MAX_UNAUTHENTICATED_FRAME_BYTES,
-            allow_plain_loopback=allow_plain_loopback,
-        )
+        channel = await connect(url, context, allow_plain_loopback=allow_plain_loopback)
     except ConnectError as error:
         raise _not_connected(error) from error
     return RelayChannel(channel)
