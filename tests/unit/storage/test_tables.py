@@ -1,9 +1,6 @@
 """What each table module promises, on one real database per test."""
 
-import re
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -26,32 +23,18 @@ from e2ecore.storage.account import AccountRow, AccountState
 from e2ecore.storage.chains import ChainAccountRow, ChainEntryRow, Verification
 from e2ecore.storage.conversations import LIVE_ORDER, ConversationKind, ConversationState
 from e2ecore.storage.database import Database
-from e2ecore.storage.errors import (
-    ConstraintError,
-    CorruptDatabaseError,
-    ReadOnlyError,
-    StatementError,
-)
+from e2ecore.storage.errors import ConstraintError
 from e2ecore.storage.intents import IntentState
 from e2ecore.storage.key_packages import KeyPackageRow, KeyPackageState
 from e2ecore.storage.members import NO_LEAF, Role
 from e2ecore.storage.messages import MessageState, message_row_id
 from e2ecore.storage.tx import Tx
 from tests.support.databases import (
-    create_database,
     message,
     new_conversation,
     numbered,
     waiting,
 )
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = create_database(tmp_path / "alice.db")
-    yield database
-    database.close()
-
 
 OWN = AccountRow(
     account_id=numbered(1, 20),
@@ -108,11 +91,6 @@ def test_chains_only_grow(database: Database) -> None:
 
 def save_account(row: ChainAccountRow, tx: Tx) -> None:
     chains.save_account(tx, row)
-
-
-def explain(sql: str, tx: Tx) -> list[str]:
-    marks = (0,) * sql.count("?")
-    return tx.rows(lambda row: str(row[3]), f"EXPLAIN QUERY PLAN {sql}", marks)
 
 
 def test_accounts_are_found_by_what_is_known_of_them(database: Database) -> None:
@@ -359,44 +337,3 @@ def test_settings_are_put_and_removed(database: Database) -> None:
     assert call(lambda tx: settings.get(tx, "a")) == b"2"
     call(lambda tx: settings.remove(tx, "a"))
     assert call(lambda tx: settings.get(tx, "a")) is None
-
-
-def test_a_reader_cannot_write(database: Database) -> None:
-    with pytest.raises(ReadOnlyError, match="may not be written"):
-        database.readers.read(lambda tx: settings.put(tx, "a", b""))
-
-
-def test_a_column_of_another_type_is_damage(database: Database) -> None:
-    with pytest.raises(CorruptDatabaseError):
-        database.readers.read(lambda tx: tx.value(bytes, "SELECT seq FROM inbox_cursor"))
-
-
-def test_a_statement_that_makes_no_sense_is_our_fault(database: Database) -> None:
-    with pytest.raises(StatementError, match="report"):
-        database.readers.read(lambda tx: tx.execute("NONSENSE"))
-    with pytest.raises(StatementError):
-        database.readers.read(lambda tx: tx.value(int, "SELECT ?", (1, 2)))
-
-
-def test_the_path_of_a_message_needs_no_index_but_the_tables_themselves(
-    database: Database,
-) -> None:
-    """Every statement on it is a search by key; none sorts, none scans."""
-    hot = [
-        messages._BEFORE,
-        messages._AFTER,
-        f"{messages._SELECT} WHERE id = ?",
-        "UPDATE messages SET state = 2, seq = ? WHERE id = ?",
-        f"{outbox._SELECT} WHERE oid > ? ORDER BY oid LIMIT ?",
-        "DELETE FROM outbox WHERE oid = ?",
-        mls_rows._GET,
-        mls_rows._SCAN,
-        mls_rows._DELETE,
-        f"{members._SELECT} WHERE cid = ? ORDER BY device_id",
-        f"{conversations._SELECT} WHERE uid = ?",
-        "SELECT account_id FROM chain_accounts WHERE verification = 2",
-    ]
-    for sql in hot:
-        plan = database.readers.read(partial(explain, sql))
-        assert len(plan) == 1, plan
-        assert re.match(r"SEARCH |SCAN chain_accounts USING (COVERING )?INDEX", plan[0]), plan
