@@ -155,6 +155,9 @@ MAX_TITLE_CHARS: Final = 128
 MAX_DISPLAY_NAME_CHARS: Final = 64
 """Longest display name of a person."""
 
+MAX_CONVERSATION_INFO_BYTES: Final = 64 * KIB
+"""Largest ``conversation`` extension: 1,000 roles of 24 bytes and the longest title, twice over."""
+
 MAX_DIRECT_ATTEMPT: Final = 15
 """Largest attempt number of a direct conversation id: how often two people may start afresh."""
 

@@ -12,9 +12,9 @@ from e2ecore_protocol.codec import pack, unpack
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.limits import (
     ACCOUNT_ID_BYTES,
-    KIB,
     MAX_ATTACHMENT_TTL_DIRECT_S,
     MAX_ATTACHMENT_TTL_GROUP_S,
+    MAX_CONVERSATION_INFO_BYTES,
     MAX_ENVELOPE_LIFETIME_S,
     MAX_MEMBERS,
     MAX_TITLE_CHARS,
@@ -23,12 +23,6 @@ from e2ecore_protocol.shape import exactly, integer, listing, one_of, record, te
 
 CONVERSATION_EXTENSION: Final = 0xF0E2
 """MLS extension type of the encoded ConversationInfo, from the range for private use."""
-
-MAX_CONVERSATION_INFO_BYTES: Final = 64 * KIB
-"""1,000 roles of 24 bytes and the longest title, twice over."""
-
-DIRECT_MEMBERS: Final = 2
-"""Accounts of a direct conversation."""
 
 
 class InfoKind(IntEnum):
