@@ -1,0 +1,1 @@
+"""Foreign programs, installed by the benchmark itself: what they need, and why one is missing."""

@@ -1,0 +1,96 @@
+"""Install foreign programs: Debian packages through apt, Python packages into virtual environments
+of their own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "e2ecore-benchmarks"
+"""Virtual environments of peers are kept here between runs."""
+
+INSTALL_TIMEOUT_S: Final = 900
+"""A mirror that needs longer counts as not reachable."""
+
+
+class NotInstalledError(Exception):
+    """A peer is not here and cannot be installed. Its rows say so; nothing else stops."""
+
+
+def debian(package: str, program: str) -> str:
+    """Return the path of `program`, after installing Debian package `package` if it is missing.
+
+    Services are not started by the installation: the benchmark starts its own, with its own
+    configuration.
+
+    Raises:
+        NotInstalledError: With the reason, for the row.
+    """
+    found = shutil.which(program, path=_search_path())
+    if found is not None:
+        return found
+    if shutil.which("apt-get") is None:
+        raise NotInstalledError(f"{program} is missing and this machine has no apt-get")
+    if os.geteuid() != 0:
+        raise NotInstalledError(f"{program} is missing; as root: apt-get install {package}")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", package]):
+        _run(["apt-get", *arguments], f"apt-get {arguments[0]}", environment)
+    found = shutil.which(program, path=_search_path())
+    if found is None:
+        raise NotInstalledError(f"Debian package {package} brought no {program}")
+    return found
+
+
+def debian_version(package: str) -> str:
+    """Return the installed version of a Debian package, or "unknown"."""
+    query = ["dpkg-query", "--show", "--showformat=${Version}", package]
+    done = subprocess.run(query, capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 and done.stdout else "unknown"
+
+
+def python_environment(name: str, requirements: Sequence[str]) -> Path:
+    """Return the interpreter of a virtual environment that has `requirements`, made on first use.
+
+    Raises:
+        NotInstalledError: With the reason, for the row.
+    """
+    home = CACHE / name
+    interpreter = home / "bin" / "python"
+    marker = home / "installed.txt"
+    wanted = "\n".join(requirements)
+    if marker.exists() and marker.read_text() == wanted and interpreter.exists():
+        return interpreter
+    home.parent.mkdir(parents=True, exist_ok=True)
+    _run([sys.executable, "-m", "venv", "--clear", str(home)], "python -m venv")
+    pip = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run([*pip, *requirements], f"pip install {' '.join(requirements)}")
+    marker.write_text(wanted)
+    return interpreter
+
+
+def _search_path() -> str:
+    return os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def _run(command: Sequence[str], what: str, environment: dict[str, str] | None = None) -> None:
+    try:
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=INSTALL_TIMEOUT_S,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        detail = getattr(error, "stderr", None) or str(error)
+        raise NotInstalledError(f"{what} failed: {detail.strip()[-200:]}") from error

@@ -1,0 +1,62 @@
+"""All scenarios, in the order in which they run and are documented."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.scenarios import primitives, ten_members, two_devices
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.model import Measure, Scenario
+
+SCENARIOS: Final[tuple[Scenario, ...]] = (
+    two_devices.SEQUENTIAL,
+    two_devices.PIPELINED,
+    two_devices.LATENCY,
+    two_devices.DRAIN,
+    ten_members.TEN_MEMBERS,
+    primitives.ROWS,
+)
+
+
+class UnknownScenarioError(Exception):
+    """No scenario has this name. `--list` shows all."""
+
+
+def select(names: Sequence[str]) -> list[Scenario]:
+    """Return the scenarios whose name is, or begins with, one of `names`; all of them for no names.
+
+    Raises:
+        UnknownScenarioError: A name fits nothing.
+    """
+    chosen: list[Scenario] = []
+    for name in names:
+        found = [scenario for scenario in SCENARIOS if scenario.name == name]
+        found = found or [scenario for scenario in SCENARIOS if scenario.name.startswith(name)]
+        if not found:
+            raise UnknownScenarioError(f"no scenario is called {name!r} (--list shows all)")
+        chosen.extend(scenario for scenario in found if scenario not in chosen)
+    return chosen if names else list(SCENARIOS)
+
+
+def documentation() -> str:
+    """Return the scenarios as Markdown, for `docs/benchmarks.md`."""
+    return "\n".join(_section(scenario) for scenario in SCENARIOS)
+
+
+def _section(scenario: Scenario) -> str:
+    sizes = ", ".join(f"{size:,} ({scale.value})" for scale, size in scenario.sizes.items())
+    head = (
+        f"### `{scenario.name}`: {scenario.title}\n\n{scenario.about}\n\nSize in"
+        f" {scenario.size_unit}: {sizes}.\n"
+    )
+    table = ["| row | unit | meaning | compared with | must reach |", "|---|---|---|---|---|"]
+    return "\n".join([head, *table, *(_line(measure) for measure in scenario.measures), ""])
+
+
+def _line(measure: Measure) -> str:
+    goal = "" if measure.goal is None else str(measure.goal)
+    cells = (f"`{measure.name}`", measure.unit, measure.meaning, measure.reference or "", goal)
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,37 @@
+"""Our own system: a relay process with durable storage and TLS, and one process per device."""
+
+from __future__ import annotations
+
+from benchmarks.model import OURS
+from benchmarks.systems.chat import ChatSystem
+from benchmarks.systems.relay import RelayProcess
+from benchmarks.worker import Worker
+
+
+class Ours(ChatSystem):
+    """e2ecore against its relay."""
+
+    name = OURS
+
+    def start(self) -> None:
+        self._relay = RelayProcess(self.home / "relay")
+
+    def stop_server(self) -> None:
+        self._relay.stop()
+
+    def open_client(self, name: str) -> Worker:
+        worker = Worker.python(name, "benchmarks.workers.ours", self.home / f"{name}.log")
+        worker.ask(
+            "open",
+            name=name,
+            home=str(self.home / name),
+            relay=self._relay.url,
+            ca=str(self._relay.authority),
+        )
+        return worker
+
+    def server_pids(self) -> list[int]:
+        return self._relay.pids
+
+    def version(self) -> str:
+        return "this tree"

@@ -1,0 +1,1 @@
+"""The processes that are measured: each speaks JSON lines on its standard input and output."""
