@@ -20,10 +20,12 @@ class CurrentEpoch:
     """The current epoch's secrets and hashes.
 
     Attributes:
+        epoch: Its number.
         leaves: Leaf count of the ratchet tree, blanks included.
         suspended: A ReInit was committed: nothing is sent any more.
     """
 
+    epoch: int
     leaves: int
     suspended: bool
     interim_hash: bytes
@@ -41,6 +43,7 @@ class CurrentEpoch:
         cls,
         secrets: EpochSecrets,
         *,
+        epoch: int,
         leaves: int,
         interim_hash: bytes,
         confirmation_tag: bytes,
@@ -48,6 +51,7 @@ class CurrentEpoch:
     ) -> "CurrentEpoch":
         """Keep what is needed after the epoch has begun."""
         return cls(
+            epoch,
             leaves,
             suspended,
             interim_hash,
@@ -74,13 +78,14 @@ class CurrentEpoch:
             self.authenticator.raw,
             self.init.raw,
         )
-        head = u32(self.leaves) + (b"\1" if self.suspended else b"\0")
+        head = u64(self.epoch) + u32(self.leaves) + (b"\1" if self.suspended else b"\0")
         return head + b"".join(map(opaque, fields))
 
     @classmethod
     def read(cls, reader: Reader) -> "CurrentEpoch":
         """Read the row."""
         return cls(
+            reader.u64(),
             reader.u32(),
             bool(reader.u8()),
             reader.opaque(),

@@ -99,21 +99,13 @@ class PendingChangeError(UsageError):
     """The group's state does not allow this call now: a commit or a reinit stands in the way."""
 
 
-class GenerationTooOldError(MlsError):
-    """The message comes too late: its key is deleted, used or not. It can never be read here."""
-
-
-class GenerationExhaustedError(UsageError):
-    """We sent four billion messages in this epoch. Commit, then send."""
-
-
-class MembershipTagError(MlsError):
-    """A message in clear does not prove that its sender is a member. It was dropped."""
-
-
 class OwnMessageError(MlsError):
     """The message names ourselves as its sender: an echo, or a forgery. It was dropped."""
 
 
 class RemovedFromGroupError(UsageError):
     """We are no longer a member, and the group's secrets are deleted. Ask to be added again."""
+
+
+class StaleCommitError(UsageError):
+    """Another commit ended the epoch first. Discard this one and make a new one."""

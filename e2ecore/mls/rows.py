@@ -33,9 +33,8 @@ PAST_EPOCH: Final = 9
 PAST_LEAF: Final = 10
 """(PAST_LEAF, epoch, leaf index): who sat there in that epoch, if the next one differs."""
 
-_CACHED: Final = frozenset({GROUP, EPOCH, CONTEXT, SECRET_NODE, RATCHET, PAST_EPOCH, PAST_LEAF})
-"""Kinds of which this overlay remembers what was written. The tree and the proposals have their
-own mirrors."""
+_NOT_CACHED: Final = NODE
+"""The one kind of which this overlay does not remember what was written: the tree has a mirror."""
 
 
 class RowSource(Protocol):
@@ -71,13 +70,13 @@ class Rows:
     def put(self, key: RowKey, value: bytes) -> None:
         """Write one row."""
         self._changes[key] = value
-        if key[0] in _CACHED:
+        if key[0] != _NOT_CACHED:
             self._cache[key] = value
 
     def delete(self, key: RowKey) -> None:
         """Remove one row, if it is there."""
         self._changes[key] = None
-        if key[0] in _CACHED:
+        if key[0] != _NOT_CACHED:
             self._cache[key] = None
 
     def scan(self, kind: int, epoch: int) -> list[tuple[RowKey, bytes]]:

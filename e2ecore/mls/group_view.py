@@ -1,0 +1,94 @@
+"""What can be asked of a group without changing it."""
+
+from e2ecore.crypto.suites import CipherSuite
+from e2ecore.mls.extensions import Extensions
+from e2ecore.mls.group_state import GroupState
+from e2ecore.mls.key_schedule import export
+from e2ecore.mls.members import Member
+from e2ecore.mls.staged import SentProposal
+
+
+class GroupView:
+    """The questions. ``Group`` adds the verbs."""
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: GroupState) -> None:
+        self._state = state
+
+    @property
+    def group_id(self) -> bytes:
+        """The group's name."""
+        return self._state.context.group_id
+
+    @property
+    def epoch(self) -> int:
+        """The current epoch."""
+        return self._state.context.epoch
+
+    @property
+    def suite(self) -> CipherSuite:
+        """The cipher suite."""
+        return self._state.suite
+
+    @property
+    def own_leaf(self) -> int:
+        """Our leaf index."""
+        return self._state.own_leaf
+
+    @property
+    def extensions(self) -> Extensions:
+        """The extensions of the GroupContext."""
+        return self._state.context.extensions
+
+    @property
+    def tree_hash(self) -> bytes:
+        """The hash of the ratchet tree."""
+        return self._state.context.tree_hash
+
+    @property
+    def ratchet_tree(self) -> bytes:
+        """The content of a ``ratchet_tree`` extension, for new members."""
+        return self._state.tree.encode()
+
+    @property
+    def epoch_authenticator(self) -> bytes:
+        """Equal for two members if and only if they are in the same state.
+
+        Spec: RFC 9420 §8.7 (Epoch Authenticators).
+        """
+        return self._state.current.authenticator.raw
+
+    @property
+    def is_member(self) -> bool:
+        """False after a commit that removes us was merged."""
+        return not self._state.removed
+
+    @property
+    def is_closed(self) -> bool:
+        """True after a reinit was committed: nothing can be sent any more."""
+        return self._state.current.suspended
+
+    @property
+    def pending_proposals(self) -> tuple[SentProposal, ...]:
+        """The proposals that wait for a commit, in order of arrival."""
+        return tuple(item.sent for item in self._state.pending.by_ref.values())
+
+    def members(self) -> list[Member]:
+        """Return all members in order of their leaves. Reads the whole tree."""
+        return [Member.of(leaf, node) for leaf, node in self._state.tree.members()]
+
+    def member(self, leaf: int) -> Member | None:
+        """Return who sits at a leaf, or None if it is blank."""
+        return self._state.member(leaf)
+
+    def export(self, label: str, context: bytes, size: int) -> bytes:
+        """Derive a secret for another purpose, bound to this epoch.
+
+        Args:
+            label: Names the purpose.
+            context: Anything else that distinguishes it.
+            size: Of the result, in bytes.
+        """
+        self._state.check_member()
+        return export(self._state.suite, self._state.current.exporter, label, context, size)

@@ -1,0 +1,143 @@
+"""From bytes to an authenticated message of a member. Nothing here changes the group.
+
+Spec: RFC 9420 §6.1 (Content Authentication).
+"""
+
+from dataclasses import dataclass
+from hmac import compare_digest
+
+from e2ecore.mls.errors import (
+    InvalidCommitError,
+    InvalidProposalError,
+    MalformedMessageError,
+    MembershipTagError,
+    OwnMessageError,
+    UnknownSenderError,
+    UnsupportedError,
+    WrongGroupError,
+)
+from e2ecore.mls.framing import (
+    AuthenticatedContent,
+    ContentType,
+    FramedContent,
+    Sender,
+    SenderType,
+    WireFormat,
+    signed_part,
+)
+from e2ecore.mls.group_state import GroupState
+from e2ecore.mls.labels import verify_with_label
+from e2ecore.mls.members import Member
+from e2ecore.mls.private_message import MessageKeys, Opened, PrivateMessage
+from e2ecore.mls.proposals import Commit
+from e2ecore.mls.public_message import PublicMessage, membership_tag
+
+CONTENT_LABEL = "FramedContentTBS"
+"""Signature label of all group messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Genuine:
+    """A decrypted PrivateMessage whose signature is right. Its key is not consumed yet."""
+
+    keys: MessageKeys
+    sender: Member
+    opened: Opened
+
+
+def open_private(state: GroupState, message: PrivateMessage) -> Genuine:
+    """Decrypt a PrivateMessage and verify its signature.
+
+    Raises:
+        WrongGroupError: Of another group.
+        EpochInFutureError: Keep it until the commits before it came.
+        EpochTooOldError: Its epoch's secrets are deleted; for handshakes: its epoch is over.
+        UnknownSenderError: It names no member.
+        OwnMessageError: It names ourselves.
+        DuplicateMessageError: It was received before.
+        PeerError: It is not authentic; other sub-classes say why.
+    """
+    if message.group_id != state.context.group_id:
+        raise WrongGroupError
+    keys = state.message_keys(message.epoch)
+    if message.content_type != ContentType.APPLICATION:
+        state.check_current(message.epoch)
+    leaf, generation, guard = keys.open_sender(message)
+    if leaf == state.own_leaf:
+        raise OwnMessageError
+    sender = state.sender(message.epoch, leaf)
+    if sender is None:
+        raise UnknownSenderError
+    opened = keys.open(message, leaf, generation, guard)
+    signed = keys.signed_part(
+        leaf, message.content_type, message.authenticated_data, opened.encoded
+    )
+    verify_with_label(keys.suite, sender.signature_key, CONTENT_LABEL, signed, opened.signature)
+    return Genuine(keys, sender, opened)
+
+
+def handshake_of(state: GroupState, genuine: Genuine) -> AuthenticatedContent:
+    """Return a decrypted handshake as the transcript hashes it."""
+    opened = genuine.opened
+    content = FramedContent(
+        state.context.group_id,
+        genuine.keys.epoch,
+        Sender(SenderType.MEMBER, genuine.sender.leaf),
+        opened.authenticated_data,
+        opened.body,
+        opened.encoded,
+    )
+    return AuthenticatedContent(
+        WireFormat.PRIVATE_MESSAGE, content, opened.signature, opened.confirmation_tag
+    )
+
+
+def open_public(state: GroupState, message: PublicMessage) -> AuthenticatedContent:
+    """Verify membership tag and signature of a PublicMessage.
+
+    Raises:
+        WrongGroupError: Of another group.
+        EpochInFutureError: Keep it until the commits before it came.
+        EpochTooOldError: Its epoch is over.
+        UnknownSenderError: It names no member.
+        MembershipTagError: The sender does not prove to be a member.
+        PeerError: It is not authentic; other sub-classes say why.
+    """
+    authenticated = message.authenticated
+    content = authenticated.content
+    if content.group_id != state.context.group_id:
+        raise WrongGroupError
+    state.check_current(content.epoch)
+    if content.content_type is ContentType.APPLICATION:
+        raise MalformedMessageError("application data in clear")
+    key = _signature_key(state, content)
+    if content.sender.type is SenderType.MEMBER:
+        expected = membership_tag(
+            state.suite, state.current.membership, authenticated, state.keys.context
+        )
+        if not compare_digest(expected, message.membership_tag or b""):
+            raise MembershipTagError
+    signed = signed_part(WireFormat.PUBLIC_MESSAGE, content, state.keys.context)
+    verify_with_label(state.suite, key, CONTENT_LABEL, signed, authenticated.signature)
+    return authenticated
+
+
+def _signature_key(state: GroupState, content: FramedContent) -> bytes:
+    """Return the key that must have signed a PublicMessage."""
+    match content.sender.type:
+        case SenderType.MEMBER:
+            if content.sender.index == state.own_leaf:
+                raise OwnMessageError
+            member = state.member(content.sender.index)
+            if member is None:
+                raise UnknownSenderError
+            return member.signature_key
+        case SenderType.NEW_MEMBER_COMMIT:
+            body = content.body
+            if not isinstance(body, Commit) or body.path is None:
+                raise InvalidCommitError("an external commit without an update path")
+            return body.path.leaf_node.signature_key
+        case SenderType.EXTERNAL | SenderType.NEW_MEMBER_PROPOSAL:
+            if isinstance(content.body, Commit):
+                raise InvalidProposalError("only members and new members commit")
+            raise UnsupportedError("proposals from outside of the group are not accepted")
