@@ -93,6 +93,20 @@ class RatchetTree(TreeView):
                 changed[index] = encoded
         return changed
 
+    def rekeyed(self) -> set[int]:
+        """Return the nodes whose key in the base is not theirs any more: its private half is void.
+
+        Fewer than in ``changes``: a node that only got an unmerged leaf keeps its key.
+        """
+        void = set()
+        for index, node in self._changes.items():
+            settled = self._base.node(index)
+            if settled is not None and (
+                node is None or node.encryption_key != settled.encryption_key
+            ):
+                void.add(index)
+        return void
+
     def settle(self) -> None:
         """Make this fork the base. All other forks of the old base are void from now on.
 

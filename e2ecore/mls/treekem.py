@@ -101,7 +101,7 @@ class PathKeys:
 
     commit_secret: CommitSecret
     private_keys: dict[int, HpkePrivateKey]
-    """By node index. The keys of all other nodes that the commit changed are void."""
+    """By node index. Of the keys known before, those of ``RatchetTree.rekeyed`` are void."""
 
 
 class _Step(NamedTuple):
@@ -301,7 +301,7 @@ def open_path(
         path: What the commit carries.
         own_leaf: This member's place; it is not among ``added``.
         private_key: Returns this member's private key of a node, or None if it has none. Keys that
-            belong to nodes changed since must not be returned.
+            of nodes that the proposals rekeyed must not be returned.
         context: The encoded provisional GroupContext.
         added: Leaf indices of the members that the commit adds.
 
