@@ -1,0 +1,1 @@
+"""The chat in a terminal: Textual widgets fed with view values, and the code that fetches them."""

@@ -1,0 +1,135 @@
+"""Small modal windows: ask for a line of text, ask yes or no, show a page of help."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, Static
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One line to be filled in."""
+
+    label: str
+    placeholder: str = ""
+    value: str = ""
+
+
+class Ask(ModalScreen[list[str] | None]):
+    """One to three text fields; the answer is their contents, or None after Escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
+
+    def __init__(self, title: str, fields: Sequence[Field], *, accept: str, hint: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._fields = fields
+        self._accept = accept
+        self._hint = hint
+
+    def compose(self) -> ComposeResult:
+        """Title, fields, hint, two buttons."""
+        with Vertical(classes="dialog"):
+            yield Label(self._title, classes="dialog-title", markup=False)
+            for number, one in enumerate(self._fields):
+                yield Label(one.label, markup=False)
+                yield Input(
+                    one.value, placeholder=one.placeholder, id=f"field-{number}", compact=True
+                )
+            if self._hint:
+                yield Static(self._hint, classes="dialog-hint", markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                yield Button(self._accept, id="accept", variant="primary", compact=True)
+                yield Button("Cancel", id="cancel", compact=True)
+
+    def on_mount(self) -> None:
+        """Write at once."""
+        self.query_one("#field-0", Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes to the next empty field, and accepts from the last."""
+        event.stop()
+        inputs = list(self.query(Input))
+        place = inputs.index(event.input)
+        if place + 1 < len(inputs):
+            inputs[place + 1].focus()
+        else:
+            self._answer()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Accept or cancel."""
+        event.stop()
+        if event.button.id == "accept":
+            self._answer()
+        else:
+            _ = self.dismiss(None)
+
+    def _answer(self) -> None:
+        inputs = list(self.query(Input))
+        for one in inputs:
+            if not one.value.strip():
+                one.focus()
+                return
+        _ = self.dismiss([one.value.strip() for one in inputs])
+
+
+class Confirm(ModalScreen[bool]):
+    """A question that is answered with y or n; Escape is no."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "dismiss(True)", "Yes"),
+        Binding("n,escape", "dismiss(False)", "No"),
+        Binding("left,right,up,down", "other_button", show=False),
+    ]
+
+    def __init__(self, question: str, *, yes: str, no: str = "No") -> None:
+        super().__init__()
+        self._question = question
+        self._yes = yes
+        self._no = no
+
+    def compose(self) -> ComposeResult:
+        """The question and two buttons; the harmless one has the focus."""
+        with Vertical(classes="dialog"):
+            yield Static(self._question, classes="dialog-title", markup=False)
+            with Horizontal(classes="dialog-buttons"):
+                yield Button(f"{self._yes} (y)", id="yes", variant="error", compact=True)
+                yield Button(f"{self._no} (n)", id="no", compact=True)
+
+    def on_mount(self) -> None:
+        """No is the default."""
+        self.query_one("#no", Button).focus()
+
+    def action_other_button(self) -> None:
+        """Arrow keys walk between the two."""
+        self.focus_next()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Answer."""
+        event.stop()
+        _ = self.dismiss(event.button.id == "yes")
+
+
+class Page(ModalScreen[None]):
+    """Text to be read; any of Escape, Enter, q or F1 closes it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q,f1", "dismiss", "Close"),
+    ]
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Title and scrolling text."""
+        with VerticalScroll(classes="dialog page"):
+            yield Label(self._title, classes="dialog-title", markup=False)
+            yield Static(self._text, markup=False)
+            yield Static("Esc closes", classes="dialog-hint")

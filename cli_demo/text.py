@@ -1,0 +1,143 @@
+"""Words for people: times, sizes, names and other people's text, safe to print on a terminal."""
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+_REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_BIDI_CONTROLS: Final = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+_KEPT: Final = frozenset("\n\u200d\ufe0f")
+_STEPS: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def visible(text: str) -> str:
+    """Text of a stranger, made harmless: it can neither steer the terminal nor reorder the line.
+
+    Control characters become U+FFFD, direction overrides disappear, a tab is four spaces. New
+    lines, joiners and emoji selectors stay.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_harmless, text.replace("\r\n", "\n").expandtabs(4)))
+
+
+def _harmless(char: str) -> str:
+    if char in _BIDI_CONTROLS:
+        return ""
+    if char in _KEPT:
+        return char
+    # C: control, format, surrogate, private, unassigned; Zl and Zp break lines behind our back.
+    if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
+        return _REPLACEMENT
+    return char
+
+
+def one_line(text: str, cells: int) -> str:
+    """The start of a text on one line of at most ``cells`` terminal cells."""
+    flat = " ".join(visible(text[: cells * 8]).split())
+    if cell_len(flat) <= cells:
+        return flat
+    return set_cell_size(flat, max(cells - 1, 0)).rstrip() + "…"
+
+
+def local_time(time_ms: int) -> datetime:
+    """UTC milliseconds as this machine's local time; nonsense becomes the epoch."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, tz=UTC).astimezone()
+    except (OverflowError, OSError, ValueError):
+        return datetime.fromtimestamp(0, tz=UTC).astimezone()
+
+
+def clock(time_ms: int) -> str:
+    """``14:05``."""
+    return local_time(time_ms).strftime("%H:%M")
+
+
+def day(time_ms: int) -> str:
+    """``Monday 23 November 2026``, for the line between two days."""
+    when = local_time(time_ms)
+    return f"{when:%A} {when.day} {when:%B %Y}"
+
+
+def stamp(time_ms: int) -> str:
+    """``2026-11-23 14:05:09``."""
+    return local_time(time_ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def when(time_ms: int, now_ms: int) -> str:
+    """As short as a list allows: the time for today, the date for all else."""
+    then, now = local_time(time_ms), local_time(now_ms)
+    if then.date() == now.date():
+        return then.strftime("%H:%M")
+    if then.year == now.year:
+        return f"{then.day} {then:%b}"
+    return then.strftime("%Y-%m")
+
+
+def size(count: int) -> str:
+    """``1.5 KiB``; bytes below 1 KiB."""
+    for unit, name in _STEPS:
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} B"
+
+
+def duration(seconds: float) -> str:
+    """``3.2 ms`` or ``1.45 s``."""
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """``1 message``, ``2 messages``."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """``alice, bob and carol``."""
+    if len(names) < 2:  # noqa: PLR2004
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def in_groups(digits: str, width: int = 5) -> list[str]:
+    """A safety number cut into groups that two people can read to each other."""
+    bare = "".join(digits.split())
+    return [bare[start : start + width] for start in range(0, len(bare), width)]
+
+
+def wrap(text: str, first: int, rest: int) -> list[str]:
+    """Lines of at most ``first`` cells, then ``rest`` cells; breaks between words where it can.
+
+    Returns:
+        At least one line. When not even one word fits into the first line, that line is empty.
+    """
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        _wrap_paragraph(paragraph, lines, first, max(rest, 2))
+    return lines
+
+
+def _wrap_paragraph(paragraph: str, lines: list[str], first: int, rest: int) -> None:
+    line: str | None = None
+    used = 0
+    for word in paragraph.split(" "):
+        room = rest if lines else first
+        cells = cell_len(word)
+        if line is not None and used + 1 + cells <= room:
+            line += f" {word}"
+            used += 1 + cells
+            continue
+        if line is None and cells <= room:
+            line, used = word, cells
+            continue
+        if line is not None or not lines:
+            lines.append(line or "")
+        *full, line = chop_cells(word, rest) if word else [""]
+        lines += full
+        used = cell_len(line)
+    lines.append(line or "")

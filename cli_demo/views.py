@@ -1,0 +1,134 @@
+"""What the screens and scripts show: small values, cut loose from the engine's live objects."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class Mark(Enum):
+    """How far one of our own messages has come."""
+
+    QUEUED = "queued"
+    """Stored on this device, not yet taken by the relay."""
+    ACCEPTED = "accepted"
+    """The relay has it, durably."""
+    DELIVERED = "delivered"
+    """Stored by every other member's device."""
+    FAILED = "failed"
+    """It will not be sent: see the notice beside it."""
+    RECEIVED = "received"
+    """Somebody else's message."""
+
+
+class Trust(Enum):
+    """The three states of a contact's keys. There is no fourth."""
+
+    UNVERIFIED = "unverified"
+    VERIFIED = "verified"
+    CHANGED = "changed"
+
+
+class Link(Enum):
+    """The way to the relay."""
+
+    OFFLINE = "offline"
+    CONNECTING = "connecting"
+    CATCHING_UP = "catching up"
+    ONLINE = "connected"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message, or one line about the conversation (``notice``)."""
+
+    key: str
+    """Stable within its conversation: the message id in hex, or a name made for a notice."""
+    author: str
+    text: str
+    time_ms: int
+    mark: Mark
+    notice: bool = False
+
+    @property
+    def own(self) -> bool:
+        """Sent from this account."""
+        return not self.notice and self.mark is not Mark.RECEIVED
+
+
+@dataclass(frozen=True, slots=True)
+class MemberView:
+    """One person in a conversation."""
+
+    handle: str
+    role: str
+    trust: Trust
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationView:
+    """One line of the conversation list."""
+
+    uid: str
+    """The conversation's id in hex."""
+    title: str
+    group: bool
+    unread: int
+    preview: str
+    time_ms: int
+    open: bool
+    """False once we left or were removed: it can be read, not written."""
+    state: str
+    trust: Trust | None = None
+    """Of the other person in a direct conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyView:
+    """What two people compare before they trust the names on their screens."""
+
+    handle: str
+    digits: str
+    qr: bytes
+    trust: Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Symbols:
+    """The few signs outside ASCII, or what stands for them where they cannot be shown."""
+
+    queued: str
+    accepted: str
+    delivered: str
+    failed: str
+    online: str
+    offline: str
+    busy: str
+    verified: str
+    warning: str
+    bullet: str
+
+    def mark(self, mark: Mark) -> str:
+        """The sign of one delivery state; received messages have none."""
+        return {
+            Mark.QUEUED: self.queued,
+            Mark.ACCEPTED: self.accepted,
+            Mark.DELIVERED: self.delivered,
+            Mark.FAILED: self.failed,
+            Mark.RECEIVED: "",
+        }[mark]
+
+
+UNICODE: Final = Symbols("◷", "✓", "✓✓", "✗", "●", "○", "◌", "✓", "!", "•")
+ASCII: Final = Symbols("..", "+", "++", "x", "*", "o", "~", "+", "!", "*")
+
+
+def symbols_for(encoding: str | None) -> Symbols:
+    """Signs that a stream of this encoding can carry."""
+    try:
+        "".join((UNICODE.queued, UNICODE.accepted, UNICODE.online, UNICODE.busy)).encode(
+            encoding or "ascii"
+        )
+    except (UnicodeEncodeError, LookupError):
+        return ASCII
+    return UNICODE
