@@ -16,8 +16,9 @@ def test_lengths_read_and_write_as_published() -> None:
     for case in cases("mls/deserialization.json"):
         header, size = case.hex("vlbytes_header"), case.number("length")
         assert length(size) == header
-        content = bytes(size)
-        assert Reader(header + content).opaque() == content
+        reader = Reader(header)
+        reader._end += size  # as if the content followed; the largest is a gigabyte
+        assert reader.length() == size
 
 
 def named(case: Case) -> str:

@@ -1,7 +1,6 @@
 """The ratchet tree against the published vectors: arithmetic, operations, validation, TreeKEM."""
 
-from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -26,6 +25,9 @@ from e2ecore.mls.treekem import (
 )
 from tests.support.cases import Case, cases
 from tests.support.rng import SeededRng
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OURS = (1, 2, 3)
 
