@@ -25,6 +25,7 @@ from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_schedule import CommitSecret
 from e2ecore.mls.members import Member
+from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.private_message import PaddingPolicy
 from e2ecore.mls.proposal_rules import check_member_list, needs_path
 from e2ecore.mls.proposals import Commit, Proposal, ProposalRef
@@ -33,21 +34,6 @@ from e2ecore.mls.sending import check_sender, seal_handshake, sign_handshake
 from e2ecore.mls.staged import SentProposal, StagedCommit
 from e2ecore.mls.treekem import NewPath, UpdatePath, new_path
 from e2ecore.mls.welcome_create import create_welcome
-
-
-@dataclass(frozen=True, slots=True)
-class PendingCommit:
-    """A commit of ours that the relay has not placed yet.
-
-    Attributes:
-        commit: The MLSMessage for the members.
-        welcome: The MLSMessage for those it adds, to be delivered after the commit was accepted.
-        staged: What to merge when it is accepted.
-    """
-
-    commit: bytes
-    welcome: bytes | None
-    staged: StagedCommit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,46 +10,50 @@ returned. Bytes leave the device only after that::
 
 from collections.abc import Mapping, Sequence
 
-from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
-from e2ecore.mls.commit_create import CommitOptions, PendingCommit, create_commit
+from e2ecore.mls.commit_create import CommitOptions, create_commit
 from e2ecore.mls.commit_process import stage_commit
 from e2ecore.mls.creation import create_group
 from e2ecore.mls.errors import InvalidProposalError, MalformedMessageError
 from e2ecore.mls.extensions import Extensions
 from e2ecore.mls.framing import AuthenticatedContent, SenderType
+from e2ecore.mls.group_proposing import ProposingGroup
 from e2ecore.mls.group_state import GroupState
-from e2ecore.mls.group_view import GroupView
-from e2ecore.mls.key_package import DEFAULT_LIFETIME_S, KeyPackage, KeyPackageBundle
+from e2ecore.mls.key_package import DEFAULT_LIFETIME_S, KeyPackageBundle
 from e2ecore.mls.leaf_rules import MAX_LIFETIME_S
 from e2ecore.mls.message import decode_message
 from e2ecore.mls.nodes import Capabilities
 from e2ecore.mls.pending import PendingProposal, proposal_ref
+from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.private_message import PaddingPolicy, PrivateMessage, bucketed
 from e2ecore.mls.proposal_rules import check_proposal
-from e2ecore.mls.proposals import Commit, GroupContextExtensions, Proposal
+from e2ecore.mls.proposals import Commit, Proposal
 from e2ecore.mls.psk import Psk, PskStore
 from e2ecore.mls.public_message import PublicMessage
 from e2ecore.mls.received import ApplicationMessage, Received, ReceivedProposal
 from e2ecore.mls.receiving import Genuine, handshake_of, open_private, open_public
 from e2ecore.mls.rows import RowKey, RowSource
-from e2ecore.mls.sending import (
-    checked_add,
-    checked_remove,
-    fresh_update,
-    propose,
-    seal_application,
-)
+from e2ecore.mls.sending import seal_application
 from e2ecore.mls.staged import SentProposal, StagedCommit
 from e2ecore.mls.welcome import join_group
+
+__all__ = [
+    "NO_PSKS",
+    "ApplicationMessage",
+    "Group",
+    "PendingCommit",
+    "Received",
+    "ReceivedProposal",
+    "StagedCommit",
+]
 
 NO_PSKS: Mapping[bytes, bytes] = {}
 """No external pre-shared keys."""
 
 
-class Group(GroupView):
+class Group(ProposingGroup):
     """A member's view of one group."""
 
     __slots__ = ()
@@ -257,85 +261,6 @@ class Group(GroupView):
         return ReceivedProposal(sender, content.body, ref, content.authenticated_data)
 
     # Changes
-
-    def propose_add(
-        self,
-        key_package: bytes,
-        *,
-        signer: SigningKey,
-        rng: Rng,
-        now_ms: int,
-        authenticated_data: bytes = b"",
-    ) -> bytes:
-        """Propose to add the client with this key package, and keep the proposal.
-
-        Raises:
-            PeerError: The key package breaks a rule; the sub-class says which.
-            UsageError: We may not send; sub-classes say why.
-        """
-        add = checked_add(self._state, KeyPackage.decode(key_package), now_ms)
-        return self._propose(add, signer, rng, authenticated_data)
-
-    def propose_remove(
-        self, leaf: int, *, signer: SigningKey, rng: Rng, authenticated_data: bytes = b""
-    ) -> bytes:
-        """Propose to remove a member, and keep the proposal. With our own leaf: ask to leave.
-
-        Raises:
-            InvalidProposalError: There is no member at this leaf.
-            UsageError: We may not send; sub-classes say why.
-        """
-        remove = checked_remove(self._state, leaf)
-        return self._propose(remove, signer, rng, authenticated_data)
-
-    def propose_update(
-        self, *, signer: SigningKey, rng: Rng, authenticated_data: bytes = b""
-    ) -> bytes:
-        """Propose a fresh key for our leaf, and keep the proposal and the key.
-
-        Raises:
-            UsageError: We may not send; sub-classes say why.
-        """
-        update, key = fresh_update(self._state, signer, rng)
-        return self._propose(update, signer, rng, authenticated_data, key)
-
-    def propose_extensions(
-        self,
-        extensions: Extensions,
-        *,
-        signer: SigningKey,
-        rng: Rng,
-        authenticated_data: bytes = b"",
-    ) -> bytes:
-        """Propose to replace all extensions of the group, and keep the proposal.
-
-        Raises:
-            UsageError: We may not send; sub-classes say why.
-        """
-        replaced = GroupContextExtensions(extensions)
-        return self._propose(replaced, signer, rng, authenticated_data)
-
-    def _propose(
-        self,
-        proposal: Proposal,
-        signer: SigningKey,
-        rng: Rng,
-        authenticated_data: bytes,
-        key: HpkePrivateKey | None = None,
-    ) -> bytes:
-        return propose(
-            self._state,
-            proposal,
-            signer=signer,
-            rng=rng,
-            padding=bucketed,
-            authenticated_data=authenticated_data,
-            key=key,
-        )
-
-    def discard_proposals(self) -> None:
-        """Forget all proposals that wait. A commit that names one of them is then refused."""
-        self._state.pending.clear()
 
     def create_commit(
         self,

@@ -17,6 +17,11 @@ class GroupView:
         self._state = state
 
     @property
+    def state(self) -> GroupState:
+        """What is mirrored; for this package only."""
+        return self._state
+
+    @property
     def group_id(self) -> bytes:
         """The group's name."""
         return self._state.context.group_id

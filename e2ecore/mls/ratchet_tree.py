@@ -7,6 +7,7 @@ Spec: RFC 9420 §7.7 (Adding and Removing Leaves) and RFC 9420 §12.4.3.3 (Ratch
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final, Self
 
 from e2ecore.crypto.suites import CipherSuite
@@ -92,6 +93,26 @@ class RatchetTree(TreeView):
             if encoded != settled.get(index):
                 changed[index] = encoded
         return changed
+
+    def redo(self, leaves: int, changes: Mapping[int, bytes | None]) -> None:
+        """Make the changes that another fork of the same base once had.
+
+        Args:
+            leaves: Its number of leaves.
+            changes: What its ``changes`` returned.
+
+        Raises:
+            MalformedMessageError: A node does not decode.
+        """
+        self._leaves = max(leaves, self._leaves)
+        for index, data in changes.items():
+            node: Node | None = None
+            if data is not None and index & 1:
+                node = decode_all(ParentNode.read, data)
+            elif data is not None:
+                node = decode_all(LeafNode.read, data)
+            self._put(index, node)
+        self._leaves, self._first_blank = leaves, 0
 
     def rekeyed(self) -> set[int]:
         """Return the nodes whose key in the base is not theirs any more: its private half is void.

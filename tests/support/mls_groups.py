@@ -4,10 +4,10 @@ import hashlib
 from dataclasses import dataclass, field
 
 from e2ecore.crypto.suites import SUITES, CipherSuite
-from e2ecore.mls.commit_create import PendingCommit
 from e2ecore.mls.group import Group
 from e2ecore.mls.key_package import KeyPackage, KeyPackageBundle
 from e2ecore.mls.nodes import Capabilities
+from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.proposals import Add, Proposal
 from e2ecore.mls.received import ApplicationMessage, ReceivedProposal
 from e2ecore.mls.rows import MemoryRows
