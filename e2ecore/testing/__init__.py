@@ -1,1 +1,28 @@
-"""For app developers: an in-process relay with faults, seeded randomness, a virtual clock."""
+"""For the tests of apps: a relay in memory with faults, seeded randomness, a virtual clock."""
+
+from e2ecore.testing.faults import (
+    Faults,
+    drop,
+    duplicate,
+    flip_a_bit,
+    replay,
+    shuffle,
+    swap_logs,
+)
+from e2ecore.testing.memory_channel import MemoryChannel
+from e2ecore.testing.memory_relay import MemoryRelay
+from e2ecore.testing.seeded import SeededRng, VirtualClock
+
+__all__ = [
+    "Faults",
+    "MemoryChannel",
+    "MemoryRelay",
+    "SeededRng",
+    "VirtualClock",
+    "drop",
+    "duplicate",
+    "flip_a_bit",
+    "replay",
+    "shuffle",
+    "swap_logs",
+]

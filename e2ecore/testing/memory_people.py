@@ -1,0 +1,164 @@
+"""Accounts, handles, chains and key packages of the relay in memory.
+
+Spec: protocol/spec/20-relay-frames.md
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from e2ecore.crypto.signing import ED25519
+from e2ecore.testing.memory_log import RefusedError
+from e2ecore_protocol.chain.entry import Entry
+from e2ecore_protocol.chain.errors import ChainError
+from e2ecore_protocol.chain.state import AccountState, extend, start
+from e2ecore_protocol.errors import ErrorCode, MalformedError
+from e2ecore_protocol.frames.accounts import (
+    Account,
+    AppendChain,
+    ChainHead,
+    ChainHeads,
+    FetchChain,
+    FetchHeads,
+    LookupHandle,
+    Register,
+    Registered,
+)
+from e2ecore_protocol.frames.conversations import DeviceAddress
+from e2ecore_protocol.frames.key_packages import (
+    ClaimKeyPackages,
+    DeviceKeyPackage,
+    KeyPackages,
+    PublishKeyPackages,
+)
+from e2ecore_protocol.frames.session import Ok
+from e2ecore_protocol.limits import (
+    KEY_PACKAGES_LOW,
+    MAX_ENTRIES_PER_FRAME,
+    MAX_KEY_PACKAGES_PER_FRAME,
+)
+
+Low = list[tuple[DeviceAddress, int]]
+"""Devices whose key packages run out, and how many they have left."""
+
+
+@dataclass
+class MemoryAccount:
+    """One account."""
+
+    handle: str | None
+    state: AccountState
+    entries: list[bytes]
+
+
+def verify(public: bytes, message: bytes, signature: bytes) -> None:
+    """Check an Ed25519 signature."""
+    ED25519.verify(public, message, signature)
+
+
+class MemoryPeople:
+    """All accounts."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[bytes, MemoryAccount] = {}
+        self._handles: dict[str, bytes] = {}
+        self._packages: defaultdict[bytes, list[bytes]] = defaultdict(list)
+        self._last_resorts: dict[bytes, bytes] = {}
+
+    def register(self, frame: Register) -> Registered:
+        """Make an account, or answer as at first."""
+        try:
+            entries = [Entry.decode(data) for data in frame.entries]
+            state = start(entries, verify)
+        except (ChainError, MalformedError) as error:
+            raise RefusedError(ErrorCode.CHAIN_INVALID) from error
+        known = self.accounts.get(state.account_id)
+        if known is None:
+            if frame.handle is not None and frame.handle in self._handles:
+                raise RefusedError(ErrorCode.HANDLE_TAKEN)
+            self.accounts[state.account_id] = MemoryAccount(
+                frame.handle, state, list(frame.entries)
+            )
+            if frame.handle is not None:
+                self._handles[frame.handle] = state.account_id
+        elif known.handle != frame.handle or known.entries[:2] != list(frame.entries):
+            raise RefusedError(ErrorCode.ACCOUNT_EXISTS)
+        return Registered(frame.request, state.account_id)
+
+    def _account(self, account_id: bytes) -> MemoryAccount:
+        account = self.accounts.get(account_id)
+        if account is None:
+            raise RefusedError(ErrorCode.UNKNOWN_ACCOUNT, account_id)
+        return account
+
+    def look_up(self, frame: LookupHandle) -> Account:
+        """Answer whose handle it is."""
+        account_id = self._handles.get(frame.handle)
+        if account_id is None:
+            raise RefusedError(ErrorCode.UNKNOWN_HANDLE)
+        return self.fetch(FetchChain(frame.request, account_id, 0))
+
+    def fetch(self, frame: FetchChain) -> Account:
+        """Answer a page of a chain."""
+        account = self._account(frame.account_id)
+        page = account.entries[frame.from_seq : frame.from_seq + MAX_ENTRIES_PER_FRAME]
+        head = account.state.head_seq
+        return Account(frame.request, frame.account_id, account.handle, tuple(page), head)
+
+    def heads(self, frame: FetchHeads) -> ChainHeads:
+        """Answer how far chains have grown."""
+        known = [self.accounts[name].state for name in frame.accounts if name in self.accounts]
+        heads = [ChainHead(one.account_id, one.head_seq, one.head_hash) for one in known]
+        return ChainHeads(frame.request, tuple(heads))
+
+    def append(self, account_id: bytes, frame: AppendChain) -> Ok:
+        """Add entries to the own chain."""
+        account = self._account(account_id)
+        try:
+            entries = [Entry.decode(data) for data in frame.entries]
+            first = entries[0].seq
+            if account.entries[first : first + len(entries)] == list(frame.entries):
+                return Ok(frame.request)
+            if first != account.state.head_seq + 1:
+                raise RefusedError(ErrorCode.CHAIN_CONFLICT, account.state.head_seq)
+            account.state = extend(account.state, entries, verify)
+        except (ChainError, MalformedError) as error:
+            raise RefusedError(ErrorCode.CHAIN_INVALID) from error
+        account.entries.extend(frame.entries)
+        return Ok(frame.request)
+
+    def publish(self, device: DeviceAddress, frame: PublishKeyPackages) -> Ok:
+        """Keep key packages."""
+        waiting = self._packages[device.device_id]
+        waiting.extend(frame.key_packages)
+        del waiting[: max(0, len(waiting) - MAX_KEY_PACKAGES_PER_FRAME)]
+        if frame.last_resort is not None:
+            self._last_resorts[device.device_id] = frame.last_resort
+        return Ok(frame.request)
+
+    def packages_left(self, device_id: bytes) -> int:
+        """Return how many one-time packages wait."""
+        return len(self._packages[device_id])
+
+    def claim(self, asking: DeviceAddress, frame: ClaimKeyPackages) -> tuple[KeyPackages, Low]:
+        """Hand out one package for each live device, and tell whose run out."""
+        found: list[DeviceKeyPackage] = []
+        low: Low = []
+        for account_id in dict.fromkeys(frame.accounts):
+            for device in self._account(account_id).state.live_devices():
+                address = DeviceAddress(account_id, device.device_id)
+                if address == asking:
+                    continue
+                found.append(DeviceKeyPackage(*address, self._take(address, low)))
+        return KeyPackages(frame.request, tuple(found)), low
+
+    def _take(self, address: DeviceAddress, low: Low) -> bytes:
+        waiting = self._packages[address.device_id]
+        if waiting:
+            package = waiting.pop(0)
+            if len(waiting) in (KEY_PACKAGES_LOW, 0):
+                low.append((address, len(waiting)))
+            return package
+        last_resort = self._last_resorts.get(address.device_id)
+        if last_resort is None:
+            raise RefusedError(ErrorCode.NO_KEY_PACKAGE, address.account_id)
+        return last_resort

@@ -1,0 +1,341 @@
+"""A relay in memory with the real rules, for tests of apps: no socket, no disk, no task.
+
+It acts while it is being talked to, so a run depends on nothing but the order of calls. It checks
+what the real relay checks.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import anyio.lowlevel
+
+from e2ecore.crypto.rng import Rng, system_rng
+from e2ecore.crypto.signing import ED25519
+from e2ecore.testing.faults import Faults
+from e2ecore.testing.memory_channel import MemoryChannel, Session
+from e2ecore.testing.memory_log import MemoryLog, Reader, RefusedError, check_creation, delivery
+from e2ecore.testing.memory_people import MemoryAccount, MemoryPeople
+from e2ecore.transport.errors import RelayUnreachableError
+from e2ecore_protocol.errors import ErrorCode, MalformedError
+from e2ecore_protocol.frames import decode_client_frame
+from e2ecore_protocol.frames.accounts import (
+    AppendChain,
+    FetchChain,
+    FetchHeads,
+    LookupHandle,
+    Register,
+)
+from e2ecore_protocol.frames.conversations import (
+    Commit,
+    Committed,
+    Conversations,
+    ConversationState,
+    DeviceAddress,
+    LeaveConversation,
+    ListConversations,
+)
+from e2ecore_protocol.frames.delivery import (
+    INBOX,
+    Ack,
+    CaughtUp,
+    Deliver,
+    Envelope,
+    EnvelopeKind,
+    Submit,
+    SubmitResult,
+    Submitted,
+    make_envelope_id,
+)
+from e2ecore_protocol.frames.frame import Frame
+from e2ecore_protocol.frames.key_packages import ClaimKeyPackages, PublishKeyPackages
+from e2ecore_protocol.frames.notices import KeyPackagesLow
+from e2ecore_protocol.frames.session import (
+    Authenticate,
+    Challenge,
+    Failed,
+    GoAway,
+    Ok,
+    Ready,
+    authentication_message,
+)
+from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, NONCE_BYTES
+from e2ecore_protocol.versions import PROTOCOL_VERSION
+
+_PAGE: Final = 64
+"""Deliveries per frame: far below every limit of a frame."""
+
+
+class MemoryRelay:
+    """A relay for tests. Give ``dial`` to the engine in place of an address."""
+
+    def __init__(
+        self,
+        *,
+        clock_ms: Callable[[], int],
+        rng: Rng = system_rng,
+        server_name: str = "memory.example",
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            clock_ms: The relay's clock, milliseconds since the Unix epoch.
+            rng: Where nonces come from.
+            server_name: What devices sign when they authenticate.
+        """
+        self.faults = Faults()
+        self.people = MemoryPeople()
+        self.logs: dict[bytes, MemoryLog] = {}
+        self.server_name = server_name
+        self._clock_ms = clock_ms
+        self._rng = rng
+        self._sessions: list[Session] = []
+
+    async def dial(self) -> MemoryChannel:
+        """Open a connection.
+
+        Raises:
+            RelayUnreachableError: ``faults.offline`` is set.
+        """
+        await anyio.lowlevel.checkpoint()
+        if self.faults.offline:
+            raise RelayUnreachableError("the relay in memory is set to be offline")
+        session = Session(self, self._rng(NONCE_BYTES))
+        self._sessions.append(session)
+        version = PROTOCOL_VERSION
+        challenge = Challenge(version, version, self.server_name, session.nonce, self._clock_ms())
+        session.push(challenge)
+        return MemoryChannel(session)
+
+    def disconnect(self) -> None:
+        """Cut every connection."""
+        for session in list(self._sessions):
+            session.close()
+
+    def stored_bytes(self) -> bytes:
+        """Return everything that the relay holds of conversations, one after the other."""
+        return b"".join(one.delivery.payload for log in self.logs.values() for one in log.items)
+
+    def expire(self) -> None:
+        """Forget what is older than its lifetime by the relay's clock."""
+        for log in self.logs.values():
+            log.expire(self._clock_ms())
+
+    def forget(self, session: Session) -> None:
+        """A connection has ended."""
+        if session in self._sessions:
+            self._sessions.remove(session)
+
+    def take(self, session: Session, data: bytes) -> None:
+        """Act on one frame of a client."""
+        try:
+            frame = decode_client_frame(data)
+        except MalformedError:
+            self._go_away(session, ErrorCode.MALFORMED)
+            return
+        try:
+            answer = self._answer(session, frame)
+        except RefusedError as refused:
+            if not hasattr(frame, "request"):
+                self._go_away(session, refused.code)
+                return
+            pause = 1_000 if refused.code.retry else 0
+            answer = Failed(frame.request, refused.code, "", pause, refused.data)
+        device = session.device.device_id if session.device else b""
+        for fault in self.faults.answers:
+            answer = fault(device, answer) if answer is not None else None
+        if answer is not None:
+            session.push(answer)
+        for other in list(self._sessions):
+            self._stream(other)
+
+    def _answer(self, session: Session, frame: Frame) -> Frame | None:
+        if isinstance(frame, Register):
+            return self.people.register(frame)
+        if isinstance(frame, Authenticate):
+            return self._authenticate(session, frame)
+        if session.device is None:
+            raise RefusedError(ErrorCode.UNAUTHENTICATED)
+        if isinstance(frame, Submit | Commit | Ack | ListConversations | LeaveConversation):
+            return self._answer_about_logs(session, session.device, frame)
+        return self._answer_about_people(session.device, frame)
+
+    def _answer_about_people(self, device: DeviceAddress, frame: Frame) -> Frame | None:
+        match frame:
+            case LookupHandle():
+                return self.people.look_up(frame)
+            case FetchChain():
+                return self.people.fetch(frame)
+            case FetchHeads():
+                return self.people.heads(frame)
+            case AppendChain():
+                return self.people.append(device.account_id, frame)
+            case PublishKeyPackages():
+                return self.people.publish(device, frame)
+            case ClaimKeyPackages():
+                answer, low = self.people.claim(device, frame)
+                for address, left in low:
+                    self._notice(address, KeyPackagesLow(left))
+                return answer
+            case _:
+                raise RefusedError(ErrorCode.MALFORMED)
+
+    def _answer_about_logs(
+        self,
+        session: Session,
+        device: DeviceAddress,
+        frame: Submit | Commit | Ack | ListConversations | LeaveConversation,
+    ) -> Frame | None:
+        match frame:
+            case Submit(request, envelopes):
+                results = [self._submit(device, envelope) for envelope in envelopes]
+                return Submitted(request, tuple(results))
+            case Commit():
+                return self._commit(device, frame)
+            case Ack(logs):
+                for log_id, upto in logs:
+                    self._acknowledge(session, device, log_id, upto)
+                return None
+            case ListConversations(request):
+                return Conversations(request, self._conversations(device))
+            case LeaveConversation(request, conversation):
+                self._log(conversation).readers.pop(device.device_id, None)
+                return Ok(request)
+
+    def _authenticate(self, session: Session, frame: Authenticate) -> Frame | None:
+        account = self.people.accounts.get(frame.account_id)
+        key = self._device_key(account, frame.device_id)
+        message = authentication_message(
+            frame.version, self.server_name, session.nonce, frame.account_id, frame.device_id
+        )
+        try:
+            ED25519.verify(key, message, frame.signature)
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, it is no signature
+            self._go_away(session, ErrorCode.BAD_SIGNATURE)
+            return None
+        address = DeviceAddress(frame.account_id, frame.device_id)
+        for other in list(self._sessions):
+            if other.device == address:
+                self._go_away(other, ErrorCode.CONNECTED_ELSEWHERE)
+        session.device = address
+        self._inbox(frame.device_id)
+        return Ready(self._clock_ms(), self.people.packages_left(frame.device_id))
+
+    def _device_key(self, account: MemoryAccount | None, device_id: bytes) -> bytes:
+        if account is None:
+            raise RefusedError(ErrorCode.UNKNOWN_ACCOUNT)
+        device = account.state.devices.get(device_id)
+        if device is None:
+            raise RefusedError(ErrorCode.UNKNOWN_DEVICE)
+        if device.removed_ms is not None:
+            raise RefusedError(ErrorCode.DEVICE_REVOKED)
+        return device.key
+
+    def _go_away(self, session: Session, code: ErrorCode) -> None:
+        session.push(GoAway(code))
+        session.close()
+
+    def _log(self, conversation: bytes) -> MemoryLog:
+        log = self.logs.get(conversation)
+        if log is None:
+            raise RefusedError(ErrorCode.UNKNOWN_CONVERSATION)
+        return log
+
+    def _inbox(self, device_id: bytes) -> MemoryLog:
+        name = b"inbox" + device_id
+        if name not in self.logs:
+            self.logs[name] = MemoryLog(INBOX, readers={device_id: Reader(1, 0)})
+        return self.logs[name]
+
+    def _submit(self, device: DeviceAddress, envelope: Envelope) -> SubmitResult:
+        try:
+            log = self._log(envelope.conversation)
+            return log.submit(device.device_id, envelope, self._clock_ms())
+        except RefusedError as refused:
+            return refused.as_result()
+
+    def _commit(self, device: DeviceAddress, frame: Commit) -> Frame:
+        log = self.logs.get(frame.conversation)
+        if log is not None:
+            known = log.answers.get((frame.envelope_id, device.device_id))
+            if known is not None:
+                return Committed(frame.request, known.seq, known.time_ms)
+            if frame.create_kind is not None:
+                raise RefusedError(ErrorCode.CONVERSATION_EXISTS)
+            if not log.is_member(device.device_id):
+                raise RefusedError(ErrorCode.NOT_A_MEMBER)
+        elif frame.create_kind is None:
+            raise RefusedError(ErrorCode.UNKNOWN_CONVERSATION)
+        else:
+            check_creation(frame, [device.account_id, *(one.account_id for one in frame.added)])
+            reader = Reader(1, 0)
+            log = MemoryLog(
+                frame.conversation, frame.create_kind, readers={device.device_id: reader}
+            )
+        for address in frame.added:
+            self._device_key(self.people.accounts.get(address.account_id), address.device_id)
+        now_ms = self._clock_ms()
+        accepted = log.commit(device, frame, now_ms, MAX_ENVELOPE_LIFETIME_S)
+        self.logs[frame.conversation] = log
+        for address in frame.added:
+            self._welcome(address, frame, log.epoch, now_ms)
+        return Committed(frame.request, accepted.seq, accepted.time_ms)
+
+    def _welcome(self, address: DeviceAddress, frame: Commit, epoch: int, now_ms: int) -> None:
+        draft = delivery(
+            EnvelopeKind.WELCOME, epoch, frame.envelope_id, frame.welcome or b"", frame.conversation
+        )
+        self._inbox(address.device_id).append(b"", draft, now_ms, MAX_ENVELOPE_LIFETIME_S)
+
+    def _notice(self, address: DeviceAddress, notice: Frame) -> None:
+        now_ms = self._clock_ms()
+        draft = delivery(
+            EnvelopeKind.NOTICE, 0, make_envelope_id(now_ms, self._rng(10)), notice.encode()
+        )
+        self._inbox(address.device_id).append(b"", draft, now_ms, MAX_ENVELOPE_LIFETIME_S)
+
+    def _conversations(self, device: DeviceAddress) -> tuple[ConversationState, ...]:
+        return tuple(
+            ConversationState(
+                log_id, log.kind, log.epoch, log.head, log.readers[device.device_id].cursor
+            )
+            for log_id, log in sorted(self.logs.items())
+            if log.log_id != INBOX and log.is_member(device.device_id)
+        )
+
+    def _acknowledge(
+        self, session: Session, device: DeviceAddress, log_id: bytes, upto: int
+    ) -> None:
+        name = b"inbox" + device.device_id if log_id == INBOX else log_id
+        log = self.logs.get(name)
+        if log is not None:
+            log.acknowledge(device.device_id, upto)
+        waiting = session.unacked.get(name, [])
+        session.unacked[name] = [seq for seq in waiting if seq > upto]
+
+    def _stream(self, session: Session) -> None:
+        """Send a device what it has not been sent on this connection."""
+        if session.device is None or session.closed:
+            return
+        device_id = session.device.device_id
+        names = [b"inbox" + device_id]
+        names += [name for name, log in self.logs.items() if log.log_id != INBOX]
+        for name in names:
+            if device_id in self.logs[name].readers:
+                self._stream_log(session, device_id, name)
+        if not session.caught_up and session.room() > 0:
+            session.caught_up = True
+            session.push(CaughtUp())
+
+    def _stream_log(self, session: Session, device_id: bytes, name: bytes) -> None:
+        log = self.logs[name]
+        while session.room() > 0:
+            after = session.sent.get(name, log.readers[device_id].cursor)
+            found, scanned = log.unread(device_id, after, min(_PAGE, session.room()))
+            if scanned == after:
+                return
+            session.sent[name] = scanned
+            session.unacked.setdefault(name, []).extend(item.seq for item in found)
+            for fault in self.faults.deliveries:
+                found = fault(device_id, found)
+            if found:
+                session.push(Deliver(tuple(found)))
