@@ -1,0 +1,95 @@
+"""``python -m e2ecore_relay``: run a relay until SIGTERM or Ctrl-C."""
+
+import argparse
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from e2ecore_relay.backends.sqlite.connection import StoreError
+from e2ecore_relay.server.config import ConfigError, RelayConfig, load_config
+from e2ecore_relay.server.logs import configure_logs
+from e2ecore_relay.server.relay import Relay, running
+
+_SWITCH_INTERVAL_S: Final = 0.0005
+"""How long a thread may keep the interpreter: the writer needs it for short moments, often."""
+
+_CANNOT_START: Final = 2
+"""Exit status when the configuration or the data directory cannot be used."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="e2ecore-relay",
+        description="Order and forward ciphertext. All options: docs/operating-the-relay.md",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file with options")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where everything is kept")
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=int, metavar="N", help="port for clients; 0: any free one")
+    parser.add_argument("--http-port", type=int, metavar="N", help="port for health and metrics")
+    return parser
+
+
+def _announce(relay: Relay) -> None:
+    """Tell people what was made and where; tell scripts how to connect."""
+    config = relay.hub.config
+    data = config.data.resolve()
+    if relay.created:
+        sys.stderr.write(
+            f"First start. Made in {data}:\n"
+            "  relay.db   the encrypted database\n"
+            "  relay.key  its key: keep a copy apart, without it the database is lost\n"
+        )
+        for file in relay.created:
+            sys.stderr.write(f"  {file.name}\n")
+        sys.stderr.write(
+            "Clients must trust development-ca.pem; for the public, set certificate_file.\n"
+        )
+    ca = relay.certificates.ca_file
+    sys.stderr.write(f"Relay {config.server_name} is ready at {relay.url}\n")
+    sys.stderr.flush()
+    trusted = ca.resolve() if ca else ""
+    sys.stdout.write(f"ready {relay.url} {relay.http_url} ca={trusted}\n")
+    sys.stdout.flush()
+
+
+async def _run(config: RelayConfig) -> None:
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with running(config) as relay:
+            _announce(relay)
+            async for _ in signals:
+                break
+
+
+def _raise_file_limit() -> None:
+    """Use all the file descriptors that the system grants: one for each connection."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main() -> int:
+    """Run a relay. Return the exit status: 0 after a signal, 2 if it could not start."""
+    options = vars(_parser().parse_args())
+    file = options.pop("config")
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        config = load_config(file, given)
+        configure_logs(config)
+        _raise_file_limit()
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        anyio.run(_run, config, backend="trio")
+    except (ConfigError, StoreError, OSError) as error:
+        sys.stderr.write(f"The relay cannot start: {error}\n")
+        return _CANNOT_START
+    except BaseExceptionGroup as errors:
+        sys.stderr.write(f"The relay stopped: {errors.exceptions[0]!r}\n")
+        raise
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What time takes: envelopes become gaps, answers are forgotten.
+
+Envelopes of the longest lifetime expire in the order of their arrival, so the oldest rows tell;
+those that were given less are in a partial index. Neighbouring gaps of one log become one row, so
+that a device that never returns costs a row per pause of traffic, not per envelope.
+"""
+
+from itertools import groupby
+from operator import itemgetter
+from typing import Final, NamedTuple, cast
+
+from e2ecore_relay.backends.sqlite.connection import Connection
+from e2ecore_relay.backends.sqlite.rows import insert
+
+_SHORT: Final = (
+    "SELECT id, lid, seq, sender FROM envelopes WHERE short = 1 AND expires_ms <= ? LIMIT ?"
+)
+_OLDEST: Final = (
+    "SELECT id, lid, seq, sender, expires_ms FROM envelopes WHERE first = 0 AND short = 0"
+    " ORDER BY id LIMIT ?"
+)
+_NEIGHBOUR: Final = (
+    "SELECT id, first, sender FROM envelopes WHERE lid = ? AND seq = ? AND first > 0"
+)
+_GAP: Final = "INSERT INTO envelopes (lid, seq, sender, first, expires_ms, item)"
+
+
+class _Gone(NamedTuple):
+    id: int
+    lid: int
+    seq: int
+    sender: int
+
+
+def expire(connection: Connection, now_ms: int, limit: int) -> int:
+    """Turn envelopes whose time is over into gap markers. Return how many."""
+    rows = connection.execute(_SHORT, (now_ms, limit)).fetchall()
+    gone = [_Gone(*row) for row in cast("list[tuple[int, int, int, int]]", rows)]
+    oldest = connection.execute(_OLDEST, (limit,)).fetchall()
+    for *row, expires_ms in cast("list[tuple[int, int, int, int, int]]", oldest):
+        if expires_ms > now_ms:
+            break
+        gone.append(_Gone(*row))
+    connection.executemany("DELETE FROM envelopes WHERE id = ?", [(one.id,) for one in gone])
+    gone.sort(key=itemgetter(1, 2))
+    for lid, members in groupby(gone, key=itemgetter(1)):
+        _mark(connection, lid, list(members), now_ms)
+    return len(gone)
+
+
+def _mark(connection: Connection, lid: int, gone: list[_Gone], now_ms: int) -> None:
+    """Write the gap markers of one log, joined with those that touch them."""
+    runs: list[list[int]] = []
+    for one in gone:
+        if runs and runs[-1][1] == one.seq - 1:
+            runs[-1][1] = one.seq
+            runs[-1][2] = one.sender if runs[-1][2] == one.sender else 0
+        else:
+            runs.append([one.seq, one.seq, one.sender])
+    for run in runs:
+        row = connection.execute(_NEIGHBOUR, (lid, run[0] - 1)).fetchone()
+        if row is not None:
+            number, first, sender = cast("tuple[int, int, int]", row)
+            connection.execute("DELETE FROM envelopes WHERE id = ?", (number,))
+            run[0] = first
+            run[2] = sender if run[2] == sender else 0
+    insert(
+        connection, _GAP, [(lid, last, sender, first, now_ms, b"") for first, last, sender in runs]
+    )
+
+
+class Sweep:
+    """Walks through the answers for ever, a slice at a time, whatever the senders' clocks say."""
+
+    def __init__(self) -> None:
+        """Begin at the first answer."""
+        self._after = b""
+
+    def answers(self, connection: Connection, before_ms: int, limit: int) -> int:
+        """Delete the answers of the next slice that are older. Return how many."""
+        rows = connection.execute(
+            "SELECT envelope_id, device, time_ms FROM answers WHERE envelope_id > ?"
+            " ORDER BY envelope_id LIMIT ?",
+            (self._after, limit),
+        ).fetchall()
+        found = cast("list[tuple[bytes, int, int]]", rows)
+        old = [(envelope_id, device) for envelope_id, device, ms in found if ms < before_ms]
+        connection.executemany("DELETE FROM answers WHERE envelope_id = ? AND device = ?", old)
+        self._after = found[-1][0] if len(found) == limit else b""
+        return len(old)

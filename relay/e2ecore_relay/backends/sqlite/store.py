@@ -1,0 +1,348 @@
+"""The embedded store: one writer thread with group commit, a few reading connections.
+
+Jobs are handed over in a list under a lock. The writer takes whatever is there, runs it in one
+transaction, commits once (synchronous FULL: one flush of the disk for all), and reports the whole
+batch with one wake-up of the event loop. So the cost of durability is shared by whoever waits at
+the same time, and somebody who waits alone waits for nobody: only when the last batch was large
+does the writer pause for a moment to let the next one grow.
+
+Acknowledgements are noted and ride along with a later transaction, or get one of their own after
+``PROGRESS_DELAY_S``: losing one means that an envelope is sent again, which its reader recognises.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Generic, Protocol, TypeVar
+
+from e2ecore_protocol.frames.delivery import Envelope, SubmitResult
+from e2ecore_relay.backends.sqlite.connection import Connection, StoreError
+from e2ecore_relay.backends.sqlite.database import Database
+from e2ecore_relay.backends.sqlite.ledger import SqliteLedger
+from e2ecore_relay.backends.sqlite.pages import SqlitePages
+from e2ecore_relay.domain.errors import RefusedError
+from e2ecore_relay.domain.exchange import Exchange, Push, Turn
+from e2ecore_relay.domain.feed import Span
+from e2ecore_relay.domain.ports import Page
+
+Result = TypeVar("Result")
+
+PROGRESS_DELAY_S: Final = 0.1
+"""How long acknowledgements wait for a transaction to ride along with."""
+
+_MAX_NOTED: Final = 4_096
+"""Cursors noted at most before they are stored."""
+
+_LARGE_BATCH: Final = 8
+"""Jobs from which on a batch counts as large."""
+
+_LINGER_S: Final = 0.001
+"""How long the writer lets the next batch grow after a large one."""
+
+_CHECKPOINT_IDLE_S: Final = 5.0
+"""Quiet seconds after which the write-ahead log is emptied, so that deleted rows leave the disk."""
+
+
+class Job(Protocol):
+    """Something to do in a transaction, and whom to tell."""
+
+    def finish(self) -> None:
+        """Report, on the event loop, after the commit."""
+        ...
+
+    def fail(self, error: Exception) -> None:
+        """Take note that the transaction failed. ``finish`` follows."""
+        ...
+
+
+class SubmitJob:
+    """Envelopes of one device."""
+
+    __slots__ = ("_done", "_error", "_results", "device", "envelopes")
+
+    def __init__(
+        self,
+        device: int,
+        envelopes: Sequence[Envelope],
+        done: Callable[[tuple[SubmitResult, ...] | Exception], None],
+    ) -> None:
+        """Append ``envelopes`` for ``device``; then call ``done``."""
+        self.device = device
+        self.envelopes = envelopes
+        self._done = done
+        self._results: tuple[SubmitResult, ...] = ()
+        self._error: Exception | None = None
+
+    def run(self, turn: Turn) -> None:
+        """Append."""
+        self._results = turn.exchange.submit(turn.ledger, self.device, self.envelopes, turn.now_ms)
+
+    def fail(self, error: Exception) -> None:
+        """See Job."""
+        self._error = error
+
+    def finish(self) -> None:
+        """See Job."""
+        self._done(self._error or self._results)
+
+
+class CallJob(Generic[Result]):
+    """Anything else: a domain function, in a savepoint of its own."""
+
+    __slots__ = ("_done", "_outcome", "_work")
+
+    def __init__(
+        self,
+        work: Callable[[Turn], Result],
+        done: Callable[[Result | Exception], None],
+    ) -> None:
+        """Call ``work(turn)``; then ``done`` with what it returned or raised."""
+        self._work = work
+        self._done = done
+        self._outcome: Result | Exception = StoreError("not run")
+
+    def run(self, turn: Turn) -> None:
+        """Do the work."""
+        self._outcome = self._work(turn)
+
+    def fail(self, error: Exception) -> None:
+        """See Job."""
+        self._outcome = error
+
+    def finish(self) -> None:
+        """See Job."""
+        self._done(self._outcome)
+
+
+class Statistics:
+    """Counters of the writer. Read by anybody, written by the writer thread."""
+
+    __slots__ = ("commit_s", "commits", "envelopes", "failures", "jobs")
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.commits = 0
+        self.failures = 0
+        self.jobs = 0
+        self.envelopes = 0
+        self.commit_s = 0.0
+
+
+class SqliteStore:
+    """Runs jobs in the writer thread, and reads on further connections."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock_ms: Callable[[], int],
+        wake: Callable[[Callable[[], None]], None],
+        pushed: Callable[[list[Push]], None],
+    ) -> None:
+        """Open the writing connection and start the thread.
+
+        Args:
+            database: The data directory.
+            clock_ms: Milliseconds since the Unix epoch.
+            wake: Runs a function soon on the event loop; callable from any thread.
+            pushed: Called on the event loop after each commit, after the jobs' own reports.
+        """
+        self.statistics = Statistics()
+        self._database = database
+        self._clock_ms = clock_ms
+        self._wake = wake
+        self._pushed = pushed
+        self._exchange = Exchange()
+        self._readers: list[SqliteLedger] = []
+        self._changed = threading.Condition()
+        self._jobs: list[SubmitJob | CallJob[object]] = []
+        self._notes: list[tuple[int, Mapping[int, int]]] = []
+        self._pending_bytes = 0
+        self._stopping = False
+        self._connection = database.writer()
+        self._ledger = SqliteLedger(self._connection)
+        self._thread = threading.Thread(target=self._run, name="relay-writer", daemon=True)
+        self._thread.start()
+
+    # --- any thread -----------------------------------------------------------------------------
+
+    @property
+    def pending_bytes(self) -> int:
+        """Payload bytes that wait for the writer. At too many, sockets are not read."""
+        return self._pending_bytes
+
+    def submit(self, job: SubmitJob) -> None:
+        """Queue envelopes."""
+        size = sum([len(envelope[5]) for envelope in job.envelopes])
+        with self._changed:
+            self._pending_bytes += size
+            self._jobs.append(job)
+            self._changed.notify()
+
+    def call(
+        self,
+        work: Callable[[Turn], Result],
+        done: Callable[[Result | Exception], None],
+    ) -> None:
+        """Queue anything else."""
+        job = CallJob(work, done)
+        with self._changed:
+            self._jobs.append(job)  # type: ignore[arg-type]  # result and receiver agree
+            self._changed.notify()
+
+    def note_progress(self, device: int, cursors: Mapping[int, int]) -> None:
+        """Take acknowledgements: cursors by log number. Stored later."""
+        with self._changed:
+            self._notes.append((device, cursors))
+            if len(self._notes) == 1:
+                self._changed.notify()
+
+    def read(self, work: Callable[[SqliteLedger], Result]) -> Result:
+        """Run a function that only reads, in the calling thread, on a connection of its own.
+
+        Raises:
+            StoreError: As the function, or as opening does.
+        """
+        try:
+            ledger = self._readers.pop()
+        except IndexError:
+            ledger = SqliteLedger(self._database.reader())
+        try:
+            return work(ledger)
+        finally:
+            self._readers.append(ledger)
+
+    def pages(self, device: int, spans: Sequence[Span], items: int, size: int) -> list[Page]:
+        """Read pages for one device, as ports.PageReader, in the calling thread."""
+        return self.read(
+            lambda ledger: SqlitePages(ledger.connection).read(device, spans, items, size)
+        )
+
+    def close(self) -> None:
+        """Finish what is queued, store the acknowledgements, close. Blocks."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+        for ledger in self._readers:
+            ledger.connection.close()
+        self._readers.clear()
+        self._connection.close()
+
+    # --- the writer thread ------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        noted_since = 0.0
+        busy = 0
+        while True:
+            if busy >= _LARGE_BATCH:
+                time.sleep(_LINGER_S)
+            jobs, stopping = self._take(noted_since)
+            now = time.monotonic()
+            if self._exchange.noted and not noted_since:
+                noted_since = now
+            due = stopping or self._exchange.noted > _MAX_NOTED
+            due = due or bool(noted_since and now - noted_since >= PROGRESS_DELAY_S)
+            if jobs or (due and self._exchange.noted):
+                self._commit(jobs, store_progress=due)
+                noted_since = 0.0 if due else noted_since
+            elif stopping:
+                return
+            busy = len(jobs)
+
+    def _take(self, noted_since: float) -> tuple[list[SubmitJob | CallJob[object]], bool]:
+        """Wait for jobs, or until noted acknowledgements are due, or until the end."""
+        with self._changed:
+            if not self._jobs and not self._stopping:
+                if noted_since:
+                    left = noted_since + PROGRESS_DELAY_S - time.monotonic()
+                    self._changed.wait(max(left, 0))
+                elif not self._notes and not self._changed.wait(_CHECKPOINT_IDLE_S):
+                    self._empty_log()
+            jobs, self._jobs = self._jobs, []
+            notes, self._notes = self._notes, []
+            self._pending_bytes = 0
+            stopping = self._stopping
+        for device, cursors in notes:
+            self._exchange.note_progress(device, cursors)
+        return jobs, stopping
+
+    def _empty_log(self) -> None:
+        """Nothing to do for a while: copy the write-ahead log into the database and cut it off."""
+        commits = self.statistics.commits
+        if commits != self._emptied_at:
+            self._emptied_at = commits
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    _emptied_at = 0
+
+    def _commit(self, jobs: list[SubmitJob | CallJob[object]], *, store_progress: bool) -> None:
+        pushes: list[Push] = []
+        started = time.monotonic()
+        try:
+            pushes = self._transaction(jobs, store_progress=store_progress)
+        except Exception as error:  # noqa: BLE001  whatever it is, everybody who waits must hear of it
+            self._abandon(jobs, error)
+        self.statistics.commits += 1
+        self.statistics.jobs += len(jobs)
+        self.statistics.commit_s += time.monotonic() - started
+        self._wake(lambda: self._report(jobs, pushes))
+
+    def _report(self, jobs: list[SubmitJob | CallJob[object]], pushes: list[Push]) -> None:
+        for job in jobs:
+            job.finish()
+        self._pushed(pushes)
+
+    def _transaction(
+        self, jobs: list[SubmitJob | CallJob[object]], *, store_progress: bool
+    ) -> list[Push]:
+        exchange, ledger = self._exchange, self._ledger
+        turn = Turn(exchange, ledger, self._clock_ms())
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        submits = [(job.device, job.envelopes) for job in jobs if type(job) is SubmitJob]
+        exchange.prepare(ledger, submits)
+        for job in jobs:
+            if type(job) is SubmitJob:
+                job.run(turn)
+            else:
+                self._run_alone(connection, job, turn)
+        if store_progress:
+            exchange.store_progress(ledger)
+        exchange.write(ledger)
+        connection.execute("COMMIT")
+        self.statistics.envelopes += sum([len(envelopes) for _, envelopes in submits])
+        return exchange.committed()
+
+    def _run_alone(
+        self, connection: Connection, job: SubmitJob | CallJob[object], turn: Turn
+    ) -> None:
+        """Run one job so that it can fail without the others."""
+        exchange = self._exchange
+        exchange.write(self._ledger)
+        mark = exchange.mark()
+        connection.execute("SAVEPOINT job")
+        try:
+            job.run(turn)
+            exchange.write(self._ledger)
+        except RefusedError as refusal:
+            connection.execute("ROLLBACK TO job")
+            job.fail(refusal)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001  a defect in one request must not stop the others
+            connection.execute("ROLLBACK TO job")
+            exchange.undo(mark)
+            job.fail(error)
+        connection.execute("RELEASE job")
+
+    def _abandon(self, jobs: list[SubmitJob | CallJob[object]], error: Exception) -> None:
+        """The transaction failed as a whole: nothing of it happened."""
+        self.statistics.failures += 1
+        self._exchange.forget()
+        for job in jobs:
+            job.fail(error)
+        try:
+            self._connection.execute("ROLLBACK")
+        except StoreError:
+            return  # SQLite has rolled back by itself: disk full and the like

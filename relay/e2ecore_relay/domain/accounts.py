@@ -1,0 +1,221 @@
+"""Accounts, handles, chains: the relay checks what everybody else checks again.
+
+Spec: protocol/spec/80-chain-and-consent.md
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from e2ecore_protocol.chain.bodies import DeviceAdded
+from e2ecore_protocol.chain.entry import Entry, account_id_of, device_id_of
+from e2ecore_protocol.chain.errors import ChainError, ChainForkError, ConsentMissingError
+from e2ecore_protocol.chain.state import AccountState, Verify, extend, start
+from e2ecore_protocol.errors import ErrorCode, MalformedError
+from e2ecore_protocol.frames.accounts import Account, ChainHead, ChainHeads
+from e2ecore_protocol.frames.conversations import DeviceAddress
+from e2ecore_protocol.limits import MAX_CHAIN_ENTRIES, MAX_ENTRIES_PER_FRAME
+from e2ecore_relay.domain.errors import RefusedError
+from e2ecore_relay.domain.exchange import Turn
+from e2ecore_relay.domain.ports import Ledger, NewEntry, StoredAccount, StoredDevice
+
+
+class BadSignatureError(Exception):
+    """What the injected ``verify`` raises: a signature does not fit its key and message."""
+
+
+class Extension(NamedTuple):
+    """What an account chain's growth means for connections.
+
+    Attributes:
+        gone: Numbers of the devices that must be disconnected.
+        code: What they are told.
+    """
+
+    gone: list[int]
+    code: ErrorCode
+
+
+def register(turn: Turn, entries: Sequence[bytes], handle: str | None, verify: Verify) -> bytes:
+    """Make an account from its first two entries. Return its id; a repeat gets the same.
+
+    Raises:
+        RefusedError: Nothing was changed.
+    """
+    _, ledger, now_ms = turn
+    genesis, added = _parse(entries)
+    account_id = account_id_of(genesis)
+    stored = ledger.accounts.find([account_id]).get(account_id)
+    if stored is not None:
+        if ledger.accounts.entries(stored.account, 0, len(entries)) == list(entries):
+            return account_id
+        raise RefusedError(ErrorCode.ACCOUNT_EXISTS)
+    state = _extended(None, [genesis, added], verify)
+    if not isinstance(added.parse_body(), DeviceAdded):
+        raise RefusedError(ErrorCode.CHAIN_INVALID, "the second entry adds the first device")
+    if handle is not None and ledger.accounts.by_handle(handle) is not None:
+        raise RefusedError(ErrorCode.HANDLE_TAKEN)
+    head = ChainHead(account_id, state.head_seq, state.head_hash)
+    account = ledger.accounts.create(head, handle, now_ms)
+    _store(turn, account, None, state, [genesis, added])
+    return account_id
+
+
+def append(turn: Turn, account_id: bytes, entries: Sequence[bytes], verify: Verify) -> Extension:
+    """Add entries to a chain, all or none; those it holds already are passed over.
+
+    A removed device leaves all routes at once: it cannot come back to read.
+
+    Raises:
+        RefusedError: Nothing was changed.
+    """
+    exchange, ledger, _ = turn
+    stored = known(ledger, account_id)
+    before = state_of(ledger, stored)
+    new = _unknown(ledger, stored, _parse(entries))
+    if not new:
+        return Extension([], ErrorCode.DEVICE_REVOKED)
+    after = _extended(before, new, verify)
+    gone = _store(turn, stored.account, before, after, new)
+    for device in gone:
+        exchange.drop(ledger, [(lid, device) for lid in ledger.logs.routes_of(device)])
+    ledger.key_packages.discard(gone)
+    return Extension(gone, ErrorCode.ACCOUNT_CLOSED if after.closed else ErrorCode.DEVICE_REVOKED)
+
+
+def known(ledger: Ledger, account_id: bytes) -> StoredAccount:
+    """Return an account.
+
+    Raises:
+        RefusedError: There is none.
+    """
+    stored = ledger.accounts.find([account_id]).get(account_id)
+    if stored is None:
+        raise RefusedError(ErrorCode.UNKNOWN_ACCOUNT, data=account_id)
+    return stored
+
+
+def state_of(ledger: Ledger, stored: StoredAccount) -> AccountState:
+    """Return what a stored chain says. Its signatures were checked before it was stored."""
+    encoded = ledger.accounts.entries(stored.account, 0, MAX_CHAIN_ENTRIES)
+    return start([Entry.decode(entry) for entry in encoded], _trusted)
+
+
+def usable_device(ledger: Ledger, address: DeviceAddress, now_ms: int) -> StoredDevice:
+    """Return a device that may connect: live, and covered by a consent unless it is the only one.
+
+    Raises:
+        RefusedError: It may not, and why.
+    """
+    device = ledger.accounts.devices([address]).get(address)
+    if device is None:
+        known(ledger, address.account_id)
+        raise RefusedError(ErrorCode.UNKNOWN_DEVICE)
+    if not device.live:
+        closed = known(ledger, address.account_id).closed
+        raise RefusedError(ErrorCode.ACCOUNT_CLOSED if closed else ErrorCode.DEVICE_REVOKED)
+    if device not in covered(ledger, [device.account], [address.account_id], now_ms):
+        raise RefusedError(ErrorCode.CONSENT_REQUIRED, "the consent to several devices expired")
+    return device
+
+
+def covered(
+    ledger: Ledger, accounts: Sequence[int], account_ids: Sequence[bytes], now_ms: int
+) -> list[StoredDevice]:
+    """Return the live devices of accounts, without those that no consent covers any more."""
+    live = ledger.accounts.live_devices(accounts)
+    numbers = [device.account for device in live]
+    valid: set[bytes] = set()
+    several = [(n, i) for n, i in zip(accounts, account_ids, strict=True) if numbers.count(n) > 1]
+    stored = ledger.accounts.find([account_id for _, account_id in several])
+    for _, account_id in several:
+        devices = state_of(ledger, stored[account_id]).valid_devices(now_ms)
+        valid.update(device.device_id for device in devices)
+    crowded = {number for number, _ in several}
+    return [d for d in live if d.account not in crowded or d.address.device_id in valid]
+
+
+def page(ledger: Ledger, request: int, stored: StoredAccount, from_seq: int) -> Account:
+    """Answer with a part of a chain."""
+    entries = ledger.accounts.entries(stored.account, from_seq, MAX_ENTRIES_PER_FRAME)
+    return Account(request, stored.account_id, stored.handle, tuple(entries), stored.head_seq)
+
+
+def by_handle(ledger: Ledger, request: int, handle: str) -> Account:
+    """Answer with the account that has a handle.
+
+    Raises:
+        RefusedError: Nobody has it.
+    """
+    stored = ledger.accounts.by_handle(handle)
+    if stored is None:
+        raise RefusedError(ErrorCode.UNKNOWN_HANDLE)
+    return page(ledger, request, stored, 0)
+
+
+def heads(ledger: Ledger, request: int, account_ids: Sequence[bytes]) -> ChainHeads:
+    """Answer with the heads of the accounts that exist, in the order asked for."""
+    stored = ledger.accounts.find(account_ids)
+    found = [stored[account_id] for account_id in account_ids if account_id in stored]
+    return ChainHeads(
+        request, tuple([ChainHead(one.account_id, one.head_seq, one.head_hash) for one in found])
+    )
+
+
+def _trusted(_key: bytes, _message: bytes, _signature: bytes) -> None:
+    """Pass: the entry comes from the own store."""
+
+
+def _parse(entries: Sequence[bytes]) -> list[Entry]:
+    try:
+        return [Entry.decode(entry) for entry in entries]
+    except MalformedError as error:
+        raise RefusedError(ErrorCode.CHAIN_INVALID, str(error)) from error
+
+
+def _extended(before: AccountState | None, entries: list[Entry], verify: Verify) -> AccountState:
+    try:
+        return start(entries, verify) if before is None else extend(before, entries, verify)
+    except BadSignatureError as error:
+        raise RefusedError(ErrorCode.BAD_SIGNATURE) from error
+    except ConsentMissingError as error:
+        raise RefusedError(ErrorCode.CONSENT_REQUIRED, str(error)) from error
+    except ChainForkError as error:
+        head = before.head_seq if before else None
+        raise RefusedError(ErrorCode.CHAIN_CONFLICT, data=head) from error
+    except ChainError as error:
+        raise RefusedError(ErrorCode.CHAIN_INVALID, str(error)) from error
+
+
+def _unknown(ledger: Ledger, stored: StoredAccount, entries: list[Entry]) -> list[Entry]:
+    """Pass over the entries that the chain holds; refuse what contradicts it or leaves a gap."""
+    first = entries[0].seq
+    held = ledger.accounts.entries(stored.account, first, len(entries))
+    conflict = RefusedError(ErrorCode.CHAIN_CONFLICT, data=stored.head_seq)
+    if first > stored.head_seq + 1:
+        raise conflict
+    for mine, theirs in zip(held, entries, strict=False):
+        if mine != theirs.encode():
+            raise conflict
+    return entries[len(held) :]
+
+
+def _store(
+    turn: Turn,
+    account: int,
+    before: AccountState | None,
+    after: AccountState,
+    entries: list[Entry],
+) -> list[int]:
+    """Write entries and what they do to devices. Return the numbers of devices that are gone."""
+    _, ledger, now_ms = turn
+    rows = [NewEntry(entry.seq, entry.hash(), entry.encode()) for entry in entries]
+    ledger.accounts.extend(account, rows, closed=after.closed)
+    known_ids = set(before.devices) if before else set()
+    for device_id, device in after.devices.items():
+        if device_id not in known_ids:
+            ledger.accounts.add_device(account, device_id_of(device.key), device.key, now_ms)
+    live = {device.device_id for device in after.live_devices()}
+    stored = ledger.accounts.live_devices([account])
+    gone = [device.device for device in stored if device.address.device_id not in live]
+    ledger.accounts.remove_devices(gone, now_ms)
+    return gone

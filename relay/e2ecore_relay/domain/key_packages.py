@@ -1,0 +1,68 @@
+"""Key packages: each one-time package is handed out once, the last resort when none is left.
+
+Claims run in one transaction with everything else, so two claims never get the same package.
+"""
+
+from collections.abc import Sequence
+
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames.delivery import EnvelopeKind, make_envelope_id
+from e2ecore_protocol.frames.key_packages import DeviceKeyPackage
+from e2ecore_protocol.frames.notices import KeyPackagesLow
+from e2ecore_protocol.limits import KEY_PACKAGES_LOW, MAX_KEY_PACKAGES_PER_FRAME
+from e2ecore_relay.domain import accounts
+from e2ecore_relay.domain.errors import RefusedError
+from e2ecore_relay.domain.exchange import Turn
+from e2ecore_relay.domain.ports import Ledger, StoredDevice
+
+
+def publish(
+    ledger: Ledger, device: int, packages: Sequence[bytes], last_resort: bytes | None
+) -> None:
+    """Keep packages for whoever wants to add a device."""
+    ledger.key_packages.publish(device, packages, MAX_KEY_PACKAGES_PER_FRAME)
+    if last_resort is not None:
+        ledger.key_packages.set_last_resort(device, last_resort)
+
+
+def claim(
+    turn: Turn, asker: int, account_ids: Sequence[bytes], random: bytes
+) -> list[DeviceKeyPackage]:
+    """Take one package for each device of some accounts; tell those who run out.
+
+    Args:
+        turn: The open transaction.
+        asker: Device that asks; it is left out.
+        account_ids: Whose devices.
+        random: 10 random bytes for the ids of notices.
+
+    Raises:
+        RefusedError: An account is unknown, closed, or one of its devices has no package left.
+    """
+    _, ledger, now_ms = turn
+    wanted = list(dict.fromkeys(account_ids))
+    stored = ledger.accounts.find(wanted)
+    for account_id in wanted:
+        if account_id not in stored:
+            raise RefusedError(ErrorCode.UNKNOWN_ACCOUNT, data=account_id)
+        if stored[account_id].closed:
+            raise RefusedError(ErrorCode.ACCOUNT_CLOSED, data=account_id)
+    numbers = [stored[account_id].account for account_id in wanted]
+    devices = [d for d in accounts.covered(ledger, numbers, wanted, now_ms) if d.device != asker]
+    before = ledger.key_packages.count([device.device for device in devices])
+    claimed = ledger.key_packages.claim(list(before))
+    for device in devices:
+        if device.device not in claimed:
+            raise RefusedError(ErrorCode.NO_KEY_PACKAGE, data=device.address.account_id)
+    for left in (KEY_PACKAGES_LOW, 0):
+        low = [device for device in devices if before[device.device] == left + 1]
+        _tell_low(turn, low, left, make_envelope_id(now_ms, random))
+    return [DeviceKeyPackage(*device.address, claimed[device.device]) for device in devices]
+
+
+def _tell_low(turn: Turn, devices: list[StoredDevice], left: int, envelope_id: bytes) -> None:
+    if devices:
+        notice = KeyPackagesLow(left).encode()
+        readers = [(device.device, device.account) for device in devices]
+        wire = (EnvelopeKind.NOTICE.value, 0, envelope_id, notice, None)
+        turn.exchange.post(turn.ledger, readers, wire, turn.now_ms)

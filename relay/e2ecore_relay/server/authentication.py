@@ -1,0 +1,88 @@
+"""Who is there? A device signs the relay's name and this connection's nonce with its own key."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import anyio
+import anyio.to_thread
+import nacl.bindings
+import nacl.exceptions
+
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames import Authenticate, DeviceAddress, authentication_message
+from e2ecore_protocol.versions import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION
+from e2ecore_relay.domain import accounts
+from e2ecore_relay.domain.accounts import BadSignatureError
+from e2ecore_relay.domain.errors import RefusedError
+from e2ecore_relay.domain.exchange import Turn
+from e2ecore_relay.domain.feed import Unread
+from e2ecore_relay.domain.ports import Ledger, StoredDevice
+from e2ecore_relay.server.hub import Hub
+
+
+class Welcome(NamedTuple):
+    """What is known of a device that has just come."""
+
+    device: StoredDevice
+    unread: list[Unread]
+    key_packages_left: int
+
+
+def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
+    """Check an Ed25519 signature.
+
+    Raises:
+        BadSignatureError: It does not fit.
+    """
+    try:
+        nacl.bindings.crypto_sign_open(signature + message, public_key)
+    except (nacl.exceptions.CryptoError, ValueError) as error:
+        raise BadSignatureError("signature does not fit") from error
+
+
+async def authenticate(
+    hub: Hub, frame: Authenticate, nonce: bytes, enter: Callable[[Welcome], None]
+) -> None:
+    """Check the proof; then let the device in.
+
+    The check reads and computes in a worker thread, so that forged ones cost the writer nothing.
+    ``enter`` is called on the event loop between two batches: no delivery is missed or doubled.
+
+    Raises:
+        RefusedError: Not a device that may connect.
+    """
+    if not MIN_PROTOCOL_VERSION <= frame.version <= PROTOCOL_VERSION:
+        raise RefusedError(ErrorCode.VERSION_UNSUPPORTED)
+    address = DeviceAddress(frame.account_id, frame.device_id)
+    message = authentication_message(
+        frame.version, hub.config.server_name, nonce, frame.account_id, frame.device_id
+    )
+
+    def prove(ledger: Ledger) -> None:
+        device = accounts.usable_device(ledger, address, hub.clock_ms())
+        try:
+            verify(device.key, message, frame.signature)
+        except BadSignatureError as error:
+            raise RefusedError(ErrorCode.BAD_SIGNATURE) from error
+
+    def connect(turn: Turn) -> Welcome:
+        exchange, ledger, now_ms = turn
+        device = accounts.usable_device(ledger, address, now_ms)
+        left = ledger.key_packages.count([device.device])[device.device]
+        return Welcome(device, exchange.connect(ledger, device.device), left)
+
+    await anyio.to_thread.run_sync(hub.store.read, prove, limiter=hub.proof_threads)
+    failed: list[Exception] = []
+    done = anyio.Event()
+
+    def connected(outcome: Welcome | Exception) -> None:
+        if isinstance(outcome, Exception):
+            failed.append(outcome)
+        else:
+            enter(outcome)
+        done.set()
+
+    hub.store.call(connect, connected)
+    await done.wait()
+    if failed:
+        raise failed[0]

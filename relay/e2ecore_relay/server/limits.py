@@ -1,0 +1,30 @@
+"""The relay's rate limits: token buckets per device, account and address."""
+
+from e2ecore_relay.domain.rates import Limiter
+from e2ecore_relay.server.config import RelayConfig
+
+
+class Limits:
+    """All buckets."""
+
+    def __init__(self, config: RelayConfig) -> None:
+        """Start with every bucket full."""
+        self.connections: Limiter[str] = Limiter(config.connections_per_address)
+        self.registrations: Limiter[str] = Limiter(config.registrations_per_address)
+        self.device_envelopes: Limiter[int] = Limiter(config.envelopes_per_device)
+        self.account_envelopes: Limiter[int] = Limiter(config.envelopes_per_account)
+        self.requests: Limiter[int] = Limiter(config.requests_per_account)
+        self.key_packages: Limiter[int] = Limiter(config.key_packages_per_account)
+
+    def take_envelopes(self, device: int, account: int, count: int, now_ms: int) -> int:
+        """Take from a device's and its account's bucket. Return 0, or the milliseconds to wait."""
+        return self.device_envelopes.take(device, count, now_ms) or self.account_envelopes.take(
+            account, count, now_ms
+        )
+
+
+def network(address: str) -> str:
+    """Return what shares a bucket: an IPv4 address, or the /64 of an IPv6 address."""
+    if ":" not in address or address.startswith("::ffff:"):
+        return address
+    return ":".join(address.split("%")[0].split(":")[:4])

@@ -1,0 +1,304 @@
+"""A running relay: listeners, connections, upkeep, and an orderly end."""
+
+import asyncio
+import math
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+import sniffio
+import structlog
+import trio
+
+from e2ecore_channel import ChannelError, SilenceWatch, accept, listen, serve
+from e2ecore_protocol.errors import ErrorCode, MalformedError
+from e2ecore_relay.backends.sqlite.database import open_database
+from e2ecore_relay.backends.sqlite.store import SqliteStore
+from e2ecore_relay.domain.errors import RefusedError
+from e2ecore_relay.domain.exchange import Turn
+from e2ecore_relay.domain.sessions import UnexpectedFrameError
+from e2ecore_relay.server.certificates import Certificates, load_certificates
+from e2ecore_relay.server.config import RelayConfig
+from e2ecore_relay.server.http import serve_http
+from e2ecore_relay.server.hub import Hub
+from e2ecore_relay.server.limits import network
+from e2ecore_relay.server.metrics import Metrics
+from e2ecore_relay.server.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_log = structlog.get_logger()
+
+_EXPIRED_AT_ONCE: Final = 1_000
+"""Envelopes that one transaction turns into gaps: about 10 ms in which nobody else is served."""
+
+_STALL_SWEEPS: Final = 10
+"""How often in ``unacknowledged_timeout_s`` it is looked for stalled clients."""
+
+
+def system_clock_ms() -> int:
+    """Return milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Relay:
+    """One relay. ``running`` makes and ends it."""
+
+    def __init__(self, hub: Hub, certificates: Certificates) -> None:
+        """Take connections with ``handle``."""
+        self.hub = hub
+        self.certificates = certificates
+        self.url = ""
+        self.http_url = ""
+        self.created: list[Path] = []
+        self.stopping = anyio.Event()
+        self.connections = 0
+        self._watch = SilenceWatch(hub.config.idle_timeout_s)
+        self._strangers: dict[anyio.CancelScope, None] = {}
+
+    def stop(self) -> None:
+        """Begin to drain: take no more connections, send everybody away, finish what is queued."""
+        self.hub.draining = True
+        self.stopping.set()
+
+    # --- connections ----------------------------------------------------------------------------
+
+    async def handle(self, connected: socket.socket) -> None:
+        """Serve one connection to its end. Never raises."""
+        hub = self.hub
+        if not self._admits(connected):
+            connected.close()
+            return
+        self.connections += 1
+        hub.metrics.connections.inc()
+        reason = "broken"
+        try:
+            reason = await self._serve(connected)
+        except* ChannelError:
+            reason = "broken"
+        except* Exception as errors:  # noqa: BLE001  a defect in one connection must not end the relay
+            _log.error("connection_failed", error=repr(errors.exceptions[0]), exc_info=errors)
+            reason = "failed"
+        finally:
+            self.connections -= 1
+            hub.metrics.closed.labels(reason).inc()
+
+    def _admits(self, connected: socket.socket) -> bool:
+        hub = self.hub
+        if self.connections >= hub.config.max_connections or hub.draining:
+            return False
+        try:
+            address = network(str(connected.getpeername()[0]))
+        except OSError:
+            return False
+        return not hub.limits.connections.take(address, 1, hub.clock_ms())
+
+    async def _serve(self, connected: socket.socket) -> str:
+        """Return why the connection ended."""
+        config = self.hub.config
+        session: Session | None = None
+        async with anyio.create_task_group() as tasks:
+            try:
+                with self._stranger() as scope:
+                    channel = await accept(
+                        connected, self.certificates.context, timeout_s=config.handshake_timeout_s
+                    )
+                    session = Session(self.hub, channel, tasks)
+                    with _explaining(session), anyio.move_on_after(config.authentication_timeout_s):
+                        await session.greet()
+                if session is None:
+                    return "crowded_out"
+                if session.is_ready:
+                    self._watch.add(session.channel)
+                    with _explaining(session):
+                        await session.serve()
+                crowded = scope.cancelled_caught
+                session.leave(ErrorCode.RATE_LIMITED if crowded else ErrorCode.TIMED_OUT)
+            finally:
+                if session is not None:
+                    self._watch.discard(session.channel)
+                    await session.finish()
+                    tasks.cancel_scope.cancel()
+        return session.close_reason if session else "broken"
+
+    @contextmanager
+    def _stranger(self) -> Iterator[anyio.CancelScope]:
+        """Count a connection as unauthenticated. Too many: the oldest one has to go."""
+        with anyio.CancelScope() as scope:
+            self._strangers[scope] = None
+            if len(self._strangers) > self.hub.config.max_unauthenticated:
+                oldest = next(iter(self._strangers))
+                del self._strangers[oldest]
+                oldest.cancel()
+            try:
+                yield scope
+            finally:
+                self._strangers.pop(scope, None)
+
+    # --- upkeep -----------------------------------------------------------------------------------
+
+    async def keep(self) -> None:
+        """Do what is due from time to time, until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._watch.run)
+            tasks.start_soon(self._expire)
+            tasks.start_soon(self._disconnect_stalled)
+
+    async def _expire(self) -> None:
+        config = self.hub.config
+        while True:
+            if not await self._expire_some():
+                await anyio.sleep(config.expiry_interval_s)
+
+    async def _expire_some(self) -> bool:
+        """Expire one batch. Return whether there may be more."""
+        hub = self.hub
+        kept_ms = hub.config.answers_kept_s * 1000
+        done = anyio.Event()
+        counts = [0, 0]
+
+        def work(turn: Turn) -> tuple[int, int]:
+            now_ms = turn.now_ms
+            return turn.ledger.logs.expire(now_ms, now_ms - kept_ms, _EXPIRED_AT_ONCE)
+
+        def expired(outcome: tuple[int, int] | Exception) -> None:
+            if isinstance(outcome, Exception):
+                _log.error("expiry_failed", error=type(outcome).__name__, detail=str(outcome))
+            else:
+                counts[:] = outcome
+            done.set()
+
+        hub.store.call(work, expired)
+        await done.wait()
+        hub.metrics.expired.inc(counts[0])
+        return max(counts) >= _EXPIRED_AT_ONCE // 2
+
+    async def _disconnect_stalled(self) -> None:
+        hub, longest_s = self.hub, self.hub.config.unacknowledged_timeout_s
+        while True:
+            await anyio.sleep(longest_s / _STALL_SWEEPS)
+            now_ms = hub.clock_ms()
+            for session in hub.sessions():
+                if session.feed.stalled_ms(now_ms) > longest_s * 1000:
+                    session.leave(ErrorCode.TIMED_OUT)
+
+    async def drain(self) -> None:
+        """Let the writer finish, send everybody away, and wait until they are gone."""
+        hub, config = self.hub, self.hub.config
+        settled = anyio.Event()
+        hub.store.call(lambda *_: None, lambda _: settled.set())
+        with anyio.move_on_after(config.drain_timeout_s):
+            await settled.wait()
+            spread_ms = math.ceil(config.reconnect_spread_s * 1000)
+            for session in hub.sessions():
+                jitter = int.from_bytes(hub.rng(4)) % (spread_ms + 1)
+                session.leave(ErrorCode.SHUTTING_DOWN, jitter)
+            await hub.empty()
+
+
+@contextmanager
+def _explaining(session: Session) -> Iterator[None]:
+    """Say why when the client is sent away for what it did."""
+    try:
+        yield
+    except (MalformedError, UnexpectedFrameError) as error:
+        _log.info("client_misbehaved", reason=str(error), address=session.address)
+        early = isinstance(error, UnexpectedFrameError) and not session.is_ready
+        session.leave(ErrorCode.UNAUTHENTICATED if early else ErrorCode.MALFORMED)
+    except RefusedError as refusal:
+        session.leave(refusal.code, refusal.retry_after_ms)
+    except ChannelError:
+        session.leave_silently()
+
+
+@asynccontextmanager
+async def running(
+    config: RelayConfig,
+    *,
+    clock_ms: Callable[[], int] = system_clock_ms,
+    rng: Callable[[int], bytes] = os.urandom,
+) -> AsyncIterator[Relay]:
+    """Run a relay within the current event loop; stop and drain it at the end.
+
+    Args:
+        config: All settings. Port 0 takes a free port; see ``Relay.url``.
+        clock_ms: Milliseconds since the Unix epoch.
+        rng: Returns random bytes.
+
+    Raises:
+        StoreError: The data directory cannot be used.
+        ConfigError: The certificate cannot be used.
+        OSError: A port cannot be listened on.
+    """
+    database = open_database(config.data, rng)
+    try:
+        certificates = load_certificates(config)
+        listeners = listen(config.host, config.port)
+        web = listen(config.http_host, config.http_port)
+        hub = Hub(config, clock_ms, rng, Metrics())
+        hub.store = SqliteStore(database, clock_ms=clock_ms, wake=_waker(), pushed=hub.pushed)
+        try:
+            async with anyio.create_task_group() as tasks:
+                relay = Relay(hub, certificates)
+                relay.created = certificates.created
+                _publish_addresses(relay, listeners[0], web[0])
+                _add_gauges(relay)
+                for listener in listeners:
+                    tasks.start_soon(serve, listener, relay.handle)
+                for listener in web:
+                    tasks.start_soon(serve_http, hub, listener, relay.stopping.wait)
+                tasks.start_soon(relay.keep)
+                try:
+                    yield relay
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        relay.stop()
+                        await relay.drain()
+                    tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(hub.store.close)
+    finally:
+        database.close()
+
+
+def _publish_addresses(relay: Relay, listener: socket.socket, web: socket.socket) -> None:
+    scheme = "wss" if relay.hub.config.tls else "ws"
+    relay.url = f"{scheme}://{_address(listener)}"
+    relay.http_url = f"http://{_address(web)}"
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _add_gauges(relay: Relay) -> None:
+    hub, store = relay.hub, relay.hub.store
+    gauge = hub.metrics.gauge
+    gauge("connections", "Open connections.", lambda: relay.connections)
+    gauge("devices_online", "Authenticated connections.", lambda: len(hub))
+    gauge(
+        "writer_pending_bytes", "Payload bytes waiting for a commit.", lambda: store.pending_bytes
+    )
+    gauge("commits", "Group commits since the start.", lambda: store.statistics.commits)
+    gauge("commit_failures", "Failed group commits.", lambda: store.statistics.failures)
+    gauge("commit_seconds", "Time spent in group commits.", lambda: store.statistics.commit_s)
+
+
+def _waker() -> Callable[[Callable[[], None]], None]:
+    """Return a function that, from any thread, runs another one soon on this event loop."""
+    if sniffio.current_async_library() == "trio":
+        return trio.lowlevel.current_trio_token().run_sync_soon
+    loop = asyncio.get_running_loop()
+
+    def wake(function: Callable[[], None]) -> None:
+        loop.call_soon_threadsafe(function)
+
+    return wake

@@ -1,0 +1,220 @@
+"""Requests that are not envelopes: what each asks of the domain, and how it is answered.
+
+Those that change something run in the writer's transaction and are answered after its commit, in
+order. Those that only read run in a worker thread on a connection of their own.
+"""
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol, TypeAlias
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames import (
+    AppendChain,
+    Authenticate,
+    ClaimKeyPackages,
+    ClientFrame,
+    Commit,
+    Conversations,
+    Failed,
+    FetchChain,
+    FetchHeads,
+    Frame,
+    KeyPackages,
+    LeaveConversation,
+    ListConversations,
+    LookupHandle,
+    Ok,
+    PublishKeyPackages,
+    Register,
+    Registered,
+)
+from e2ecore_protocol.limits import MAX_DETAIL_BYTES, MAX_RETRY_AFTER_MS
+from e2ecore_relay.domain import accounts, key_packages, membership
+from e2ecore_relay.domain.errors import RefusedError
+from e2ecore_relay.domain.exchange import Turn
+from e2ecore_relay.domain.ports import Ledger, StoredDevice
+from e2ecore_relay.domain.sessions import SessionEvent
+from e2ecore_relay.server.authentication import verify
+from e2ecore_relay.server.hub import Hub
+from e2ecore_relay.server.limits import network
+
+_log = structlog.get_logger()
+
+_NOTICE_RANDOM_BYTES: Final = 10
+"""Random part of the envelope ids of notices."""
+
+Reply: TypeAlias = Callable[[], Frame]
+"""Called on the event loop after the commit; returns the answer."""
+
+Work: TypeAlias = Callable[[Turn], Reply]
+"""Changes the store."""
+
+
+class Requester(Protocol):
+    """The connection that asks."""
+
+    hub: Hub
+    address: str
+    unanswered: int
+
+    @property
+    def stored(self) -> StoredDevice:
+        """Its device."""
+        ...
+
+    def answer(self, frame: Frame) -> None:
+        """Send a frame."""
+        ...
+
+
+def event_of(frame: ClientFrame) -> SessionEvent:
+    """Return what a frame means for the connection's state."""
+    match frame:
+        case Register():
+            return SessionEvent.REGISTER
+        case Authenticate():
+            return SessionEvent.AUTHENTICATE
+        case _:
+            return SessionEvent.REQUEST
+
+
+async def register(client: Requester, frame: Register) -> None:
+    """Make an account, and wait for it: the client may authenticate right behind."""
+    hub = client.hub
+    wait_ms = hub.limits.registrations.take(network(client.address), 1, hub.clock_ms())
+    done = anyio.Event()
+
+    def answered(outcome: Frame | Exception) -> None:
+        client.unanswered -= 1
+        client.answer(_frame(client, frame.request, outcome))
+        done.set()
+
+    def work(turn: Turn) -> Frame:
+        if wait_ms:
+            raise RefusedError(ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
+        if not _takes_accounts(hub):
+            raise RefusedError(ErrorCode.REGISTRATION_CLOSED)
+        account_id = accounts.register(turn, frame.entries, frame.handle, verify)
+        hub.metrics.registered.inc()
+        return Registered(frame.request, account_id)
+
+    client.unanswered += 1
+    hub.store.call(work, answered)
+    await done.wait()
+
+
+def _takes_accounts(hub: Hub) -> bool:
+    free = shutil.disk_usage(hub.config.data).free
+    return hub.config.registration and free >= hub.config.min_free_bytes
+
+
+async def take(client: Requester, frame: ClientFrame) -> None:
+    """Carry out a request of an authenticated device."""
+    request = getattr(frame, "request", 0)
+    wait_ms = client.hub.limits.requests.take(client.stored.account, 1, client.hub.clock_ms())
+    if wait_ms:
+        refusal = RefusedError(ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
+        client.answer(_frame(client, request, refusal))
+    elif isinstance(frame, LookupHandle | FetchChain | FetchHeads | ListConversations):
+        client.answer(await _read(client, frame))
+    else:
+        client.unanswered += 1
+        client.hub.store.call(_work(client, frame), partial(_answered, client, request))
+
+
+async def _read(client: Requester, frame: ClientFrame) -> Frame:
+    hub, device = client.hub, client.stored.device
+
+    def work(ledger: Ledger) -> Frame:
+        match frame:
+            case LookupHandle():
+                return accounts.by_handle(ledger, frame.request, frame.handle)
+            case FetchChain():
+                stored = accounts.known(ledger, frame.account_id)
+                return accounts.page(ledger, frame.request, stored, frame.from_seq)
+            case FetchHeads():
+                return accounts.heads(ledger, frame.request, frame.accounts)
+            case _:
+                known = tuple(ledger.logs.conversations(device))
+                return Conversations(getattr(frame, "request", 0), known)
+
+    try:
+        return await anyio.to_thread.run_sync(hub.store.read, work, limiter=hub.page_threads)
+    except Exception as error:  # noqa: BLE001  one request fails; the connection goes on
+        return _frame(client, getattr(frame, "request", 0), error)
+
+
+def _answered(client: Requester, request: int, outcome: Reply | Exception) -> None:
+    client.unanswered -= 1
+    client.answer(_frame(client, request, outcome if isinstance(outcome, Exception) else outcome()))
+
+
+def _frame(client: Requester, request: int, outcome: Frame | Exception) -> Frame:
+    """Turn what came of a request into its answer."""
+    if not isinstance(outcome, Exception):
+        return outcome
+    refusal = outcome if isinstance(outcome, RefusedError) else RefusedError(ErrorCode.INTERNAL)
+    if refusal is not outcome:
+        _log.error("request_failed", error=type(outcome).__name__, detail=str(outcome))
+    client.hub.metrics.refused.labels(refusal.code.value).inc()
+    detail = refusal.detail.encode()[:MAX_DETAIL_BYTES].decode(errors="ignore")
+    retry_after_ms = min(refusal.retry_after_ms, MAX_RETRY_AFTER_MS)
+    return Failed(request, refusal.code, detail, retry_after_ms, refusal.data)
+
+
+def _work(client: Requester, frame: ClientFrame) -> Work:
+    """Return what to do in the transaction."""
+    match frame:
+        case Commit():
+            return partial(_commit, client.stored, frame)
+        case AppendChain():
+            return partial(_append_chain, client.hub, client.stored, frame)
+        case PublishKeyPackages():
+            return partial(_publish, client.stored, frame)
+        case ClaimKeyPackages():
+            return partial(_claim, client.hub, client.stored, frame)
+        case LeaveConversation():
+            return partial(_leave, client.stored, frame)
+        case _:
+            raise AssertionError(f"{type(frame).__name__} has no answer")
+
+
+def _commit(sender: StoredDevice, frame: Commit, turn: Turn) -> Reply:
+    committed = membership.commit(turn, sender, frame)
+    return lambda: committed
+
+
+def _append_chain(hub: Hub, sender: StoredDevice, frame: AppendChain, turn: Turn) -> Reply:
+    grown = accounts.append(turn, sender.address.account_id, frame.entries, verify)
+
+    def reply() -> Frame:
+        hub.expel([device for device in grown.gone if device != sender.device], grown.code)
+        return Ok(frame.request)
+
+    return reply
+
+
+def _publish(sender: StoredDevice, frame: PublishKeyPackages, turn: Turn) -> Reply:
+    key_packages.publish(turn.ledger, sender.device, frame.key_packages, frame.last_resort)
+    return lambda: Ok(frame.request)
+
+
+def _claim(hub: Hub, sender: StoredDevice, frame: ClaimKeyPackages, turn: Turn) -> Reply:
+    count = len(frame.accounts)
+    wait_ms = hub.limits.key_packages.take(sender.account, count, turn.now_ms)
+    if wait_ms:
+        raise RefusedError(ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
+    random = hub.rng(_NOTICE_RANDOM_BYTES)
+    packages = key_packages.claim(turn, sender.device, frame.accounts, random)
+    return lambda: KeyPackages(frame.request, tuple(packages))
+
+
+def _leave(sender: StoredDevice, frame: LeaveConversation, turn: Turn) -> Reply:
+    membership.leave(turn, sender.device, frame.conversation)
+    return lambda: Ok(frame.request)

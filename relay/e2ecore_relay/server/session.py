@@ -1,0 +1,252 @@
+"""One connection: greet, authenticate, then answer requests and deliver until it ends."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+import anyio
+import anyio.abc
+import structlog
+
+from e2ecore_channel import Channel, CloseCode
+from e2ecore_protocol.codec import pack
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames import (
+    Accepted,
+    Ack,
+    Authenticate,
+    Challenge,
+    Frame,
+    Ready,
+    Refused,
+    Register,
+    Submit,
+    SubmitResult,
+    Submitted,
+    decode_client_frame,
+)
+from e2ecore_protocol.limits import (
+    MAX_BATCH_BYTES,
+    MAX_FRAME_BYTES,
+    MAX_UNAUTHENTICATED_FRAME_BYTES,
+    NONCE_BYTES,
+)
+from e2ecore_protocol.versions import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION
+from e2ecore_relay.backends.sqlite.store import SubmitJob
+from e2ecore_relay.domain.feed import Feed
+from e2ecore_relay.domain.ports import StoredDevice
+from e2ecore_relay.domain.sessions import (
+    SessionEvent,
+    SessionState,
+    UnexpectedFrameError,
+    next_state,
+)
+from e2ecore_relay.server import requests
+from e2ecore_relay.server.authentication import Welcome, authenticate
+from e2ecore_relay.server.hub import MAX_PENDING_BYTES, Hub
+from e2ecore_relay.server.outlet import Outlet
+
+_log = structlog.get_logger()
+
+_MAX_UNANSWERED: Final = 256
+"""Requests of one connection that may wait for their answers; then it is not read for a moment."""
+
+_MAX_UNREAD_BYTES: Final = 2 * MAX_BATCH_BYTES
+"""Bytes queued for a client that does not read, beyond which its requests are not read either."""
+
+_BUSY_PAUSE_S: Final = 0.005
+"""How long a connection that is ahead of the writer is not read."""
+
+
+class Session:
+    """One connection of one client."""
+
+    def __init__(self, hub: Hub, channel: Channel, tasks: anyio.abc.TaskGroup) -> None:
+        """Begin after the WebSocket handshake.
+
+        Args:
+            hub: Where the device will be known.
+            channel: The connection.
+            tasks: For the tasks that write and page; it ends with the session.
+        """
+        self.hub = hub
+        self.channel = channel
+        self.address = channel.peer_address
+        self.out = Outlet(hub, channel, tasks)
+        self.close_reason = "left"
+        self.unanswered = 0
+        self._state = SessionState.GREETED
+        self._stored: StoredDevice | None = None
+
+    @property
+    def stored(self) -> StoredDevice:
+        """The device. Only when ready."""
+        if self._stored is None:
+            raise UnexpectedFrameError("no device is known yet")
+        return self._stored
+
+    @property
+    def device(self) -> int:
+        """See Online."""
+        return self.stored.device
+
+    @property
+    def feed(self) -> Feed:
+        """See Online."""
+        if self.out.feed is None:
+            raise UnexpectedFrameError("no device is known yet")
+        return self.out.feed
+
+    @property
+    def is_ready(self) -> bool:
+        """Is a device known and the connection not at its end?"""
+        return self._state is SessionState.READY
+
+    # --- the beginning --------------------------------------------------------------------------
+
+    async def greet(self) -> None:
+        """Challenge the client, and see it authenticated. Requests may come right behind.
+
+        Raises:
+            UnexpectedFrameError: It sent something else.
+            MalformedError: It sent something that is no frame.
+            RefusedError: It is not who it says it is.
+            ChannelError: The connection ended.
+        """
+        nonce = self.hub.rng(NONCE_BYTES)
+        name, now_ms = self.hub.config.server_name, self.hub.clock_ms()
+        challenge = Challenge(MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, name, nonce, now_ms)
+        await self.channel.send([challenge.encode()])
+        while not self.is_ready:
+            for message in await self.channel.receive():
+                await self._early(message, nonce)
+
+    async def _early(self, message: bytes, nonce: bytes) -> None:
+        if self.is_ready:
+            await self._take(message)
+            return
+        frame = decode_client_frame(message, MAX_UNAUTHENTICATED_FRAME_BYTES)
+        if isinstance(frame, Register):
+            self._state = next_state(self._state, SessionEvent.REGISTER)
+            await requests.register(self, frame)
+        elif isinstance(frame, Authenticate):
+            self._state = next_state(self._state, SessionEvent.AUTHENTICATE)
+            await authenticate(self.hub, frame, nonce, self._enter)
+        else:
+            raise UnexpectedFrameError(f"{type(frame).__name__} before authentication")
+
+    def _enter(self, welcome: Welcome) -> None:
+        """The store knows the device: from this moment on its deliveries arrive here."""
+        if self._state is not SessionState.PROVING:
+            return
+        self._state = next_state(self._state, SessionEvent.PROVED)
+        self._stored = welcome.device
+        now_ms = self.hub.clock_ms()
+        self.out.feed = Feed(welcome.device.device, welcome.unread, now_ms)
+        self.channel.max_message_bytes = MAX_FRAME_BYTES
+        self.hub.enter(self)
+        self.hub.metrics.authenticated.inc()
+        self.out.put(Ready(now_ms, welcome.key_packages_left).encode())
+        self.out.turn_page()
+        self.out.flush()
+
+    # --- requests -------------------------------------------------------------------------------
+
+    async def serve(self) -> None:
+        """Answer requests until the connection ends. Raises as ``greet`` does."""
+        while True:
+            for message in await self.channel.receive():
+                await self._take(message)
+            self.out.flush()
+            await self._hold_back()
+
+    async def _take(self, message: bytes) -> None:
+        frame = decode_client_frame(message)
+        if type(frame) is Submit:
+            self._submit(frame)
+        elif type(frame) is Ack:
+            feed, now_ms = self.feed, self.hub.clock_ms()
+            for log_id, upto in frame.logs:
+                feed.acknowledge(log_id, upto, now_ms)
+        else:
+            self._state = next_state(self._state, requests.event_of(frame))
+            await requests.take(self, frame)
+
+    async def _hold_back(self) -> None:
+        """Read no more while the client, or everybody together, is too far ahead."""
+        store = self.hub.store
+        # An event would cost every answer; this is rare.
+        while self.unanswered > _MAX_UNANSWERED or store.pending_bytes > MAX_PENDING_BYTES:  # noqa: ASYNC110
+            await anyio.sleep(_BUSY_PAUSE_S)
+        if self.channel.pending_bytes > _MAX_UNREAD_BYTES:
+            await self.channel.drain()
+
+    def _submit(self, frame: Submit) -> None:
+        hub, stored, count = self.hub, self.stored, len(frame.envelopes)
+        wait_ms = hub.limits.take_envelopes(stored.device, stored.account, count, hub.clock_ms())
+        if wait_ms:
+            refused = (Refused(ErrorCode.RATE_LIMITED, wait_ms, None),) * count
+            self._submitted(frame.request, count, refused)
+            return
+        self.unanswered += 1
+        done = partial(self._stored_submit, frame.request, count)
+        hub.store.submit(SubmitJob(stored.device, frame.envelopes, done))
+
+    def _stored_submit(
+        self, request: int, count: int, results: tuple[SubmitResult, ...] | Exception
+    ) -> None:
+        self.unanswered -= 1
+        if isinstance(results, Exception):
+            _log.error("store_failed", error=type(results).__name__, detail=str(results))
+            results = (Refused(ErrorCode.INTERNAL, 1_000, None),) * count
+        self._submitted(request, count, results)
+
+    def _submitted(self, request: int, count: int, results: Sequence[SubmitResult]) -> None:
+        self.out.put(pack((Submitted.TYPE, request, tuple(results))))
+        self.hub.touch(self)
+        for result in results:
+            if type(result) is not Accepted:
+                count -= 1
+                self.hub.metrics.refused.labels(str(result[0])).inc()
+        self.hub.metrics.accepted.inc(count)
+
+    # --- the way out ----------------------------------------------------------------------------
+
+    def answer(self, frame: Frame) -> None:
+        """Send a frame with the current batch."""
+        self.out.put(frame.encode())
+        if self.is_ready:
+            self.hub.touch(self)
+        else:
+            self.out.flush()
+
+    def deliver(self, items: list[bytes]) -> None:
+        """See Online."""
+        self.out.deliver(items)
+        self.hub.touch(self)
+
+    def flush(self) -> None:
+        """See Online."""
+        self.out.flush()
+
+    def leave(self, code: ErrorCode, retry_after_ms: int = 0) -> None:
+        """See Online."""
+        if self._state is not SessionState.CLOSED:
+            self.close_reason = code.value
+            self._state = next_state(self._state, SessionEvent.CLOSE)
+            self.out.end(code, retry_after_ms)
+
+    def leave_silently(self) -> None:
+        """The connection is gone: nothing can be said any more."""
+        if self._state is not SessionState.CLOSED:
+            self._state = next_state(self._state, SessionEvent.CLOSE)
+
+    async def finish(self) -> None:
+        """Leave the hub, and close the connection politely."""
+        self._state = SessionState.CLOSED
+        self.out.note_progress()
+        if self._stored is not None:
+            self.hub.exit(self)
+        code = CloseCode.NORMAL if self.close_reason == "left" else CloseCode.POLICY
+        with anyio.CancelScope(shield=True):
+            await self.channel.aclose(code, self.close_reason)
