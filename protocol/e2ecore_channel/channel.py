@@ -183,7 +183,7 @@ class Channel:
 
     async def _reply(self) -> None:
         framing = self._framing
-        replies, framing.replies = framing.replies, b""
+        replies, framing.replies = bytes(framing.replies), bytearray()
         if framing.close is not None:
             if self._said_goodbye:
                 return

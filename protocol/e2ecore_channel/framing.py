@@ -73,7 +73,7 @@ class Framing:
         self.max_message_bytes = max_message_bytes
         """Longest message that is taken, in bytes. May be changed at any time."""
 
-        self.replies = b""
+        self.replies = bytearray()
         """Control frames to send next: answers to pings and to a close frame."""
 
         self.close: tuple[int, str] | None = None
