@@ -11,6 +11,7 @@ from e2ecore.mls.extensions import Extensions
 from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.key_package import KeyPackage
 from e2ecore.mls.leaf_rules import (
+    MAX_LIFETIME_S,
     LeafContext,
     check_among,
     check_leaf,
@@ -33,6 +34,19 @@ from e2ecore.mls.proposals import (
 from e2ecore.mls.psk import NamedPsk, PskStore
 from e2ecore.mls.ratchet_tree import RatchetTree
 from e2ecore.mls.staged import SentProposal
+
+
+@dataclass(frozen=True, slots=True)
+class LifetimePolicy:
+    """How to judge lifetimes.
+
+    Attributes:
+        now_ms: The moment to judge by, in milliseconds since the Unix epoch; None: do not.
+        max_lifetime_s: Longest total lifetime; None: no limit.
+    """
+
+    now_ms: int | None
+    max_lifetime_s: int | None = MAX_LIFETIME_S
 
 
 @dataclass(slots=True)
@@ -69,11 +83,9 @@ def apply_proposals(
     proposals: Sequence[SentProposal],
     *,
     psks: PskStore,
-    now_ms: int | None,
+    lifetimes: LifetimePolicy,
 ) -> Applied:
     """Apply a list that obeys ``proposal_rules``. The given tree is left alone.
-
-    ``now_ms`` is the moment by which to judge lifetimes; None leaves their ends unchecked.
 
     Raises:
         UnknownPskError: A pre-shared key is not at hand.
@@ -81,7 +93,12 @@ def apply_proposals(
     """
     replaced = _new_extensions(proposals)
     extensions = context.extensions if replaced is None else replaced
-    rules = LeafContext.of(tree.suite, extensions, now_ms=now_ms)
+    rules = LeafContext.of(
+        tree.suite,
+        extensions,
+        now_ms=lifetimes.now_ms,
+        max_lifetime_s=lifetimes.max_lifetime_s,
+    )
     applied = Applied(tree.fork(), rules, context.group_id, new_extensions=replaced)
     for sent in proposals:
         if isinstance(sent.proposal, Update):

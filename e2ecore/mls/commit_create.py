@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
-from e2ecore.mls.applying import Applied, apply_proposals
+from e2ecore.mls.applying import Applied, LifetimePolicy, apply_proposals
 from e2ecore.mls.epoch_change import (
     Derived,
     derive_epoch,
@@ -131,7 +131,9 @@ def _select(
 def _apply(state: GroupState, sent: Sequence[SentProposal], options: CommitOptions) -> Applied:
     check_member_list(sent, state.own_leaf, state.suite)
     psks = known_psks(state, PskStore.empty())
-    return apply_proposals(state.tree, state.context, sent, psks=psks, now_ms=options.now_ms)
+    return apply_proposals(
+        state.tree, state.context, sent, psks=psks, lifetimes=LifetimePolicy(options.now_ms)
+    )
 
 
 def _seal_path(

@@ -6,7 +6,7 @@ Spec: RFC 9420 §12.4.2 (Processing a Commit).
 from dataclasses import dataclass
 from hmac import compare_digest
 
-from e2ecore.mls.applying import Applied, apply_proposals
+from e2ecore.mls.applying import Applied, LifetimePolicy, apply_proposals
 from e2ecore.mls.epoch_change import (
     derive_epoch,
     joined_members,
@@ -48,7 +48,7 @@ def stage_commit(
     authenticated: AuthenticatedContent,
     *,
     psks: PskStore,
-    now_ms: int | None,
+    lifetimes: LifetimePolicy,
     key: tuple[int, int] | None,
 ) -> StagedCommit:
     """Stage a commit whose signature has been verified.
@@ -57,14 +57,14 @@ def stage_commit(
         state: The group.
         authenticated: The message; its body is a Commit.
         psks: External pre-shared keys, and resumption keys of other groups.
-        now_ms: The moment to judge lifetimes by; None leaves their ends unchecked.
+        lifetimes: How to judge the lifetimes of added clients.
         key: Leaf and generation of the handshake key it was encrypted with, if it was.
 
     Raises:
         InvalidCommitError: It breaks a rule, or leads to another epoch than its sender says.
         PeerError: Something it contains breaks a rule; the sub-class says which.
     """
-    progress = _begin(state, authenticated, psks, now_ms)
+    progress = _begin(state, authenticated, psks, lifetimes)
     applied, committer = progress.applied, progress.committer
     old = applied.tree.leaf(committer)
     if progress.commit.path is not None:
@@ -85,7 +85,7 @@ def _begin(
     state: GroupState,
     authenticated: AuthenticatedContent,
     psks: PskStore,
-    now_ms: int | None,
+    lifetimes: LifetimePolicy,
 ) -> _Progress:
     """Resolve, check and apply the proposals."""
     content, suite = authenticated.content, state.suite
@@ -101,7 +101,7 @@ def _begin(
     if commit.path is None and needs_path(proposals):
         raise InvalidCommitError("the commit needs an update path and has none")
     applied = apply_proposals(
-        state.tree, state.context, proposals, psks=known_psks(state, psks), now_ms=now_ms
+        state.tree, state.context, proposals, psks=known_psks(state, psks), lifetimes=lifetimes
     )
     committer = external_committer(applied, commit) if external else sender.index
     return _Progress(state, authenticated, commit, proposals, applied, committer, external)

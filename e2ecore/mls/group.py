@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
+from e2ecore.mls.applying import LifetimePolicy
 from e2ecore.mls.commit_create import CommitOptions, create_commit
 from e2ecore.mls.commit_process import stage_commit
 from e2ecore.mls.creation import create_group
@@ -193,6 +194,7 @@ class Group(ProposingGroup):
         *,
         now_ms: int | None,
         psks: Mapping[bytes, bytes] = NO_PSKS,
+        max_lifetime_s: int | None = MAX_LIFETIME_S,
     ) -> Received:
         """Decrypt and verify one message. Nothing changes unless it is genuine and valid.
 
@@ -203,6 +205,7 @@ class Group(ProposingGroup):
             now_ms: The moment to judge lifetimes in a commit by, the same for all members: the
                 relay's time of the message. None leaves their ends unchecked.
             psks: External pre-shared keys by their ids, for commits.
+            max_lifetime_s: Longest total lifetime of an added client's leaf; None: no limit.
 
         Raises:
             DuplicateMessageError: It was received before.
@@ -216,9 +219,13 @@ class Group(ProposingGroup):
             genuine = open_private(self._state, decoded)
             if isinstance(genuine.opened.body, bytes):
                 return self._application(genuine, genuine.opened.body)
-            return self._private_handshake(genuine, now_ms, psks)
+            return self._private_handshake(genuine, LifetimePolicy(now_ms, max_lifetime_s), psks)
         if isinstance(decoded, PublicMessage):
-            return self._handshake(open_public(self._state, decoded), None, now_ms, psks)
+            authenticated, lifetimes = (
+                open_public(self._state, decoded),
+                LifetimePolicy(now_ms, max_lifetime_s),
+            )
+            return self._handshake(authenticated, None, lifetimes, psks)
         raise MalformedMessageError("not a message within a group")
 
     def _application(self, genuine: Genuine, data: bytes) -> ApplicationMessage:
@@ -233,11 +240,11 @@ class Group(ProposingGroup):
         )
 
     def _private_handshake(
-        self, genuine: Genuine, now_ms: int | None, psks: Mapping[bytes, bytes]
+        self, genuine: Genuine, lifetimes: LifetimePolicy, psks: Mapping[bytes, bytes]
     ) -> Received:
         step = genuine.opened.step
         authenticated = handshake_of(self._state, genuine)
-        received = self._handshake(authenticated, (step.leaf, step.generation), now_ms, psks)
+        received = self._handshake(authenticated, (step.leaf, step.generation), lifetimes, psks)
         if isinstance(received, ReceivedProposal):
             genuine.keys.tree.consume(step)
         return received
@@ -246,12 +253,14 @@ class Group(ProposingGroup):
         self,
         authenticated: AuthenticatedContent,
         key: tuple[int, int] | None,
-        now_ms: int | None,
+        lifetimes: LifetimePolicy,
         psks: Mapping[bytes, bytes],
     ) -> Received:
         state, content = self._state, authenticated.content
         if isinstance(content.body, bytes | Commit):
-            return stage_commit(state, authenticated, psks=_psk_store(psks), now_ms=now_ms, key=key)
+            return stage_commit(
+                state, authenticated, psks=_psk_store(psks), lifetimes=lifetimes, key=key
+            )
         sender = state.member(content.sender.index)
         if content.sender.type is not SenderType.MEMBER or sender is None:
             raise InvalidProposalError("only members propose")
