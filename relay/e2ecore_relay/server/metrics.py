@@ -14,6 +14,7 @@ class Metrics:
         """Start at zero, in a registry of their own."""
         self.registry = CollectorRegistry()
         self.accepted = self._counter("envelopes_accepted", "Envelopes durably stored.")
+        self.bytes = self._counter("envelope_bytes", "Ciphertext in submitted envelopes.")
         self.delivered = self._counter("envelopes_delivered", "Envelopes sent to readers.")
         self.refused = self._counter("refused", "Requests and envelopes refused, by code.", "code")
         self.connections = self._counter("connections_opened", "TCP connections accepted.")

@@ -189,6 +189,7 @@ class Session:
             self._submitted(frame.request, count, refused)
             return
         self.unanswered += 1
+        hub.metrics.bytes.inc(sum(len(one.payload) for one in frame.envelopes))
         done = partial(self._stored_submit, frame.request, count)
         hub.store.submit(SubmitJob(stored.device, frame.envelopes, done))
 
