@@ -6,11 +6,9 @@ then hands the results out, in one wake-up. A job that raises undoes only itself
 fails fails every job in it. Whatever the reason, what a job registered with ``Tx.on_rollback`` runs
 before its caller learns of the failure, so that caches never show rows that are not there.
 
-Checkpoints move the log into the file and truncate it, so that deleted rows and used keys do not
-live on in the log. They run when nothing waits, and at a size limit.
+The log is looked after by the same thread, when nothing waits.
 """
 
-import os
 import queue
 import threading
 from collections import deque
@@ -20,6 +18,7 @@ from typing import Final, Generic, TypeVar
 
 from e2ecore.errors import E2EError
 from e2ecore.storage.errors import ClosedError, CorruptDatabaseError
+from e2ecore.storage.log import Log
 from e2ecore.storage.pending import BlockingPending, Pending
 from e2ecore.storage.sql import Connection
 from e2ecore.storage.tx import Tx
@@ -31,9 +30,6 @@ MAX_BATCH_JOBS: Final = 256
 
 IDLE_CHECKPOINT_S: Final = 2.0
 """Pause after the last commit before the log is truncated: off the path of any message."""
-
-MAX_WAL_BYTES: Final = 16 << 20
-"""Log size at which it is truncated even while jobs wait: bounds disk use and recovery time."""
 
 Wake = Callable[[Callable[[], None]], object]
 """Runs a function soon in the thread of an event loop, from any thread."""
@@ -83,12 +79,11 @@ class Writer:
         """
         self._connect = connect
         self._connection = connect()
-        self._wal = f"{path}-wal"
+        self._log = Log(path)
         self._queue: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
         self._failure: BaseException | None = None
-        self._dirty = True
         self._settled: deque[list[_Job[object]]] = deque()
         self._thread = threading.Thread(target=self._main, name="e2ecore-writer", daemon=True)
         self._thread.start()
@@ -130,20 +125,21 @@ class Writer:
             self._queue.put(job)  # type: ignore[arg-type]  # the queue forgets the result's type
 
     def _main(self) -> None:
+        self._tidy_log()
         open_ = True
         while open_:
             batch, open_ = self._next_batch()
             if batch:
                 self._run_batch(batch)
-        self._truncate_log()
+        self._tidy_log()
         self._close_connection()
 
     def _next_batch(self) -> tuple[list[_Job[object]], bool]:
         """Wait for jobs and take all that are there; truncate the log when idle."""
         try:
-            first = self._queue.get(timeout=IDLE_CHECKPOINT_S if self._dirty else None)
+            first = self._queue.get(timeout=IDLE_CHECKPOINT_S if self._log.dirty else None)
         except queue.Empty:
-            self._truncate_log()
+            self._tidy_log()
             return [], True
         batch: list[_Job[object]] = []
         try:
@@ -171,7 +167,7 @@ class Writer:
         for job in waiting:
             job.undo(self._failure or ClosedError())
         self._hand_out(list(waiting))
-        self._limit_log()
+        self._care(self._log.committed)
 
     def _transaction(self, waiting: deque[_Job[object]], done: list[_Job[object]]) -> None:
         """Run jobs and commit them; raises if none of ``done`` became durable."""
@@ -186,7 +182,6 @@ class Writer:
             else:
                 self._run_in_savepoint(connection, job)
         connection.execute("COMMIT")
-        self._dirty = True
 
     def _run_in_savepoint(self, connection: Connection, job: _Job[object]) -> None:
         connection.execute("SAVEPOINT job")
@@ -232,26 +227,19 @@ class Writer:
             except RuntimeError:  # the loop has ended: nobody waits there any more
                 _Settle(jobs)()
 
-    def _limit_log(self) -> None:
-        try:
-            size = os.stat(self._wal).st_size  # noqa: PTH116 - half the cost of Path.stat, per commit
-        except OSError:
-            return
-        if size >= MAX_WAL_BYTES:
-            self._truncate_log()
+    def _tidy_log(self) -> None:
+        self._care(self._log.tidy)
 
-    def _truncate_log(self) -> None:
-        """Move the log into the file. What is committed is safe in the log if this fails."""
+    def _care(self, care: Callable[[Connection], None]) -> None:
+        """Look after the log. What is committed is safe in it even if this fails."""
         if self._failure is not None:
             return
         try:
-            blocked = self._connection.value(int, "PRAGMA wal_checkpoint(TRUNCATE)")
+            care(self._connection)
         except E2EError:
             return
         except BaseException as error:  # noqa: BLE001 - told to whoever submits the next job
             self._failure = error
-            return
-        self._dirty = blocked != 0
 
     def _close_connection(self) -> None:
         try:

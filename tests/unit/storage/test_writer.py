@@ -10,7 +10,7 @@ import anyio.to_thread
 import pytest
 
 from e2ecore.errors import UsageError
-from e2ecore.storage import settings, writer
+from e2ecore.storage import settings
 from e2ecore.storage.database import Database
 from e2ecore.storage.errors import ClosedError, ConstraintError, CorruptDatabaseError, DiskFullError
 from e2ecore.storage.handoff import wake_for_current_loop
@@ -254,43 +254,14 @@ def test_closing_finishes_what_was_accepted_and_refuses_more(database: Database)
         job.result()
 
 
-def test_the_log_is_truncated_when_nothing_waits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "IDLE_CHECKPOINT_S", 0.01)
-    database = create_database(tmp_path / "alice.db")
-    log = tmp_path / "alice.db-wal"
-    database.writer.call(put("a", bytes(10_000)))
-    patience = 3_000
-    while log.stat().st_size and patience:
-        time.sleep(0.01)
-        patience -= 1
-    assert log.stat().st_size == 0
-    database.close()
-
-
-def test_the_log_is_truncated_at_its_limit_while_jobs_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(writer, "MAX_WAL_BYTES", 100_000)
-    database = create_database(tmp_path / "alice.db")
-    log = tmp_path / "alice.db-wal"
-    sizes = []
-    for number in range(30):
-        database.writer.call(put(str(number), bytes(20_000)))
-        sizes.append(log.stat().st_size)
-    database.close()
-    assert max(sizes) < 200_000
-
-
 def test_a_reader_in_the_way_of_the_checkpoint_does_not_hold_up_the_writer(
     database: Database,
 ) -> None:
     def read(tx: Tx) -> None:
         settings.get(tx, "a")
         database.writer.call(put("a", b"1"))
-        database.writer._truncate_log()
-        assert database.writer._dirty
+        database.writer._tidy_log()
+        assert database.writer._log.dirty
         database.writer.call(put("a", b"2"))
         assert settings.get(tx, "a") is None, "a snapshot does not move"
 

@@ -1,0 +1,94 @@
+"""Care for SQLite's write-ahead log: short, free of deleted rows, and ready to be written.
+
+A checkpoint copies the log into the database. There are two occasions. When nothing waits, the log
+is also truncated, so that deleted rows and used keys do not live on in it. When it has reached its
+size limit while jobs wait, it is only begun again from its start.
+
+The log is always laid out with zeros some way ahead: a commit that overwrites allocated blocks
+needs one flush of the disk, one that makes the file longer needs two (measured: 163 against
+302 us). SQLite takes a log of zeros for an empty one.
+"""
+
+import os
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from e2ecore.storage.sql import Connection
+
+MAX_LOG_FRAMES: Final = 4096
+"""16 MiB of pages: where the log is begun again even while jobs wait. Bounds disk use and the time
+that recovery takes after a crash."""
+
+LAID_OUT_BYTES: Final = 256 << 10
+"""How far ahead zeros are written: about ten messages sent one by one. Four times as much makes
+one commit in fifty wait for two milliseconds."""
+
+_FRAME_BYTES: Final = 24 + 4096
+_MARGIN_BYTES: Final = 16 * _FRAME_BYTES
+"""Room that the next commit is likely to need."""
+
+
+class Checkpoint(NamedTuple):
+    """What ``PRAGMA wal_checkpoint`` answers."""
+
+    blocked: int
+    """1 if readers or writers were in the way."""
+    frames: int
+    """Pages in the log."""
+    copied: int
+    """... of which are in the database as well."""
+
+
+class Log:
+    """The log of one database, in the hands of its writer."""
+
+    __slots__ = ("_laid_out", "_path", "dirty")
+
+    def __init__(self, database: Path) -> None:
+        self._path = f"{database}-wal"
+        self._laid_out = 0
+        self.dirty = True
+        """Is there anything in it that ``tidy`` would remove?"""
+
+    def committed(self, connection: Connection) -> None:
+        """Note a commit: begin again at the limit, or lay out some more."""
+        self.dirty = True
+        frames = checkpoint(connection, "NOOP").frames
+        if frames >= MAX_LOG_FRAMES:
+            checkpoint(connection, "RESTART")
+        elif frames * _FRAME_BYTES + _MARGIN_BYTES > self._laid_out:
+            self._lay_out(frames * _FRAME_BYTES + LAID_OUT_BYTES)
+
+    def tidy(self, connection: Connection) -> None:
+        """Empty the log for good and lay it out again. For when nothing waits."""
+        if checkpoint(connection, "TRUNCATE").blocked:
+            return
+        self.dirty = False
+        self._lay_out(LAID_OUT_BYTES, flush=True)
+
+    def _lay_out(self, end: int, *, flush: bool = False) -> None:
+        """Write zeros from the end of the file up to ``end``; never over anything.
+
+        Without room the log simply grows as it is used.
+        """
+        self._laid_out = end
+        try:
+            handle = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW)
+        except OSError:
+            return
+        size = os.fstat(handle).st_size
+        try:
+            if size < end:
+                os.pwrite(handle, bytes(end - size), size)
+            if flush:
+                os.fsync(handle)
+        except OSError:
+            os.ftruncate(handle, size)
+        finally:
+            os.close(handle)
+
+
+def checkpoint(connection: Connection, mode: str) -> Checkpoint:
+    """Run a checkpoint in one of SQLite's modes; NOOP only counts."""
+    found = connection.row(Checkpoint._make, f"PRAGMA wal_checkpoint({mode})")
+    return found or Checkpoint(1, 0, 0)
