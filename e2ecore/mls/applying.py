@@ -113,6 +113,26 @@ def apply_proposals(
     return applied
 
 
+def check_alone(tree: RatchetTree, group_id: bytes, sent: SentProposal) -> None:
+    """Check a proposal on its arrival, by what no other proposal of the epoch can change.
+
+    Raises:
+        PeerError: No commit could ever contain it; the sub-class says why.
+    """
+    match sent.proposal:
+        case Add(key_package):
+            key_package.validate(LeafContext.of(tree.suite, max_lifetime_s=None))
+        case Update(leaf_node):
+            check_source(leaf_node, LeafNodeSource.UPDATE)
+            signature = leaf_signature(leaf_node, group_id, sent.sender.index)
+            tree.suite.signature.verify(*signature)
+        case Remove(removed):
+            if tree.leaf(removed) is None:
+                raise InvalidProposalError("a removal of a leaf that is blank")
+        case _:
+            return
+
+
 def _new_extensions(proposals: Sequence[SentProposal]) -> Extensions | None:
     for sent in proposals:
         if isinstance(sent.proposal, GroupContextExtensions):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
-from e2ecore.mls.applying import LifetimePolicy
+from e2ecore.mls.applying import LifetimePolicy, check_alone
 from e2ecore.mls.commit_create import CommitOptions, create_commit
 from e2ecore.mls.commit_process import stage_commit
 from e2ecore.mls.creation import create_group
@@ -264,9 +264,13 @@ class Group(ProposingGroup):
         sender = state.member(content.sender.index)
         if content.sender.type is not SenderType.MEMBER or sender is None:
             raise InvalidProposalError("only members propose")
+        if state.current.suspended:
+            raise InvalidProposalError("the group was closed by a reinit")
         check_proposal(content.body, content.sender, state.suite)
         ref = proposal_ref(state.suite, authenticated)
-        state.pending.add(PendingProposal(ref, SentProposal(content.body, content.sender, ref)))
+        sent = SentProposal(content.body, content.sender, ref)
+        check_alone(state.tree, state.context.group_id, sent)
+        state.pending.add(PendingProposal(ref, sent))
         return ReceivedProposal(sender, content.body, ref, content.authenticated_data)
 
     # Changes

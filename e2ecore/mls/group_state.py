@@ -79,7 +79,7 @@ class GroupState:
         self.pending = PendingProposals(store, context.epoch)
         self._node_keys: dict[int, HpkePrivateKey] | None = None
         self._past: dict[int, MessageKeys] = {}
-        self._senders: dict[tuple[int, int], Member | None] = {}
+        self._senders: dict[tuple[int, int], Member] = {}
 
     @classmethod
     def begin(cls, suite: CipherSuite, own_leaf: int, first: NextEpoch) -> "GroupState":
@@ -154,9 +154,12 @@ class GroupState:
     def sender(self, epoch: int, leaf: int) -> Member | None:
         """Return who sat at a leaf in the current or a kept past epoch."""
         key = (epoch, leaf)
-        if key not in self._senders:
-            self._senders[key] = self._find_sender(epoch, leaf)
-        return self._senders[key]
+        known = self._senders.get(key)
+        if known is None:
+            known = self._find_sender(epoch, leaf)
+            if known is not None:
+                self._senders[key] = known
+        return known
 
     def _find_sender(self, epoch: int, leaf: int) -> Member | None:
         for past in range(epoch, self.context.epoch):

@@ -4,18 +4,23 @@ Spec: RFC 9420 §12.1 (Proposals).
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls import rows
 from e2ecore.mls.codec import Reader, decode_all, opaque, optional
+from e2ecore.mls.errors import InvalidProposalError
 from e2ecore.mls.framing import AuthenticatedContent, Sender
 from e2ecore.mls.labels import ref_hash
 from e2ecore.mls.proposals import encode_proposal, read_proposal
 from e2ecore.mls.rows import Rows
 from e2ecore.mls.staged import SentProposal
 
-REFERENCE_LABEL = "MLS 1.0 Proposal Reference"
+MAX_PENDING: Final = 4096
+"""Proposals of one epoch that are kept: two for each device of the largest group. More is a flood."""
+
+REFERENCE_LABEL: Final = "MLS 1.0 Proposal Reference"
 """Label of references (RFC 9420 §5.2 (Hash-Based Identifiers))."""
 
 
@@ -71,8 +76,14 @@ class PendingProposals:
         return self._by_ref
 
     def add(self, item: PendingProposal) -> None:
-        """Keep one more."""
+        """Keep one more.
+
+        Raises:
+            InvalidProposalError: Too many are kept.
+        """
         known = self.by_ref
+        if len(known) >= MAX_PENDING:
+            raise InvalidProposalError("too many proposals wait for a commit")
         if item.ref not in known:
             self._rows.put((rows.PROPOSAL, self._epoch, len(known)), item.encode())
             known[item.ref] = item

@@ -10,7 +10,7 @@ Spec: RFC 9420 §6.3 (Encoding and Decoding a Private Message)
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.suites import CipherSuite
@@ -181,7 +181,8 @@ class MessageKeys:
         body = read_body(reader, content_type)
         encoded = reader.since(0)
         signature, tag = read_auth(reader, content_type)
-        if any(reader.raw(reader.left)):
+        left = reader.left
+        if reader.raw(left).count(0) != left:
             raise MalformedMessageError("padding is not zero")
         return Opened(message.authenticated_data, body, encoded, signature, tag, step)
 
@@ -209,8 +210,7 @@ class Opened:
     step: Step
 
 
-@dataclass(frozen=True, slots=True)
-class PrivateMessage:
+class PrivateMessage(NamedTuple):
     """An encrypted message as received."""
 
     group_id: bytes

@@ -3,8 +3,8 @@
 Spec: RFC 9420 §6.1 (Content Authentication).
 """
 
-from dataclasses import dataclass
 from hmac import compare_digest
+from typing import NamedTuple
 
 from e2ecore.mls.errors import (
     InvalidCommitError,
@@ -36,8 +36,7 @@ CONTENT_LABEL = "FramedContentTBS"
 """Signature label of all group messages."""
 
 
-@dataclass(frozen=True, slots=True)
-class Genuine:
+class Genuine(NamedTuple):
     """A decrypted PrivateMessage whose signature is right. Its key is not consumed yet."""
 
     keys: MessageKeys

@@ -5,6 +5,7 @@ Spec: RFC 9420 §12.4.3.1 (Joining via Welcome Message).
 
 from dataclasses import dataclass
 from hmac import compare_digest
+from typing import Final
 
 from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.suites import CipherSuite
@@ -37,6 +38,11 @@ from e2ecore.mls.staged import NextEpoch
 from e2ecore.mls.tree_rules import check_tree, verify_all
 from e2ecore.mls.treekem import PathSecret, join_path
 from e2ecore.mls.welcome_create import GROUP_INFO_LABEL, WELCOME_LABEL, welcome_keys
+
+
+MAX_EPOCH: Final = 1 << 53
+"""Last epoch that we join in. Nobody commits that often; rows and their numbers stay far from their
+limits."""
 
 
 @dataclass(slots=True)
@@ -131,6 +137,8 @@ def _open(welcome: Welcome, bundle: KeyPackageBundle, psks: PskStore) -> _Opened
     info = decode_all(
         GroupInfo.read, suite.aead.open(key, nonce, welcome.encrypted_group_info, b"")
     )
+    if info.context.epoch > MAX_EPOCH:
+        raise InvalidWelcomeError("the group's epoch is beyond any that is possible")
     if info.context.cipher_suite != suite.code:
         raise InvalidWelcomeError("the group has another cipher suite than the key package")
     epoch = epoch_secrets(suite, epoch_secret(suite, secrets.joiner, psk, info.context.encode()))
