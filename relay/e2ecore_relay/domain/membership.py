@@ -32,10 +32,15 @@ if TYPE_CHECKING:
 
 
 class _Change(NamedTuple):
-    """A route change whose rules were checked."""
+    """A route change whose rules were checked.
+
+    ``welcomed`` are the added devices and those that were removed and added in one: they stay in
+    the route as they are, and get a Welcome for their new leaf.
+    """
 
     added: list[StoredDevice]
     removed: list[int]
+    welcomed: list[StoredDevice]
 
 
 def commit(turn: Turn, sender: StoredDevice, frame: Commit) -> Committed:
@@ -90,21 +95,24 @@ def _existing(
 def _check_change(ledger: Ledger, sender: StoredDevice, log: Log | None, frame: Commit) -> _Change:
     if bool(frame.added) != (frame.welcome is not None):
         raise RefusedError(ErrorCode.MALFORMED, "a Welcome comes with added devices, and only then")
-    if len({*frame.added, *frame.removed}) != len(frame.added) + len(frame.removed):
+    if len({*frame.added}) + len({*frame.removed}) != len(frame.added) + len(frame.removed):
         raise RefusedError(ErrorCode.MALFORMED, "a device is named twice")
     if not frame.added and not frame.removed:
-        return _Change([], [])
+        return _Change([], [], [])
     stored = ledger.accounts.devices({*frame.added, *frame.removed})
-    added = [_live(stored, address) for address in frame.added]
+    welcomed = [_live(stored, address) for address in frame.added]
+    members = {stored[address].device for address in frame.removed if address in stored}
+    members = {device for device in members if log is not None and log.member(device)}
+    added = [device for device in welcomed if device.device not in members]
     for device in added:
         if log is not None and log.member(device.device) is not None:
             raise RefusedError(ErrorCode.MALFORMED, "an added device is in the route already")
         if device.device == sender.device:
             raise RefusedError(ErrorCode.MALFORMED, "the sender cannot add itself")
-    removed = [stored[address].device for address in frame.removed if address in stored]
-    if sender.device in removed:
+    if sender.device in members:
         raise RefusedError(ErrorCode.MALFORMED, "the sender cannot remove itself")
-    return _Change(added, [device for device in removed if log and log.member(device)])
+    removed = members - {device.device for device in welcomed}
+    return _Change(added, sorted(removed), welcomed)
 
 
 def _live(stored: dict[DeviceAddress, StoredDevice], address: DeviceAddress) -> StoredDevice:
@@ -158,12 +166,14 @@ def _carry_out(turn: Turn, log: Log, sender: StoredDevice, frame: Commit, change
     if change.removed:
         log.dismiss(change.removed, seq)
         ledger.logs.dismiss(log.lid, change.removed, seq)
-    if change.added and frame.welcome is not None:
+    if change.added:
         newcomers = [(device.device, device.account) for device in change.added]
         holes = log.admit(newcomers, seq)
         ledger.logs.admit(log.lid, [device for device, _ in newcomers], seq, holes)
+    if change.welcomed and frame.welcome is not None:
+        inboxes = [(device.device, device.account) for device in change.welcomed]
         wire = (EnvelopeKind.WELCOME.value, log.epoch, frame.envelope_id, frame.welcome, log.name)
-        exchange.post(ledger, newcomers, wire, now_ms)
+        exchange.post(ledger, inboxes, wire, now_ms)
     return seq
 
 
