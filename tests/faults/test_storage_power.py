@@ -51,6 +51,7 @@ TABLES = (
     "quarantine",
     "key_packages",
     "mls_rows",
+    "mls_nodes",
 )
 
 

@@ -157,10 +157,16 @@ CREATE TABLE mls_rows (
     gid   INTEGER NOT NULL, -- conversations.cid
     kind  INTEGER NOT NULL, -- as listed in e2ecore.mls.rows
     epoch INTEGER NOT NULL, -- 0 for rows that belong to no single epoch
-    idx   INTEGER NOT NULL, -- node, leaf or proposal number
+    idx   INTEGER NOT NULL, -- leaf, secret tree node or proposal number
     value BLOB    NOT NULL, -- encoded by e2ecore.mls
     PRIMARY KEY (gid, kind, epoch, idx)
 ) STRICT, WITHOUT ROWID;
+
+-- Public nodes of ratchet trees, too long for the table above: row ids keep them whole on a page.
+CREATE TABLE mls_nodes (
+    id    INTEGER NOT NULL PRIMARY KEY, -- conversations.cid << 32 | node index
+    value BLOB    NOT NULL -- encoded by e2ecore.mls; no row: blank
+) STRICT;
 
 -- Small things that have no table of their own.
 CREATE TABLE settings (

@@ -304,7 +304,9 @@ def test_rows_of_a_group_are_read_as_the_mls_package_expects(database: Database)
     changes: dict[mls_rows.RowKey, bytes | None] = {
         (4, 0, 2): b"two",
         (4, 0, 0): b"zero",
-        (4, 1, 0): b"other epoch",
+        (6, 1, 0): b"one epoch",
+        (6, 2, 0): b"another epoch",
+        (4, 0, 9): None,
         (7, 3, 1): b"ratchet",
         (9, 9, 9): None,
     }
@@ -316,6 +318,9 @@ def test_rows_of_a_group_are_read_as_the_mls_package_expects(database: Database)
         rows: RowSource = mls_rows.MlsRows(tx, 1)
         assert rows.get((7, 3, 1)) == b"ratchet"
         assert rows.get((9, 9, 9)) is None
+        assert rows.get((4, 0, 2)) == b"two"
+        assert rows.get((4, 0, 3)) is None
+        assert list(rows.scan(6, 1)) == memory.scan(6, 1)
         assert list(rows.scan(4, 0)) == memory.scan(4, 0)
         assert list(rows.scan(8, 0)) == []
 

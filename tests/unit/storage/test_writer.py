@@ -1,3 +1,4 @@
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ import anyio.to_thread
 import pytest
 
 from e2ecore.errors import UsageError
-from e2ecore.storage import settings
+from e2ecore.storage import settings, writer
 from e2ecore.storage.database import Database
 from e2ecore.storage.errors import ClosedError, ConstraintError, CorruptDatabaseError, DiskFullError
 from e2ecore.storage.handoff import wake_for_current_loop
@@ -338,6 +339,11 @@ async def test_cancelling_who_waits_does_not_stop_the_job(database: Database) ->
     await anyio.to_thread.run_sync(blocked.release)
     await pending.wait()
     assert names(database) == ["a"]
+
+
+def test_a_busy_thread_of_the_application_cannot_starve_the_writer(database: Database) -> None:
+    assert sys.getswitchinterval() <= writer.SWITCH_INTERVAL_S
+    database.writer.call(put("a"))
 
 
 def test_without_an_event_loop_there_is_nothing_to_wake() -> None:
