@@ -18,7 +18,7 @@ from e2ecore.mls.rows import Rows
 from e2ecore.mls.staged import SentProposal
 
 MAX_PENDING: Final = 4096
-"""Proposals of one epoch that are kept: two for each device of the largest group. More is a flood."""
+"""Proposals of one epoch that are kept: two for each device of the largest group."""
 
 REFERENCE_LABEL: Final = "MLS 1.0 Proposal Reference"
 """Label of references (RFC 9420 §5.2 (Hash-Based Identifiers))."""
@@ -81,12 +81,20 @@ class PendingProposals:
         Raises:
             InvalidProposalError: Too many are kept.
         """
+        self.check_room()
         known = self.by_ref
-        if len(known) >= MAX_PENDING:
-            raise InvalidProposalError("too many proposals wait for a commit")
         if item.ref not in known:
             self._rows.put((rows.PROPOSAL, self._epoch, len(known)), item.encode())
             known[item.ref] = item
+
+    def check_room(self) -> None:
+        """Refuse one more if too many are kept.
+
+        Raises:
+            InvalidProposalError: They are.
+        """
+        if len(self.by_ref) >= MAX_PENDING:
+            raise InvalidProposalError("too many proposals wait for a commit")
 
     def clear(self) -> None:
         """Forget all of them."""

@@ -128,6 +128,7 @@ def propose(
     check_sender(state, signer)
     sender = Sender(SenderType.MEMBER, state.own_leaf)
     check_proposal(proposal, sender, state.suite)
+    state.pending.check_room()
     authenticated = sign_handshake(state, proposal, signer, authenticated_data)
     message = seal_handshake(state, authenticated, padding, rng)
     ref = proposal_ref(state.suite, authenticated)

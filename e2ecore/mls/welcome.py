@@ -39,7 +39,6 @@ from e2ecore.mls.tree_rules import check_tree, verify_all
 from e2ecore.mls.treekem import PathSecret, join_path
 from e2ecore.mls.welcome_create import GROUP_INFO_LABEL, WELCOME_LABEL, welcome_keys
 
-
 MAX_EPOCH: Final = 1 << 53
 """Last epoch that we join in. Nobody commits that often; rows and their numbers stay far from their
 limits."""
