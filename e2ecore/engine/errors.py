@@ -51,6 +51,18 @@ class EmptyTextError(UsageError):
     """There is nothing in the text. Send something."""
 
 
+class TooManyRestartsError(UsageError):
+    """This direct conversation was ended and begun anew too often. It cannot be begun again."""
+
+
+class OwnAccountError(UsageError):
+    """That is this account itself. Choose somebody else."""
+
+
+class NameTooLongError(UsageError):
+    """A display name has at most 64 characters."""
+
+
 class TitleTooLongError(UsageError):
     """A title has at most 128 characters."""
 
@@ -65,10 +77,6 @@ class NotAllowedError(UsageError):
 
 class ContactChangedError(UsageError):
     """A verified contact's devices have changed. Compare safety numbers again, or accept the change, before sending."""
-
-
-class ClockSkewError(TransientError):
-    """This machine's clock and the relay's are more than 15 minutes apart. Set the clock; nothing was lost."""
 
 
 class MessageRefusedError(UsageError):
@@ -93,23 +101,3 @@ class DeviceRevokedError(UsageError):
 
 class ChainInvalidError(PeerError):
     """The relay served an account chain that is forged, forked or cut short. It was not used."""
-
-
-class UnexpectedAnswerError(PeerError):
-    """The relay answered with something that is no answer to the question. The answer was dropped."""
-
-
-class ConnectionLostError(TransientError):
-    """The connection to the relay broke before the answer came. It is made again by itself."""
-
-
-class RelayRefusedError(TransientError):
-    """The relay said no. The code says why, and whether trying again can help."""
-
-    def __init__(
-        self, code: str, detail: str = "", retry_after_ms: int = 0, data: object = None
-    ) -> None:
-        super().__init__(f"{code}: {detail}" if detail else code)
-        self.code = code
-        self.retry_after_ms = retry_after_ms
-        self.data = data

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar, cast
 
 from e2ecore.engine.events import Event
+from e2ecore.engine.handles import SentMessage
 from e2ecore.errors import E2EError
 from e2ecore.storage.database import Database
 from e2ecore.storage.handoff import wake_for_current_loop
@@ -46,6 +47,8 @@ class Effects:
 
     events: list[Event] = field(default_factory=list)
     outgoing: list[Outgoing] = field(default_factory=list)
+    sent: list[tuple[int, SentMessage]] = field(default_factory=list)
+    """Rows of the outbox whose acceptance somebody may wait for."""
     acks: dict[bytes, int] = field(default_factory=dict)
     """Log id to the number up to which it is durable here."""
     intents: set[int] = field(default_factory=set)
@@ -59,37 +62,60 @@ class Effects:
     failed: list[tuple[int, E2EError]] = field(default_factory=list)
     """Rows of the outbox that were given up, and why."""
     page: OutboxPage | None = None
+    ended: list[int] = field(default_factory=list)
+    """Conversations that can no longer be written to."""
+    batch_taken: bool = False
+    """A batch of deliveries was stored."""
     holding: bool = False
     """Some envelopes are held back: look again before long."""
     key_packages_low: bool = False
+    pause_ms: int | None = None
+    """The sender was stopped for refusals: go on after this time."""
 
 
 @dataclass(slots=True)
 class _Submitted:
     pending: Pending[object]
     effects: Effects
+    failed: Callable[[BaseException], None] | None
 
 
 class Jobs:
     """Submits jobs, applies their effects. Made in the event loop that it serves."""
 
-    def __init__(self, database: Database, apply: Callable[[Effects], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        apply: Callable[[Effects], None],
+        applied: Callable[[], None],
+    ) -> None:
         """Serve the running event loop.
 
         Args:
             database: Where the jobs run.
             apply: Called in the event loop with each job's effects, in order.
+            applied: Called when the effects of everything that one commit brought are applied.
         """
         self._writer = database.writer
         self._apply = apply
+        self._applied = applied
         self._waiting: deque[_Submitted] = deque()
         self._wake_loop = wake_for_current_loop()
 
-    def submit(self, work: Callable[[Tx, Effects], T]) -> Pending[T]:
-        """Queue a job. Dropping the result does not stop it."""
+    def submit(
+        self,
+        work: Callable[[Tx, Effects], T],
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> Pending[T]:
+        """Queue a job. Dropping the result does not stop it.
+
+        Args:
+            work: The job.
+            failed: Called in the event loop if it was rolled back.
+        """
         effects = Effects()
         pending = self._writer.submit(lambda tx: work(tx, effects), self._wake)
-        self._waiting.append(_Submitted(cast("Pending[object]", pending), effects))
+        self._waiting.append(_Submitted(cast("Pending[object]", pending), effects, failed))
         return pending
 
     async def run(self, work: Callable[[Tx, Effects], T]) -> T:
@@ -106,6 +132,9 @@ class Jobs:
             done = waiting.popleft()
             try:
                 done.pending.result()
-            except BaseException:  # noqa: BLE001, S112 - whoever waits for the job is told
-                continue
-            self._apply(done.effects)
+            except BaseException as error:  # noqa: BLE001 - whoever waits for the job is told, too
+                if done.failed is not None:
+                    done.failed(error)
+            else:
+                self._apply(done.effects)
+        self._applied()

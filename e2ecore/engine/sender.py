@@ -11,7 +11,7 @@ from typing import Final
 from e2ecore.engine.errors import MessageRefusedError
 from e2ecore.engine.events import Event, MessageAccepted, MessageFailed
 from e2ecore.engine.handles import SentMessage
-from e2ecore.engine.jobs import Effects, Jobs, Outgoing, OutboxPage
+from e2ecore.engine.jobs import Effects, Jobs, OutboxPage, Outgoing
 from e2ecore.engine.state import State
 from e2ecore.engine.writing import encrypt_again, outgoing
 from e2ecore.errors import E2EError
@@ -158,9 +158,7 @@ class Sender:
             sent = self._sent.pop(row.oid, None)
             if sent is not None:
                 sent.settle()
-                events.append(
-                    MessageAccepted(GroupId(row.envelope.conversation), sent.message_id)
-                )
+                events.append(MessageAccepted(GroupId(row.envelope.conversation), sent.message_id))
         return events, refused
 
     def failed(self, oid: int, error: E2EError) -> None:
@@ -193,9 +191,7 @@ def take_refusals(
                 attempts = (stored.attempts if stored else 0) + 1
                 wait = max(result.retry_after_ms, min(_MAX_PAUSE_MS, 100 << min(attempts, 10)))
                 pause = max(pause, wait)
-                outbox.postpone(
-                    tx, row.oid, attempts=attempts, next_ms=state.clock_ms() + wait
-                )
+                outbox.postpone(tx, row.oid, attempts=attempts, next_ms=state.clock_ms() + wait)
             case _:
                 _give_up(tx, effects, row, result.code.value)
     for cid, rows in stale.items():
@@ -203,9 +199,7 @@ def take_refusals(
     return pause
 
 
-def _take_stale(
-    tx: Tx, effects: Effects, state: State, cid: int, rows: Sequence[Outgoing]
-) -> None:
+def _take_stale(tx: Tx, effects: Effects, state: State, cid: int, rows: Sequence[Outgoing]) -> None:
     """Encrypt again if we know a newer epoch; else the commit that brings it will see to it."""
     mirror = state.mirror(tx, cid)
     outbox.remove(tx, [row.oid for row in rows if row.envelope.kind != _APPLICATION])
@@ -223,7 +217,5 @@ def _give_up(tx: Tx, effects: Effects, row: Outgoing, code: str) -> None:
     if stored is not None:
         messages.mark_failed(tx, row.message)
         effects.events.append(
-            MessageFailed(
-                GroupId(row.envelope.conversation), MessageId(stored.uid), error
-            )
+            MessageFailed(GroupId(row.envelope.conversation), MessageId(stored.uid), error)
         )

@@ -79,6 +79,11 @@ class State:
         """Answered envelopes with their numbers, to be noted by the next job. Filled by the loop."""
         self.fetched: set[bytes] = set()
         """Accounts whose chains were asked for on this connection: not to be asked for again."""
+        self.relay_epochs: dict[int, int] = {}
+        """Conversation to the epoch that the relay named when it refused ours."""
+        self.behind_since: dict[int, int] = {}
+        self.intake_broken = False
+        """A batch of deliveries was rolled back: none behind it may be taken before it."""
         self._own: Own | None = None
         self._mirrors: OrderedDict[int, Mirror] = OrderedDict()
         self._cids: dict[bytes, int] = {}
@@ -98,6 +103,10 @@ class State:
         self._cids.clear()
         self._chains.clear()
         self._changed = None
+
+    def break_intake(self) -> None:
+        """A batch of deliveries was rolled back."""
+        self.intake_broken = True
 
     def own(self, tx: Tx) -> Own:
         """Return who we are.
@@ -167,8 +176,7 @@ class State:
         """Return the state of an account chain as checked earlier, or None if it is unknown."""
         found = self._chains.get(account_id)
         if found is None:
-            rows = chains.entries(tx, account_id)
-            found = extend(None, [Entry.decode(row.entry) for row in rows], _checked_before)
+            found = read_chain(tx, account_id)
             if found is None:
                 return None
             self.keep_chain(found)
@@ -219,6 +227,12 @@ class State:
         tx.on_rollback(lambda: self.accepted.extendleft(reversed(done)))
         outbox.remove(tx, [one.oid for one, _ in done])
         messages.mark_accepted(tx, [(seq, one.message) for one, seq in done if one.message])
+
+
+def read_chain(tx: Tx, account_id: bytes) -> AccountState | None:
+    """Return the state of a stored account chain, or None if there is none."""
+    rows = chains.entries(tx, account_id)
+    return extend(None, [Entry.decode(row.entry) for row in rows], _checked_before)
 
 
 def _checked_before(_public: bytes, _message: bytes, _signature: bytes) -> None:

@@ -14,6 +14,7 @@ from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.state import State, group_of
 from e2ecore.engine.values import ConversationState, MessageKind
 from e2ecore.ids import MessageId
+from e2ecore.mls.errors import PendingChangeError
 from e2ecore.mls.private_message import bucketed
 from e2ecore.storage import messages, outbox
 from e2ecore.storage.messages import MessageRow, message_row_id
@@ -96,9 +97,8 @@ def write_content(
     mirror.own_counter += 1
     mirror.traffic = True
     envelope_id = make_envelope_id(now_ms, state.rng(10))
-    payload, epoch = b"", 0
-    if mirror.can_send:
-        payload, epoch = encrypt(state, tx, mirror, content, mirror.own_counter), mirror.epoch
+    payload = encrypt(state, tx, mirror, content, mirror.own_counter)
+    epoch = mirror.epoch if payload else 0
     row = OutboxRow(
         state.next_oid(tx), mirror.cid, row_id, _APPLICATION, epoch, mirror.own_counter,
         envelope_id, payload, content, 0, 0,
@@ -109,14 +109,24 @@ def write_content(
 
 
 def encrypt(state: State, tx: Tx, mirror: Mirror, content: bytes, counter: int) -> bytes:
-    """Return an application message in the present epoch."""
-    return group_of(mirror).protect(
-        content,
-        authenticated_data=encode_counter(counter),
-        signer=state.own(tx).signer,
-        rng=state.rng,
-        padding=bucketed,
-    )
+    """Return an application message in the present epoch.
+
+    Returns:
+        No bytes where it has to wait: for the conversation to exist, for a re-add, or for the
+        commit of what others have proposed (RFC 9420 §12.4 (Commit)).
+    """
+    if not mirror.can_send:
+        return b""
+    try:
+        return group_of(mirror).protect(
+            content,
+            authenticated_data=encode_counter(counter),
+            signer=state.own(tx).signer,
+            rng=state.rng,
+            padding=bucketed,
+        )
+    except PendingChangeError:
+        return b""
 
 
 def outgoing(row: OutboxRow, uid: bytes) -> Outgoing:
@@ -138,8 +148,7 @@ def check_writable(tx: Tx, state: State, mirror: Mirror) -> None:
         raise ConversationReadOnlyError
     changed = state.changed_contacts(tx)
     if changed and (
-        mirror.peer in changed
-        or any(one.account_id in changed for one in mirror.by_leaf.values())
+        mirror.peer in changed or any(one.account_id in changed for one in mirror.by_leaf.values())
     ):
         raise ContactChangedError
 
@@ -166,6 +175,8 @@ def encrypt_again(
         fresh = row
         if row.content and row.epoch != mirror.epoch:
             payload = encrypt(state, tx, mirror, row.content, row.counter)
+            if not payload:
+                return
             outbox.re_encrypted(
                 tx, row.oid, epoch=mirror.epoch, envelope_id=row.envelope_id, payload=payload
             )

@@ -8,7 +8,7 @@ nothing.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
 import anyio
@@ -96,6 +96,8 @@ class Link(Generic[S]):
         self._acks: dict[bytes, int] = {}
         self._work = anyio.Event()
         self._closed = False
+        self._broken: Exception | None = None
+        self._scope = anyio.CancelScope()
 
     async def run(self) -> None:
         """Read and write until the connection ends.
@@ -103,29 +105,32 @@ class Link(Generic[S]):
         Raises:
             E2EError: Why it ended.
         """
-        failure: list[Exception] = []
         try:
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(self._guard, self._write, failure, tasks.cancel_scope)
-                tasks.start_soon(self._guard, self._read, failure, tasks.cancel_scope)
+            with self._scope:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._guard, self._write)
+                    tasks.start_soon(self._guard, self._read)
+                    tasks.start_soon(self._channel.keep_alive)
         finally:
             self._closed = True
             for answer in self._answers.values():
                 answer.settle(None)
             with anyio.CancelScope(shield=True):
                 await self._channel.aclose()
-        if failure:
-            raise failure[0]
+        if self._broken is not None:
+            raise self._broken
 
-    async def _guard(
-        self, work: Callable[[], object], failure: list[Exception], scope: anyio.CancelScope
-    ) -> None:
+    def break_off(self, error: Exception) -> None:
+        """End ``run``, which raises ``error``."""
+        self._broken = self._broken or error
+        self._scope.cancel()
+
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run one of the two tasks; its end is the end of both."""
         try:
-            await work()  # type: ignore[misc]  # both are coroutine functions
+            await work()
         except Exception as error:  # noqa: BLE001 - raised again by ``run``
-            failure.append(error)
-        scope.cancel()
+            self.break_off(error)
 
     async def request(self, build: Callable[[int], Frame], expected: type[F]) -> F:
         """Ask, and wait for the answer.
@@ -162,6 +167,11 @@ class Link(Generic[S]):
     def poke(self) -> None:
         """There is something to write."""
         self._work.set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Has the connection ended?"""
+        return self._closed
 
     def _next_number(self) -> int:
         self._number = self._number % MAX_REQUEST + 1

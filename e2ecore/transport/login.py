@@ -4,7 +4,7 @@ No state is kept here. The caller owns the channel and closes it when one of the
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -44,9 +44,17 @@ class FrameChannel(Protocol):
         """Send frames, in order."""
         ...
 
+    async def keep_alive(self) -> None:
+        """Notice a dead connection and make ``receive`` raise; runs until it is closed."""
+        ...
+
     async def aclose(self) -> None:
         """Close. Safe to call twice."""
         ...
+
+
+Dial = Callable[[], Awaitable[FrameChannel]]
+"""Opens a new channel to the relay."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,189 @@
+"""Our own account: made, registered, and supplied with key packages. In the writer's thread."""
+
+from typing import Final, NamedTuple
+
+from e2ecore.crypto.signing import ED25519
+from e2ecore.engine.chains import store_chain
+from e2ecore.engine.errors import AlreadyRegisteredError
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.state import State
+from e2ecore.mls.extensions import ExtensionType
+from e2ecore.mls.key_package import KeyPackageBundle
+from e2ecore.mls.nodes import Capabilities
+from e2ecore.storage import account, chains, key_packages
+from e2ecore.storage.account import AccountRow, AccountState
+from e2ecore.storage.key_packages import KeyPackageRow, KeyPackageState
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.chain.bodies import DeviceAdded
+from e2ecore_protocol.chain.entry import (
+    account_id_of,
+    device_id_of,
+    possession_message,
+    sign_entry,
+)
+from e2ecore_protocol.chain.state import genesis_entry
+from e2ecore_protocol.content.conversation import CONVERSATION_EXTENSION
+
+KEY_PACKAGES_WANTED: Final = 50
+"""One-time key packages at the relay after a top-up: how many people can add us while away."""
+LAST_RESORT_RENEWAL_MS: Final = 30 * 24 * 3600 * 1000
+"""A last resort key package is replaced when less than this is left of its lifetime."""
+
+
+class Registration(NamedTuple):
+    """What the relay needs to make our account."""
+
+    entries: tuple[bytes, ...]
+    account_id: bytes
+
+
+def capabilities(state: State) -> Capabilities:
+    """Return what our leaves announce."""
+    return Capabilities(
+        cipher_suites=(state.suite.code,),
+        extensions=(CONVERSATION_EXTENSION, ExtensionType.LAST_RESORT_KEY_PACKAGE),
+    )
+
+
+def prepare(
+    tx: Tx, effects: Effects, state: State, handle: str | None, display_name: str | None, relay: str
+) -> Registration:
+    """Make the keys and the first two entries of our chain, or take those made earlier.
+
+    They are durable before the relay hears of them, so a lost answer costs nothing.
+
+    Raises:
+        AlreadyRegisteredError: There is a registered account.
+    """
+    state.begin(tx)
+    row = account.load(tx)
+    if row is not None and row.state != AccountState.MADE:
+        raise AlreadyRegisteredError
+    if row is None:
+        row = _make(tx, effects, state)
+    account.replace(
+        tx,
+        row._replace(handle=handle or "", display_name=display_name or "", relay=relay),
+    )
+    state.drop()
+    entries = tuple(one.entry for one in chains.entries(tx, row.account_id))
+    return Registration(entries, row.account_id)
+
+
+def _make(tx: Tx, effects: Effects, state: State) -> AccountRow:
+    now_ms = state.clock_ms()
+    identity, device = ED25519.generate(state.rng), ED25519.generate(state.rng)
+    genesis = genesis_entry(identity.public, created_ms=now_ms, sign=identity.sign)
+    account_id = account_id_of(genesis)
+    message = possession_message(account_id, 1, genesis.hash(), device.public)
+    added = sign_entry(
+        account_id,
+        1,
+        genesis.hash(),
+        DeviceAdded(device.public, device.sign(message)),
+        created_ms=now_ms,
+        sign=identity.sign,
+    )
+    row = AccountRow(
+        account_id,
+        device_id_of(device.public),
+        identity.private,
+        device.private,
+        "",
+        "",
+        "",
+        AccountState.MADE,
+        now_ms,
+    )
+    account.create(tx, row)
+    store_chain(tx, effects, state, account_id, (genesis.encode(), added.encode()))
+    return row
+
+
+def registered(tx: Tx, effects: Effects, state: State) -> AccountRow:
+    """The relay has confirmed the account."""
+    del effects
+    state.begin(tx)
+    row = account.load(tx)
+    if row is None:
+        raise AlreadyRegisteredError
+    row = row._replace(state=AccountState.REGISTERED)
+    account.replace(tx, row)
+    return row
+
+
+class Supply(NamedTuple):
+    """Key packages to publish."""
+
+    refs: tuple[bytes, ...]
+    one_time: tuple[bytes, ...]
+    last_resort: bytes | None
+
+
+def make_key_packages(tx: Tx, effects: Effects, state: State, left: int) -> Supply:
+    """Return key packages to publish; private parts are durable before anybody can use them.
+
+    Those that were made and perhaps not published are taken first: publishing is repeated after a
+    lost answer.
+
+    Args:
+        tx: The transaction.
+        effects: Not used.
+        state: The writer's memory.
+        left: One-time key packages that the relay has.
+    """
+    del effects
+    state.begin(tx)
+    now_ms = state.clock_ms()
+    key_packages.remove_expired(tx, now_ms)
+    made = key_packages.in_state(tx, KeyPackageState.MADE)
+    one_time = [row for row in made if not row.last_resort]
+    missing = max(0, KEY_PACKAGES_WANTED - left - len(one_time))
+    fresh = [_bundle(tx, state, last_resort=False) for _ in range(missing)]
+    last = next((row for row in made if row.last_resort), None)
+    if last is None and _needs_last_resort(tx, now_ms):
+        last = _bundle(tx, state, last_resort=True)
+        fresh.append(last)
+    key_packages.add(tx, fresh)
+    rows = [*one_time, *(row for row in fresh if not row.last_resort)]
+    refs = tuple(row.ref for row in (*rows, *((last,) if last else ())))
+    return Supply(
+        refs,
+        tuple(KeyPackageBundle.decode(row.bundle).message for row in rows),
+        KeyPackageBundle.decode(last.bundle).message if last else None,
+    )
+
+
+def published(tx: Tx, effects: Effects, state: State, supply: Supply) -> None:
+    """The relay has them."""
+    del effects
+    state.begin(tx)
+    if supply.last_resort is not None:
+        old = key_packages.in_state(tx, KeyPackageState.PUBLISHED)
+        key_packages.set_state(
+            tx, [row.ref for row in old if row.last_resort], KeyPackageState.REPLACED
+        )
+    key_packages.set_state(tx, supply.refs, KeyPackageState.PUBLISHED)
+
+
+def _needs_last_resort(tx: Tx, now_ms: int) -> bool:
+    known = key_packages.in_state(tx, KeyPackageState.PUBLISHED)
+    return all(row.expires_ms - now_ms < LAST_RESORT_RENEWAL_MS for row in known if row.last_resort)
+
+
+def _bundle(tx: Tx, state: State, *, last_resort: bool) -> KeyPackageRow:
+    own = state.own(tx)
+    bundle = KeyPackageBundle.generate(
+        state.suite,
+        own.signer,
+        own.leaf_identity,
+        now_ms=state.clock_ms(),
+        rng=state.rng,
+        capabilities=capabilities(state),
+        last_resort=last_resort,
+    )
+    lifetime = bundle.key_package.leaf_node.lifetime
+    expires_ms = lifetime.not_after * 1000 if lifetime else 0
+    return KeyPackageRow(
+        bundle.ref, bundle.encode(), int(last_resort), KeyPackageState.MADE, expires_ms
+    )

@@ -1,0 +1,114 @@
+"""What a commit that is in force means for a conversation, whoever made it."""
+
+from e2ecore.engine.errors import ChangeFailedError
+from e2ecore.engine.events import (
+    Event,
+    MemberJoined,
+    MemberLeft,
+    RemovedFromConversation,
+    RoleChanged,
+    TitleChanged,
+)
+from e2ecore.engine.healing import healed_by_itself
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.state import State, group_of
+from e2ecore.engine.values import ConversationState
+from e2ecore.engine.writing import encrypt_again, of_conversation
+from e2ecore.ids import AccountId, GroupId
+from e2ecore.messaging.identity import decode_identity
+from e2ecore.messaging.intents import IntentKind, Wish
+from e2ecore.messaging.roster import Effect, Roster
+from e2ecore.mls.staged import StagedCommit
+from e2ecore.storage import intents, messages, mls_rows, outbox
+from e2ecore.storage.tx import Tx
+
+
+def apply_commit(
+    tx: Tx, effects: Effects, state: State, mirror: Mirror, staged: StagedCommit, effect: Effect
+) -> None:
+    """Merge a commit and do all that follows from it. The caller saves the mirror."""
+    before = mirror.roster()
+    group = group_of(mirror)
+    group.merge(staged, now_ms=state.clock_ms())
+    if staged.self_removed:
+        _drop_group(tx, effects, mirror, effect)
+        return
+    for gone in staged.removed:
+        mirror.unseat(gone.leaf)
+    for new in staged.added:
+        who = decode_identity(new.identity)
+        mirror.place(who.account_id, who.device_id, new.leaf)
+    if effect.info is not None:
+        mirror.info = effect.info
+        mirror.title = effect.info.title
+    mirror.epoch = group.epoch
+    mirror.dirty = True
+    mirror.set_roles()
+    healed_by_itself(effects, mirror)
+    effects.events.extend(changes_between(mirror, before, effect))
+    settle_intents(tx, effects, mirror, effect)
+    encrypt_again(tx, effects, state, mirror)
+
+
+def changes_between(mirror: Mirror, before: Roster, effect: Effect) -> list[Event]:
+    """Return the events that tell how a conversation changed."""
+    uid, by = GroupId(mirror.uid), AccountId(effect.committer)
+    now = mirror.roster()
+    left = {one.account_id for one in effect.left}
+    events: list[Event] = []
+    for account in sorted(now.devices.keys() - before.devices.keys()):
+        events.append(MemberJoined(uid, AccountId(account), by))
+    for account in sorted(before.devices.keys() - now.devices.keys()):
+        who = AccountId(account)
+        events.append(MemberLeft(uid, who, who if account in left else by))
+    if now.info.title != before.info.title:
+        events.append(TitleChanged(uid, now.info.title, by))
+    if now.info.roles != before.info.roles or now.devices.keys() != before.devices.keys():
+        events.extend(
+            RoleChanged(uid, AccountId(account), now.role(account), by)
+            for account in sorted(now.devices.keys() & before.devices.keys())
+            if now.role(account) is not before.role(account)
+        )
+    return events
+
+
+def settle_intents(tx: Tx, effects: Effects, mirror: Mirror, effect: Effect) -> None:
+    """A new epoch has begun: staged commits are void, and some wishes have come true."""
+    added = set(effect.added)
+    for row in intents.of_conversation(tx, mirror.cid):
+        if (row.kind == IntentKind.HEAL and added & set(Wish.decode(row.kind, row.args).devices)) or row.kind == IntentKind.SETTLE:
+            intents.remove(tx, row.iid)
+        elif row.state == intents.IntentState.COMMIT_MADE and row.epoch != mirror.epoch:
+            intents.commit_lost(tx, row.iid, attempts=row.attempts + 1, next_ms=0)
+        effects.intents.add(mirror.cid)
+
+
+def _drop_group(tx: Tx, effects: Effects, mirror: Mirror, effect: Effect) -> None:
+    """We are no member any more: the history stays, the keys go."""
+    forget_group(tx, mirror)
+    own_will = mirror.state == ConversationState.LEFT
+    mirror.state = ConversationState.LEFT if own_will else ConversationState.REMOVED
+    mirror.dirty = True
+    for row in of_conversation(tx, mirror.cid):
+        outbox.remove(tx, (row.oid,))
+        if row.message:
+            messages.mark_failed(tx, row.message)
+    effects.ended.append(mirror.cid)
+    for intent in intents.of_conversation(tx, mirror.cid):
+        intents.remove(tx, intent.iid)
+        done = intent.kind == IntentKind.LEAVE
+        effects.changes.append(
+            (intent.iid, None if done else ChangeFailedError("no longer a member"))
+        )
+    if not own_will:
+        uid, by = GroupId(mirror.uid), AccountId(effect.committer)
+        effects.events.append(RemovedFromConversation(uid, by))
+
+
+def forget_group(tx: Tx, mirror: Mirror) -> None:
+    """Delete a conversation's keys, on disk and in memory."""
+    mls_rows.remove_group(tx, mirror.cid)
+    mirror.group = None
+    mirror.source = None
+    mirror.unseat_all()

@@ -1,0 +1,183 @@
+"""Small tasks that run for the life of the engine, each woken by a signal."""
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from e2ecore.engine.accounts import make_key_packages, published
+from e2ecore.engine.chains import chain_refused, compare_heads, store_chain
+from e2ecore.engine.errors import ChainInvalidError
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.receiving import expire_held, look_again
+from e2ecore.errors import E2EError
+from e2ecore.storage import chains
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.chain.state import AccountState
+from e2ecore_protocol.frames.accounts import Account, ChainHeads, FetchChain, FetchHeads
+from e2ecore_protocol.frames.key_packages import PublishKeyPackages
+from e2ecore_protocol.frames.session import Ok
+from e2ecore_protocol.limits import MAX_CHAIN_ENTRIES, MAX_HEADS_PER_FRAME
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+NOTE_S: Final = 0.02
+"""How long the relay's acceptance waits for another job to be stored with."""
+LOOK_S: Final = 0.5
+"""How often envelopes that are held back are looked at."""
+
+
+async def note_acceptances(core: "Core") -> None:
+    """Store what the relay accepted, when no other job has done so on its way."""
+    state = core.state
+
+    def work(tx: Tx, effects: Effects) -> None:
+        del effects
+        state.begin(tx)
+        state.note_accepted(tx)
+
+    while True:
+        await core.note_signal.wait()
+        await anyio.sleep(NOTE_S)
+        if state.accepted:
+            await core.jobs.submit(work).wait()
+
+
+async def watch_held(core: "Core") -> None:
+    """Give up on envelopes that were held back for too long."""
+    state = core.state
+    while True:
+        await core.holding.wait()
+        await anyio.sleep(LOOK_S)
+        await core.jobs.run(lambda tx, effects: expire_held(tx, effects, state))
+
+
+async def pause_sender(core: "Core") -> None:
+    """Let the sender go on after refusals were seen to."""
+    while True:
+        await core.pause_signal.wait()
+        pauses, core.pauses = core.pauses, []
+        longest = max(pauses, default=0)
+        if longest:
+            await anyio.sleep(longest / 1000)
+            core.sender.restart()
+        core.sender.paused = False
+        core.after_jobs()
+
+
+async def supply_key_packages(core: "Core") -> None:
+    """Publish key packages when few are left at the relay."""
+    state = core.state
+    while True:
+        await core.supply_signal.wait()
+        left = core.key_packages_left
+
+        def make(tx: Tx, effects: Effects, left: int = left) -> "Supply":
+            return make_key_packages(tx, effects, state, left)
+
+        try:
+            link = core.need_link()
+            supply = await core.jobs.run(make)
+            if not supply.refs:
+                continue
+            await link.request(
+                lambda r, s=supply: PublishKeyPackages(r, s.one_time, s.last_resort), Ok
+            )
+            core.key_packages_left = left + len(supply.one_time)
+            await core.jobs.run(lambda tx, effects, s=supply: published(tx, effects, state, s))
+        except E2EError:
+            continue  # the next connection says again how many are left
+
+
+async def fetch_chains(core: "Core") -> None:
+    """Fetch account chains that envelopes held back are waiting for."""
+    state = core.state
+    while True:
+        await core.fetch_signal.wait()
+        if core.link is None:
+            continue
+        due, core.fetch_due = core.fetch_due, set()
+        for account_id in due:
+            try:
+                await fetch_chain(core, account_id)
+            except E2EError:
+                continue
+
+        def work(tx: Tx, effects: Effects, due: set[bytes] = due) -> None:
+            state.fetched |= due
+            look_again(tx, effects, state, list(state.held), due)
+
+        core.jobs.submit(work)
+
+
+async def fetch_chain(core: "Core", account_id: bytes, *, is_contact: bool = False) -> AccountState:
+    """Fetch what the relay has of an account's chain beyond what is known; check and store it.
+
+    Raises:
+        ChainInvalidError: It was not used; the app was told by an event, too.
+        E2EError: The relay did not answer.
+    """
+    state = core.state
+    chain = await core.jobs.run(lambda tx, _: (state.begin(tx), state.chain(tx, account_id))[1])
+    while True:
+        start = 0 if chain is None else chain.head_seq
+        answer = await core.need_link().request(
+            lambda r, start=start: FetchChain(r, account_id, start), Account
+        )
+        chain = await take_chain(core, account_id, answer, is_contact=is_contact)
+        if chain.head_seq >= answer.head_seq or chain.head_seq >= MAX_CHAIN_ENTRIES - 1:
+            return chain
+
+
+async def take_chain(
+    core: "Core", account_id: bytes, answer: Account, *, is_contact: bool
+) -> AccountState:
+    """Check and store one page of a chain.
+
+    Raises:
+        ChainInvalidError: It was not used; the app was told by an event, too.
+    """
+    state = core.state
+
+    def work(tx: Tx, effects: Effects) -> AccountState:
+        if answer.account_id != account_id:
+            raise ChainInvalidError("the chain of another account")
+        return store_chain(
+            tx,
+            effects,
+            state,
+            account_id,
+            answer.entries,
+            handle=answer.handle,
+            is_contact=is_contact,
+        )
+
+    try:
+        return await core.jobs.run(work)
+    except ChainInvalidError as error:
+        effects = Effects()
+        chain_refused(effects, account_id, error)
+        core.emit(*effects.events)
+        raise
+
+
+async def compare_chains(core: "Core") -> None:
+    """After each connection, see whether the chains of the accounts we know have changed."""
+    state = core.state
+    while True:
+        await core.chains_signal.wait()
+        rows = core.database.readers.read(chains.accounts)
+        ids = [row.account_id for row in rows]
+        try:
+            for at in range(0, len(ids), MAX_HEADS_PER_FRAME):
+                some = tuple(ids[at : at + MAX_HEADS_PER_FRAME])
+                heads = await core.need_link().request(
+                    lambda r, some=some: FetchHeads(r, some), ChainHeads
+                )
+                grown = await core.jobs.run(
+                    lambda tx, effects, h=heads: compare_heads(tx, effects, state, h.heads)
+                )
+                for account_id in grown:
+                    await fetch_chain(core, account_id)
+        except E2EError:
+            continue

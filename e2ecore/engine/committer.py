@@ -1,0 +1,182 @@
+"""Carrying out intents: one task per conversation that has any, none otherwise."""
+
+from typing import TYPE_CHECKING
+
+import anyio
+from anyio.abc import TaskGroup
+
+from e2ecore.engine.chores import fetch_chain
+from e2ecore.engine.committing import (
+    NeedKeys,
+    Send,
+    Step,
+    Wait,
+    commit_accepted,
+    commit_refused,
+    keys_refused,
+    next_step,
+)
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.judging import ChainsNeeded
+from e2ecore.engine.signals import Signal
+from e2ecore.errors import E2EError
+from e2ecore.storage.tx import Tx
+from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError
+from e2ecore_protocol.frames.conversations import Commit, Committed
+from e2ecore_protocol.frames.key_packages import ClaimKeyPackages, DeviceKeyPackage, KeyPackages
+from e2ecore_protocol.limits import MAX_CLAIMED_ACCOUNTS
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+
+class Committer:
+    """Looks after the conversations whose intents are due."""
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+        self._workers: dict[int, Signal] = {}
+        self._packages: dict[int, tuple[DeviceKeyPackage, ...]] = {}
+        """Key packages claimed for an intent: used again when its commit lost the race."""
+
+    async def run(self) -> None:
+        """Run for the life of the engine."""
+        core = self._core
+        async with anyio.create_task_group() as tasks:
+            while True:
+                await core.intents_signal.wait()
+                due, core.intents_due = core.intents_due, set()
+                for cid in due:
+                    self._wake(tasks, cid)
+
+    def _wake(self, tasks: TaskGroup, cid: int) -> None:
+        signal = self._workers.get(cid)
+        if signal is None:
+            signal = self._workers[cid] = Signal()
+            tasks.start_soon(self._work, cid, signal)
+        signal.set()
+
+    async def _work(self, cid: int, signal: Signal) -> None:
+        """Carry out what is due in one conversation, until nothing is."""
+        pause: float | None = None
+        while True:
+            if pause is None:
+                await signal.wait()
+            else:
+                await signal.wait_for(pause)
+            if self._core.link is None:
+                pause = None
+                continue  # the next connection wakes us
+            try:
+                pause = await self._step(cid)
+            except ConnectionLostError:
+                pause = None
+            if pause == 0 and not signal.is_raised:
+                del self._workers[cid]
+                return
+
+    async def _step(self, cid: int) -> float | None:
+        """Do one thing. Return for how many seconds there is nothing to do; 0: no more at all."""
+        packages: tuple[DeviceKeyPackage, ...] | None = None
+        while True:
+            step = await self._next(cid, packages)
+            match step:
+                case Wait(ms):
+                    return ms / 1000
+                case NeedKeys(iid, accounts):
+                    packages = await self._claim(iid, accounts)
+                    if packages is None:
+                        return 0.001
+                case Send(iid, frame):
+                    await self._send(iid, frame)
+                    packages = None
+
+    async def _next(self, cid: int, packages: tuple[DeviceKeyPackage, ...] | None) -> Step:
+        core, state = self._core, self._core.state
+
+        def work(tx: Tx, effects: Effects) -> Step:
+            return next_step(tx, effects, state, cid, packages)
+
+        while True:
+            try:
+                return await core.jobs.run(work)
+            except ChainsNeeded as needed:
+                for account_id in needed.accounts:
+                    await self._fetch(account_id)
+
+    async def _fetch(self, account_id: bytes) -> None:
+        core, state = self._core, self._core.state
+        try:
+            await fetch_chain(core, account_id)
+        except ConnectionLostError:
+            raise
+        except E2EError:
+            pass
+        await core.jobs.run(lambda _tx, _effects: state.fetched.add(account_id))
+
+    async def _claim(
+        self, iid: int, accounts: tuple[bytes, ...]
+    ) -> tuple[DeviceKeyPackage, ...] | None:
+        """Get key packages for an intent; None if they could not be had, which is seen to."""
+        core, state = self._core, self._core.state
+        known = self._packages.get(iid, ())
+        missing = [who for who in accounts if who not in {one.account_id for one in known}]
+        try:
+            for at in range(0, len(missing), MAX_CLAIMED_ACCOUNTS):
+                some = tuple(missing[at : at + MAX_CLAIMED_ACCOUNTS])
+                answer = await core.need_link().request(
+                    lambda r, some=some: ClaimKeyPackages(r, some), KeyPackages
+                )
+                known = (*known, *answer.packages)
+        except ConnectionLostError:
+            raise
+        except E2EError as error:
+            problem = error
+            can_retry = isinstance(error, RelayRefusedError) and error.can_retry
+
+            def work(tx: Tx, effects: Effects) -> None:
+                keys_refused(tx, effects, state, iid, problem, can_retry=can_retry)
+
+            await core.jobs.run(work)
+            return None
+        self._packages[iid] = known
+        return known
+
+    async def _send(self, iid: int, frame: Commit) -> None:
+        """Send a stored commit and act on the answer."""
+        core, state = self._core, self._core.state
+        try:
+            await core.need_link().request(
+                lambda r: Commit(
+                    r,
+                    frame.conversation,
+                    frame.envelope_id,
+                    frame.epoch,
+                    frame.payload,
+                    frame.create_kind,
+                    frame.added,
+                    frame.removed,
+                    frame.welcome,
+                ),
+                Committed,
+            )
+        except RelayRefusedError as error:
+            refusal = error
+            epoch = error.data if isinstance(error.data, int) else None
+
+            def refused(tx: Tx, effects: Effects) -> None:
+                commit_refused(
+                    tx,
+                    effects,
+                    state,
+                    iid,
+                    refusal.code.value,
+                    can_retry=refusal.can_retry,
+                    retry_after_ms=refusal.retry_after_ms,
+                    relay_epoch=epoch,
+                )
+
+            await core.jobs.run(refused)
+            return
+        self._packages.pop(iid, None)
+        await core.jobs.run(lambda tx, effects: commit_accepted(tx, effects, state, iid))

@@ -1,0 +1,382 @@
+"""Intents become commits: in the writer's thread.
+
+A commit is made, stored and only then sent; it is merged when the relay has given it its place.
+When another commit was faster it is thrown away, and the wish is planned anew in the next epoch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from e2ecore.engine.applying import apply_commit, forget_group
+from e2ecore.engine.errors import ChangeFailedError, NoKeyPackageError
+from e2ecore.engine.events import ChangeApplied, ConversationReady, IntentFailed
+from e2ecore.engine.healing import ask_for_readd
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.judging import check_leaves, effect_of
+from e2ecore.engine.leaving import propose_leaving
+from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.receiving import look_again
+from e2ecore.engine.state import State, group_of
+from e2ecore.engine.values import ConversationState
+from e2ecore.errors import E2EError, PeerError
+from e2ecore.ids import GroupId
+from e2ecore.messaging.identity import LeafIdentity, decode_identity, encode_identity
+from e2ecore.messaging.intents import (
+    MAX_ATTEMPTS,
+    MAX_REFUSALS,
+    Fulfilled,
+    Impossible,
+    IntentKind,
+    Plan,
+    Wish,
+    pause_ms,
+    plan,
+)
+from e2ecore.mls.errors import EpochInFutureError
+from e2ecore.mls.extensions import Extension
+from e2ecore.mls.group import PendingCommit
+from e2ecore.mls.key_package import KeyPackage
+from e2ecore.mls.members import Member
+from e2ecore.mls.proposals import Add, GroupContextExtensions, Proposal, Remove
+from e2ecore.storage import intents
+from e2ecore.storage.intents import IntentRow, IntentState
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.conversation import CONVERSATION_EXTENSION, ConversationInfo
+from e2ecore_protocol.content.readd import ReaddReason
+from e2ecore_protocol.frames.conversations import Commit, DeviceAddress
+from e2ecore_protocol.frames.delivery import make_envelope_id
+from e2ecore_protocol.frames.key_packages import DeviceKeyPackage
+
+CATCH_UP_MS: Final = 5_000
+"""How long to wait for the commit that was faster than ours before asking to be added again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can be done for this conversation before this many milliseconds; 0: nothing waits."""
+
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class NeedKeys:
+    """Key packages of these accounts are needed for an intent."""
+
+    iid: int
+    accounts: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """A stored commit that the relay has to answer."""
+
+    iid: int
+    frame: Commit
+
+
+Step = Wait | NeedKeys | Send
+
+
+def next_step(
+    tx: Tx,
+    effects: Effects,
+    state: State,
+    cid: int,
+    packages: Sequence[DeviceKeyPackage] | None = None,
+) -> Step:
+    """Find what to do next for one conversation, and prepare it.
+
+    Args:
+        tx: The transaction.
+        effects: Where to report.
+        state: The writer's memory.
+        cid: The conversation.
+        packages: What an earlier ``NeedKeys`` brought.
+    """
+    state.begin(tx)
+    state.note_accepted(tx)
+    mirror = state.mirror(tx, cid)
+    now_ms = state.clock_ms()
+    soonest = 0
+    for row in intents.of_conversation(tx, cid):
+        if row.next_ms > now_ms:
+            soonest = min(soonest or row.next_ms, row.next_ms)
+            continue
+        step = _step_for(tx, effects, state, mirror, row, packages)
+        if step is not None:
+            mirror.save(tx)
+            return step
+    mirror.save(tx)
+    return Wait(max(1, soonest - now_ms) if soonest else 0)
+
+
+def _step_for(
+    tx: Tx,
+    effects: Effects,
+    state: State,
+    mirror: Mirror,
+    row: IntentRow,
+    packages: Sequence[DeviceKeyPackage] | None,
+) -> Step | None:
+    wish = Wish.decode(row.kind, row.args)
+    if mirror.group is None or mirror.state == ConversationState.HEALING:
+        return _without_group(tx, effects, mirror, row)
+    if row.state == IntentState.COMMIT_MADE:
+        return None if wish.kind is IntentKind.LEAVE else Send(row.iid, _frame(mirror, row, wish))
+    behind = state.relay_epochs.get(mirror.cid, 0)
+    if behind > mirror.epoch:
+        return _catch_up(tx, effects, state, mirror)
+    if wish.kind is IntentKind.LEAVE:
+        return _leave(tx, effects, state, mirror, row)
+    try:
+        found = plan(wish, mirror.roster(), state.own(tx).account_id)
+        if isinstance(found, Fulfilled):
+            finish(tx, effects, mirror, row.iid)
+            return None
+        needed = _accounts_needed(wish, found)
+        if needed and packages is None:
+            return NeedKeys(row.iid, needed)
+        return _stage(tx, effects, state, mirror, row, wish, found, packages or ())
+    except Impossible as error:
+        fail(tx, effects, mirror, row, ChangeFailedError(str(error)))
+    except E2EError as error:
+        fail(tx, effects, mirror, row, error)
+    return None
+
+
+def _without_group(tx: Tx, effects: Effects, mirror: Mirror, row: IntentRow) -> None:
+    """There are no keys now: a Welcome is awaited, for long enough or too long."""
+    if mirror.state == ConversationState.CREATING and row.attempts:
+        fail(tx, effects, mirror, row, ChangeFailedError("the other side did not invite us"))
+
+
+def _leave(tx: Tx, effects: Effects, state: State, mirror: Mirror, row: IntentRow) -> Step | None:
+    if len(mirror.by_leaf) > 1:
+        propose_leaving(tx, effects, state, mirror, row.iid)
+        return None
+    forget_group(tx, mirror)
+    mirror.dirty = True
+    finish(tx, effects, mirror, row.iid)
+    return None
+
+
+def _catch_up(tx: Tx, effects: Effects, state: State, mirror: Mirror) -> Step:
+    """Somebody was faster, and that commit has not come yet."""
+    since = state.behind_since.setdefault(mirror.cid, state.clock_ms())
+    left = CATCH_UP_MS - (state.clock_ms() - since)
+    if left > 0:
+        return Wait(left)
+    state.relay_epochs.pop(mirror.cid, None)
+    state.behind_since.pop(mirror.cid, None)
+    error = EpochInFutureError()
+    ask_for_readd(tx, effects, state, mirror, ReaddReason.COMMIT_MISSED, error)
+    return Wait(0)
+
+
+def _accounts_needed(wish: Wish, found: Plan) -> tuple[bytes, ...]:
+    accounts = {*found.add, *(one.account_id for one in found.heal)}
+    if wish.kind is IntentKind.CREATE:
+        accounts.update(wish.accounts)
+    return tuple(sorted(accounts))
+
+
+def _stage(
+    tx: Tx,
+    effects: Effects,
+    state: State,
+    mirror: Mirror,
+    row: IntentRow,
+    wish: Wish,
+    found: Plan,
+    packages: Sequence[DeviceKeyPackage],
+) -> Step:
+    del effects
+    group, own = group_of(mirror), state.own(tx)
+    wanted = _accounts_needed(wish, found)
+    checked = _check_packages(tx, state, packages, wanted)
+    heal = set(found.heal)
+    proposals: list[Proposal] = []
+    if found.info is not None:
+        proposals.append(GroupContextExtensions(_extensions(group.extensions, found.info)))
+    for one in (*found.remove, *found.heal):
+        device = mirror.devices.get(one.device_id)
+        if device is not None and device.leaf >= 0:
+            proposals.append(Remove(device.leaf))
+    for who, package in checked:
+        if who.account_id in found.add or who in heal or wish.kind is IntentKind.CREATE:
+            proposals.append(Add(package))
+    missing = heal - {who for who, _ in checked}
+    if missing:
+        raise NoKeyPackageError
+    pending = group.create_commit(
+        proposals, signer=own.signer, now_ms=state.clock_ms(), rng=state.rng
+    )
+    envelope_id = make_envelope_id(state.clock_ms(), state.rng(10))
+    intents.commit_made(
+        tx, row.iid, epoch=mirror.epoch, envelope_id=envelope_id, pending=pending.encode()
+    )
+    return Send(row.iid, _make_frame(mirror, wish, envelope_id, pending))
+
+
+def _check_packages(
+    tx: Tx, state: State, packages: Sequence[DeviceKeyPackage], wanted: Sequence[bytes]
+) -> list[tuple[LeafIdentity, KeyPackage]]:
+    """Check that key packages are whose they are said to be, and that none is missing.
+
+    Raises:
+        NoKeyPackageError: An account has none.
+        PeerError: One is forged.
+        ChainsNeeded: An account's chain must be fetched first.
+    """
+    checked: list[tuple[LeafIdentity, KeyPackage]] = []
+    for item in packages:
+        if item.account_id not in wanted:
+            continue
+        package = KeyPackage.decode(item.key_package)
+        leaf = package.leaf_node
+        identity = encode_identity(item.account_id, item.device_id)
+        who = decode_identity(identity)
+        check_leaves(tx, state, (Member(0, identity, leaf.signature_key),))
+        if Member.of(0, leaf).identity != identity:
+            raise ForeignKeyPackageError
+        checked.append((who, package))
+    if set(wanted) - {who.account_id for who, _ in checked}:
+        raise NoKeyPackageError
+    return checked
+
+
+class ForeignKeyPackageError(PeerError):
+    """The relay handed out somebody else's key package. It was not used."""
+
+
+def _extensions(old: Sequence[Extension], info: ConversationInfo) -> tuple[Extension, ...]:
+    data = info.encode()
+    return tuple(
+        Extension(one.type, data if one.type == CONVERSATION_EXTENSION else one.data) for one in old
+    )
+
+
+def _frame(mirror: Mirror, row: IntentRow, wish: Wish) -> Commit:
+    pending = PendingCommit.decode(row.pending, group_of(mirror))
+    return _make_frame(mirror, wish, row.envelope_id, pending)
+
+
+def _make_frame(mirror: Mirror, wish: Wish, envelope_id: bytes, pending: PendingCommit) -> Commit:
+    """Return the frame for a commit; its request number is filled in when it is sent."""
+    staged = pending.staged
+    return Commit(
+        0,
+        mirror.uid,
+        envelope_id,
+        mirror.epoch,
+        pending.commit,
+        int(mirror.kind) if wish.kind is IntentKind.CREATE else None,
+        tuple(DeviceAddress(*decode_identity(one.identity)) for one in staged.added),
+        tuple(DeviceAddress(*decode_identity(one.identity)) for one in staged.removed),
+        pending.welcome,
+    )
+
+
+def commit_accepted(tx: Tx, effects: Effects, state: State, iid: int) -> None:
+    """The relay has given our commit its place: merge it, and take what waited for it."""
+    state.begin(tx)
+    row = intents.get(tx, iid)
+    if row is None or row.state != IntentState.COMMIT_MADE:
+        return
+    mirror = state.mirror(tx, row.cid)
+    if mirror.group is None or mirror.epoch != row.epoch:
+        return
+    pending = PendingCommit.decode(row.pending, mirror.group)
+    effect = effect_of(mirror.group, pending.staged)
+    finish(tx, effects, mirror, iid)
+    if mirror.state == ConversationState.CREATING:
+        mirror.state = ConversationState.ACTIVE
+        effects.events.append(ConversationReady(GroupId(mirror.uid)))
+    apply_commit(tx, effects, state, mirror, pending.staged, effect)
+    effects.intents.add(mirror.cid)
+    mirror.save(tx)
+    look_again(tx, effects, state, (mirror.uid,))
+
+
+def commit_refused(
+    tx: Tx,
+    effects: Effects,
+    state: State,
+    iid: int,
+    code: str,
+    *,
+    can_retry: bool,
+    retry_after_ms: int,
+    relay_epoch: int | None,
+) -> None:
+    """The relay did not take our commit."""
+    state.begin(tx)
+    row = intents.get(tx, iid)
+    if row is None:
+        return
+    mirror = state.mirror(tx, row.cid)
+    effects.intents.add(row.cid)
+    attempts = row.attempts + 1
+    now_ms = state.clock_ms()
+    if code == "stale_epoch":
+        if relay_epoch is not None and relay_epoch > mirror.epoch:
+            state.relay_epochs[mirror.cid] = relay_epoch
+        if row.state != IntentState.COMMIT_MADE:
+            return  # the commit that was faster has come already
+        if attempts > MAX_ATTEMPTS:
+            fail(tx, effects, mirror, row, ChangeFailedError("others were always faster"))
+            return
+        pause = pause_ms(attempts, state.rng)
+        intents.commit_lost(tx, iid, attempts=attempts, next_ms=now_ms + pause)
+        look_again(tx, effects, state, (mirror.uid,))
+    elif code == "conversation_exists" and mirror.state == ConversationState.CREATING:
+        forget_group(tx, mirror)
+        mirror.save(tx)
+        intents.commit_lost(tx, iid, attempts=attempts, next_ms=now_ms + 3 * CATCH_UP_MS)
+    elif can_retry and attempts <= MAX_REFUSALS:
+        wait = max(retry_after_ms, pause_ms(attempts + 4, state.rng))
+        intents.commit_lost(tx, iid, attempts=attempts, next_ms=now_ms + wait)
+    else:
+        fail(tx, effects, mirror, row, ChangeFailedError(code))
+
+
+def keys_refused(
+    tx: Tx, effects: Effects, state: State, iid: int, error: E2EError, *, can_retry: bool
+) -> None:
+    """The key packages for an intent could not be had."""
+    state.begin(tx)
+    row = intents.get(tx, iid)
+    if row is None:
+        return
+    effects.intents.add(row.cid)
+    attempts = row.attempts + 1
+    if can_retry and attempts <= MAX_REFUSALS:
+        next_ms = state.clock_ms() + pause_ms(attempts + 4, state.rng)
+        intents.commit_lost(tx, iid, attempts=attempts, next_ms=next_ms)
+        return
+    mirror = state.mirror(tx, row.cid)
+    fail(tx, effects, mirror, row, error)
+    mirror.save(tx)
+
+
+def finish(tx: Tx, effects: Effects, mirror: Mirror, iid: int) -> None:
+    """The wish has come true."""
+    intents.remove(tx, iid)
+    effects.changes.append((iid, None))
+    effects.events.append(ChangeApplied(GroupId(mirror.uid), iid))
+
+
+def fail(tx: Tx, effects: Effects, mirror: Mirror, row: IntentRow, error: E2EError) -> None:
+    """The wish is given up, and the app told."""
+    intents.remove(tx, row.iid)
+    quiet = row.kind in {IntentKind.SETTLE, IntentKind.HEAL}
+    if row.kind == IntentKind.CREATE:
+        forget_group(tx, mirror)
+        mirror.state = ConversationState.FAILED
+        mirror.dirty = True
+        mirror.save(tx)
+        effects.ended.append(mirror.cid)
+    effects.changes.append((row.iid, error))
+    if not quiet:
+        effects.events.append(IntentFailed(GroupId(mirror.uid), row.iid, error))

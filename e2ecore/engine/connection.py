@@ -1,0 +1,91 @@
+"""The connection, kept: connect, authenticate, work, and try again with a growing, jittered pause."""
+
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from e2ecore.engine.errors import DeviceRevokedError
+from e2ecore.engine.jobs import Effects, Outgoing
+from e2ecore.engine.state import Own
+from e2ecore.engine.values import ConnectionState
+from e2ecore.errors import E2EError
+from e2ecore.storage.tx import Tx
+from e2ecore.transport.backoff import pause_ms
+from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError, RelayUnreachableError
+from e2ecore.transport.link import Link
+from e2ecore.transport.login import Credentials, Dial, FrameChannel, Frames, authenticate, greet
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.limits import AUTHENTICATION_TIMEOUT_S, KEY_PACKAGES_LOW
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+_REVOKED: Final = frozenset(
+    {ErrorCode.DEVICE_REVOKED, ErrorCode.ACCOUNT_CLOSED, ErrorCode.UNKNOWN_DEVICE}
+)
+_STABLE_MS: Final = 5_000
+"""A connection that lasted this long starts the pauses from the beginning."""
+
+
+async def keep_connected(core: "Core") -> None:
+    """Run for the life of the engine, from the moment there is an account."""
+    await core.registered.wait()
+    if core.dial is None:
+        return
+    failures = 0
+    while True:
+        began_ms = core.clock_ms()
+        error = await _connect_once(core, core.dial)
+        if core.clock_ms() - began_ms > _STABLE_MS:
+            failures = 0
+        failures += 1
+        asked_ms = error.retry_after_ms if isinstance(error, RelayRefusedError) else 0
+        core.set_connection(ConnectionState.WAITING, error)
+        await core.reconnect_signal.wait_for(pause_ms(failures, asked_ms, core.rng) / 1000)
+
+
+async def _connect_once(core: "Core", dial: Dial) -> E2EError:
+    """Connect and work until it breaks; return why."""
+    core.set_connection(ConnectionState.CONNECTING)
+    try:
+        link = await _log_in(core, dial)
+        core.link = link
+        core.set_connection(ConnectionState.CATCHING_UP)
+        core.connected()
+        await link.run()
+    except RelayRefusedError as error:
+        return DeviceRevokedError(str(error)) if error.code in _REVOKED else error
+    except E2EError as error:
+        return error
+    finally:
+        core.forget_connection()
+    return ConnectionLostError()
+
+
+async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
+    own = await core.jobs.run(lambda tx, effects: _own(core, tx, effects))
+    channel: FrameChannel | None = None
+    try:
+        with anyio.fail_after(AUTHENTICATION_TIMEOUT_S):
+            channel = await dial()
+            frames = Frames(channel)
+            challenge = await greet(frames, core.clock_ms())
+            who = Credentials(own.account_id, own.device_id, own.signer.sign)
+            ready = await authenticate(frames, challenge, who)
+    except BaseException as error:
+        if channel is not None:
+            with anyio.CancelScope(shield=True):
+                await channel.aclose()
+        if isinstance(error, TimeoutError):
+            raise RelayUnreachableError("no answer in time") from error
+        raise
+    if ready.key_packages_left <= KEY_PACKAGES_LOW:
+        core.key_packages_left = ready.key_packages_left
+        core.supply_signal.set()
+    return Link(channel, core, frames.rest())
+
+
+def _own(core: "Core", tx: Tx, effects: Effects) -> Own:
+    del effects
+    core.state.begin(tx)
+    return core.state.own(tx)

@@ -1,0 +1,187 @@
+"""People: found by handle, checked by their account chains, verified by safety number."""
+
+from typing import TYPE_CHECKING
+
+from e2ecore.engine.chains import party_of, set_verification
+from e2ecore.engine.chores import fetch_chain, take_chain
+from e2ecore.engine.errors import BadHandleError, UnknownAccountError, UnknownHandleError
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.names import check_handle
+from e2ecore.engine.state import read_chain
+from e2ecore.engine.values import Verification
+from e2ecore.ids import AccountId, DeviceId
+from e2ecore.messaging.safety_number import SafetyNumber
+from e2ecore.storage import chains
+from e2ecore.storage.chains import ChainAccountRow
+from e2ecore.storage.chains import Verification as StoredVerification
+from e2ecore.storage.tx import Tx
+from e2ecore.transport.errors import RelayRefusedError
+from e2ecore_protocol.chain.state import AccountState
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames.accounts import Account, LookupHandle
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+VERIFICATIONS = {
+    StoredVerification.UNVERIFIED: Verification.UNVERIFIED,
+    StoredVerification.VERIFIED: Verification.VERIFIED,
+    StoredVerification.CHANGED: Verification.CHANGED,
+}
+
+
+class Contact:
+    """Another account, as known when this was made. ``refresh`` asks again."""
+
+    def __init__(
+        self, core: "Core", row: ChainAccountRow, chain: AccountState, own: AccountState
+    ) -> None:
+        self._core = core
+        self._row = row
+        self._chain = chain
+        self._own = own
+
+    @property
+    def account_id(self) -> AccountId:
+        """20 bytes that name the account for good."""
+        return AccountId(self._row.account_id)
+
+    @property
+    def handle(self) -> str | None:
+        """The directory name, as the relay last said; None if the account has none."""
+        return self._row.handle or None
+
+    @property
+    def display_name(self) -> str | None:
+        """What the person wants to be called; None if they never said."""
+        return self._row.display_name or None
+
+    @property
+    def verification(self) -> Verification:
+        """What is known about the keys."""
+        return VERIFICATIONS[StoredVerification(self._row.verification)]
+
+    @property
+    def device_ids(self) -> tuple[DeviceId, ...]:
+        """The devices that the account's chain names."""
+        return tuple(DeviceId(one.device_id) for one in self._chain.live_devices())
+
+    def safety_number(self) -> SafetyNumber:
+        """Return what two people compare, in person, to know that nobody stands between them.
+
+        Takes about 10 ms.
+        """
+        return SafetyNumber.between(party_of(self._own), party_of(self._chain))
+
+    async def mark_verified(self) -> None:
+        """Note that the safety numbers were compared and are equal."""
+        await self._set(StoredVerification.VERIFIED)
+
+    async def mark_unverified(self) -> None:
+        """Take the verification back; also: accept a change of keys without comparing again."""
+        await self._set(StoredVerification.UNVERIFIED)
+
+    async def refresh(self) -> None:
+        """Fetch what the account's chain has gained, and reload everything.
+
+        Raises:
+            ChainInvalidError: The relay served a bad chain; nothing changed.
+            TransientError: The relay was not reached.
+        """
+        await fetch_chain(self._core, self._row.account_id)
+        self._reload()
+
+    async def _set(self, verification: StoredVerification) -> None:
+        core, account_id = self._core, self._row.account_id
+
+        def work(tx: Tx, effects: Effects) -> None:
+            set_verification(tx, effects, core.state, account_id, verification)
+
+        await core.jobs.run(work)
+        self._reload()
+
+    def _reload(self) -> None:
+        fresh = load_contact(self._core, self._row.account_id)
+        self._row, self._chain = fresh._row, fresh._chain  # noqa: SLF001 - of the same class
+
+
+class Contacts:
+    """The people this account knows."""
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+
+    async def find(self, handle: str) -> Contact:
+        """Return the account with this handle, asking the relay, and checking its chain.
+
+        Offline, an account that was found before is found again.
+
+        Raises:
+            BadHandleError: No handle looks like that.
+            UnknownHandleError: Nobody has it.
+            ChainInvalidError: The relay served a bad chain. It was not used.
+            TransientError: The relay was not reached, and the handle is not known here.
+        """
+        core = self._core
+        check_handle(handle)
+        known = self._known(handle)
+        if core.link is None and known is not None:
+            return known
+        try:
+            answer = await core.need_link().request(lambda r: LookupHandle(r, handle), Account)
+        except RelayRefusedError as error:
+            if error.code is ErrorCode.UNKNOWN_HANDLE:
+                raise UnknownHandleError(handle) from error
+            if error.code is ErrorCode.BAD_HANDLE:
+                raise BadHandleError(handle) from error
+            raise
+        chain = await take_chain(core, answer.account_id, answer, is_contact=True)
+        if chain.head_seq < answer.head_seq:
+            await fetch_chain(core, answer.account_id, is_contact=True)
+        return load_contact(core, answer.account_id)
+
+    def _known(self, handle: str) -> Contact | None:
+        rows = self._core.database.readers.read(chains.contacts)
+        for row in rows:
+            if row.handle == handle:
+                return load_contact(self._core, row.account_id)
+        return None
+
+    async def get(self, account_id: AccountId) -> Contact:
+        """Return an account by its id.
+
+        Raises:
+            UnknownAccountError: Neither this device nor the relay knows it.
+        """
+        row = self._core.database.readers.read(lambda tx: chains.account(tx, account_id))
+        if row is None:
+            try:
+                await fetch_chain(self._core, account_id, is_contact=True)
+            except RelayRefusedError as error:
+                raise UnknownAccountError from error
+        return load_contact(self._core, account_id)
+
+    async def list(self) -> list[Contact]:
+        """Return everybody who was looked up or talked to, by handle."""
+        rows = self._core.database.readers.read(chains.contacts)
+        own = self._core.account_id
+        return [load_contact(self._core, row.account_id) for row in rows if row.account_id != own]
+
+
+def load_contact(core: "Core", account_id: bytes) -> Contact:
+    """Return what is stored of an account.
+
+    Raises:
+        UnknownAccountError: Nothing is.
+    """
+    own_id = core.account_id
+
+    def work(tx: Tx) -> Contact:
+        row = chains.account(tx, account_id)
+        chain = read_chain(tx, account_id)
+        own = read_chain(tx, own_id)
+        if row is None or chain is None or own is None:
+            raise UnknownAccountError
+        return Contact(core, row, chain, own)
+
+    return core.database.readers.read(work)

@@ -1,0 +1,230 @@
+"""One conversation: read it, write to it, change who is in it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from e2ecore.engine.beginning import add_wish
+from e2ecore.engine.contacts import Contact
+from e2ecore.engine.errors import ConversationReadOnlyError, NotAllowedError
+from e2ecore.engine.handles import Change, SentMessage
+from e2ecore.engine.history import list_members, mark_read, page
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.names import check_text, check_title
+from e2ecore.engine.values import (
+    ConversationKind,
+    ConversationState,
+    Member,
+    Message,
+)
+from e2ecore.engine.writing import write_texts
+from e2ecore.ids import AccountId, GroupId
+from e2ecore.messaging.intents import Impossible, IntentKind, Wish, plan
+from e2ecore.storage import conversations, intents
+from e2ecore.storage.conversations import ConversationRow
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.conversation import Role
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+_OVER = frozenset({ConversationState.LEFT, ConversationState.REMOVED, ConversationState.FAILED})
+
+
+class Conversation:
+    """A conversation. Its properties are as of the last ``refresh``, or as when it was got."""
+
+    def __init__(self, core: "Core", row: ConversationRow) -> None:
+        self._core = core
+        self._row = row
+
+    @property
+    def conversation_id(self) -> GroupId:
+        """16 bytes, the same for all members and at the relay."""
+        return GroupId(self._row.uid)
+
+    @property
+    def kind(self) -> ConversationKind:
+        """Direct or group."""
+        return ConversationKind(self._row.kind)
+
+    @property
+    def title(self) -> str:
+        """The title of a group; empty for direct conversations."""
+        return self._row.title
+
+    @property
+    def state(self) -> ConversationState:
+        """Whether it can be written to."""
+        return ConversationState(self._row.state)
+
+    @property
+    def unread(self) -> int:
+        """Messages of others behind the read mark."""
+        return self._row.unread
+
+    @property
+    def peer(self) -> AccountId | None:
+        """The other account of a direct conversation; None for groups."""
+        return AccountId(self._row.peer) if self._row.peer else None
+
+    @property
+    def epoch(self) -> int:
+        """How often the members' keys were renewed. For diagnosis."""
+        return self._row.epoch
+
+    async def refresh(self) -> None:
+        """Reload the properties from the database."""
+        cid = self._row.cid
+        fresh = self._core.database.readers.read(lambda tx: conversations.get(tx, cid))
+        if fresh is not None:
+            self._row = fresh
+
+    async def send(self, text: str) -> SentMessage:
+        """Send a text. Returns when it survives a crash; it goes out by itself, also later.
+
+        Cancelling the call does not take the message back once it is being stored.
+
+        Raises:
+            TextTooLongError: More than 1 MiB.
+            BadTextError: Not Unicode.
+            EmptyTextError: Nothing to send.
+            ConversationReadOnlyError: This account is no longer in the conversation.
+            ContactChangedError: A verified member's devices have changed.
+            TransientError: The disk said no; nothing was stored.
+        """
+        return (await self.send_many((text,)))[0]
+
+    async def send_many(self, texts: Sequence[str]) -> list[SentMessage]:
+        """Send texts in this order, all of them or none stored. As ``send``, and cheaper."""
+        core, cid = self._core, self._row.cid
+        core.check_open()
+        for text in texts:
+            check_text(text)
+        state, sent = core.state, list[SentMessage]()
+
+        def work(tx: Tx, effects: Effects) -> None:
+            for one in write_texts(tx, effects, state, cid, texts):
+                message = SentMessage(one.message_id, one.counter, one.order)
+                sent.append(message)
+                effects.sent.append((one.oid, message))
+
+        await core.jobs.run(work)
+        return sent
+
+    async def messages(self, before: int | None = None, limit: int = 50) -> list[Message]:
+        """Return a page of the history, the oldest message of the page first.
+
+        Args:
+            before: ``Message.order`` of the oldest message already shown; None for the newest page.
+            limit: At most so many messages, up to 1,000.
+        """
+        return page(self._core, self._row, before, limit)
+
+    async def members(self) -> list[Member]:
+        """Return who is in it now, by account id."""
+        return list_members(self._core, self._row)
+
+    async def mark_read(self) -> None:
+        """Everything that is stored now has been read by the user."""
+        core, cid = self._core, self._row.cid
+        await core.jobs.run(lambda tx, _: mark_read(tx, core.state, cid))
+        await self.refresh()
+
+    async def ready(self) -> None:
+        """Wait until the relay knows the conversation. Returns at once if it does.
+
+        Raises:
+            ChangeFailedError: It could not be made.
+        """
+        cid = self._row.cid
+        rows = self._core.database.readers.read(lambda tx: intents.of_conversation(tx, cid))
+        for row in rows:
+            if row.kind == IntentKind.CREATE:
+                await self._core.change(row.iid).applied()
+        await self.refresh()
+
+    async def add(self, contact: Contact) -> Change:
+        """Add somebody to a group, as a member.
+
+        Raises:
+            NotAllowedError: This account is neither owner nor admin, or it is no group.
+            ConversationReadOnlyError: This account is no longer in the conversation.
+        """
+        return await self._wish(Wish(IntentKind.ADD, (contact.account_id,)))
+
+    async def remove(self, contact: Contact | Member) -> Change:
+        """Remove somebody from a group. They read nothing that is sent afterwards.
+
+        Raises:
+            NotAllowedError: This account has not the right.
+            ConversationReadOnlyError: This account is no longer in the conversation.
+        """
+        return await self._wish(Wish(IntentKind.REMOVE, (contact.account_id,)))
+
+    async def leave(self) -> Change:
+        """Leave. Nothing more is shown from now on; another member's device completes it.
+
+        Raises:
+            ConversationReadOnlyError: This account is not in it any more.
+        """
+        core, cid = self._core, self._row.cid
+
+        def work(tx: Tx, effects: Effects) -> int:
+            core.state.begin(tx)
+            mirror = core.state.mirror(tx, cid)
+            if mirror.state in _OVER:
+                raise ConversationReadOnlyError
+            mirror.state = ConversationState.LEFT
+            mirror.dirty = True
+            mirror.save(tx)
+            return add_wish(tx, effects, core.state, cid, Wish(IntentKind.LEAVE))
+
+        change = core.change(await core.jobs.run(work))
+        await self.refresh()
+        return change
+
+    async def rename(self, title: str) -> Change:
+        """Give a group another title.
+
+        Raises:
+            TitleTooLongError: More than 128 characters.
+            NotAllowedError: This account is neither owner nor admin, or it is no group.
+            ConversationReadOnlyError: This account is no longer in the conversation.
+        """
+        check_title(title)
+        return await self._wish(Wish(IntentKind.RENAME, title=title))
+
+    async def set_role(self, contact: Contact | Member, role: Role) -> Change:
+        """Give a member another role.
+
+        Raises:
+            NotAllowedError: This account is not the owner, or it is no group.
+            ConversationReadOnlyError: This account is no longer in the conversation.
+        """
+        return await self._wish(Wish(IntentKind.SET_ROLE, (contact.account_id,), role=role))
+
+    async def renew_keys(self) -> Change:
+        """Renew this device's keys: whoever stole them earlier reads nothing from then on.
+
+        Raises:
+            ConversationReadOnlyError: This account is no longer in the conversation.
+        """
+        return await self._wish(Wish(IntentKind.UPDATE))
+
+    async def _wish(self, wish: Wish) -> Change:
+        core, cid = self._core, self._row.cid
+
+        def work(tx: Tx, effects: Effects) -> int:
+            state = core.state
+            state.begin(tx)
+            mirror = state.mirror(tx, cid)
+            if mirror.state in _OVER:
+                raise ConversationReadOnlyError
+            if mirror.state == ConversationState.ACTIVE:
+                try:
+                    plan(wish, mirror.roster(), state.own(tx).account_id)
+                except Impossible as error:
+                    raise NotAllowedError(str(error)) from error
+            return add_wish(tx, effects, state, cid, wish)
+
+        return core.change(await core.jobs.run(work))

@@ -1,0 +1,84 @@
+"""Conversations: the list of them, and how one is begun. What one can do is in ``conversation``."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from e2ecore.engine.beginning import begin_direct, begin_group
+from e2ecore.engine.contacts import Contact
+from e2ecore.engine.conversation import Conversation
+from e2ecore.engine.errors import UnknownConversationError
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.names import check_title
+from e2ecore.ids import GroupId
+from e2ecore.storage import conversations
+from e2ecore.storage.tx import Tx
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+
+class Conversations:
+    """All conversations of this account."""
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+
+    async def direct(self, contact: Contact) -> Conversation:
+        """Return the conversation with one other person; begin it if there is none.
+
+        Returns when it survives a crash. What is sent before the relay knows the conversation
+        waits; ``Conversation.ready`` waits for that.
+
+        Raises:
+            NotRegisteredError: There is no account yet.
+        """
+        core, peer = self._core, contact.account_id
+
+        def work(tx: Tx, effects: Effects) -> tuple[int, int]:
+            return begin_direct(tx, effects, core.state, peer)
+
+        cid, iid = await core.jobs.run(work)
+        return self._begun(cid, iid)
+
+    async def create_group(self, title: str, contacts: Sequence[Contact]) -> Conversation:
+        """Begin a group with these people; this account owns it.
+
+        Returns when it survives a crash; ``Conversation.ready`` waits for the relay.
+
+        Raises:
+            TitleTooLongError: More than 128 characters.
+            NotRegisteredError: There is no account yet.
+        """
+        core = self._core
+        check_title(title)
+        accounts = tuple(sorted({one.account_id for one in contacts} - {core.account_id}))
+
+        def work(tx: Tx, effects: Effects) -> tuple[int, int]:
+            return begin_group(tx, effects, core.state, title, accounts)
+
+        cid, iid = await core.jobs.run(work)
+        return self._begun(cid, iid)
+
+    def _begun(self, cid: int, iid: int) -> Conversation:
+        if iid:
+            self._core.change(iid)
+        row = self._core.database.readers.read(lambda tx: conversations.get(tx, cid))
+        if row is None:
+            raise UnknownConversationError
+        return Conversation(self._core, row)
+
+    async def list(self) -> list[Conversation]:
+        """Return every conversation, the one with the newest message first."""
+        rows = self._core.database.readers.read(conversations.all_rows)
+        return [Conversation(self._core, row) for row in rows]
+
+    async def get(self, conversation_id: GroupId) -> Conversation:
+        """Return one conversation.
+
+        Raises:
+            UnknownConversationError: There is none with this id.
+        """
+        row = self._core.database.readers.read(lambda tx: conversations.by_uid(tx, conversation_id))
+        if row is None:
+            raise UnknownConversationError
+        return Conversation(self._core, row)

@@ -1,0 +1,240 @@
+"""What all parts of an open engine share, in the event loop.
+
+``apply`` is where committed effects become visible: events to the app, envelopes to the sender,
+acknowledgements to the relay, and wake-ups for the tasks that carry out intents and receipts.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from e2ecore.crypto.rng import Rng
+from e2ecore.crypto.suites import CipherSuite
+from e2ecore.engine.errors import EngineClosedError, NoRelayError, NotRegisteredError
+from e2ecore.engine.events import CaughtUp, ConnectionChanged, Event
+from e2ecore.engine.handles import Change, Outcome
+from e2ecore.engine.hub import EventHub
+from e2ecore.engine.intake import Intake
+from e2ecore.engine.jobs import Effects, Jobs, Outgoing
+from e2ecore.engine.resuming import fresh_connection
+from e2ecore.engine.sender import Sender, take_refusals
+from e2ecore.engine.signals import Signal
+from e2ecore.engine.state import State
+from e2ecore.engine.values import Account, ConnectionState
+from e2ecore.errors import E2EError
+from e2ecore.storage.database import Database
+from e2ecore.storage.tx import Tx
+from e2ecore.transport.errors import ConnectionLostError
+from e2ecore.transport.link import Link
+from e2ecore.transport.login import Dial
+from e2ecore_protocol.frames.delivery import Delivery, SubmitResult
+
+_MAX_ENDED: Final = 256
+"""Intents whose end is remembered, for callers that ask late."""
+
+
+class Core:
+    """The engine's parts, and what moves between them."""
+
+    def __init__(
+        self,
+        database: Database,
+        dial: Dial | None,
+        *,
+        suite: CipherSuite,
+        clock_ms: Callable[[], int],
+        rng: Rng,
+    ) -> None:
+        self.database = database
+        self.dial = dial
+        self.clock_ms = clock_ms
+        self.rng = rng
+        self.state = State(suite, clock_ms, rng)
+        self.jobs = Jobs(database, self.apply, self.after_jobs)
+        self.hub = EventHub()
+        self.sender = Sender(self.jobs, self.state)
+        self.link: Link[Outgoing] | None = None
+        self.connection = ConnectionState.OFFLINE
+        self.registered = Signal()
+        """Set once there is an account to connect with."""
+        self.intents_due: set[int] = set()
+        self.intents_signal = Signal()
+        self.receipts_due: dict[int, int] = {}
+        self.receipts_signal = Signal()
+        self.fetch_due: set[bytes] = set()
+        self.fetch_signal = Signal()
+        self.supply_signal = Signal()
+        self.chains_signal = Signal()
+        """The known accounts' chains should be compared with the relay's."""
+        self.key_packages_left = 0
+        """One-time key packages at the relay, as of the last time it said so."""
+        self.holding = Signal()
+        self.note_signal = Signal()
+        self.reconnect_signal = Signal()
+        self.all_here = Outcome()
+        self.changes: dict[int, Change] = {}
+        self.account: Account | None = None
+        self.closed = False
+        self._ended: dict[int, E2EError | None] = {}
+        self.intake = Intake(self)
+        self.pauses: list[int] = []
+        """Milliseconds for which the sender shall pause."""
+        self.pause_signal = Signal()
+
+    def check_open(self) -> None:
+        """Refuse calls after ``close``.
+
+        Raises:
+            EngineClosedError: It was called.
+        """
+        if self.closed:
+            raise EngineClosedError
+
+    @property
+    def account_id(self) -> bytes:
+        """Our account.
+
+        Raises:
+            NotRegisteredError: There is none yet.
+        """
+        if self.account is None:
+            raise NotRegisteredError
+        return self.account.account_id
+
+    def change(self, iid: int) -> Change:
+        """Return what is settled when an intent ends."""
+        known = self.changes.get(iid)
+        if known is None:
+            known = self.changes[iid] = Change(iid)
+            if iid in self._ended:
+                known.settle(self._ended[iid])
+        return known
+
+    def need_link(self) -> Link[Outgoing]:
+        """Return the connection.
+
+        Raises:
+            NoRelayError: There is no relay to connect to.
+            ConnectionLostError: There is no connection now.
+        """
+        self.check_open()
+        if self.dial is None:
+            raise NoRelayError
+        if self.link is None:
+            raise ConnectionLostError
+        return self.link
+
+    def emit(self, *events: Event) -> None:
+        """Hand events to the app."""
+        self.hub.emit(*events)
+
+    def set_connection(self, state: ConnectionState, error: E2EError | None = None) -> None:
+        """Note and announce a new state of the connection."""
+        if state is not self.connection or error is not None:
+            self.connection = state
+            self.emit(ConnectionChanged(state, error))
+
+    def apply(self, effects: Effects) -> None:
+        """Make visible what one committed job did."""
+        if effects.events:
+            self.hub.emit(*effects.events)
+        for oid, sent in effects.sent:
+            self.sender.track(oid, sent)
+        if effects.outgoing:
+            self.sender.add(effects.outgoing)
+        if effects.page is not None:
+            self.sender.loaded(effects.page)
+        if effects.acks and self.link is not None:
+            for log_id, upto in effects.acks.items():
+                self.link.acknowledge(log_id, upto)
+        self._apply_rare(effects)
+
+    def _apply_rare(self, effects: Effects) -> None:
+        for oid, error in effects.failed:
+            self.sender.failed(oid, error)
+        for iid, failure in effects.changes:
+            self._ended[iid] = failure
+            while len(self._ended) > _MAX_ENDED:
+                del self._ended[next(iter(self._ended))]
+            change = self.changes.pop(iid, None)
+            if change is not None:
+                change.settle(failure)
+        for cid, count in effects.receipts.items():
+            self.receipts_due[cid] = self.receipts_due.get(cid, 0) + count
+            self.receipts_signal.set()
+        if effects.intents:
+            self.intents_due |= effects.intents
+            self.intents_signal.set()
+        if effects.fetch:
+            self.fetch_due |= effects.fetch
+            self.fetch_signal.set()
+        if effects.holding:
+            self.holding.set()
+        if effects.batch_taken:
+            self.intake.taken()
+        if effects.pause_ms is not None:
+            self.pauses.append(effects.pause_ms)
+            self.pause_signal.set()
+        if effects.key_packages_low:
+            self.supply_signal.set()
+
+    def after_jobs(self) -> None:
+        """Everything of one wake-up is applied: let the link write it."""
+        if self.link is not None:
+            self.link.poke()
+
+    # What the link reports; see LinkUser.
+
+    def delivered(self, items: Sequence[Delivery], /) -> None:
+        """Have taken what came."""
+        self.intake.add(items)
+
+    def caught_up(self) -> None:
+        """The end of what waited at the relay: it counts when all before it is stored."""
+        self.intake.add_end()
+
+    def all_received(self) -> None:
+        """Everything that waited at the relay is stored."""
+        self.set_connection(ConnectionState.ONLINE)
+        self.emit(CaughtUp())
+        self.all_here.settle()
+
+    def answered(self, batch: Sequence[Outgoing], results: Sequence[SubmitResult], /) -> None:
+        """Settle what the relay accepted; have the rest seen to."""
+        events, refused = self.sender.answered(batch, results)
+        if events:
+            self.hub.emit(*events)
+        if refused:
+            self.sender.paused = True
+            state = self.state
+
+            def work(tx: Tx, effects: Effects) -> None:
+                effects.pause_ms = take_refusals(tx, effects, state, refused)
+
+            self.jobs.submit(work)
+        self.note_signal.set()
+
+    def next_batch(self, max_envelopes: int, max_bytes: int, /) -> list[Outgoing]:
+        """Return what to submit next."""
+        return self.sender.take(max_envelopes, max_bytes)
+
+    def connected(self) -> None:
+        """There is a connection: send what waits, and see to everything that needs the relay."""
+        state = self.state
+        self.jobs.submit(lambda tx, effects: fresh_connection(tx, effects, state))
+        self.sender.connected()
+        self.chains_signal.set()
+        if self.fetch_due:
+            self.fetch_signal.set()
+
+    def break_link(self, error: E2EError) -> None:
+        """End the present connection; another one is made after a pause."""
+        if self.link is not None:
+            self.link.break_off(error)
+
+    def forget_connection(self) -> None:
+        """The connection is gone."""
+        self.link = None
+        self.sender.disconnected()
+        self.intake.forget()
+        if self.all_here.settled:
+            self.all_here = Outcome()

@@ -1,0 +1,217 @@
+"""The engine: one open database, one account, one connection."""
+
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+import anyio.to_thread
+
+from e2ecore.crypto.rng import Rng, system_rng
+from e2ecore.crypto.suites import DEFAULT_SUITE, SUITES, CipherSuite
+from e2ecore.engine import chores
+from e2ecore.engine.committer import Committer
+from e2ecore.engine.connection import keep_connected
+from e2ecore.engine.contacts import Contacts
+from e2ecore.engine.conversations import Conversations
+from e2ecore.engine.core import Core
+from e2ecore.engine.errors import EngineClosedError, NoRelayError
+from e2ecore.engine.hub import EventReader
+from e2ecore.engine.receipts import send_receipts
+from e2ecore.engine.registering import load_account, register
+from e2ecore.engine.values import Account, ConnectionState
+from e2ecore.storage.database import Database, is_present
+from e2ecore.storage.errors import DatabaseMissingError
+from e2ecore.transport.dialing import dial as dial_url
+from e2ecore.transport.login import Dial, FrameChannel
+
+
+def system_clock_ms() -> int:
+    """Return milliseconds since the Unix epoch, by this machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+async def open(  # noqa: A001 - the app writes e2ecore.open
+    path: str | os.PathLike[str],
+    *,
+    passphrase: str,
+    relay: str | Dial | None = None,
+    relay_ca: str | os.PathLike[str] | None = None,
+    create: bool = True,
+    allow_plain_loopback: bool = False,
+    suite: int = DEFAULT_SUITE.code,
+    clock_ms: Callable[[], int] = system_clock_ms,
+    rng: Rng = system_rng,
+) -> "Engine":
+    """Open a database, and make it if there is none. Use the result with ``async with``.
+
+    Args:
+        path: The database file. Beside it lie its key file, its log and its lock.
+        passphrase: What opens it.
+        relay: ``wss://host[:port]``, or what opens a channel (see ``e2ecore.testing``). None: work
+            offline.
+        relay_ca: PEM file with the certificates to trust, for a relay with its own authority.
+        create: Make the database if there is none.
+        allow_plain_loopback: Take ``ws://`` to this machine, for tests.
+        suite: Cipher suite of new conversations; all members must know it.
+        clock_ms: Milliseconds since the Unix epoch.
+        rng: Source of all randomness. Anything but the default is for tests.
+
+    Raises:
+        WrongPassphraseError: Nothing is damaged; ask again.
+        DatabaseMissingError: There is none, and ``create`` is false.
+        DatabaseInUseError: Another process has it open.
+        CorruptStateError: The file is damaged; sub-classes say how.
+        BadRelayAddressError: The relay's address cannot be used.
+    """
+    file = Path(path)
+
+    def unlock() -> Database:
+        if create and not is_present(file):
+            return Database.create(file, passphrase, rng=rng)
+        if not is_present(file):
+            raise DatabaseMissingError
+        return Database.open(file, passphrase)
+
+    dial = _dial(relay, relay_ca, allow_plain_loopback=allow_plain_loopback)
+    with anyio.CancelScope(shield=True):
+        database = await anyio.to_thread.run_sync(unlock)
+    return Engine(database, dial, suite=SUITES[suite], clock_ms=clock_ms, rng=rng)
+
+
+def _dial(
+    relay: str | Dial | None,
+    relay_ca: str | os.PathLike[str] | None,
+    *,
+    allow_plain_loopback: bool,
+) -> Dial | None:
+    if not isinstance(relay, str):
+        return relay
+    url = relay
+
+    async def dial() -> FrameChannel:
+        ca_file = None if relay_ca is None else Path(relay_ca)
+        return await dial_url(url, ca_file=ca_file, allow_plain_loopback=allow_plain_loopback)
+
+    return dial
+
+
+class Engine:
+    """An open database with everything that works on it. Made by ``open``."""
+
+    def __init__(
+        self,
+        database: Database,
+        dial: Dial | None,
+        *,
+        suite: CipherSuite,
+        clock_ms: Callable[[], int],
+        rng: Rng,
+    ) -> None:
+        self._core = Core(database, dial, suite=suite, clock_ms=clock_ms, rng=rng)
+        self._core.account = database.readers.read(load_account)
+        self._stack = AsyncExitStack()
+        self.contacts = Contacts(self._core)
+        """People."""
+        self.conversations = Conversations(self._core)
+        """Conversations."""
+
+    async def __aenter__(self) -> Self:
+        """Start working: connect, send what waits, receive."""
+        core = self._core
+        tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._stack.callback(tasks.cancel_scope.cancel)
+        if core.account is not None:
+            core.registered.set()
+        for chore in (
+            keep_connected,
+            send_receipts,
+            chores.note_acceptances,
+            chores.watch_held,
+            chores.pause_sender,
+            chores.supply_key_packages,
+            chores.fetch_chains,
+            chores.compare_chains,
+        ):
+            tasks.start_soon(chore, core)
+        tasks.start_soon(Committer(core).run)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        """Close: stop the tasks, finish what was accepted, close the files."""
+        core = self._core
+        core.closed = True
+        try:
+            return await self._stack.__aexit__(kind, error, trace)
+        finally:
+            core.set_connection(ConnectionState.OFFLINE)
+            core.hub.close()
+            closed = EngineClosedError()
+            core.sender.fail_waiters(closed)
+            core.all_here.settle(closed)
+            for change in core.changes.values():
+                change.settle(closed)
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(core.database.close)
+
+    @property
+    def account(self) -> Account | None:
+        """This database's account; None before ``register``."""
+        return self._core.account
+
+    @property
+    def connection(self) -> ConnectionState:
+        """Where the connection to the relay is."""
+        return self._core.connection
+
+    def events(self) -> EventReader:
+        """Return an asynchronous iterator over everything that happens from now on.
+
+        The first reader also gets what happened between ``open`` and now. Everything is in the
+        database as well; a reader that is too slow gets an ``EventsDropped`` and reads there.
+        """
+        return self._core.hub.reader()
+
+    async def register(self, handle: str | None = None, display_name: str | None = None) -> Account:
+        """Make an account at the relay.
+
+        May be repeated after a failure, with another handle too: the keys are made once.
+
+        Raises:
+            BadHandleError: No handle looks like that.
+            HandleTakenError: Somebody else has it.
+            AlreadyRegisteredError: This database has an account.
+            ClockSkewError: This machine's clock is wrong.
+            TransientError: The relay was not reached.
+        """
+        core = self._core
+        core.check_open()
+        if core.dial is None:
+            raise NoRelayError
+        return await register(core, core.dial, handle, display_name)
+
+    async def caught_up(self) -> None:
+        """Wait until everything that waited at the relay when we connected is stored here.
+
+        Raises:
+            EngineClosedError: The engine was closed first.
+        """
+        self._core.check_open()
+        await self._core.all_here.wait()
+
+    async def reconnect(self) -> None:
+        """Try to connect now, without waiting for the end of the pause."""
+        self._core.reconnect_signal.set()
+
+    def __aiter__(self) -> AsyncIterator[object]:
+        """Iterate over ``events``."""
+        return self.events()

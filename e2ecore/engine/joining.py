@@ -1,0 +1,140 @@
+"""Joining a conversation by a Welcome: new to us, or ours again after a re-add."""
+
+from typing import Final
+
+from e2ecore.engine.applying import forget_group
+from e2ecore.engine.events import ConversationAdded, ConversationHealed, ConversationReady
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.judging import BadConversationError, judge_group
+from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.state import State
+from e2ecore.engine.values import ConversationState
+from e2ecore.engine.writing import encrypt_again
+from e2ecore.ids import GroupId
+from e2ecore.messaging.identity import decode_identity
+from e2ecore.messaging.intents import IntentKind
+from e2ecore.mls.group import Group
+from e2ecore.mls.group_info import Welcome
+from e2ecore.mls.key_package import KeyPackageBundle
+from e2ecore.mls.message import decode_message
+from e2ecore.storage import conversations, intents, key_packages, mls_rows
+from e2ecore.storage.conversations import ConversationKind
+from e2ecore.storage.key_packages import KeyPackageRow
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.conversation import ConversationInfo, InfoKind
+from e2ecore_protocol.frames.delivery import Delivery
+
+_EXPECTED: Final = frozenset(set(ConversationState) - {ConversationState.ACTIVE})
+"""States in which an invitation to a known conversation makes sense."""
+
+
+class UnknownKeyPackageError(BadConversationError):
+    """An invitation was made with a key package that is used up, expired or not ours."""
+
+
+def take_welcome(tx: Tx, effects: Effects, state: State, item: Delivery) -> Mirror | None:
+    """Join the group that a Welcome leads to.
+
+    Returns:
+        The conversation; None if the Welcome says nothing new.
+
+    Raises:
+        ChainsNeeded: Account chains must be fetched first. Nothing has changed.
+        PeerError: It must not be joined.
+    """
+    uid = item.extra
+    if not isinstance(uid, bytes):
+        raise BadConversationError("an invitation to nothing")
+    mirror = state.find(tx, uid)
+    if mirror is not None and mirror.state not in _EXPECTED:
+        if item.epoch <= mirror.epoch:
+            return None
+        raise BadConversationError("an invitation to a conversation that we are in")
+    row = _key_package(tx, item.payload)
+    bundle = KeyPackageBundle.decode(row.bundle)
+    group = Group.join(item.payload, bundle, now_ms=state.clock_ms())
+    if group.group_id != uid:
+        raise BadConversationError("the invitation is to another conversation")
+    kind = None if mirror is None else mirror.info.kind
+
+    def same_kind(info: ConversationInfo, _accounts: set[bytes]) -> None:
+        if kind is not None and info.kind is not kind:
+            raise BadConversationError("the conversation has changed its kind")
+
+    info = judge_group(tx, state, group, same_kind)
+    if not row.last_resort:
+        key_packages.remove(tx, row.ref)
+    joined = _new_mirror(tx, state, uid, info) if mirror is None else mirror
+    _enter(tx, effects, state, joined, group, info)
+    return joined
+
+
+def _key_package(tx: Tx, payload: bytes) -> KeyPackageRow:
+    welcome = decode_message(payload)
+    if not isinstance(welcome, Welcome):
+        raise BadConversationError("not an invitation")
+    for secret in welcome.secrets:
+        row = key_packages.get(tx, secret.new_member)
+        if row is not None:
+            return row
+    raise UnknownKeyPackageError
+
+
+def _new_mirror(tx: Tx, state: State, uid: bytes, info: ConversationInfo) -> Mirror:
+    row = conversations.create(
+        tx,
+        uid=uid,
+        kind=ConversationKind(info.kind),
+        state=conversations.ConversationState.CREATING,
+        title=info.title,
+        info=info.encode(),
+        created_ms=state.clock_ms(),
+    )
+    mirror = Mirror(row)
+    state.add_mirror(mirror)
+    return mirror
+
+
+def _enter(
+    tx: Tx, effects: Effects, state: State, mirror: Mirror, group: Group, info: ConversationInfo
+) -> None:
+    """Take over a group that was found good."""
+    own = state.own(tx)
+    is_new = not mirror.devices
+    before = ConversationState(mirror.state)
+    forget_group(tx, mirror)
+    seat_everybody(tx, mirror, group)
+    mirror.info = info
+    mirror.title = info.title
+    mirror.state = ConversationState.ACTIVE
+    mirror.healing_ms = 0
+    mirror.dirty = True
+    if info.kind is InfoKind.DIRECT:
+        others = {one.account_id for one in mirror.by_leaf.values()} - {own.account_id}
+        mirror.peer = next(iter(others))
+    uid = GroupId(mirror.uid)
+    for intent in intents.of_conversation(tx, mirror.cid):
+        if intent.kind == IntentKind.CREATE:
+            intents.remove(tx, intent.iid)
+            effects.changes.append((intent.iid, None))
+            effects.events.append(ConversationReady(uid))
+        elif intent.state == intents.IntentState.COMMIT_MADE:
+            intents.commit_lost(tx, intent.iid, attempts=intent.attempts + 1, next_ms=0)
+    if before is ConversationState.HEALING:
+        effects.events.append(ConversationHealed(uid))
+    elif is_new or before is not ConversationState.CREATING:
+        effects.events.append(ConversationAdded(uid, None))
+    effects.intents.add(mirror.cid)
+    encrypt_again(tx, effects, state, mirror)
+
+
+def seat_everybody(tx: Tx, mirror: Mirror, group: Group) -> None:
+    """Make a group that has not been stored yet the group of a conversation."""
+    mirror.group = group
+    mirror.source = mls_rows.MlsRows(tx, mirror.cid)
+    mirror.epoch = group.epoch
+    for member in group.members():
+        who = decode_identity(member.identity)
+        mirror.place(who.account_id, who.device_id, member.leaf)
+    mirror.set_roles()
+    mirror.dirty = True

@@ -1,0 +1,66 @@
+"""Delivery receipts: one for many messages, never one for a receipt."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.state import State
+from e2ecore.engine.writing import write_content
+from e2ecore.storage import outbox
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.messages import Receipt, Stored
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+COALESCE_S: Final = 0.1
+"""How long receipts are gathered: a tenth of a second more on a mark that people look at later."""
+MOST: Final = 256
+"""Messages after which a receipt is sent at once."""
+
+
+def write_receipts(tx: Tx, effects: Effects, state: State, cids: Iterable[int]) -> None:
+    """Tell the members of conversations what is stored here."""
+    state.begin(tx)
+    state.note_accepted(tx)
+    now_ms = state.clock_ms()
+    for cid in cids:
+        mirror = state.mirror(tx, cid)
+        if not mirror.can_send:
+            continue
+        heard = [one for one in mirror.by_leaf.values() if one.heard.upto]
+        stored = tuple(
+            Stored(one.account_id + one.device_id, one.heard.upto, one.heard.missing)
+            for one in heard
+            if one.heard.upto > one.receipted or one.heard.missing
+        )
+        if not stored:
+            continue
+        row = write_content(tx, effects, state, mirror, Receipt(stored).encode(), 0, now_ms)
+        outbox.add(tx, (row,))
+        for one in heard:
+            if one.receipted != one.heard.upto:
+                one.receipted = one.heard.upto
+                one.dirty = True
+        mirror.save(tx)
+
+
+async def send_receipts(core: "Core") -> None:
+    """Gather and send receipts for the life of the engine."""
+    state = core.state
+    while True:
+        await core.receipts_signal.wait()
+        with anyio.move_on_after(COALESCE_S):
+            while max(core.receipts_due.values(), default=0) < MOST:
+                await core.receipts_signal.wait()
+        if core.link is None:
+            continue  # found again in the database after the next connection
+        due, core.receipts_due = core.receipts_due, {}
+        cids = tuple(due)
+
+        def work(tx: Tx, effects: Effects, cids: tuple[int, ...] = cids) -> None:
+            write_receipts(tx, effects, state, cids)
+
+        core.jobs.submit(work)

@@ -1,0 +1,339 @@
+"""Taking what the relay delivers: one batch, one transaction.
+
+Envelopes of a conversation are taken in the order of their numbers. One that cannot be right is set
+aside with its error and the rest goes on. One that cannot be judged yet is held back, with all that
+follow it in its conversation: until an account chain was fetched, until our own commit is answered,
+until the commit that it presupposes comes. Held envelopes are not acknowledged.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from e2ecore.engine.applying import apply_commit
+from e2ecore.engine.content import Inbox
+from e2ecore.engine.events import EnvelopeQuarantined, MessagesExpired
+from e2ecore.engine.healing import ask_for_readd, take_readd_request
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.joining import take_welcome
+from e2ecore.engine.judging import ChainsNeeded, judge_commit
+from e2ecore.engine.leaving import take_proposal
+from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.state import Held, State
+from e2ecore.engine.values import ConversationState
+from e2ecore.errors import PeerError, TransientError
+from e2ecore.ids import GroupId
+from e2ecore.mls.errors import (
+    DuplicateMessageError,
+    EpochInFutureError,
+    EpochTooOldError,
+    OwnMessageError,
+)
+from e2ecore.mls.staged import StagedCommit
+from e2ecore.storage import inbox, intents, quarantine
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.readd import ReaddReason
+from e2ecore_protocol.errors import MalformedError
+from e2ecore_protocol.frames.delivery import INBOX, Delivery, EnvelopeKind, Gap
+from e2ecore_protocol.frames.notices import KeyPackagesLow
+
+MAX_HELD: Final = 256
+"""Envelopes held back per conversation: the relay's window, so a relay that keeps to the rules
+never sends more."""
+HOLD_MS: Final = 3_000
+"""How long to wait for a commit that later envelopes presuppose, before asking to be added again."""
+HOLD_OWN_COMMIT_MS: Final = 60_000
+"""How long to wait for the answer to our own commit."""
+HOLD_STRANGER_MS: Final = 10_000
+"""How long to wait for the Welcome of a conversation whose envelopes are here already."""
+
+_APPLICATION: Final = int(EnvelopeKind.APPLICATION)
+_DEAD: Final = frozenset({ConversationState.REMOVED, ConversationState.FAILED})
+
+
+class IntakeStoppedError(TransientError):
+    """An earlier batch was rolled back: this one has to wait for it."""
+
+
+class Postponed(Exception):  # noqa: N818 - a decision, not an error
+    """This envelope has to wait, and so has everything behind it in its conversation."""
+
+    def __init__(self, accounts: Iterable[bytes] = ()) -> None:
+        super().__init__()
+        self.accounts = frozenset(accounts)
+
+
+def receive(tx: Tx, effects: Effects, state: State, items: Sequence[Delivery]) -> None:
+    """Take a batch of deliveries."""
+    state.begin(tx)
+    if state.intake_broken:
+        raise IntakeStoppedError
+    tx.on_rollback(state.break_intake)
+    state.note_accepted(tx)
+    intake = Batch(tx, effects, state)
+    for item in items:
+        intake.take(item)
+    intake.finish()
+    effects.batch_taken = True
+
+
+def poison(tx: Tx, effects: Effects, state: State, item: Delivery, error: str) -> None:
+    """Set one envelope aside that made the engine itself fail, and go past it."""
+    state.begin(tx)
+    batch = Batch(tx, effects, state)
+    batch.skip(item, error)
+    batch.finish()
+    effects.batch_taken = True
+
+
+def look_again(
+    tx: Tx, effects: Effects, state: State, logs: Iterable[bytes], fetched: Iterable[bytes] = ()
+) -> None:
+    """Take envelopes that were held back, as far as possible now.
+
+    Args:
+        tx: The transaction.
+        effects: Where to report.
+        state: The writer's memory.
+        logs: Log ids to look at.
+        fetched: Accounts whose chains were asked for, with whatever result.
+    """
+    state.begin(tx)
+    state.note_accepted(tx)
+    arrived = set(fetched)
+    intake = Batch(tx, effects, state)
+    for log_id in list(logs):
+        held = state.held.get(log_id)
+        if held is not None:
+            held.accounts -= arrived
+            if not held.accounts:
+                intake.retry(log_id)
+    intake.finish()
+
+
+def expire_held(tx: Tx, effects: Effects, state: State) -> None:
+    """Give up on what was held back for too long: ask to be added again."""
+    state.begin(tx)
+    now_ms = state.clock_ms()
+    intake = Batch(tx, effects, state)
+    for log_id, held in list(state.held.items()):
+        if not held.accounts and now_ms - held.since_ms >= intake.patience_ms(log_id):
+            intake.give_up(log_id)
+    effects.holding = bool(state.held)
+    intake.finish()
+
+
+class Batch:
+    """One batch under way."""
+
+    def __init__(self, tx: Tx, effects: Effects, state: State) -> None:
+        self._tx = tx
+        self._effects = effects
+        self._state = state
+        self._inbox = Inbox(tx, effects, state)
+        self._touched: dict[int, Mirror] = {}
+        self._last: Mirror | None = None
+        self._again: set[bytes] = set()
+
+    def take(self, item: Delivery) -> None:
+        """Take one envelope."""
+        log_id = item.log_id
+        if log_id == INBOX:
+            self._take_inbox(item)
+            return
+        held = self._state.held.get(log_id)
+        if held is not None and (held.accounts or len(held.items) >= MAX_HELD):
+            self._hold(log_id, item)
+            return
+        mirror = self._find(log_id)
+        if mirror is None:
+            self._hold(log_id, item)
+            return
+        try:
+            self._process(mirror, item)
+        except Postponed as wait:
+            self._hold(log_id, item, wait.accounts)
+
+    def _find(self, log_id: bytes) -> Mirror | None:
+        last = self._last
+        if last is not None and last.uid == log_id:
+            return last
+        mirror = self._state.find(self._tx, log_id)
+        if mirror is not None:
+            self._touched[mirror.cid] = mirror
+            self._last = mirror
+        return mirror
+
+    def _process(self, mirror: Mirror, item: Delivery) -> None:
+        if item.seq <= mirror.cursor:
+            self._inbox.take_late(mirror, item)
+            return
+        if mirror.state not in _DEAD:
+            try:
+                self._dispatch(mirror, item)
+            except (DuplicateMessageError, OwnMessageError):
+                pass  # a repeat, or our own echo: nothing new
+            except EpochInFutureError as error:
+                raise Postponed from error
+            except (PeerError, MalformedError) as error:
+                self.set_aside(mirror, item, type(error).__name__)
+        if item.seq > mirror.cursor:
+            mirror.cursor = item.seq
+            mirror.traffic = True
+            self._effects.acks[mirror.uid] = item.seq
+
+    def _dispatch(self, mirror: Mirror, item: Delivery) -> None:
+        if item.kind == _APPLICATION:
+            if mirror.group is None:
+                raise EpochInFutureError
+            self._inbox.take(mirror, item)
+        elif item.kind == EnvelopeKind.COMMIT:
+            self._commit(mirror, item)
+        elif item.kind == EnvelopeKind.PROPOSAL:
+            take_proposal(self._tx, self._effects, self._state, mirror, item)
+        elif item.kind == EnvelopeKind.READD_REQUEST:
+            take_readd_request(self._tx, self._effects, self._state, mirror, item)
+        elif item.kind == EnvelopeKind.GAP and isinstance(item.extra, Gap):
+            self._gap(mirror, item.extra)
+
+    def _commit(self, mirror: Mirror, item: Delivery) -> None:
+        group = mirror.group
+        if group is None:
+            raise EpochInFutureError
+        if item.epoch < mirror.epoch:
+            return  # from before we joined, or a repeat: it is in force already
+        try:
+            staged = group.receive(item.payload, now_ms=item.time_ms)
+            if not isinstance(staged, StagedCommit):
+                raise EpochTooOldError("not a commit")
+            effect = judge_commit(self._tx, self._state, mirror, staged)
+        except ChainsNeeded as needed:
+            raise Postponed(needed.accounts) from needed
+        except (DuplicateMessageError, OwnMessageError, EpochInFutureError, EpochTooOldError):
+            raise
+        except PeerError as error:
+            ask_for_readd(
+                self._tx, self._effects, self._state, mirror, ReaddReason.COMMIT_FAILED, error
+            )
+            raise
+        self._inbox.flush()
+        apply_commit(self._tx, self._effects, self._state, mirror, staged, effect)
+        self._again.add(mirror.uid)
+
+    def _gap(self, mirror: Mirror, gap: Gap) -> None:
+        count = gap.to_seq - max(gap.from_seq, mirror.cursor + 1) + 1
+        self._effects.events.append(MessagesExpired(GroupId(mirror.uid), count))
+
+    def _take_inbox(self, item: Delivery) -> None:
+        tx, state = self._tx, self._state
+        if item.seq <= inbox.cursor(tx):
+            return
+        try:
+            if item.kind == EnvelopeKind.WELCOME:
+                mirror = take_welcome(tx, self._effects, state, item)
+                if mirror is not None:
+                    self._touched[mirror.cid] = mirror
+                    self._last = None
+                    self._again.add(mirror.uid)
+            elif item.kind == EnvelopeKind.NOTICE:
+                KeyPackagesLow.decode(item.payload)
+                self._effects.key_packages_low = True
+        except ChainsNeeded as needed:
+            self._hold(INBOX, item, needed.accounts)
+            return
+        except (PeerError, MalformedError) as error:
+            self.set_aside(None, item, type(error).__name__)
+        if INBOX not in state.held:
+            inbox.advance(tx, item.seq)
+            self._effects.acks[INBOX] = item.seq
+
+    def _hold(self, log_id: bytes, item: Delivery, accounts: Iterable[bytes] = ()) -> None:
+        held = self._state.held.get(log_id)
+        if held is None:
+            held = self._state.held[log_id] = Held(self._state.clock_ms())
+        if all(item.seq != one.seq for one in held.items):
+            held.items.append(item)
+        held.accounts |= set(accounts)
+        self._effects.fetch |= held.accounts
+        self._effects.holding = True
+        if len(held.items) > MAX_HELD and not held.accounts:
+            self.give_up(log_id)
+
+    def retry(self, log_id: bytes) -> None:
+        """Take again what was held back in one log."""
+        held = self._state.held.pop(log_id, None)
+        if held is None:
+            return
+        for item in sorted(held.items, key=lambda one: one.seq):
+            self.take(item)
+        after = self._state.held.get(log_id)
+        if after is not None:
+            after.since_ms = held.since_ms
+
+    def patience_ms(self, log_id: bytes) -> int:
+        """Return how long to wait for what a log is held back for."""
+        mirror = self._find(log_id)
+        if mirror is None:
+            return HOLD_STRANGER_MS
+        for row in intents.of_conversation(self._tx, mirror.cid):
+            if row.state == intents.IntentState.COMMIT_MADE and row.epoch == mirror.epoch:
+                return HOLD_OWN_COMMIT_MS
+        return HOLD_MS
+
+    def give_up(self, log_id: bytes) -> None:
+        """Stop waiting: what was held back can never be read here."""
+        held = self._state.held.pop(log_id, None)
+        if held is None:
+            return
+        mirror = self._find(log_id)
+        for item in sorted(held.items, key=lambda one: one.seq):
+            if mirror is None:
+                self._effects.acks[log_id] = item.seq
+            elif item.seq > mirror.cursor:
+                mirror.cursor = item.seq
+                mirror.traffic = True
+                self._effects.acks[log_id] = item.seq
+        last = held.items[-1]
+        self.set_aside(mirror, last, EpochInFutureError.__name__)
+        ask_for_readd(
+            self._tx,
+            self._effects,
+            self._state,
+            mirror if mirror is not None else log_id,
+            ReaddReason.COMMIT_MISSED if mirror is not None else ReaddReason.STATE_LOST,
+            EpochInFutureError(),
+        )
+
+    def skip(self, item: Delivery, error: str) -> None:
+        """Set an envelope aside and move the cursor past it."""
+        mirror = None if item.log_id == INBOX else self._find(item.log_id)
+        self.set_aside(mirror, item, error)
+        self._effects.acks[item.log_id] = item.seq
+        if item.log_id == INBOX:
+            inbox.advance(self._tx, item.seq)
+        elif mirror is not None and item.seq > mirror.cursor:
+            mirror.cursor = item.seq
+            mirror.traffic = True
+
+    def set_aside(self, mirror: Mirror | None, item: Delivery, error: str) -> None:
+        """Keep an envelope that cannot be processed, with its error, and go on."""
+        quarantine.add(
+            self._tx,
+            cid=0 if mirror is None else mirror.cid,
+            seq=item.seq,
+            kind=item.kind,
+            epoch=item.epoch,
+            envelope_id=item.envelope_id,
+            payload=item.payload,
+            error=error,
+            created_ms=self._state.clock_ms(),
+        )
+        uid = GroupId(item.log_id) if item.log_id != INBOX else None
+        self._effects.events.append(EnvelopeQuarantined(uid, error))
+
+    def finish(self) -> None:
+        """Take what became possible, then store everything."""
+        while self._again:
+            self.retry(self._again.pop())
+        self._inbox.flush()
+        for mirror in self._touched.values():
+            mirror.save(self._tx)

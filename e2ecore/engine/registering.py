@@ -1,0 +1,89 @@
+"""Registration: keys first, durable; then the relay; then the account counts."""
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from e2ecore.engine.accounts import prepare, registered
+from e2ecore.engine.errors import BadHandleError, HandleTakenError
+from e2ecore.engine.jobs import Effects
+from e2ecore.engine.names import check_display_name, check_handle
+from e2ecore.engine.values import Account
+from e2ecore.ids import AccountId, DeviceId
+from e2ecore.storage import account
+from e2ecore.storage.account import AccountRow, AccountState
+from e2ecore.storage.tx import Tx
+from e2ecore.transport.errors import RelayProtocolError, RelayRefusedError, RelayUnreachableError
+from e2ecore.transport.login import Dial, Frames, greet
+from e2ecore.transport.login import register as register_at
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.limits import AUTHENTICATION_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+
+def load_account(tx: Tx) -> Account | None:
+    """Return the registered account, or None."""
+    row = account.load(tx)
+    if row is None or row.state == AccountState.MADE:
+        return None
+    return account_of(row)
+
+
+def account_of(row: AccountRow) -> Account:
+    """Return the public view of an account row."""
+    return Account(
+        AccountId(row.account_id),
+        DeviceId(row.device_id),
+        row.handle or None,
+        row.display_name or None,
+    )
+
+
+async def register(
+    core: "Core", dial: Dial, handle: str | None, display_name: str | None
+) -> Account:
+    """Make an account at the relay; see ``Engine.register``."""
+    if handle is not None:
+        check_handle(handle)
+    if display_name is not None:
+        check_display_name(display_name)
+    state = core.state
+    made = await core.jobs.run(
+        lambda tx, effects: prepare(tx, effects, state, handle, display_name, "")
+    )
+    try:
+        account_id = await _register_at(core, dial, made.entries, handle)
+    except RelayRefusedError as error:
+        if error.code is ErrorCode.HANDLE_TAKEN:
+            raise HandleTakenError(handle) from error
+        if error.code is ErrorCode.BAD_HANDLE:
+            raise BadHandleError(handle) from error
+        raise
+    if account_id != made.account_id:
+        raise RelayProtocolError("the relay registered another account")
+
+    def work(tx: Tx, effects: Effects) -> AccountRow:
+        return registered(tx, effects, state)
+
+    core.account = account_of(await core.jobs.run(work))
+    core.registered.set()
+    return core.account
+
+
+async def _register_at(
+    core: "Core", dial: Dial, entries: tuple[bytes, ...], handle: str | None
+) -> bytes:
+    try:
+        with anyio.fail_after(AUTHENTICATION_TIMEOUT_S):
+            channel = await dial()
+            try:
+                frames = Frames(channel)
+                await greet(frames, core.clock_ms())
+                return await register_at(frames, entries, handle)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await channel.aclose()
+    except TimeoutError as error:
+        raise RelayUnreachableError("no answer in time") from error
