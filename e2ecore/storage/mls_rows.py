@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from e2ecore.mls.rows import NODE
-from e2ecore.storage.sql import SqlValue
 from e2ecore.storage.tx import Tx
 
 RowKey = tuple[int, int, int]
@@ -62,10 +61,10 @@ class MlsRows:
 
 def apply(tx: Tx, gid: int, changes: Mapping[RowKey, bytes | None]) -> None:
     """Store what ``Group.take_changes`` returned; None deletes a row."""
-    put: list[tuple[SqlValue, ...]] = []
-    gone: list[tuple[SqlValue, ...]] = []
-    put_nodes: list[tuple[SqlValue, ...]] = []
-    gone_nodes: list[tuple[SqlValue, ...]] = []
+    put: list[tuple[int | bytes, ...]] = []
+    gone: list[tuple[int | bytes, ...]] = []
+    put_nodes: list[tuple[int | bytes, ...]] = []
+    gone_nodes: list[tuple[int | bytes, ...]] = []
     for key, value in changes.items():
         if key[0] == NODE:
             node = _node_id(gid, key[2])
