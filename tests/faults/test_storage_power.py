@@ -1,6 +1,7 @@
 """The power fails at every statement of every way of writing: all of it is there, or nothing."""
 
 import os
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -231,16 +232,17 @@ def open_or_create(path: Path) -> Database:
 
 
 class Disk:
-    """Dies at the n-th time that a file is made durable or renamed."""
+    """Dies at the n-th time that this thread makes a file durable or renames one."""
 
     def __init__(self, patch: pytest.MonkeyPatch, survives: int) -> None:
         self._left = survives
+        self._thread = threading.current_thread()
         for owner, name in ((os, "fsync"), (Path, "replace")):
             patch.setattr(owner, name, self._dying(getattr(owner, name)))
 
     def _dying(self, real: Callable[..., object]) -> Callable[..., object]:  # type: ignore[explicit-any]  # any signature
         def call(*args: object) -> object:
-            self._left -= 1
+            self._left -= threading.current_thread() is self._thread
             if self._left < 0:
                 raise PowerCut
             return real(*args)
