@@ -83,9 +83,8 @@ def _check_unmerged(tree: RatchetTree, index: int, node: ParentNode) -> None:
     for leaf_index in node.unmerged_leaves:
         if leaf_index not in below or tree.leaf(leaf_index) is None:
             raise InvalidTreeError("an unmerged leaf is blank or not below its node")
-        for between in tree_math.direct_path(2 * leaf_index, tree.leaf_count):
-            if between == index:
-                break
+        path = tree_math.direct_path(2 * leaf_index, tree.leaf_count)
+        for between in path[: path.index(index)]:
             parent = tree.parent_node(between)
             if parent is not None and leaf_index not in parent.unmerged_leaves:
                 raise InvalidTreeError("a leaf is unmerged above a node where it is merged")

@@ -65,6 +65,17 @@ class TreeView:
             return self._changes[index]
         return self._base.node(index)
 
+    def encryption_key(self, index: int) -> bytes:
+        """Return one node's key.
+
+        Raises:
+            MembershipError: The node is blank.
+        """
+        node = self.node(index)
+        if node is None:
+            raise MembershipError("a blank node has no key")
+        return node.encryption_key
+
     def encoded_node(self, index: int) -> bytes | None:
         """Return one node encoded, or None if it is blank."""
         if index in self._changes:

@@ -150,15 +150,10 @@ class NewPath:
 def _seal_step(
     tree: RatchetTree, step: _Step, context: bytes, added: Collection[int]
 ) -> UpdatePathNode:
-    sealed = []
-    for index in tree.resolution(step.other, added):
-        node = tree.node(index)
-        if node is not None:
-            key, secret = node.encryption_key, step.secret.raw
-            sealed.append(
-                HpkeCiphertext(*encrypt_with_label(tree.suite, key, _LABEL, context, secret))
-            )
-    return UpdatePathNode(step.pair.public, tuple(sealed))
+    keys = map(tree.encryption_key, tree.resolution(step.other, added))
+    secret = step.secret.raw
+    sealed = (encrypt_with_label(tree.suite, key, _LABEL, context, secret) for key in keys)
+    return UpdatePathNode(step.pair.public, tuple(HpkeCiphertext(*each) for each in sealed))
 
 
 def _next_secret(suite: CipherSuite, secret: bytes) -> bytes:
