@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.scenarios import message_rows, mls_messages, ten_members, two_devices
+from benchmarks.scenarios import (
+    history,
+    message_rows,
+    mls_messages,
+    relay_alone,
+    ten_members,
+    two_devices,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +24,8 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     two_devices.LATENCY,
     two_devices.DRAIN,
     ten_members.TEN_MEMBERS,
+    history.HISTORY,
+    relay_alone.RELAY_ALONE,
     mls_messages.MLS_MESSAGES,
     message_rows.ROWS,
 )

@@ -19,6 +19,12 @@ class Ours(ChatSystem):
     def stop_server(self) -> None:
         self._relay.stop()
 
+    def reopen(self, name: str) -> Worker:
+        """Start a process on the database of somebody whose process has ended."""
+        worker = self.open_client(name)
+        self._workers.append(worker)
+        return worker
+
     def open_client(self, name: str) -> Worker:
         worker = Worker.python(name, "benchmarks.workers.ours", self.home / f"{name}.log")
         worker.ask(

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PAYLOAD_BYTES: Final = 300
 """Size of every message."""
 
+LOAD_REQUIREMENTS: Final = ("uvloop==0.23.0",)
+"""Of the load generator's environment."""
+
 PAIRS: Final = 100
 """Sending connections; as many receive."""
 
@@ -71,7 +74,11 @@ class Target(ABC):
 
     @abstractmethod
     def start(self) -> None:
-        """Start server, load generator and connections."""
+        """Start server and load generator."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Open the connections of the load, and warm up."""
 
     @abstractmethod
     def stop(self) -> None:
@@ -117,9 +124,11 @@ class Foreign(Target):
 
     def start(self) -> None:
         self._server = self.start_server()
-        interpreter = setup.python_environment("flood", ("uvloop",))
-        command = [str(interpreter), "-m", "benchmarks.workers.flood"]
+        interpreter = setup.python_environment("flood", LOAD_REQUIREMENTS)
+        command = [str(interpreter), "-m", "benchmarks.workers.flood_foreign"]
         self._load = Worker(f"load of {self.name}", command, self.home / "load.log")
+
+    def prepare(self) -> None:
         self._load.ask(
             "connect",
             protocol=self.protocol,

@@ -1,24 +1,20 @@
-"""Load for foreign servers alone: many connections, each with a window of messages in flight; or a
-fixed rate.
+"""Load for foreign servers alone: many connections, each with messages in flight, or a fixed rate.
 
 Runs on asyncio with uvloop in an environment of its own, with frames built beforehand, so that the
-server and not this
-process is the limit. Sender n writes to receiver n. A message counts when its sender has the
-acceptance and its
-receiver has the message.
+server and not this process is the limit. Sender n writes to receiver n. A message counts when its
+sender has the acceptance and its receiver has the message.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from benchmarks import wire
 from benchmarks.workers import service
-from benchmarks.workers.mqtt import MqttReceiver, MqttSender
-from benchmarks.workers.stanzas import StanzaReceiver, StanzaSender
 
 if TYPE_CHECKING:
     from benchmarks.wire import JsonObject
@@ -30,12 +26,30 @@ SETTLE_S = 30.0
 """Messages under way at the end must have arrived within this time."""
 
 
+class Sender(Protocol):
+    """A sending connection."""
+
+    accepted: int
+    sent: int
+    refill: bool
+
+    def begin(self, window: int) -> None: ...
+    def push(self, count: int) -> None: ...
+    def take_latencies(self) -> list[int]: ...
+
+
+class Receiver(Protocol):
+    """A receiving connection."""
+
+    delivered: int
+
+
 @dataclass
 class Fleet:
     """All connections of one run."""
 
-    senders: list[MqttSender | StanzaSender] = field(default_factory=list)
-    receivers: list[MqttReceiver | StanzaReceiver] = field(default_factory=list)
+    senders: list[Sender] = field(default_factory=list)
+    receivers: list[Receiver] = field(default_factory=list)
 
     @property
     def accepted(self) -> int:
@@ -50,20 +64,23 @@ class Fleet:
         return sum(receiver.delivered for receiver in self.receivers)
 
 
-class Flood:
+class Flood(ABC):
     """The verbs of a load generator."""
 
     def __init__(self) -> None:
         self._fleet = Fleet()
 
+    @abstractmethod
+    async def pair(
+        self, request: JsonObject, number: int, payload: bytes
+    ) -> tuple[Sender, Receiver]:
+        """Connect one sender and its receiver."""
+
     async def connect(self, request: JsonObject) -> JsonObject:
-        """Open `pairs` senders and receivers speaking `protocol` (mqtt or xmpp) on `port`; messages
-        of `size` bytes.
-        """
-        port, size = wire.integer(request, "port"), wire.integer(request, "size")
-        make = _mqtt_pair if wire.text(request, "protocol") == "mqtt" else _xmpp_pair
+        """Open `pairs` senders and receivers on `port`, for messages of `size` bytes."""
+        payload = b"x" * wire.integer(request, "size")
         for number in range(wire.integer(request, "pairs")):
-            sender, receiver = await make(port, number, bytes(size).replace(b"\0", b"x"))
+            sender, receiver = await self.pair(request, number, payload)
             self._fleet.senders.append(sender)
             self._fleet.receivers.append(receiver)
         return {}
@@ -115,32 +132,11 @@ class Flood:
         }
 
 
-async def _mqtt_pair(port: int, number: int, payload: bytes) -> tuple[MqttSender, MqttReceiver]:
-    loop = asyncio.get_running_loop()
-    _, receiver = await loop.create_connection(lambda: MqttReceiver(number), "127.0.0.1", port)
-    await receiver.ready
-    _, sender = await loop.create_connection(lambda: MqttSender(number, payload), "127.0.0.1", port)
-    await sender.ready
-    return sender, receiver
-
-
-async def _xmpp_pair(
-    port: int, _number: int, payload: bytes
-) -> tuple[StanzaSender, StanzaReceiver]:
-    loop = asyncio.get_running_loop()
-    _, receiver = await loop.create_connection(StanzaReceiver, "127.0.0.1", port)
-    address = await receiver.ready
-    _, sender = await loop.create_connection(
-        lambda: StanzaSender(address, payload), "127.0.0.1", port
-    )
-    await sender.ready
-    return sender, receiver
-
-
-if __name__ == "__main__":
+def run(flood: Flood) -> None:
+    """Serve requests on the fastest event loop that is installed."""
     try:
         import uvloop
     except ImportError:
-        asyncio.run(service.serve(Flood()))
+        asyncio.run(service.serve(flood))
     else:
-        uvloop.run(service.serve(Flood()))
+        uvloop.run(service.serve(flood))
