@@ -77,7 +77,9 @@ def settle_intents(tx: Tx, effects: Effects, mirror: Mirror, effect: Effect) -> 
     """A new epoch has begun: staged commits are void, and some wishes have come true."""
     added = set(effect.added)
     for row in intents.of_conversation(tx, mirror.cid):
-        if (row.kind == IntentKind.HEAL and added & set(Wish.decode(row.kind, row.args).devices)) or row.kind == IntentKind.SETTLE:
+        if (
+            row.kind == IntentKind.HEAL and added & set(Wish.decode(row.kind, row.args).devices)
+        ) or row.kind == IntentKind.SETTLE:
             intents.remove(tx, row.iid)
         elif row.state == intents.IntentState.COMMIT_MADE and row.epoch != mirror.epoch:
             intents.commit_lost(tx, row.iid, attempts=row.attempts + 1, next_ms=0)

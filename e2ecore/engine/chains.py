@@ -15,7 +15,7 @@ from e2ecore.storage.chains import ChainAccountRow, ChainEntryRow, Verification
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.entry import Entry
 from e2ecore_protocol.chain.errors import ChainError
-from e2ecore_protocol.chain.state import AccountState, extend
+from e2ecore_protocol.chain.state import AccountState, extend, start
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames.accounts import ChainHead
 
@@ -54,10 +54,13 @@ def store_chain(
     known = state.chain(tx, account_id)
     try:
         fresh = _behind(known, [Entry.decode(data) for data in entries])
-        chain = extend(known, fresh, ED25519.verify)
+        if known is None:
+            chain = start(fresh, ED25519.verify)
+        else:
+            chain = extend(known, fresh, ED25519.verify)
     except (ChainError, MalformedError, SignatureError) as error:
         raise ChainInvalidError(type(error).__name__) from error
-    if chain is None or chain.account_id != account_id:
+    if chain.account_id != account_id:
         raise ChainInvalidError("not the chain of this account")
     rows = [ChainEntryRow(account_id, one.seq, one.hash(), one.encode()) for one in fresh]
     chains.append(tx, rows)

@@ -67,26 +67,23 @@ async def pause_sender(core: "Core") -> None:
 
 async def supply_key_packages(core: "Core") -> None:
     """Publish key packages when few are left at the relay."""
-    state = core.state
     while True:
         await core.supply_signal.wait()
-        left = core.key_packages_left
-
-        def make(tx: Tx, effects: Effects, left: int = left) -> "Supply":
-            return make_key_packages(tx, effects, state, left)
-
         try:
-            link = core.need_link()
-            supply = await core.jobs.run(make)
-            if not supply.refs:
-                continue
-            await link.request(
-                lambda r, s=supply: PublishKeyPackages(r, s.one_time, s.last_resort), Ok
-            )
-            core.key_packages_left = left + len(supply.one_time)
-            await core.jobs.run(lambda tx, effects, s=supply: published(tx, effects, state, s))
+            await _supply(core)
         except E2EError:
             continue  # the next connection says again how many are left
+
+
+async def _supply(core: "Core") -> None:
+    state, left = core.state, core.key_packages_left
+    link = core.need_link()
+    supply = await core.jobs.run(lambda tx, effects: make_key_packages(tx, effects, state, left))
+    if not supply.refs:
+        return
+    await link.request(PublishKeyPackages(0, supply.one_time, supply.last_resort), Ok)
+    core.key_packages_left = left + len(supply.one_time)
+    await core.jobs.run(lambda tx, effects: published(tx, effects, state, supply))
 
 
 async def fetch_chains(core: "Core") -> None:
@@ -118,12 +115,10 @@ async def fetch_chain(core: "Core", account_id: bytes, *, is_contact: bool = Fal
         E2EError: The relay did not answer.
     """
     state = core.state
-    chain = await core.jobs.run(lambda tx, _: (state.begin(tx), state.chain(tx, account_id))[1])
+    chain = await core.jobs.run(lambda tx, _: state.chain(tx, account_id))
     while True:
         start = 0 if chain is None else chain.head_seq
-        answer = await core.need_link().request(
-            lambda r, start=start: FetchChain(r, account_id, start), Account
-        )
+        answer = await core.need_link().request(FetchChain(0, account_id, start), Account)
         chain = await take_chain(core, account_id, answer, is_contact=is_contact)
         if chain.head_seq >= answer.head_seq or chain.head_seq >= MAX_CHAIN_ENTRIES - 1:
             return chain
@@ -163,21 +158,20 @@ async def take_chain(
 
 async def compare_chains(core: "Core") -> None:
     """After each connection, see whether the chains of the accounts we know have changed."""
-    state = core.state
     while True:
         await core.chains_signal.wait()
         rows = core.database.readers.read(chains.accounts)
         ids = [row.account_id for row in rows]
         try:
             for at in range(0, len(ids), MAX_HEADS_PER_FRAME):
-                some = tuple(ids[at : at + MAX_HEADS_PER_FRAME])
-                heads = await core.need_link().request(
-                    lambda r, some=some: FetchHeads(r, some), ChainHeads
-                )
-                grown = await core.jobs.run(
-                    lambda tx, effects, h=heads: compare_heads(tx, effects, state, h.heads)
-                )
-                for account_id in grown:
-                    await fetch_chain(core, account_id)
+                await _compare(core, tuple(ids[at : at + MAX_HEADS_PER_FRAME]))
         except E2EError:
             continue
+
+
+async def _compare(core: "Core", accounts: tuple[bytes, ...]) -> None:
+    state = core.state
+    answer = await core.need_link().request(FetchHeads(0, accounts), ChainHeads)
+    grown = await core.jobs.run(lambda tx, effects: compare_heads(tx, effects, state, answer.heads))
+    for account_id in grown:
+        await fetch_chain(core, account_id)

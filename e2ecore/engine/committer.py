@@ -124,9 +124,7 @@ class Committer:
         try:
             for at in range(0, len(missing), MAX_CLAIMED_ACCOUNTS):
                 some = tuple(missing[at : at + MAX_CLAIMED_ACCOUNTS])
-                answer = await core.need_link().request(
-                    lambda r, some=some: ClaimKeyPackages(r, some), KeyPackages
-                )
+                answer = await core.need_link().request(ClaimKeyPackages(0, some), KeyPackages)
                 known = (*known, *answer.packages)
         except ConnectionLostError:
             raise
@@ -146,20 +144,7 @@ class Committer:
         """Send a stored commit and act on the answer."""
         core, state = self._core, self._core.state
         try:
-            await core.need_link().request(
-                lambda r: Commit(
-                    r,
-                    frame.conversation,
-                    frame.envelope_id,
-                    frame.epoch,
-                    frame.payload,
-                    frame.create_kind,
-                    frame.added,
-                    frame.removed,
-                    frame.welcome,
-                ),
-                Committed,
-            )
+            await core.need_link().request(frame, Committed)
         except RelayRefusedError as error:
             refusal = error
             epoch = error.data if isinstance(error.data, int) else None

@@ -14,7 +14,7 @@ from e2ecore.engine.events import ChangeApplied, ConversationReady, IntentFailed
 from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.jobs import Effects
 from e2ecore.engine.judging import check_leaves, effect_of
-from e2ecore.engine.leaving import propose_leaving
+from e2ecore.engine.leaving import is_own_affair, propose_leaving
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.receiving import look_again
 from e2ecore.engine.state import State, group_of
@@ -35,7 +35,7 @@ from e2ecore.messaging.intents import (
 )
 from e2ecore.mls.errors import EpochInFutureError
 from e2ecore.mls.extensions import Extension
-from e2ecore.mls.group import PendingCommit
+from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.key_package import KeyPackage
 from e2ecore.mls.members import Member
 from e2ecore.mls.proposals import Add, GroupContextExtensions, Proposal, Remove
@@ -121,7 +121,8 @@ def _step_for(
 ) -> Step | None:
     wish = Wish.decode(row.kind, row.args)
     if mirror.group is None or mirror.state == ConversationState.HEALING:
-        return _without_group(tx, effects, mirror, row)
+        _without_group(tx, effects, mirror, row)
+        return None
     if row.state == IntentState.COMMIT_MADE:
         return None if wish.kind is IntentKind.LEAVE else Send(row.iid, _frame(mirror, row, wish))
     behind = state.relay_epochs.get(mirror.cid, 0)
@@ -210,7 +211,11 @@ def _stage(
     if missing:
         raise NoKeyPackageError
     pending = group.create_commit(
-        proposals, signer=own.signer, now_ms=state.clock_ms(), rng=state.rng
+        proposals,
+        signer=own.signer,
+        now_ms=state.clock_ms(),
+        rng=state.rng,
+        include_pending=all(is_own_affair(one) for one in group.pending_proposals),
     )
     envelope_id = make_envelope_id(state.clock_ms(), state.rng(10))
     intents.commit_made(

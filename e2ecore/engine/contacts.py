@@ -128,7 +128,7 @@ class Contacts:
         if core.link is None and known is not None:
             return known
         try:
-            answer = await core.need_link().request(lambda r: LookupHandle(r, handle), Account)
+            answer = await core.need_link().request(LookupHandle(0, handle), Account)
         except RelayRefusedError as error:
             if error.code is ErrorCode.UNKNOWN_HANDLE:
                 raise UnknownHandleError(handle) from error

@@ -14,7 +14,7 @@ from e2ecore.messaging.identity import ACCOUNT_ID_BYTES, encode_identity
 from e2ecore.messaging.receipts import Delivery as Confirmed
 from e2ecore.messaging.receipts import advance, clip
 from e2ecore.mls.errors import EpochTooOldError, UnknownSenderError
-from e2ecore.mls.group import ApplicationMessage
+from e2ecore.mls.received import ApplicationMessage
 from e2ecore.storage import chains, messages
 from e2ecore.storage.messages import MessageRow, message_row_id
 from e2ecore.storage.tx import Tx

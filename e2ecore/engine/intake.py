@@ -127,5 +127,7 @@ class Intake:
         self.forget()
         self._failed = []
         self._core.state.intake_broken = False
-        known = isinstance(error, E2EError)
-        self._core.break_link(error if known else CorruptStateError(type(error).__name__))
+        if isinstance(error, E2EError):
+            self._core.break_link(error)
+        else:
+            self._core.break_link(CorruptStateError(type(error).__name__))

@@ -8,8 +8,10 @@ from e2ecore.engine.writing import outgoing
 from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.messaging.roster import CommitNotAllowedError
 from e2ecore.mls.errors import EpochInFutureError, EpochTooOldError
-from e2ecore.mls.group import ReceivedProposal
+from e2ecore.mls.framing import Sender, SenderType
 from e2ecore.mls.proposals import Remove, Update
+from e2ecore.mls.received import ReceivedProposal
+from e2ecore.mls.staged import SentProposal
 from e2ecore.storage import intents, outbox
 from e2ecore.storage.outbox import OutboxRow
 from e2ecore.storage.tx import Tx
@@ -30,15 +32,23 @@ def take_proposal(tx: Tx, effects: Effects, state: State, mirror: Mirror, item: 
     if not isinstance(received, ReceivedProposal):
         raise EpochTooOldError("not a proposal")
     proposal = received.proposal
-    leaves = isinstance(proposal, Remove) and proposal.removed == received.sender_leaf
-    if not leaves and not isinstance(proposal, Update):
-        raise CommitNotAllowedError("members propose only for themselves")
-    if leaves and all(
-        row.kind != IntentKind.SETTLE for row in intents.of_conversation(tx, mirror.cid)
-    ):
-        leaver = mirror.by_leaf.get(received.sender_leaf)
-        avoid = b"" if leaver is None else leaver.device_id
+    if all(row.kind != IntentKind.SETTLE for row in intents.of_conversation(tx, mirror.cid)):
+        sender = mirror.by_leaf.get(received.sender.leaf)
+        avoid = b"" if sender is None else sender.device_id
         add_intent_later(tx, effects, state, mirror, Wish(IntentKind.SETTLE), avoid)
+    if not is_own_affair(SentProposal(proposal, _member(received), received.ref)):
+        raise CommitNotAllowedError("members propose only for themselves")
+
+
+def is_own_affair(sent: SentProposal) -> bool:
+    """Answer whether a proposal concerns only the member who made it: leaving, or fresh keys."""
+    if isinstance(sent.proposal, Remove):
+        return sent.proposal.removed == sent.sender.index
+    return isinstance(sent.proposal, Update)
+
+
+def _member(received: ReceivedProposal) -> Sender:
+    return Sender(SenderType.MEMBER, received.sender.leaf)
 
 
 def propose_leaving(tx: Tx, effects: Effects, state: State, mirror: Mirror, iid: int) -> None:

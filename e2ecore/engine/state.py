@@ -24,7 +24,7 @@ from e2ecore.mls.group import Group
 from e2ecore.storage import account, chains, conversations, members, messages, mls_rows, outbox
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.entry import Entry
-from e2ecore_protocol.chain.state import AccountState, extend
+from e2ecore_protocol.chain.state import AccountState, start
 from e2ecore_protocol.frames.delivery import Delivery
 
 MAX_MIRRORS: Final = 128
@@ -232,7 +232,9 @@ class State:
 def read_chain(tx: Tx, account_id: bytes) -> AccountState | None:
     """Return the state of a stored account chain, or None if there is none."""
     rows = chains.entries(tx, account_id)
-    return extend(None, [Entry.decode(row.entry) for row in rows], _checked_before)
+    if not rows:
+        return None
+    return start([Entry.decode(row.entry) for row in rows], _checked_before)
 
 
 def _checked_before(_public: bytes, _message: bytes, _signature: bytes) -> None:

@@ -9,14 +9,28 @@ nothing.
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final, Generic, Protocol, TypeVar
 
 import anyio
 
 from e2ecore.transport.errors import ConnectionLostError, RelayProtocolError, RelayRefusedError
 from e2ecore.transport.login import FrameChannel, decode
-from e2ecore_protocol.frames.accounts import Account, ChainHeads
-from e2ecore_protocol.frames.conversations import Committed, Conversations
+from e2ecore_protocol.frames.accounts import (
+    Account,
+    AppendChain,
+    ChainHeads,
+    FetchChain,
+    FetchHeads,
+    LookupHandle,
+)
+from e2ecore_protocol.frames.conversations import (
+    Commit,
+    Committed,
+    Conversations,
+    LeaveConversation,
+    ListConversations,
+)
 from e2ecore_protocol.frames.delivery import (
     Ack,
     AcknowledgedLog,
@@ -29,7 +43,11 @@ from e2ecore_protocol.frames.delivery import (
     Submitted,
 )
 from e2ecore_protocol.frames.frame import Frame
-from e2ecore_protocol.frames.key_packages import KeyPackages
+from e2ecore_protocol.frames.key_packages import (
+    ClaimKeyPackages,
+    KeyPackages,
+    PublishKeyPackages,
+)
 from e2ecore_protocol.frames.session import Failed, GoAway, Ok
 from e2ecore_protocol.limits import MAX_ACKNOWLEDGED_LOGS, MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES
 
@@ -50,6 +68,18 @@ class Outgoing(Protocol):
 
 F = TypeVar("F", bound=Frame)
 S = TypeVar("S", bound=Outgoing)
+Request = (
+    LookupHandle
+    | FetchChain
+    | FetchHeads
+    | AppendChain
+    | PublishKeyPackages
+    | ClaimKeyPackages
+    | Commit
+    | ListConversations
+    | LeaveConversation
+)
+"""What can be asked."""
 _Answerable = Ok | Account | ChainHeads | KeyPackages | Conversations | Committed | Failed
 
 
@@ -132,11 +162,11 @@ class Link(Generic[S]):
         except Exception as error:  # noqa: BLE001 - raised again by ``run``
             self.break_off(error)
 
-    async def request(self, build: Callable[[int], Frame], expected: type[F]) -> F:
+    async def request(self, frame: Request, expected: type[F]) -> F:
         """Ask, and wait for the answer.
 
         Args:
-            build: Makes the frame, given a request number.
+            frame: The question; its request number is filled in here.
             expected: Type of the answer.
 
         Raises:
@@ -148,16 +178,18 @@ class Link(Generic[S]):
         number = self._next_number()
         answer = self._answers[number] = _Answer()
         try:
-            self._frames.append(build(number).encode())
+            self._frames.append(replace(frame, request=number).encode())
             self.poke()
-            frame = await answer.wait()
+            answered = await answer.wait()
         finally:
             self._answers.pop(number, None)
-        if isinstance(frame, Failed):
-            raise RelayRefusedError(frame.code, frame.detail, frame.retry_after_ms, frame.data)
-        if not isinstance(frame, expected):
+        if isinstance(answered, Failed):
+            raise RelayRefusedError(
+                answered.code, answered.detail, answered.retry_after_ms, answered.data
+            )
+        if not isinstance(answered, expected):
             raise RelayProtocolError
-        return frame
+        return answered
 
     def acknowledge(self, log_id: bytes, upto: int) -> None:
         """Tell the relay, with the next write, that a log is durable here up to a number."""
