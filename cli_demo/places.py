@@ -67,5 +67,5 @@ def _read_note(db: Path) -> RelayPlace | None:
 def _own_ca(url: str) -> Path | None:
     """The certificate authority that a relay on this machine made for itself."""
     host = url.split("//", 1)[-1].split("/", 1)[0].rsplit(":", 1)[0]
-    ca = default_relay_data() / "ca.pem"
+    ca = default_relay_data() / "development-ca.pem"
     return ca if host in {"127.0.0.1", "localhost", "[::1]"} and os.access(ca, os.R_OK) else None

@@ -2,6 +2,9 @@
 
 from itertools import combinations
 
+import anyio
+
+from cli_demo.demo.puppet import Puppet
 from cli_demo.demo.stage import NAMES, Stage
 from cli_demo.text import duration, in_groups, joined
 
@@ -11,17 +14,22 @@ async def register(stage: Stage) -> None:
     say = stage.narrator
     say.act("A relay and three people, each in a process of their own")
     say.tell("relay", f"listens on {stage.relay.address.url}", f"pid {stage.relay.pid}")
-    for person in stage.people.values():
-        before = say.seconds
-        await stage.start(person)
-        answer = await person.ask("register", handle=person.name)
-        say.tell(
-            person.name,
-            f"made an encrypted database and registered as {answer.text('account')[:12]}…",
-            f"pid {person.pid}, {duration(say.seconds - before)}",
-        )
+    async with anyio.create_task_group() as together:
+        for person in stage.people.values():
+            together.start_soon(_register, stage, person)
     pids = {stage.relay.pid, *(person.pid for person in stage.people.values())}
     say.check("four processes run", holds=len(pids) == len(NAMES) + 1, detail=f"pids {pids}")
+
+
+async def _register(stage: Stage, person: Puppet) -> None:
+    before = stage.narrator.seconds
+    await stage.start(person)
+    answer = await person.ask("register", handle=person.name)
+    stage.narrator.tell(
+        person.name,
+        f"made an encrypted database and registered as {answer.text('account')[:12]}…",
+        f"pid {person.pid}, {duration(stage.narrator.seconds - before)}",
+    )
 
 
 async def verify(stage: Stage) -> None:

@@ -23,11 +23,11 @@ async def _speak(stage: Stage, conversation: str, who: str, text: str, to: list[
     """One text, measured from the call until it is stored on each receiver's disk."""
     before = await stage.relay.metrics()
     sent = await stage.send(stage.people[who], conversation, text)
+    wire = (await stage.relay.metrics()).ciphertext_since(before)
     got = [
         await stage.people[name].event(is_message(conversation, text), f"no message from {who}")
         for name in to
     ]
-    wire = (await stage.relay.metrics()).since(before, "e2ecore_relay_submitted_bytes_total")
     begun = sent.number("begun_ns")
     accepted = (sent.number("accepted_ns") - begun) / 1e9
     stored = (max(event.number("at_ns") for event in got) - begun) / 1e9

@@ -118,7 +118,7 @@ async def removed(stage: Stage) -> None:
     for text in texts:
         await stage.send(stage.alice, stage.group, text)
         await stage.bob.event(is_message(stage.group, text), "did not get the text")
-    wire = (await stage.relay.metrics()).since(before, "e2ecore_relay_submitted_bytes_total")
+    wire = (await stage.relay.metrics()).since(before, "e2ecore_relay_envelope_bytes_total")
     say.tell(
         "alice",
         f"writes {counted(_LATER, 'message')}; bob reads them",

@@ -60,7 +60,7 @@ class Puppet:
         self._ended = False
         with self.log.open("ab") as log:
             self._process = await anyio.open_process(
-                [sys.executable, "-m", "cli_demo", "demo-device"],
+                [sys.executable, "-m", "cli_demo.demo.device"],
                 stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
             )
@@ -137,12 +137,21 @@ class Puppet:
         """Let the process end in good order."""
         await self.tell({"id": 0, "do": "quit"})
         await self._alive().wait()
+        await self._silence()
 
     async def kill(self) -> int:
         """SIGKILL: no handler, no goodbye. Returns the exit status."""
         process = self._alive()
         process.send_signal(signal.SIGKILL)
-        return await process.wait()
+        status = await process.wait()
+        await self._silence()
+        return status
+
+    async def _silence(self) -> None:
+        """Wait until the last line of an ended process is read."""
+        async with self._changed:
+            while not self._ended:
+                await self._changed.wait()
 
     async def __aenter__(self) -> Self:
         return self

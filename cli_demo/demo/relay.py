@@ -72,7 +72,7 @@ class RelayProcess:
             self._process = await anyio.open_process(
                 [
                     *(sys.executable, "-m", "e2ecore_relay"),
-                    *("--data", str(self.data), "--port", "0"),
+                    *("--data", str(self.data), "--port", "0", "--http-port", "0"),
                 ],
                 stderr=log,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},

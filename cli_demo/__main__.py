@@ -1,0 +1,56 @@
+"""The command ``e2e``: all verbs in one place. Run as ``e2e`` or ``python -m cli_demo``."""
+
+import sys
+
+import typer
+
+from cli_demo.exits import Exit
+from cli_demo.verbs import accounts, groups, messages, programs
+
+_ABOUT = """End-to-end encrypted messages. The relay forwards them and can read none.
+
+First steps: `e2e demo` shows what it does. For yourself: `e2e relay` in one terminal,
+`e2e register HANDLE` and `e2e chat` in others.
+"""
+_EPILOG = """Exit codes: 0 done, 1 failed, 2 wrong usage, 3 wrong passphrase, 4 relay unreachable,
+5 refused by the relay or a member, 130 interrupted. The passphrase is asked for without echo; for
+scripts set E2E_PASSPHRASE_FILE or use --passphrase-fd."""
+_TALK, _PEOPLE, _RUN = "Talk", "Account and people", "Run"
+_PASSING_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+app = typer.Typer(
+    name="e2e",
+    help=_ABOUT,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command(rich_help_panel=_TALK)(programs.chat)
+app.command("list", rich_help_panel=_TALK)(messages.list_conversations)
+app.command(rich_help_panel=_TALK)(messages.send)
+app.command(rich_help_panel=_TALK)(messages.tail)
+app.command(rich_help_panel=_TALK)(messages.history)
+app.add_typer(groups.app, rich_help_panel=_TALK)
+app.command(rich_help_panel=_PEOPLE)(accounts.register)
+app.command(rich_help_panel=_PEOPLE)(accounts.whoami)
+app.command(rich_help_panel=_PEOPLE)(accounts.contacts)
+app.command(rich_help_panel=_PEOPLE)(accounts.verify)
+app.command(rich_help_panel=_RUN)(programs.demo)
+app.command(rich_help_panel=_RUN, context_settings=_PASSING_ON)(programs.relay)
+app.command(rich_help_panel=_RUN, context_settings=_PASSING_ON)(programs.bench)
+app.command("demo-device", hidden=True)(programs.demo_device)
+
+
+def main() -> None:
+    """Run the command line; every way out has a documented exit code."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,211 @@
+"""Between the engine and the screens: fetches view values, carries out wishes."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import e2ecore
+from cli_demo.naming import Names
+from cli_demo.text import counted, joined
+from cli_demo.views import ConversationView, Mark, MemberView, MessageView, SafetyView, Trust
+
+PAGE: Final = 60
+"""Messages fetched at once."""
+_NAMES_IN_TITLE: Final = 3
+_MARKS: Final = {
+    e2ecore.MessageState.RECEIVED: Mark.RECEIVED,
+    e2ecore.MessageState.QUEUED: Mark.QUEUED,
+    e2ecore.MessageState.ACCEPTED: Mark.ACCEPTED,
+    e2ecore.MessageState.DELIVERED: Mark.DELIVERED,
+    e2ecore.MessageState.FAILED: Mark.FAILED,
+}
+_STATES: Final = {
+    e2ecore.ConversationState.CREATING: "starting",
+    e2ecore.ConversationState.ACTIVE: "",
+    e2ecore.ConversationState.HEALING: "waiting to be added again",
+    e2ecore.ConversationState.LEFT: "you left",
+    e2ecore.ConversationState.REMOVED: "you were removed",
+    e2ecore.ConversationState.FAILED: "could not be created",
+}
+_CLOSED: Final = frozenset(
+    {
+        e2ecore.ConversationState.LEFT,
+        e2ecore.ConversationState.REMOVED,
+        e2ecore.ConversationState.FAILED,
+    }
+)
+_NEXT_ROLE: Final = {
+    e2ecore.Role.MEMBER: e2ecore.Role.ADMIN,
+    e2ecore.Role.ADMIN: e2ecore.Role.OWNER,
+    e2ecore.Role.OWNER: e2ecore.Role.MEMBER,
+}
+
+
+class Desk:
+    """Everything the chat asks of the engine, in the chat's own values."""
+
+    def __init__(self, engine: e2ecore.Engine) -> None:
+        self._engine = engine
+        self.names = Names(engine)
+
+    @property
+    def own_account(self) -> bytes:
+        """Our account id."""
+        account = self._engine.account
+        return account.account_id if account else b""
+
+    @property
+    def own_handle(self) -> str:
+        """How others call us."""
+        account = self._engine.account
+        return (account.handle or "?") if account else "?"
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def conversations(self) -> list[ConversationView]:
+        """All conversations, the latest first."""
+        views = [await self._view(one) for one in await self._engine.conversations.list()]
+        return sorted(views, key=lambda view: view.time_ms, reverse=True)
+
+    async def conversation(self, uid: str) -> ConversationView:
+        """One line of the list."""
+        return await self._view(await self._get(uid))
+
+    async def newest(self, uid: str, limit: int = PAGE) -> list[e2ecore.Message]:
+        """The end of the history, oldest first."""
+        return await (await self._get(uid)).messages(limit=limit)
+
+    async def before(self, uid: str, order: int) -> list[e2ecore.Message]:
+        """The page above a place, oldest first; empty at the beginning."""
+        return await (await self._get(uid)).messages(before=order, limit=PAGE)
+
+    @staticmethod
+    def mark(message: e2ecore.Message) -> Mark:
+        """How far a message has come."""
+        return _MARKS[message.state]
+
+    @staticmethod
+    def notice(text: str) -> MessageView:
+        """A line about the conversation, told now."""
+        now_ns = time.time_ns()
+        return MessageView(
+            f"notice {now_ns}", "", text, now_ns // 1_000_000, Mark.RECEIVED, notice=True
+        )
+
+    async def who(self, uid: str) -> str:
+        """The members of a group in a few words."""
+        names = [member.handle for member in await self.members(uid)]
+        return joined(names) if len(names) <= _NAMES_IN_TITLE else counted(len(names), "member")
+
+    async def view(self, message: e2ecore.Message) -> MessageView:
+        """One message for the screen."""
+        known = message.kind is e2ecore.MessageKind.TEXT
+        return MessageView(
+            key=message.message_id.hex(),
+            author=await self.names.of(message.sender),
+            text=message.text if known else "(a newer version of the program wrote this)",
+            time_ms=message.stored_ms if message.mine else message.sent_ms,
+            mark=_MARKS[message.state],
+        )
+
+    async def members(self, uid: str) -> list[MemberView]:
+        """Who is in a conversation; ourselves first, then by name."""
+        members = await (await self._get(uid)).members()
+        views = [
+            MemberView(
+                handle=await self.names.of(member.account_id),
+                role=member.role.name.lower(),
+                trust=Trust(member.verification.value),
+                own=member.is_self,
+            )
+            for member in members
+        ]
+        return sorted(views, key=lambda view: (not view.own, view.handle))
+
+    async def safety(self, handle: str) -> SafetyView:
+        """What to compare with a contact."""
+        contact = await self._engine.contacts.find(handle)
+        number = contact.safety_number()
+        trust = Trust(contact.verification.value)
+        return SafetyView(handle, number.digits, number.qr_bytes, trust)
+
+    async def _view(self, conversation: e2ecore.Conversation) -> ConversationView:
+        newest = await conversation.messages(limit=1)
+        group = conversation.kind is e2ecore.ConversationKind.GROUP
+        trust: Trust | None = None
+        if not group:
+            others = [one for one in await conversation.members() if not one.is_self]
+            trust = Trust(others[0].verification.value) if others else None
+        return ConversationView(
+            uid=conversation.conversation_id.hex(),
+            title=await self.names.title(conversation),
+            group=group,
+            unread=conversation.unread,
+            preview=await self._preview(newest[-1], group=group) if newest else "",
+            time_ms=newest[-1].stored_ms if newest else 0,
+            open=conversation.state not in _CLOSED,
+            state=_STATES[conversation.state],
+            trust=trust,
+        )
+
+    async def _preview(self, message: e2ecore.Message, *, group: bool) -> str:
+        if message.mine:
+            return f"you: {message.text}"
+        return f"{await self.names.of(message.sender)}: {message.text}" if group else message.text
+
+    async def _get(self, uid: str) -> e2ecore.Conversation:
+        return await self._engine.conversations.get(e2ecore.GroupId(bytes.fromhex(uid)))
+
+    # -- doing -----------------------------------------------------------------------------------
+
+    async def send(self, uid: str, text: str) -> None:
+        """Returns when the text is safe on this device."""
+        await (await self._get(uid)).send(text)
+
+    async def mark_read(self, uid: str) -> None:
+        """Everything in the conversation has been seen."""
+        await (await self._get(uid)).mark_read()
+
+    async def start_direct(self, handle: str) -> str:
+        """Find or start the conversation with one person; returns its id."""
+        contact = await self._engine.contacts.find(handle)
+        return (await self._engine.conversations.direct(contact)).conversation_id.hex()
+
+    async def start_group(self, title: str, handles: Sequence[str]) -> str:
+        """Make a group; returns its id."""
+        contacts = [await self._engine.contacts.find(one) for one in handles]
+        group = await self._engine.conversations.create_group(title, contacts)
+        return group.conversation_id.hex()
+
+    async def add(self, uid: str, handles: Sequence[str]) -> None:
+        """Add people, and wait until all are in."""
+        conversation = await self._get(uid)
+        for one in handles:
+            await (await conversation.add(await self._engine.contacts.find(one))).applied()
+
+    async def remove(self, uid: str, handle: str) -> None:
+        """Remove somebody, and wait until all agree."""
+        contact = await self._engine.contacts.find(handle)
+        await (await (await self._get(uid)).remove(contact)).applied()
+
+    async def next_role(self, uid: str, handle: str) -> str:
+        """Member, admin, owner, and around; returns the new role's name."""
+        conversation = await self._get(uid)
+        contact = await self._engine.contacts.find(handle)
+        members = await conversation.members()
+        role = next(one.role for one in members if one.account_id == contact.account_id)
+        following = _NEXT_ROLE[role]
+        await (await conversation.set_role(contact, following)).applied()
+        return following.name.lower()
+
+    async def rename(self, uid: str, title: str) -> None:
+        """Change the title, and wait until all agree."""
+        await (await (await self._get(uid)).rename(title)).applied()
+
+    async def leave(self, uid: str) -> None:
+        """Leave, and wait until it is so."""
+        await (await (await self._get(uid)).leave()).applied()
+
+    async def verify(self, handle: str) -> None:
+        """The safety numbers were compared and are equal."""
+        await (await self._engine.contacts.find(handle)).mark_verified()

@@ -1,0 +1,114 @@
+"""From a burst of engine events to one small list of things to redraw. Pure."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import e2ecore
+from cli_demo.text import counted, visible
+
+Names = Callable[[bytes], str]
+"""From an account id to the name that the screen shows for it."""
+
+_ROLES: Final = {
+    e2ecore.Role.MEMBER: "a member",
+    e2ecore.Role.ADMIN: "an admin",
+    e2ecore.Role.OWNER: "an owner",
+}
+_LEFT: Final = "{account_id} left"
+_SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
+    e2ecore.ConversationAdded: "{by} added you",
+    e2ecore.MemberJoined: "{by} added {account_id}",
+    e2ecore.MemberLeft: "{by} removed {account_id}",
+    e2ecore.TitleChanged: "{by} changed the title to {title}",
+    e2ecore.RoleChanged: "{by} made {account_id} {role}",
+    e2ecore.RemovedFromConversation: "{by} removed you; nothing that comes now can be read here",
+    e2ecore.MessagesMissing: "{count} of {account_id} did not arrive (yet)",
+    e2ecore.MessagesExpired: "{count} expired at the relay, unread",
+    e2ecore.EnvelopeQuarantined: "something invalid arrived and was set aside ({error})",
+    e2ecore.MessageFailed: "a message was not sent: {error}",
+    e2ecore.IntentFailed: "a change was not made: {error}",
+    e2ecore.ConversationHealing: "this device could not follow and asked to be added again",
+    e2ecore.ConversationHealed: "this device was added again; what was said between may be missing",
+    e2ecore.KeyChanged: "The devices of {account_id} changed.",
+    e2ecore.ContactChainInvalid: "The relay served false keys for {account_id}; they were not used "
+    "({error}).",
+}
+"""What is said of an event; words in braces are its fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line about a conversation, to be shown among its messages."""
+
+    conversation: bytes
+    text: str
+
+
+@dataclass(slots=True)
+class Digest:
+    """What a batch of events comes to."""
+
+    conversations: set[bytes] = field(default_factory=set)
+    """Whose messages, marks or titles changed."""
+    notices: list[Notice] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+    """To be shown whatever is open: keys changed, false keys served."""
+    connection: e2ecore.ConnectionChanged | None = None
+    """The last state of the connection in this batch."""
+    everything: bool = False
+    """Events were missed, or names or keys changed: read all again."""
+
+
+def digest(events: Iterable[e2ecore.Event], names: Names, own: bytes) -> Digest:
+    """Sum up a burst.
+
+    Args:
+        events: In the order in which they came.
+        names: How to call an account.
+        own: Our own account id; we are "you" in notices.
+    """
+    result = Digest()
+    for event in events:
+        if isinstance(event, e2ecore.ConnectionChanged):
+            result.connection = event
+        elif isinstance(event, e2ecore.EventsDropped | e2ecore.ProfileChanged | e2ecore.KeyChanged):
+            result.everything = True
+        conversation = getattr(event, "conversation_id", None)
+        if isinstance(conversation, bytes):
+            result.conversations.add(conversation)
+        text = sentence(event, names, own)
+        if isinstance(conversation, bytes) and text:
+            result.notices.append(Notice(conversation, text))
+        elif text:
+            result.alerts.append(text)
+    return result
+
+
+def sentence(event: e2ecore.Event, names: Names, own: bytes) -> str:
+    """What an event says to people; empty for those that are seen in other ways."""
+    template = _SENTENCES.get(type(event), "")
+    if not template:
+        return ""
+    if isinstance(event, e2ecore.MemberLeft) and event.account_id == event.by:
+        template = _LEFT
+    if isinstance(event, e2ecore.KeyChanged) and event.was_verified:
+        template += " You had verified them: compare the safety number again."
+    shown = {
+        one.name: _shown(one.name, getattr(event, one.name), names, own)
+        for one in dataclasses.fields(event)
+    }
+    return template.format(**shown)
+
+
+def _shown(field_name: str, value: object, names: Names, own: bytes) -> str:
+    if field_name in {"by", "account_id"}:
+        if not isinstance(value, bytes):
+            return "somebody"
+        return "you" if value == own else visible(names(value))
+    if isinstance(value, e2ecore.Role):
+        return _ROLES[value]
+    if field_name == "count" and isinstance(value, int):
+        return counted(value, "message")
+    return visible(str(value))

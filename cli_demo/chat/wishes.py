@@ -1,0 +1,142 @@
+"""What the user may ask for in dialogs, from the question to the change."""
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from textual.screen import Screen, ScreenResultType
+
+from cli_demo.chat.dialogs import Ask, Confirm, Field
+from cli_demo.chat.people import People, Wish
+from cli_demo.chat.safety import Safety
+from cli_demo.text import joined
+from cli_demo.views import ConversationView
+
+if TYPE_CHECKING:
+    from cli_demo.chat.app import ChatApp
+
+_SEPARATORS: Final = re.compile(r"[\s,;]+")
+_HANDLE_HINT: Final = "A handle is the name that the other person registered."
+
+
+def handles_in(text: str) -> list[str]:
+    """Handles separated by spaces or commas, without doubles, in order."""
+    return list(dict.fromkeys(part.lstrip("@") for part in _SEPARATORS.split(text) if part))
+
+
+class Wishes:
+    """Dialogs in the right order. Every method runs in a worker and may raise E2EError."""
+
+    def __init__(self, app: "ChatApp") -> None:
+        self._app = app
+
+    async def _ask(self, screen: Screen[ScreenResultType]) -> ScreenResultType | None:
+        return await self._app.push_screen_wait(screen)
+
+    async def new_direct(self) -> None:
+        """A conversation with one person."""
+        answer = await self._ask(
+            Ask(
+                "New conversation",
+                [Field("Handle", "bob")],
+                accept="Start",
+                hint=_HANDLE_HINT,
+            )
+        )
+        if answer:
+            uid = await self._app.desk.start_direct(handles_in(answer[0])[0])
+            await self._app.open_conversation(uid)
+
+    async def new_group(self) -> None:
+        """A conversation with several."""
+        answer = await self._ask(
+            Ask(
+                "New group",
+                [Field("Title", "Saturday trip"), Field("Members", "bob carol dave")],
+                accept="Create",
+                hint="Handles with spaces between them. More can be added later.",
+            )
+        )
+        if answer:
+            title, members = answer
+            uid = await self._app.desk.start_group(title, handles_in(members))
+            await self._app.open_conversation(uid)
+
+    async def people(self) -> None:
+        """Members of the open conversation, and what follows from the choice."""
+        view = self._app.current
+        if view is None:
+            return
+        members = await self._app.desk.members(view.uid)
+        request = await self._ask(People(view.title, members, self._app.symbols, group=view.group))
+        if request is None:
+            return
+        if request.wish is Wish.SAFETY:
+            await self.compare(request.handle)
+            return
+        if not view.open:
+            self._app.notify(f"Nothing can be changed: {view.state}.", markup=False)
+            return
+        await self._change(view, request.wish, request.handle)
+
+    async def _change(self, view: ConversationView, wish: Wish, handle: str) -> None:
+        match wish:
+            case Wish.ADD:
+                await self._add(view)
+            case Wish.REMOVE:
+                await self._remove(view, handle)
+            case Wish.ROLE:
+                role = await self._app.desk.next_role(view.uid, handle)
+                self._app.notify(f"{handle} is {role} now.", markup=False)
+            case Wish.RENAME:
+                await self._rename(view)
+            case Wish.LEAVE:
+                await self._leave(view)
+            case Wish.SAFETY:
+                await self.compare(handle)
+
+    async def _add(self, view: ConversationView) -> None:
+        answer = await self._ask(
+            Ask(f"Add to {view.title}", [Field("Handles", "dave erin")], accept="Add")
+        )
+        if answer:
+            handles = handles_in(answer[0])
+            await self._app.desk.add(view.uid, handles)
+            self._app.notify(f"Added {joined(handles)}.", markup=False)
+
+    async def _remove(self, view: ConversationView, handle: str) -> None:
+        question = f"Remove {handle} from {view.title}? They keep what they have read."
+        if await self._ask(Confirm(question, yes="Remove")):
+            await self._app.desk.remove(view.uid, handle)
+            self._app.notify(f"Removed {handle}.", markup=False)
+
+    async def _rename(self, view: ConversationView) -> None:
+        answer = await self._ask(
+            Ask("New title", [Field("Title", value=view.title)], accept="Rename")
+        )
+        if answer:
+            await self._app.desk.rename(view.uid, answer[0])
+
+    async def _leave(self, view: ConversationView) -> None:
+        question = f"Leave {view.title}? You keep what you have read and get nothing more."
+        if await self._ask(Confirm(question, yes="Leave", no="Stay")):
+            await self._app.desk.leave(view.uid)
+
+    async def safety(self) -> None:
+        """Of the other person in a direct conversation; in a group, choose one first."""
+        view = self._app.current
+        if view is None:
+            return
+        if view.group:
+            await self.people()
+            return
+        other = [one.handle for one in await self._app.desk.members(view.uid) if not one.own]
+        if other:
+            await self.compare(other[0])
+
+    async def compare(self, handle: str) -> None:
+        """Show the number, and remember the verdict."""
+        safety = await self._app.desk.safety(handle)
+        if await self._ask(Safety(safety, self._app.symbols)):
+            await self._app.desk.verify(handle)
+            await self._app.reload()
+            self._app.notify(f"{handle} is verified.", markup=False)

@@ -1,0 +1,102 @@
+"""The JSON lines of ``--json``: one object per line, ``type`` first, ids in hex, times in UTC ms.
+
+Fields are only ever added. A reader ignores what it does not know.
+"""
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final
+
+import e2ecore
+
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def dump(fields: Mapping[str, object]) -> str:
+    """One line, without its end. Text stays readable: only what JSON forbids is escaped."""
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def plain(value: object) -> object:
+    """Bytes as hex, enums as lower-case names, errors as text, tuples as lists."""
+    match value:
+        case bytes():
+            return value.hex()
+        case Enum():
+            return value.name.lower()
+        case BaseException():
+            return {"error": type(value).__name__, "text": str(value)}
+        case tuple() | list() | frozenset():
+            return [plain(one) for one in value]
+        case _:
+            return value
+
+
+def message(one: e2ecore.Message, author: str) -> dict[str, object]:
+    """A message of the history."""
+    return {
+        "type": "message",
+        "conversation": one.conversation_id.hex(),
+        "id": one.message_id.hex(),
+        "from": author,
+        "account": one.sender.hex(),
+        "mine": one.mine,
+        "state": plain(one.state),
+        "sent_ms": one.sent_ms,
+        "stored_ms": one.stored_ms,
+        "order": one.order,
+        "text": one.text,
+    }
+
+
+def event(one: e2ecore.Event) -> dict[str, object]:
+    """Any event but a received message: its class in snake case, its fields by their names."""
+    names = {"conversation_id": "conversation", "message_id": "id", "account_id": "account"}
+    fields: dict[str, object] = {"type": event_type(type(one))}
+    for field in dataclasses.fields(one):
+        fields[names.get(field.name, field.name)] = plain(getattr(one, field.name))
+    return fields
+
+
+def event_type(kind: type[e2ecore.Event]) -> str:
+    """``MemberJoined`` is ``member_joined``."""
+    return _HUMP.sub("_", kind.__name__).lower()
+
+
+def member(one: e2ecore.Member, name: str) -> dict[str, object]:
+    """A member of a conversation."""
+    return {
+        "type": "member",
+        "account": one.account_id.hex(),
+        "name": name,
+        "handle": one.handle,
+        "role": plain(one.role),
+        "self": one.is_self,
+        "verification": one.verification.value,
+    }
+
+
+def contact(one: e2ecore.Contact) -> dict[str, object]:
+    """A person that this database knows."""
+    return {
+        "type": "contact",
+        "account": one.account_id.hex(),
+        "handle": one.handle,
+        "display_name": one.display_name,
+        "verification": one.verification.value,
+    }
+
+
+def conversation(one: e2ecore.Conversation, title: str) -> dict[str, object]:
+    """A line of the conversation list."""
+    return {
+        "type": "conversation",
+        "conversation": one.conversation_id.hex(),
+        "kind": plain(one.kind),
+        "state": plain(one.state),
+        "title": title,
+        "unread": one.unread,
+    }

@@ -1,0 +1,116 @@
+"""Run one verb: open the database, do the work, turn a failure into words and an exit code."""
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Final, TypeVar
+
+import anyio
+import typer
+
+import e2ecore
+from cli_demo.exits import Exit, RelayTimeoutError, code_for, explain, first_error
+from cli_demo.options import Access
+from cli_demo.passphrase import read_passphrase
+from cli_demo.places import relay_of
+
+T = TypeVar("T")
+Work = Callable[[e2ecore.Engine], Awaitable[None]]
+
+DEFAULT_TIMEOUT_S: Final = 20.0
+"""Enough for a slow mobile network to connect and answer; nobody waits longer without a word."""
+
+
+@contextlib.contextmanager
+def reported(*, debug: bool) -> Iterator[None]:
+    """Turn every error into one or two lines on standard error and the exit code."""
+    try:
+        yield
+    except (typer.Exit, SystemExit, GeneratorExit):
+        raise
+    except BrokenPipeError:
+        # The reader of our output left, as `head` does. Nothing is wrong, nothing can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(Exit.FAILURE) from None
+    except BaseException as raised:  # noqa: BLE001 (whatever it is, the user gets words)
+        error = first_error(raised)
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(Exit.FAILURE) from None
+        if debug:
+            traceback.print_exception(raised)
+        elif code_for(error) is Exit.INTERRUPTED:
+            print("interrupted", file=sys.stderr)
+        else:
+            print(f"e2e: {explain(error)}", file=sys.stderr)
+        raise typer.Exit(code_for(error)) from None
+
+
+def with_engine(access: Access, work: Work, *, create: bool = False) -> None:
+    """Open the database of this command, do the work, close; on trio."""
+    with reported(debug=access.debug):
+        phrase = read_passphrase(fd=access.passphrase_fd, create=create)
+        anyio.run(_opened, access, phrase, work, create, backend="trio")
+
+
+async def _opened(access: Access, phrase: str, work: Work, create: bool) -> None:  # noqa: FBT001
+    async with open_engine(access, phrase, create=create) as engine:
+        await work(engine)
+
+
+@contextlib.asynccontextmanager
+async def open_engine(
+    access: Access, phrase: str, *, create: bool = False
+) -> AsyncIterator[e2ecore.Engine]:
+    """The engine of this command's database."""
+    place = relay_of(access.db, access.relay, access.relay_ca)
+    opened = await e2ecore.open(
+        access.db, passphrase=phrase, relay=place.url, relay_ca=place.ca, create=create
+    )
+    async with opened as engine:
+        yield engine
+
+
+_CONNECTED: Final = frozenset({e2ecore.ConnectionState.CATCHING_UP, e2ecore.ConnectionState.ONLINE})
+
+
+async def at_relay(engine: e2ecore.Engine, work: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+    """Do something that needs the relay's answer; give up as soon as the relay is not reached.
+
+    Raises:
+        RelayTimeoutError: It was not reached, or took longer than ``timeout_s`` to answer.
+    """
+    reader = engine.events()
+    connected = anyio.Event()
+    results: list[T] = []
+
+    async def watch() -> None:
+        _note_connection(engine.connection, None, connected)
+        async for event in reader:
+            if isinstance(event, e2ecore.ConnectionChanged):
+                _note_connection(event.state, event.error, connected)
+
+    try:
+        with anyio.fail_after(timeout_s):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watch)
+                if engine.account is not None:
+                    await connected.wait()
+                results.append(await work())
+                tasks.cancel_scope.cancel()
+    except TimeoutError:
+        raise RelayTimeoutError(f"the relay did not answer within {timeout_s:g} s") from None
+    finally:
+        reader.close()
+    return results[0]
+
+
+def _note_connection(
+    state: e2ecore.ConnectionState, error: e2ecore.E2EError | None, connected: anyio.Event
+) -> None:
+    if state in _CONNECTED:
+        connected.set()
+    elif state is e2ecore.ConnectionState.WAITING:
+        raise error or RelayTimeoutError("the relay cannot be reached; it is tried again later")

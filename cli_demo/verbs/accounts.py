@@ -1,0 +1,189 @@
+"""``register``, ``whoami``, ``contacts``, ``verify``: who we are and whom we know."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+import e2ecore
+from cli_demo import jsonlines, qr
+from cli_demo.exits import CliError, Exit
+from cli_demo.naming import account_text
+from cli_demo.options import Db, Debug, Json, PassphraseFd, Relay, RelayCa, Timeout, access
+from cli_demo.places import relay_of, remember_relay
+from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, reported, with_engine
+from cli_demo.text import in_groups, visible
+from cli_demo.views import UNICODE, symbols_for
+
+_GROUPS_PER_LINE = 6
+
+
+def register(
+    handle: Annotated[
+        str,
+        typer.Argument(
+            help="The name others find you by: 3 to 32 of a-z 0-9 _ . , a letter first."
+        ),
+    ],
+    *,
+    display_name: Annotated[
+        str | None, typer.Option("--name", help="How you want to be called; shown to contacts.")
+    ] = None,
+    db: Db = None,
+    relay: Relay = None,
+    relay_ca: RelayCa = None,
+    passphrase_fd: PassphraseFd = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make an encrypted database and an account, and register its handle at a relay.
+
+    Asks twice for a new passphrase. Nobody can reset it: without it the database stays closed.
+    """
+    where = access(db, relay, relay_ca, passphrase_fd, debug=debug)
+    new = not where.db.exists()
+
+    async def work(engine: e2ecore.Engine) -> None:
+        account = await at_relay(
+            engine, lambda: engine.register(handle, display_name=display_name), timeout
+        )
+        remember_relay(where.db, relay_of(where.db, relay, relay_ca))
+        if json:
+            fields = {
+                "type": "account",
+                "handle": account.handle,
+                "account": account.account_id.hex(),
+                "device": account.device_id.hex(),
+            }
+            print(jsonlines.dump(fields))
+        else:
+            print(f"Registered {handle}. Account {account_text(account.account_id)}.")
+            print(f"Database {where.db}")
+
+    with reported(debug=debug):
+        where.db.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with_engine(where, work, create=new)
+
+
+def whoami(
+    *,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show the account of a database."""
+    where = access(db, None, None, passphrase_fd, debug=debug)
+
+    async def work(engine: e2ecore.Engine) -> None:
+        account = engine.account
+        if account is None:
+            raise CliError("this database has no account yet: `e2e register HANDLE`", Exit.FAILURE)
+        if json:
+            fields = {
+                "type": "account",
+                "handle": account.handle,
+                "account": account.account_id.hex(),
+                "device": account.device_id.hex(),
+            }
+            print(jsonlines.dump(fields))
+            return
+        place = relay_of(where.db, None, None)
+        print(f"handle    {account.handle}")
+        print(f"account   {account_text(account.account_id)}")
+        print(f"device    {account.device_id.hex()}")
+        print(f"database  {where.db}")
+        print(f"relay     {place.url}")
+
+    with_engine(where, work)
+
+
+def contacts(
+    *,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the people of this database, and whether their keys are verified."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        for one in await engine.contacts.list():
+            if json:
+                print(jsonlines.dump(jsonlines.contact(one)))
+            else:
+                name = one.handle or account_text(one.account_id)
+                called = visible(one.display_name or "")
+                print(f"{visible(name):<34}{one.verification.value:<12}{called}".rstrip())
+
+    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+
+
+def verify(
+    handle: Annotated[str, typer.Argument(help="Whose safety number.")],
+    *,
+    mark: Annotated[
+        bool,
+        typer.Option("--mark", help="Remember that you compared it and that it was the same."),
+    ] = False,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            "--expect",
+            metavar="DIGITS",
+            help="The number that the other person sees: compare, mark if equal, else exit 5.",
+        ),
+    ] = None,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show the safety number of a contact, as digits and as a QR code.
+
+    Both of you must see the same number; read it to each other or scan it. Only then nobody sits
+    between you.
+    """
+
+    async def work(engine: e2ecore.Engine) -> None:
+        contact = await at_relay(engine, lambda: engine.contacts.find(handle), timeout)
+        number = contact.safety_number()
+        if expect is not None and "".join(expect.split()) != number.digits:
+            raise CliError(
+                f"the numbers differ. Do not trust this connection to {handle}.", Exit.REFUSED
+            )
+        if mark or expect is not None:
+            await contact.mark_verified()
+            contact = await engine.contacts.get(contact.account_id)
+        if json:
+            fields = {
+                **jsonlines.contact(contact),
+                "safety_number": number.digits,
+                "qr": number.qr_bytes.hex(),
+            }
+            print(jsonlines.dump(fields))
+        else:
+            show_number(handle, number.digits, number.qr_bytes, contact.verification.value)
+
+    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+
+
+def show_number(handle: str, digits: str, code: bytes, verification: str) -> None:
+    """Print digits and QR code, as large as they are readable."""
+    console = Console(highlight=False, soft_wrap=True)
+    groups = in_groups(digits)
+    console.print(f"Safety number with {visible(handle)} ({verification})\n", markup=False)
+    for start in range(0, len(groups), _GROUPS_PER_LINE):
+        console.print(Text("  " + " ".join(groups[start : start + _GROUPS_PER_LINE]), "bold"))
+    console.print()
+    if symbols_for(console.encoding) is UNICODE:
+        style = "white on black" if console.color_system and not console.no_color else ""
+        for line in qr.half_blocks(code):
+            console.print(Text("  ").append(line, style))
+    else:
+        for line in qr.ascii_blocks(code):
+            print(f"  {line}")
+    console.print("\nThe other person runs: e2e verify with your handle, and must see the same.")

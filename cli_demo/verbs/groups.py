@@ -1,0 +1,219 @@
+"""``group …``: make groups, change who is in them and what they may do."""
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+import e2ecore
+from cli_demo import jsonlines
+from cli_demo.exits import CliError, Exit, RelayTimeoutError, explain
+from cli_demo.naming import Names
+from cli_demo.options import Access, Db, Debug, Json, PassphraseFd, Timeout, access
+from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, with_engine
+from cli_demo.targets import find_group
+from cli_demo.text import visible
+
+app = typer.Typer(
+    name="group",
+    help="Make groups, change who is in them and what they may do.",
+    no_args_is_help=True,
+)
+Group = Annotated[
+    str, typer.Argument(metavar="GROUP", help="A group's title (+TITLE works too) or its id.")
+]
+Handles = Annotated[list[str], typer.Argument(metavar="HANDLE…", help="Who.")]
+
+
+class RoleName(Enum):
+    """The roles by name."""
+
+    MEMBER = "member"
+    ADMIN = "admin"
+    OWNER = "owner"
+
+
+@app.command()
+def create(
+    title: Annotated[str, typer.Argument(help="At most 128 characters.")],
+    handles: Handles,
+    *,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a group. You are its owner. Prints its id."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        async def begin() -> e2ecore.Conversation:
+            people = [await engine.contacts.find(one) for one in handles]
+            group = await engine.conversations.create_group(title, people)
+            await group.ready()
+            return group
+
+        group = await at_relay(engine, begin, timeout)
+        uid = group.conversation_id.hex()
+        print(
+            jsonlines.dump({"type": "group", "conversation": uid, "title": title}) if json else uid
+        )
+
+    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+
+
+@app.command()
+def members(
+    group: Annotated[
+        str, typer.Argument(metavar="GROUP", help="A group's title, or any conversation's id.")
+    ],
+    *,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the members with their roles and whether they are verified."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        names = Names(engine)
+        for one in await (await find_group(engine, group)).members():
+            name = await names.of(one.account_id)
+            if json:
+                print(jsonlines.dump(jsonlines.member(one, name)))
+            else:
+                state = "you" if one.is_self else one.verification.value
+                print(f"{visible(name):<34}{one.role.name.lower():<8}{state}")
+
+    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+
+
+@app.command()
+def add(
+    group: Group,
+    handles: Handles,
+    *,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Add people. They read what comes from now on, nothing older."""
+
+    async def ask(
+        engine: e2ecore.Engine, conversation: e2ecore.Conversation
+    ) -> list[e2ecore.Change]:
+        return [await conversation.add(await engine.contacts.find(one)) for one in handles]
+
+    _change(access(db, None, None, passphrase_fd, debug=debug), group, ask, timeout, json=json)
+
+
+@app.command()
+def remove(
+    group: Group,
+    handles: Handles,
+    *,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Remove people. They keep what they have and can read nothing that comes later."""
+
+    async def ask(
+        engine: e2ecore.Engine, conversation: e2ecore.Conversation
+    ) -> list[e2ecore.Change]:
+        return [await conversation.remove(await engine.contacts.find(one)) for one in handles]
+
+    _change(access(db, None, None, passphrase_fd, debug=debug), group, ask, timeout, json=json)
+
+
+@app.command()
+def leave(
+    group: Group,
+    *,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Leave. You keep what you have and get nothing more."""
+
+    async def ask(
+        engine: e2ecore.Engine,  # noqa: ARG001
+        conversation: e2ecore.Conversation,
+    ) -> list[e2ecore.Change]:
+        return [await conversation.leave()]
+
+    _change(access(db, None, None, passphrase_fd, debug=debug), group, ask, timeout, json=json)
+
+
+@app.command()
+def title(
+    group: Group,
+    new: Annotated[str, typer.Argument(metavar="TITLE", help="At most 128 characters.")],
+    *,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Change the title."""
+
+    async def ask(
+        engine: e2ecore.Engine,  # noqa: ARG001
+        conversation: e2ecore.Conversation,
+    ) -> list[e2ecore.Change]:
+        return [await conversation.rename(new)]
+
+    _change(access(db, None, None, passphrase_fd, debug=debug), group, ask, timeout, json=json)
+
+
+@app.command()
+def role(
+    group: Group,
+    handle: Annotated[str, typer.Argument(help="Who.")],
+    new: Annotated[RoleName, typer.Argument(metavar="ROLE", help="member, admin or owner.")],
+    *,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    timeout: Timeout = DEFAULT_TIMEOUT_S,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Give somebody a role. Admins add and remove people; owners also give roles."""
+
+    async def ask(
+        engine: e2ecore.Engine, conversation: e2ecore.Conversation
+    ) -> list[e2ecore.Change]:
+        contact = await engine.contacts.find(handle)
+        return [await conversation.set_role(contact, e2ecore.Role[new.name])]
+
+    _change(access(db, None, None, passphrase_fd, debug=debug), group, ask, timeout, json=json)
+
+
+Asking = Callable[[e2ecore.Engine, e2ecore.Conversation], Awaitable[list[e2ecore.Change]]]
+
+
+def _change(where: Access, group: str, ask: Asking, timeout_s: float, *, json: bool) -> None:
+    """Ask for changes and wait until they are in force for everybody."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        conversation = await find_group(engine, group)
+        changes = await at_relay(engine, lambda: ask(engine, conversation), timeout_s)
+        try:
+            for change in changes:
+                await at_relay(engine, change.applied, timeout_s)
+        except (e2ecore.TransientError, RelayTimeoutError) as error:
+            note = "The change is stored and is made as soon as the relay is reached."
+            raise CliError(f"{explain(error)}\n{note}", Exit.RELAY_UNREACHABLE) from None
+        if json:
+            uid = conversation.conversation_id.hex()
+            print(jsonlines.dump({"type": "changed", "conversation": uid}))
+
+    with_engine(where, work)

@@ -1,0 +1,89 @@
+"""A burst of events becomes one redraw and readable sentences."""
+
+import dataclasses
+
+import pytest
+
+import e2ecore
+from cli_demo.chat.digest import Notice, digest, sentence
+
+ALICE, BOB, CAROL = (e2ecore.AccountId(bytes([n]) * 20) for n in range(3))
+NAMES = {ALICE: "alice", BOB: "bob", CAROL: "carol\x1b[2J"}
+CHAT, OTHER = e2ecore.GroupId(b"c" * 16), e2ecore.GroupId(b"o" * 16)
+DEVICE = e2ecore.DeviceId(b"d" * 16)
+
+
+def name(account: bytes) -> str:
+    return NAMES[e2ecore.AccountId(account)]
+
+
+def say(event: e2ecore.Event) -> str:
+    return sentence(event, name, ALICE)
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (e2ecore.ConversationAdded(CHAT, BOB), "bob added you"),
+        (e2ecore.ConversationAdded(CHAT, None), "somebody added you"),
+        (e2ecore.MemberJoined(CHAT, CAROL, ALICE), "you added carol\ufffd[2J"),
+        (e2ecore.MemberLeft(CHAT, BOB, BOB), "bob left"),
+        (e2ecore.MemberLeft(CHAT, BOB, ALICE), "you removed bob"),
+        (e2ecore.TitleChanged(CHAT, "a\x07b", BOB), "bob changed the title to a\ufffdb"),
+        (e2ecore.RoleChanged(CHAT, ALICE, e2ecore.Role.ADMIN, BOB), "bob made you an admin"),
+        (e2ecore.MessagesExpired(CHAT, 3), "3 messages expired at the relay, unread"),
+        (e2ecore.MessagesMissing(CHAT, BOB, 1), "1 message of bob did not arrive (yet)"),
+    ],
+)
+def test_an_event_is_said_in_words(event: e2ecore.Event, expected: str) -> None:
+    assert say(event) == expected
+
+
+def test_a_verified_contact_whose_devices_changed_is_a_loud_alert() -> None:
+    result = digest([e2ecore.KeyChanged(BOB, was_verified=True)], name, ALICE)
+    assert "compare the safety number again" in result.alerts[0]
+    assert result.everything
+    quiet = digest([e2ecore.KeyChanged(BOB, was_verified=False)], name, ALICE)
+    assert "compare" not in quiet.alerts[0]
+
+
+def test_a_burst_names_each_conversation_once_and_keeps_the_last_connection_state() -> None:
+    online = e2ecore.ConnectionChanged(e2ecore.ConnectionState.ONLINE)
+    events: list[e2ecore.Event] = [
+        e2ecore.ConnectionChanged(e2ecore.ConnectionState.CONNECTING),
+        *(e2ecore.MessageAccepted(CHAT, e2ecore.MessageId(bytes([n]) * 16)) for n in range(200)),
+        e2ecore.Delivered(OTHER, BOB, DEVICE, 200, ()),
+        online,
+    ]
+    result = digest(events, name, ALICE)
+    assert result.conversations == {CHAT, OTHER}
+    assert result.connection is online
+    assert result.notices == []
+    assert not result.everything
+
+
+def test_a_notice_belongs_to_its_conversation() -> None:
+    result = digest([e2ecore.MemberLeft(CHAT, BOB, BOB)], name, ALICE)
+    assert result.notices == [Notice(CHAT, "bob left")]
+    assert result.alerts == []
+
+
+def test_missed_events_make_the_screen_read_everything_again() -> None:
+    assert digest([e2ecore.EventsDropped(5)], name, ALICE).everything
+
+
+def example(kind: type[e2ecore.Event]) -> e2ecore.Event:
+    """An event of any kind with fields that fit."""
+    values: dict[str, object] = {
+        "conversation_id": CHAT, "account_id": BOB, "device_id": DEVICE, "by": BOB, "title": "t",
+        "role": e2ecore.Role.ADMIN, "count": 2, "error": e2ecore.E2EError("e"), "change_id": 1,
+        "state": e2ecore.ConnectionState.ONLINE, "upto_counter": 1, "missing": (),
+        "was_verified": True, "display_name": "n", "message_id": b"m" * 16, "message": None,
+    }  # fmt: skip
+    return kind(**{field.name: values.get(field.name) for field in dataclasses.fields(kind)})
+
+
+@pytest.mark.parametrize("kind", e2ecore.Event.__subclasses__(), ids=lambda kind: kind.__name__)
+def test_every_kind_of_event_can_be_digested(kind: type[e2ecore.Event]) -> None:
+    result = digest([example(kind)], name, ALICE)
+    assert "{" not in "".join([*result.alerts, *(one.text for one in result.notices)])
