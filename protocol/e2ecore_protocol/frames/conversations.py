@@ -74,7 +74,8 @@ class Commit(Frame):
     One relay transaction: compare-and-set of the epoch, the log entry, the new route, and the
     Welcome into the inbox of each added device. ``create_kind`` (a ConversationKind) makes the
     conversation; it is allowed only with epoch 0, and the sender becomes the route's first device.
-    ``welcome`` is there exactly when ``added`` is not empty.
+    ``welcome`` is there exactly when ``added`` is not empty. A device in both lists gets a new leaf
+    and stays in the route without a break.
     """
 
     TYPE: ClassVar[int] = 17

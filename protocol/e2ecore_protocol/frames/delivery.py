@@ -201,7 +201,7 @@ class CaughtUp(Frame):
 class Ack(Frame):
     """Client: forget these for me; I have committed them to disk. Not answered.
 
-    Cumulative per log. A number that was never delivered, or is behind the cursor, changes nothing.
+    Cumulative per log. A number behind the cursor changes nothing; one beyond the end counts as it.
     """
 
     TYPE: ClassVar[int] = 18

@@ -99,7 +99,7 @@ class Failed(Frame):
 
     ``detail`` is for developers and logs, never parsed. ``data`` is the current epoch for
     stale_epoch, future_epoch; the head's seq for chain_conflict; an account id for unknown_account,
-    no_key_package, account_closed; else None.
+    unknown_device, device_revoked, no_key_package, account_closed; else None.
     """
 
     TYPE: ClassVar[int] = 67
