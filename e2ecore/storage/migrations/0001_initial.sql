@@ -13,7 +13,7 @@ CREATE TABLE account (
     display_name TEXT    NOT NULL, -- what we tell others to call us; empty: none
     relay        TEXT    NOT NULL, -- address of the relay we registered with
     state        INTEGER NOT NULL, -- 1 keys made, registration not yet confirmed; 2 registered; 3 closed
-    created_ms   INTEGER NOT NULL
+    created_ms   INTEGER NOT NULL -- when the keys were made
 ) STRICT;
 
 -- Account chains as checked by this device, our own included.
@@ -58,12 +58,12 @@ CREATE TABLE conversations (
     unread       INTEGER NOT NULL, -- foreign messages from read_order on
     info         BLOB    NOT NULL, -- content of the group's conversation extension, as last agreed
     healing_ms   INTEGER NOT NULL, -- when re-add was last asked for; 0: never
-    created_ms   INTEGER NOT NULL
+    created_ms   INTEGER NOT NULL -- when it was made or joined here
 ) STRICT;
 
 -- Member devices, also those that left: their counters must survive a re-add.
 CREATE TABLE members (
-    cid             INTEGER NOT NULL,
+    cid             INTEGER NOT NULL, -- conversations.cid
     device_id       BLOB    NOT NULL, -- 16 bytes
     account_id      BLOB    NOT NULL, -- 20 bytes
     leaf            INTEGER NOT NULL, -- leaf index in the group; -1: no member now
@@ -111,7 +111,7 @@ CREATE TABLE outbox (
 -- What the user wants done by a commit, until one of ours that does it is merged.
 CREATE TABLE intents (
     iid         INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, -- never reused: reported to the app
-    cid         INTEGER NOT NULL,
+    cid         INTEGER NOT NULL, -- conversations.cid
     kind        INTEGER NOT NULL, -- as listed in messaging
     args        BLOB    NOT NULL, -- canonical encoding of what is wanted
     state       INTEGER NOT NULL, -- 1 wanted; 2 commit made, not yet accepted
@@ -120,19 +120,19 @@ CREATE TABLE intents (
     pending     BLOB    NOT NULL, -- the encoded pending commit; empty: none
     attempts    INTEGER NOT NULL, -- lost races and refusals
     next_ms     INTEGER NOT NULL, -- not to be tried before
-    created_ms  INTEGER NOT NULL
+    created_ms  INTEGER NOT NULL -- when it was wished
 ) STRICT;
 
 -- How far the device's own log at the relay is processed. One row.
 CREATE TABLE inbox_cursor (
-    one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), -- there is one inbox
     seq INTEGER NOT NULL -- everything up to it is processed
 ) STRICT;
 INSERT INTO inbox_cursor (one, seq) VALUES (1, 0);
 
 -- Envelopes that could not be processed: set aside, so that the rest goes on.
 CREATE TABLE quarantine (
-    qid         INTEGER NOT NULL PRIMARY KEY,
+    qid         INTEGER NOT NULL PRIMARY KEY, -- order of setting aside
     cid         INTEGER NOT NULL, -- 0: from the inbox log
     seq         INTEGER NOT NULL, -- number in that log
     kind        INTEGER NOT NULL, -- envelope kind
@@ -140,7 +140,7 @@ CREATE TABLE quarantine (
     envelope_id BLOB    NOT NULL, -- 16 bytes
     payload     BLOB    NOT NULL, -- as it came, still encrypted
     error       TEXT    NOT NULL, -- name of the error, never content
-    created_ms  INTEGER NOT NULL
+    created_ms  INTEGER NOT NULL -- when it was set aside
 ) STRICT;
 
 -- Private parts of key packages that we published and that a Welcome may use.

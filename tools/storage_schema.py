@@ -1,0 +1,45 @@
+"""Writes the tables of ``docs/storage.md`` from the migrations and their comments.
+
+Run ``python -m tools.storage_schema`` after changing a migration.
+"""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from e2ecore.storage.migrations.steps import steps
+
+ROOT: Final = Path(__file__).parents[1]
+DOCUMENT: Final = ROOT / "docs/storage.md"
+BEGIN: Final = "<!-- made by python -m tools.storage_schema -->\n"
+END: Final = "<!-- end -->\n"
+_TABLE: Final = re.compile(
+    r"((?:^-- [^\n]*\n)+)^CREATE TABLE (\w+) \(\n(.*?)\n\) (STRICT[^;]*);", re.MULTILINE | re.DOTALL
+)
+_COLUMN: Final = re.compile(r"^    (\w+) +(INTEGER|TEXT|BLOB)\b.*?(?:-- (.*))?$", re.MULTILINE)
+
+
+def schema() -> str:
+    """Return the tables of all migrations as Markdown."""
+    parts: list[str] = []
+    for about, name, body, options in _TABLE.findall("\n".join(steps())):
+        text = " ".join(line.removeprefix("-- ") for line in about.splitlines())
+        parts.append(f"### `{name}`\n\n{text} ({options.lower()})\n")
+        parts.append("| column | type | meaning |\n|---|---|---|")
+        for column, kind, comment in _COLUMN.findall(body):
+            meaning = (comment or "").replace("|", "\\|")
+            parts.append(f"| `{column}` | {kind.lower()} | {meaning} |")
+        parts.append("")
+    return "\n".join(parts) + "\n"
+
+
+def document() -> str:
+    """Return the whole document with its tables brought up to date."""
+    text = DOCUMENT.read_text()
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return before + BEGIN + schema() + END + after
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document())
