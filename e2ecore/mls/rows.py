@@ -33,6 +33,8 @@ PAST_EPOCH: Final = 9
 PAST_LEAF: Final = 10
 """(PAST_LEAF, epoch, leaf index): who sat there in that epoch, if the next one differs."""
 
+_OF_ONE_EPOCH: Final = frozenset({CONTEXT, SECRET_NODE, RATCHET, PROPOSAL, PAST_EPOCH, PAST_LEAF})
+
 _NOT_CACHED: Final = NODE
 """The one kind of which this overlay does not remember what was written: the tree has a mirror."""
 
@@ -90,11 +92,14 @@ class Rows:
 
     def delete_epoch(self, epoch: int) -> None:
         """Remove everything that belongs to one epoch, also from memory."""
-        for kind in (CONTEXT, SECRET_NODE, RATCHET, PROPOSAL, PAST_EPOCH, PAST_LEAF):
-            for key, _ in self.scan(kind, epoch):
-                self._changes[key] = None
-        for key in [key for key in self._cache if key[1] == epoch and key[0] not in {GROUP, EPOCH}]:
-            del self._cache[key]
+        known = self._cache.keys() | self._changes.keys()
+        gone = {key for key in known if key[1] == epoch and key[0] in _OF_ONE_EPOCH}
+        if self._source is not None:
+            for kind in _OF_ONE_EPOCH:
+                gone.update(key for key, _ in self._source.scan(kind, epoch))
+        for key in gone:
+            self._changes[key] = None
+            self._cache.pop(key, None)
 
     def take_changes(self) -> dict[RowKey, bytes | None]:
         """Return the rows to write (None: to delete) since the last call, and forget them.
