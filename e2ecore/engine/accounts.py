@@ -5,8 +5,7 @@ from typing import Final, NamedTuple
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.chains import store_chain
 from e2ecore.engine.errors import AlreadyRegisteredError
-from e2ecore.engine.jobs import Effects
-from e2ecore.engine.state import State
+from e2ecore.engine.job import Job
 from e2ecore.mls.extensions import ExtensionType
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.mls.nodes import Capabilities
@@ -37,17 +36,15 @@ class Registration(NamedTuple):
     account_id: bytes
 
 
-def capabilities(state: State) -> Capabilities:
+def capabilities(job: Job) -> Capabilities:
     """Return what our leaves announce."""
     return Capabilities(
-        cipher_suites=(state.suite.code,),
+        cipher_suites=(job.state.suite.code,),
         extensions=(CONVERSATION_EXTENSION, ExtensionType.LAST_RESORT_KEY_PACKAGE),
     )
 
 
-def prepare(
-    tx: Tx, effects: Effects, state: State, handle: str | None, display_name: str | None, relay: str
-) -> Registration:
+def prepare(job: Job, handle: str | None, display_name: str | None, relay: str) -> Registration:
     """Make the keys and the first two entries of our chain, or take those made earlier.
 
     They are durable before the relay hears of them, so a lost answer costs nothing.
@@ -55,24 +52,23 @@ def prepare(
     Raises:
         AlreadyRegisteredError: There is a registered account.
     """
-    state.begin(tx)
-    row = account.load(tx)
+    row = account.load(job.tx)
     if row is not None and row.state != AccountState.MADE:
         raise AlreadyRegisteredError
     if row is None:
-        row = _make(tx, effects, state)
+        row = _make(job)
     account.replace(
-        tx,
+        job.tx,
         row._replace(handle=handle or "", display_name=display_name or "", relay=relay),
     )
-    state.drop()
-    entries = tuple(one.entry for one in chains.entries(tx, row.account_id))
+    job.state.drop()
+    entries = tuple(one.entry for one in chains.entries(job.tx, row.account_id))
     return Registration(entries, row.account_id)
 
 
-def _make(tx: Tx, effects: Effects, state: State) -> AccountRow:
-    now_ms = state.clock_ms()
-    identity, device = ED25519.generate(state.rng), ED25519.generate(state.rng)
+def _make(job: Job) -> AccountRow:
+    now_ms = job.now_ms
+    identity, device = ED25519.generate(job.state.rng), ED25519.generate(job.state.rng)
     genesis = genesis_entry(identity.public, created_ms=now_ms, sign=identity.sign)
     account_id = account_id_of(genesis)
     message = possession_message(account_id, 1, genesis.hash(), device.public)
@@ -95,20 +91,18 @@ def _make(tx: Tx, effects: Effects, state: State) -> AccountRow:
         AccountState.MADE,
         now_ms,
     )
-    account.create(tx, row)
-    store_chain(tx, effects, state, account_id, (genesis.encode(), added.encode()))
+    account.create(job.tx, row)
+    store_chain(job, account_id, (genesis.encode(), added.encode()))
     return row
 
 
-def registered(tx: Tx, effects: Effects, state: State) -> AccountRow:
+def registered(job: Job) -> AccountRow:
     """The relay has confirmed the account."""
-    del effects
-    state.begin(tx)
-    row = account.load(tx)
+    row = account.load(job.tx)
     if row is None:
         raise AlreadyRegisteredError
     row = row._replace(state=AccountState.REGISTERED)
-    account.replace(tx, row)
+    account.replace(job.tx, row)
     return row
 
 
@@ -120,31 +114,27 @@ class Supply(NamedTuple):
     last_resort: bytes | None
 
 
-def make_key_packages(tx: Tx, effects: Effects, state: State, left: int) -> Supply:
+def make_key_packages(job: Job, left: int) -> Supply:
     """Return key packages to publish; private parts are durable before anybody can use them.
 
     Those that were made and perhaps not published are taken first: publishing is repeated after a
     lost answer.
 
     Args:
-        tx: The transaction.
-        effects: Not used.
-        state: The writer's memory.
+        job: The work under way.
         left: One-time key packages that the relay has.
     """
-    del effects
-    state.begin(tx)
-    now_ms = state.clock_ms()
-    key_packages.remove_expired(tx, now_ms)
-    made = key_packages.in_state(tx, KeyPackageState.MADE)
+    now_ms = job.now_ms
+    key_packages.remove_expired(job.tx, now_ms)
+    made = key_packages.in_state(job.tx, KeyPackageState.MADE)
     one_time = [row for row in made if not row.last_resort]
     missing = max(0, KEY_PACKAGES_WANTED - left - len(one_time))
-    fresh = [_bundle(tx, state, last_resort=False) for _ in range(missing)]
+    fresh = [_bundle(job, last_resort=False) for _ in range(missing)]
     last = next((row for row in made if row.last_resort), None)
-    if last is None and _needs_last_resort(tx, now_ms):
-        last = _bundle(tx, state, last_resort=True)
+    if last is None and _needs_last_resort(job.tx, now_ms):
+        last = _bundle(job, last_resort=True)
         fresh.append(last)
-    key_packages.add(tx, fresh)
+    key_packages.add(job.tx, fresh)
     rows = [*one_time, *(row for row in fresh if not row.last_resort)]
     refs = tuple(row.ref for row in (*rows, *((last,) if last else ())))
     return Supply(
@@ -154,16 +144,14 @@ def make_key_packages(tx: Tx, effects: Effects, state: State, left: int) -> Supp
     )
 
 
-def published(tx: Tx, effects: Effects, state: State, supply: Supply) -> None:
+def published(job: Job, supply: Supply) -> None:
     """The relay has them."""
-    del effects
-    state.begin(tx)
     if supply.last_resort is not None:
-        old = key_packages.in_state(tx, KeyPackageState.PUBLISHED)
+        old = key_packages.in_state(job.tx, KeyPackageState.PUBLISHED)
         key_packages.set_state(
-            tx, [row.ref for row in old if row.last_resort], KeyPackageState.REPLACED
+            job.tx, [row.ref for row in old if row.last_resort], KeyPackageState.REPLACED
         )
-    key_packages.set_state(tx, supply.refs, KeyPackageState.PUBLISHED)
+    key_packages.set_state(job.tx, supply.refs, KeyPackageState.PUBLISHED)
 
 
 def _needs_last_resort(tx: Tx, now_ms: int) -> bool:
@@ -171,15 +159,15 @@ def _needs_last_resort(tx: Tx, now_ms: int) -> bool:
     return all(row.expires_ms - now_ms < LAST_RESORT_RENEWAL_MS for row in known if row.last_resort)
 
 
-def _bundle(tx: Tx, state: State, *, last_resort: bool) -> KeyPackageRow:
-    own = state.own(tx)
+def _bundle(job: Job, *, last_resort: bool) -> KeyPackageRow:
+    own = job.own
     bundle = KeyPackageBundle.generate(
-        state.suite,
+        job.state.suite,
         own.signer,
         own.leaf_identity,
-        now_ms=state.clock_ms(),
-        rng=state.rng,
-        capabilities=capabilities(state),
+        now_ms=job.now_ms,
+        rng=job.state.rng,
+        capabilities=capabilities(job),
         last_resort=last_resort,
     )
     lifetime = bundle.key_package.leaf_node.lifetime

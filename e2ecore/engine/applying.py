@@ -10,9 +10,9 @@ from e2ecore.engine.events import (
     TitleChanged,
 )
 from e2ecore.engine.healing import healed_by_itself
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.state import State, group_of
+from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import encrypt_again, of_conversation
 from e2ecore.ids import AccountId, GroupId
@@ -24,15 +24,13 @@ from e2ecore.storage import intents, messages, mls_rows, outbox
 from e2ecore.storage.tx import Tx
 
 
-def apply_commit(
-    tx: Tx, effects: Effects, state: State, mirror: Mirror, staged: StagedCommit, effect: Effect
-) -> None:
+def apply_commit(job: Job, mirror: Mirror, staged: StagedCommit, effect: Effect) -> None:
     """Merge a commit and do all that follows from it. The caller saves the mirror."""
     before = mirror.roster()
     group = group_of(mirror)
-    group.merge(staged, now_ms=state.clock_ms())
+    group.merge(staged, now_ms=job.now_ms)
     if staged.self_removed:
-        _drop_group(tx, effects, mirror, effect)
+        _drop_group(job, mirror, effect)
         return
     for gone in staged.removed:
         mirror.unseat(gone.leaf)
@@ -45,10 +43,10 @@ def apply_commit(
     mirror.epoch = group.epoch
     mirror.dirty = True
     mirror.set_roles()
-    healed_by_itself(effects, mirror)
-    effects.events.extend(changes_between(mirror, before, effect))
-    settle_intents(tx, effects, mirror, effect)
-    encrypt_again(tx, effects, state, mirror)
+    healed_by_itself(job.effects, mirror)
+    job.effects.events.extend(changes_between(mirror, before, effect))
+    settle_intents(job, mirror, effect)
+    encrypt_again(job, mirror)
 
 
 def changes_between(mirror: Mirror, before: Roster, effect: Effect) -> list[Event]:
@@ -73,39 +71,39 @@ def changes_between(mirror: Mirror, before: Roster, effect: Effect) -> list[Even
     return events
 
 
-def settle_intents(tx: Tx, effects: Effects, mirror: Mirror, effect: Effect) -> None:
+def settle_intents(job: Job, mirror: Mirror, effect: Effect) -> None:
     """A new epoch has begun: staged commits are void, and some wishes have come true."""
     added = set(effect.added)
-    for row in intents.of_conversation(tx, mirror.cid):
+    for row in intents.of_conversation(job.tx, mirror.cid):
         if (
             row.kind == IntentKind.HEAL and added & set(Wish.decode(row.kind, row.args).devices)
         ) or row.kind == IntentKind.SETTLE:
-            intents.remove(tx, row.iid)
+            intents.remove(job.tx, row.iid)
         elif row.state == intents.IntentState.COMMIT_MADE and row.epoch != mirror.epoch:
-            intents.commit_lost(tx, row.iid, attempts=row.attempts + 1, next_ms=0)
-        effects.intents.add(mirror.cid)
+            intents.commit_lost(job.tx, row.iid, attempts=row.attempts + 1, next_ms=0)
+        job.effects.intents.add(mirror.cid)
 
 
-def _drop_group(tx: Tx, effects: Effects, mirror: Mirror, effect: Effect) -> None:
+def _drop_group(job: Job, mirror: Mirror, effect: Effect) -> None:
     """We are no member any more: the history stays, the keys go."""
-    forget_group(tx, mirror)
+    forget_group(job.tx, mirror)
     own_will = mirror.state == ConversationState.LEFT
     mirror.state = ConversationState.LEFT if own_will else ConversationState.REMOVED
     mirror.dirty = True
-    for row in of_conversation(tx, mirror.cid):
-        outbox.remove(tx, (row.oid,))
+    for row in of_conversation(job.tx, mirror.cid):
+        outbox.remove(job.tx, (row.oid,))
         if row.message:
-            messages.mark_failed(tx, row.message)
-    effects.ended.append(mirror.cid)
-    for intent in intents.of_conversation(tx, mirror.cid):
-        intents.remove(tx, intent.iid)
+            messages.mark_failed(job.tx, row.message)
+    job.effects.ended.append(mirror.cid)
+    for intent in intents.of_conversation(job.tx, mirror.cid):
+        intents.remove(job.tx, intent.iid)
         done = intent.kind == IntentKind.LEAVE
-        effects.changes.append(
+        job.effects.changes.append(
             (intent.iid, None if done else ChangeFailedError("no longer a member"))
         )
     if not own_will:
         uid, by = GroupId(mirror.uid), AccountId(effect.committer)
-        effects.events.append(RemovedFromConversation(uid, by))
+        job.effects.events.append(RemovedFromConversation(uid, by))
 
 
 def forget_group(tx: Tx, mirror: Mirror) -> None:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from e2ecore.engine.accounts import capabilities
 from e2ecore.engine.errors import OwnAccountError, TooManyRestartsError
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.joining import seat_everybody
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.state import State
 from e2ecore.engine.values import ConversationState
 from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.mls.extensions import Extension, RequiredCapabilities
@@ -28,7 +27,7 @@ from e2ecore_protocol.limits import MAX_DIRECT_ATTEMPT
 _OVER = frozenset({ConversationState.LEFT, ConversationState.REMOVED, ConversationState.FAILED})
 
 
-def begin_direct(tx: Tx, effects: Effects, state: State, peer: bytes) -> tuple[int, int]:
+def begin_direct(job: Job, peer: bytes) -> tuple[int, int]:
     """Find or begin the conversation with one account.
 
     Returns:
@@ -37,18 +36,17 @@ def begin_direct(tx: Tx, effects: Effects, state: State, peer: bytes) -> tuple[i
     Raises:
         TooManyRestartsError: It was ended and begun anew too often.
     """
-    state.begin(tx)
-    own = state.own(tx)
+    own = job.own
     if peer == own.account_id:
         raise OwnAccountError
     for attempt in range(MAX_DIRECT_ATTEMPT + 1):
         uid = direct_conversation_id(own.account_id, peer, attempt)
-        known = conversations.by_uid(tx, uid)
+        known = conversations.by_uid(job.tx, uid)
         if known is None:
             info = ConversationInfo(InfoKind.DIRECT, policy=DIRECT_POLICY)
-            return _begin(tx, effects, state, uid, info, (peer,))
+            return _begin(job, uid, info, (peer,))
         if known.state not in _OVER:
-            return known.cid, _create_intent(tx, known.cid)
+            return known.cid, _create_intent(job.tx, known.cid)
     raise TooManyRestartsError
 
 
@@ -57,31 +55,23 @@ def _create_intent(tx: Tx, cid: int) -> int:
     return next((row.iid for row in rows if row.kind == IntentKind.CREATE), 0)
 
 
-def begin_group(
-    tx: Tx, effects: Effects, state: State, title: str, accounts: Sequence[bytes]
-) -> tuple[int, int]:
+def begin_group(job: Job, title: str, accounts: Sequence[bytes]) -> tuple[int, int]:
     """Begin a group that we own.
 
     Returns:
         Its local number, and the number of the intent that makes it.
     """
-    state.begin(tx)
     info = ConversationInfo(InfoKind.GROUP, title)
-    info = info.with_role(state.own(tx).account_id, Role.OWNER)
-    return _begin(tx, effects, state, state.rng(16), info, tuple(accounts))
+    info = info.with_role(job.own.account_id, Role.OWNER)
+    return _begin(job, job.state.rng(16), info, tuple(accounts))
 
 
 def _begin(
-    tx: Tx,
-    effects: Effects,
-    state: State,
-    uid: bytes,
-    info: ConversationInfo,
-    accounts: tuple[bytes, ...],
+    job: Job, uid: bytes, info: ConversationInfo, accounts: tuple[bytes, ...]
 ) -> tuple[int, int]:
-    own, now_ms = state.own(tx), state.clock_ms()
+    own, now_ms = job.own, job.now_ms
     row = conversations.create(
-        tx,
+        job.tx,
         uid=uid,
         kind=ConversationKind(info.kind),
         state=conversations.ConversationState.CREATING,
@@ -91,10 +81,10 @@ def _begin(
         created_ms=now_ms,
     )
     mirror = Mirror(row)
-    state.add_mirror(mirror)
+    job.state.add_mirror(mirror)
     required = RequiredCapabilities(extension_types=(CONVERSATION_EXTENSION,))
     group = Group.create(
-        state.suite,
+        job.state.suite,
         uid,
         own.signer,
         own.leaf_identity,
@@ -102,21 +92,20 @@ def _begin(
             required.to_extension(),
             Extension(CONVERSATION_EXTENSION, info.encode()),
         ),
-        capabilities=capabilities(state),
+        capabilities=capabilities(job),
         now_ms=now_ms,
-        rng=state.rng,
+        rng=job.state.rng,
     )
-    seat_everybody(tx, mirror, group)
+    seat_everybody(job.tx, mirror, group)
     wish = Wish(IntentKind.CREATE, accounts)
-    iid = intents.add(tx, mirror.cid, wish.kind, wish.encode(), now_ms)
-    effects.intents.add(mirror.cid)
-    mirror.save(tx)
+    iid = intents.add(job.tx, mirror.cid, wish.kind, wish.encode(), now_ms)
+    job.effects.intents.add(mirror.cid)
+    mirror.save(job.tx)
     return mirror.cid, iid
 
 
-def add_wish(tx: Tx, effects: Effects, state: State, cid: int, wish: Wish) -> int:
+def add_wish(job: Job, cid: int, wish: Wish) -> int:
     """Store what the user wants done to a conversation; return its number."""
-    state.begin(tx)
-    iid = intents.add(tx, cid, wish.kind, wish.encode(), state.clock_ms())
-    effects.intents.add(cid)
+    iid = intents.add(job.tx, cid, wish.kind, wish.encode(), job.now_ms)
+    job.effects.intents.add(cid)
     return iid

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 
 from e2ecore.crypto.errors import SignatureError
 from e2ecore.crypto.signing import ED25519
+from e2ecore.engine.effects import Effects
 from e2ecore.engine.errors import ChainInvalidError
 from e2ecore.engine.events import ContactChainInvalid, KeyChanged
-from e2ecore.engine.jobs import Effects
-from e2ecore.engine.state import State
+from e2ecore.engine.job import Job
 from e2ecore.ids import AccountId
 from e2ecore.messaging.safety_number import Party, device_set_hash, fingerprint
 from e2ecore.storage import chains
 from e2ecore.storage.chains import ChainAccountRow, ChainEntryRow, Verification
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.entry import Entry
 from e2ecore_protocol.chain.errors import ChainError
 from e2ecore_protocol.chain.state import AccountState, extend, start
@@ -27,9 +26,7 @@ def party_of(chain: AccountState) -> Party:
 
 
 def store_chain(
-    tx: Tx,
-    effects: Effects,
-    state: State,
+    job: Job,
     account_id: bytes,
     entries: Sequence[bytes],
     *,
@@ -39,9 +36,7 @@ def store_chain(
     """Check entries that follow what is known of an account, and store them.
 
     Args:
-        tx: The transaction.
-        effects: Where to report.
-        state: The writer's memory.
+        job: The work under way.
         account_id: Whose chain it is said to be.
         entries: Encoded entries behind the known head, in order. May begin earlier.
         handle: What the directory calls the account, if it was asked.
@@ -50,8 +45,7 @@ def store_chain(
     Raises:
         ChainInvalidError: It breaks a rule, or contradicts what was known.
     """
-    state.begin(tx)
-    known = state.chain(tx, account_id)
+    known = job.state.chain(job.tx, account_id)
     try:
         fresh = _behind(known, [Entry.decode(data) for data in entries])
         if known is None:
@@ -63,9 +57,9 @@ def store_chain(
     if chain.account_id != account_id:
         raise ChainInvalidError("not the chain of this account")
     rows = [ChainEntryRow(account_id, one.seq, one.hash(), one.encode()) for one in fresh]
-    chains.append(tx, rows)
-    _store_account(tx, effects, state, known, chain, handle, is_contact=is_contact)
-    state.keep_chain(chain)
+    chains.append(job.tx, rows)
+    _store_account(job, known, chain, handle, is_contact=is_contact)
+    job.state.keep_chain(chain)
     return chain
 
 
@@ -80,16 +74,14 @@ def _behind(known: AccountState | None, entries: list[Entry]) -> list[Entry]:
 
 
 def _store_account(
-    tx: Tx,
-    effects: Effects,
-    state: State,
+    job: Job,
     known: AccountState | None,
     chain: AccountState,
     handle: str | None,
     *,
     is_contact: bool,
 ) -> None:
-    row = chains.account(tx, chain.account_id) or ChainAccountRow(
+    row = chains.account(job.tx, chain.account_id) or ChainAccountRow(
         chain.account_id, "", "", 0, b"", Verification.UNVERIFIED, b"", 0, 0
     )
     row = row._replace(
@@ -97,34 +89,30 @@ def _store_account(
         head_seq=chain.head_seq,
         head_hash=chain.head_hash,
         contact=int(is_contact or bool(row.contact)),
-        checked_ms=state.clock_ms(),
+        checked_ms=job.now_ms,
     )
     if known is not None and _devices(known) != _devices(chain):
         was_verified = row.verification != Verification.UNVERIFIED
         if was_verified:
             same = row.verified == fingerprint(party_of(chain))
             row = row._replace(verification=Verification.VERIFIED if same else Verification.CHANGED)
-            state.forget_changed_contacts()
-        effects.events.append(KeyChanged(AccountId(chain.account_id), was_verified))
-    chains.save_account(tx, row)
+            job.state.forget_changed_contacts()
+        job.effects.events.append(KeyChanged(AccountId(chain.account_id), was_verified))
+    chains.save_account(job.tx, row)
 
 
 def _devices(chain: AccountState) -> bytes:
     return device_set_hash(one.key for one in chain.live_devices())
 
 
-def set_verification(
-    tx: Tx, effects: Effects, state: State, account_id: bytes, verification: Verification
-) -> None:
+def set_verification(job: Job, account_id: bytes, verification: Verification) -> None:
     """Store what the user decided about a contact's keys."""
-    del effects
-    state.begin(tx)
-    chain, row = state.chain(tx, account_id), chains.account(tx, account_id)
+    chain, row = job.state.chain(job.tx, account_id), chains.account(job.tx, account_id)
     if chain is None or row is None:
         return
     verified = fingerprint(party_of(chain)) if verification is Verification.VERIFIED else b""
-    chains.save_account(tx, row._replace(verification=verification, verified=verified))
-    state.forget_changed_contacts()
+    chains.save_account(job.tx, row._replace(verification=verification, verified=verified))
+    job.state.forget_changed_contacts()
 
 
 def chain_refused(effects: Effects, account_id: bytes, error: Exception) -> None:
@@ -132,26 +120,23 @@ def chain_refused(effects: Effects, account_id: bytes, error: Exception) -> None
     effects.events.append(ContactChainInvalid(AccountId(account_id), str(error)))
 
 
-def compare_heads(
-    tx: Tx, effects: Effects, state: State, heads: Sequence[ChainHead]
-) -> list[bytes]:
+def compare_heads(job: Job, heads: Sequence[ChainHead]) -> list[bytes]:
     """Compare the relay's chain heads with ours.
 
     Returns:
         The accounts whose chains have grown.
     """
-    state.begin(tx)
     grown: list[bytes] = []
     for head in heads:
-        known = state.chain(tx, head.account_id)
+        known = job.state.chain(job.tx, head.account_id)
         if known is None:
             continue
         if head.seq > known.head_seq:
             grown.append(head.account_id)
         elif head.seq < known.head_seq:
             error = ChainInvalidError("shorter than what was known")
-            chain_refused(effects, head.account_id, error)
+            chain_refused(job.effects, head.account_id, error)
         elif head.hash != known.head_hash:
             error = ChainInvalidError("another head than the one that was known")
-            chain_refused(effects, head.account_id, error)
+            chain_refused(job.effects, head.account_id, error)
     return grown

@@ -6,12 +6,12 @@ import anyio
 
 from e2ecore.engine.accounts import make_key_packages, published
 from e2ecore.engine.chains import chain_refused, compare_heads, store_chain
+from e2ecore.engine.effects import Effects
 from e2ecore.engine.errors import ChainInvalidError
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.receiving import expire_held, look_again
 from e2ecore.errors import E2EError
 from e2ecore.storage import chains
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.state import AccountState
 from e2ecore_protocol.frames.accounts import Account, ChainHeads, FetchChain, FetchHeads
 from e2ecore_protocol.frames.key_packages import PublishKeyPackages
@@ -29,27 +29,24 @@ LOOK_S: Final = 0.5
 
 async def note_acceptances(core: "Core") -> None:
     """Store what the relay accepted, when no other job has done so on its way."""
-    state = core.state
-
-    def work(tx: Tx, effects: Effects) -> None:
-        del effects
-        state.begin(tx)
-        state.note_accepted(tx)
 
     while True:
         await core.note_signal.wait()
         await anyio.sleep(NOTE_S)
-        if state.accepted:
-            await core.jobs.submit(work).wait()
+        if core.state.accepted:
+            await core.jobs.run(_nothing)  # every job notes them
+
+
+def _nothing(_job: Job) -> None:
+    """Every job notes what was accepted; this one does nothing else."""
 
 
 async def watch_held(core: "Core") -> None:
     """Give up on envelopes that were held back for too long."""
-    state = core.state
     while True:
         await core.holding.wait()
         await anyio.sleep(LOOK_S)
-        await core.jobs.run(lambda tx, effects: expire_held(tx, effects, state))
+        await core.jobs.run(lambda job: expire_held(job))
 
 
 async def pause_sender(core: "Core") -> None:
@@ -76,19 +73,18 @@ async def supply_key_packages(core: "Core") -> None:
 
 
 async def _supply(core: "Core") -> None:
-    state, left = core.state, core.key_packages_left
+    left = core.key_packages_left
     link = core.need_link()
-    supply = await core.jobs.run(lambda tx, effects: make_key_packages(tx, effects, state, left))
+    supply = await core.jobs.run(lambda job: make_key_packages(job, left))
     if not supply.refs:
         return
     await link.request(PublishKeyPackages(0, supply.one_time, supply.last_resort), Ok)
     core.key_packages_left = left + len(supply.one_time)
-    await core.jobs.run(lambda tx, effects: published(tx, effects, state, supply))
+    await core.jobs.run(lambda job: published(job, supply))
 
 
 async def fetch_chains(core: "Core") -> None:
     """Fetch account chains that envelopes held back are waiting for."""
-    state = core.state
     while True:
         await core.fetch_signal.wait()
         if core.link is None:
@@ -100,9 +96,9 @@ async def fetch_chains(core: "Core") -> None:
             except E2EError:
                 continue
 
-        def work(tx: Tx, effects: Effects, due: set[bytes] = due) -> None:
+        def work(job: Job, due: set[bytes] = due) -> None:
             state.fetched |= due
-            look_again(tx, effects, state, list(state.held), due)
+            look_again(job, list(state.held), due)
 
         core.jobs.submit(work)
 
@@ -114,8 +110,7 @@ async def fetch_chain(core: "Core", account_id: bytes, *, is_contact: bool = Fal
         ChainInvalidError: It was not used; the app was told by an event, too.
         E2EError: The relay did not answer.
     """
-    state = core.state
-    chain = await core.jobs.run(lambda tx, _: state.chain(tx, account_id))
+    chain = await core.jobs.run(lambda job: job.state.chain(job.tx, account_id))
     while True:
         start = 0 if chain is None else chain.head_seq
         answer = await core.need_link().request(FetchChain(0, account_id, start), Account)
@@ -132,15 +127,12 @@ async def take_chain(
     Raises:
         ChainInvalidError: It was not used; the app was told by an event, too.
     """
-    state = core.state
 
-    def work(tx: Tx, effects: Effects) -> AccountState:
+    def work(job: Job) -> AccountState:
         if answer.account_id != account_id:
             raise ChainInvalidError("the chain of another account")
         return store_chain(
-            tx,
-            effects,
-            state,
+            job,
             account_id,
             answer.entries,
             handle=answer.handle,
@@ -170,8 +162,7 @@ async def compare_chains(core: "Core") -> None:
 
 
 async def _compare(core: "Core", accounts: tuple[bytes, ...]) -> None:
-    state = core.state
     answer = await core.need_link().request(FetchHeads(0, accounts), ChainHeads)
-    grown = await core.jobs.run(lambda tx, effects: compare_heads(tx, effects, state, answer.heads))
+    grown = await core.jobs.run(lambda job: compare_heads(job, answer.heads))
     for account_id in grown:
         await fetch_chain(core, account_id)

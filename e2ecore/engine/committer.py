@@ -16,11 +16,10 @@ from e2ecore.engine.committing import (
     keys_refused,
     next_step,
 )
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.judging import ChainsNeeded
 from e2ecore.engine.signals import Signal
 from e2ecore.errors import E2EError
-from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError
 from e2ecore_protocol.frames.conversations import Commit, Committed
 from e2ecore_protocol.frames.key_packages import ClaimKeyPackages, DeviceKeyPackage, KeyPackages
@@ -92,10 +91,10 @@ class Committer:
                     packages = None
 
     async def _next(self, cid: int, packages: tuple[DeviceKeyPackage, ...] | None) -> Step:
-        core, state = self._core, self._core.state
+        core = self._core
 
-        def work(tx: Tx, effects: Effects) -> Step:
-            return next_step(tx, effects, state, cid, packages)
+        def work(job: Job) -> Step:
+            return next_step(job, cid, packages)
 
         while True:
             try:
@@ -105,20 +104,20 @@ class Committer:
                     await self._fetch(account_id)
 
     async def _fetch(self, account_id: bytes) -> None:
-        core, state = self._core, self._core.state
+        core = self._core
         try:
             await fetch_chain(core, account_id)
         except ConnectionLostError:
             raise
         except E2EError:
             pass
-        await core.jobs.run(lambda _tx, _effects: state.fetched.add(account_id))
+        await core.jobs.run(lambda job: job.state.fetched.add(account_id))
 
     async def _claim(
         self, iid: int, accounts: tuple[bytes, ...]
     ) -> tuple[DeviceKeyPackage, ...] | None:
         """Get key packages for an intent; None if they could not be had, which is seen to."""
-        core, state = self._core, self._core.state
+        core = self._core
         known = self._packages.get(iid, ())
         missing = [who for who in accounts if who not in {one.account_id for one in known}]
         try:
@@ -132,8 +131,8 @@ class Committer:
             problem = error
             can_retry = isinstance(error, RelayRefusedError) and error.can_retry
 
-            def work(tx: Tx, effects: Effects) -> None:
-                keys_refused(tx, effects, state, iid, problem, can_retry=can_retry)
+            def work(job: Job) -> None:
+                keys_refused(job, iid, problem, can_retry=can_retry)
 
             await core.jobs.run(work)
             return None
@@ -142,18 +141,16 @@ class Committer:
 
     async def _send(self, iid: int, frame: Commit) -> None:
         """Send a stored commit and act on the answer."""
-        core, state = self._core, self._core.state
+        core = self._core
         try:
             await core.need_link().request(frame, Committed)
         except RelayRefusedError as error:
             refusal = error
             epoch = error.data if isinstance(error.data, int) else None
 
-            def refused(tx: Tx, effects: Effects) -> None:
+            def refused(job: Job) -> None:
                 commit_refused(
-                    tx,
-                    effects,
-                    state,
+                    job,
                     iid,
                     refusal.code.value,
                     can_retry=refusal.can_retry,
@@ -164,4 +161,4 @@ class Committer:
             await core.jobs.run(refused)
             return
         self._packages.pop(iid, None)
-        await core.jobs.run(lambda tx, effects: commit_accepted(tx, effects, state, iid))
+        await core.jobs.run(lambda job: commit_accepted(job, iid))

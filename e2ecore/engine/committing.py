@@ -12,12 +12,12 @@ from e2ecore.engine.applying import apply_commit, forget_group
 from e2ecore.engine.errors import ChangeFailedError, NoKeyPackageError
 from e2ecore.engine.events import ChangeApplied, ConversationReady, IntentFailed
 from e2ecore.engine.healing import ask_for_readd
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.judging import check_leaves, effect_of
 from e2ecore.engine.leaving import is_own_affair, propose_leaving
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.receiving import look_again
-from e2ecore.engine.state import State, group_of
+from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState
 from e2ecore.errors import E2EError, PeerError
 from e2ecore.ids import GroupId
@@ -35,13 +35,12 @@ from e2ecore.messaging.intents import (
 )
 from e2ecore.mls.errors import EpochInFutureError
 from e2ecore.mls.extensions import Extension
-from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.key_package import KeyPackage
 from e2ecore.mls.members import Member
+from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.proposals import Add, GroupContextExtensions, Proposal, Remove
 from e2ecore.storage import intents
 from e2ecore.storage.intents import IntentRow, IntentState
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import CONVERSATION_EXTENSION, ConversationInfo
 from e2ecore_protocol.content.readd import ReaddReason
 from e2ecore_protocol.frames.conversations import Commit, DeviceAddress
@@ -78,100 +77,85 @@ class Send:
 Step = Wait | NeedKeys | Send
 
 
-def next_step(
-    tx: Tx,
-    effects: Effects,
-    state: State,
-    cid: int,
-    packages: Sequence[DeviceKeyPackage] | None = None,
-) -> Step:
+def next_step(job: Job, cid: int, packages: Sequence[DeviceKeyPackage] | None = None) -> Step:
     """Find what to do next for one conversation, and prepare it.
 
     Args:
-        tx: The transaction.
-        effects: Where to report.
-        state: The writer's memory.
+        job: The work under way.
         cid: The conversation.
         packages: What an earlier ``NeedKeys`` brought.
     """
-    state.begin(tx)
-    state.note_accepted(tx)
-    mirror = state.mirror(tx, cid)
-    now_ms = state.clock_ms()
+    mirror = job.mirror(cid)
+    now_ms = job.now_ms
     soonest = 0
-    for row in intents.of_conversation(tx, cid):
+    for row in intents.of_conversation(job.tx, cid):
         if row.next_ms > now_ms:
             soonest = min(soonest or row.next_ms, row.next_ms)
             continue
-        step = _step_for(tx, effects, state, mirror, row, packages)
+        step = _step_for(job, mirror, row, packages)
         if step is not None:
-            mirror.save(tx)
+            mirror.save(job.tx)
             return step
-    mirror.save(tx)
+    mirror.save(job.tx)
     return Wait(max(1, soonest - now_ms) if soonest else 0)
 
 
 def _step_for(
-    tx: Tx,
-    effects: Effects,
-    state: State,
-    mirror: Mirror,
-    row: IntentRow,
-    packages: Sequence[DeviceKeyPackage] | None,
+    job: Job, mirror: Mirror, row: IntentRow, packages: Sequence[DeviceKeyPackage] | None
 ) -> Step | None:
     wish = Wish.decode(row.kind, row.args)
     if mirror.group is None or mirror.state == ConversationState.HEALING:
-        _without_group(tx, effects, mirror, row)
+        _without_group(job, mirror, row)
         return None
     if row.state == IntentState.COMMIT_MADE:
         return None if wish.kind is IntentKind.LEAVE else Send(row.iid, _frame(mirror, row, wish))
-    behind = state.relay_epochs.get(mirror.cid, 0)
+    behind = job.state.relay_epochs.get(mirror.cid, 0)
     if behind > mirror.epoch:
-        return _catch_up(tx, effects, state, mirror)
+        return _catch_up(job, mirror)
     if wish.kind is IntentKind.LEAVE:
-        return _leave(tx, effects, state, mirror, row)
+        return _leave(job, mirror, row)
     try:
-        found = plan(wish, mirror.roster(), state.own(tx).account_id)
+        found = plan(wish, mirror.roster(), job.own.account_id)
         if isinstance(found, Fulfilled):
-            finish(tx, effects, mirror, row.iid)
+            finish(job, mirror, row.iid)
             return None
         needed = _accounts_needed(wish, found)
         if needed and packages is None:
             return NeedKeys(row.iid, needed)
-        return _stage(tx, effects, state, mirror, row, wish, found, packages or ())
+        return _stage(job, mirror, row, wish, found, packages or ())
     except Impossible as error:
-        fail(tx, effects, mirror, row, ChangeFailedError(str(error)))
+        fail(job, mirror, row, ChangeFailedError(str(error)))
     except E2EError as error:
-        fail(tx, effects, mirror, row, error)
+        fail(job, mirror, row, error)
     return None
 
 
-def _without_group(tx: Tx, effects: Effects, mirror: Mirror, row: IntentRow) -> None:
+def _without_group(job: Job, mirror: Mirror, row: IntentRow) -> None:
     """There are no keys now: a Welcome is awaited, for long enough or too long."""
     if mirror.state == ConversationState.CREATING and row.attempts:
-        fail(tx, effects, mirror, row, ChangeFailedError("the other side did not invite us"))
+        fail(job, mirror, row, ChangeFailedError("the other side did not invite us"))
 
 
-def _leave(tx: Tx, effects: Effects, state: State, mirror: Mirror, row: IntentRow) -> Step | None:
+def _leave(job: Job, mirror: Mirror, row: IntentRow) -> Step | None:
     if len(mirror.by_leaf) > 1:
-        propose_leaving(tx, effects, state, mirror, row.iid)
+        propose_leaving(job, mirror, row.iid)
         return None
-    forget_group(tx, mirror)
+    forget_group(job.tx, mirror)
     mirror.dirty = True
-    finish(tx, effects, mirror, row.iid)
+    finish(job, mirror, row.iid)
     return None
 
 
-def _catch_up(tx: Tx, effects: Effects, state: State, mirror: Mirror) -> Step:
+def _catch_up(job: Job, mirror: Mirror) -> Step:
     """Somebody was faster, and that commit has not come yet."""
-    since = state.behind_since.setdefault(mirror.cid, state.clock_ms())
-    left = CATCH_UP_MS - (state.clock_ms() - since)
+    since = job.state.behind_since.setdefault(mirror.cid, job.now_ms)
+    left = CATCH_UP_MS - (job.now_ms - since)
     if left > 0:
         return Wait(left)
-    state.relay_epochs.pop(mirror.cid, None)
-    state.behind_since.pop(mirror.cid, None)
+    job.state.relay_epochs.pop(mirror.cid, None)
+    job.state.behind_since.pop(mirror.cid, None)
     error = EpochInFutureError()
-    ask_for_readd(tx, effects, state, mirror, ReaddReason.COMMIT_MISSED, error)
+    ask_for_readd(job, mirror, ReaddReason.COMMIT_MISSED, error)
     return Wait(0)
 
 
@@ -183,19 +167,16 @@ def _accounts_needed(wish: Wish, found: Plan) -> tuple[bytes, ...]:
 
 
 def _stage(
-    tx: Tx,
-    effects: Effects,
-    state: State,
+    job: Job,
     mirror: Mirror,
     row: IntentRow,
     wish: Wish,
     found: Plan,
     packages: Sequence[DeviceKeyPackage],
 ) -> Step:
-    del effects
-    group, own = group_of(mirror), state.own(tx)
+    group, own = group_of(mirror), job.own
     wanted = _accounts_needed(wish, found)
-    checked = _check_packages(tx, state, packages, wanted)
+    checked = _check_packages(job, packages, wanted)
     heal = set(found.heal)
     proposals: list[Proposal] = []
     if found.info is not None:
@@ -213,19 +194,19 @@ def _stage(
     pending = group.create_commit(
         proposals,
         signer=own.signer,
-        now_ms=state.clock_ms(),
-        rng=state.rng,
+        now_ms=job.now_ms,
+        rng=job.state.rng,
         include_pending=all(is_own_affair(one) for one in group.pending_proposals),
     )
-    envelope_id = make_envelope_id(state.clock_ms(), state.rng(10))
+    envelope_id = make_envelope_id(job.now_ms, job.state.rng(10))
     intents.commit_made(
-        tx, row.iid, epoch=mirror.epoch, envelope_id=envelope_id, pending=pending.encode()
+        job.tx, row.iid, epoch=mirror.epoch, envelope_id=envelope_id, pending=pending.encode()
     )
     return Send(row.iid, _make_frame(mirror, wish, envelope_id, pending))
 
 
 def _check_packages(
-    tx: Tx, state: State, packages: Sequence[DeviceKeyPackage], wanted: Sequence[bytes]
+    job: Job, packages: Sequence[DeviceKeyPackage], wanted: Sequence[bytes]
 ) -> list[tuple[LeafIdentity, KeyPackage]]:
     """Check that key packages are whose they are said to be, and that none is missing.
 
@@ -242,7 +223,7 @@ def _check_packages(
         leaf = package.leaf_node
         identity = encode_identity(item.account_id, item.device_id)
         who = decode_identity(identity)
-        check_leaves(tx, state, (Member(0, identity, leaf.signature_key),))
+        check_leaves(job, (Member(0, identity, leaf.signature_key),))
         if Member.of(0, leaf).identity != identity:
             raise ForeignKeyPackageError
         checked.append((who, package))
@@ -283,105 +264,92 @@ def _make_frame(mirror: Mirror, wish: Wish, envelope_id: bytes, pending: Pending
     )
 
 
-def commit_accepted(tx: Tx, effects: Effects, state: State, iid: int) -> None:
+def commit_accepted(job: Job, iid: int) -> None:
     """The relay has given our commit its place: merge it, and take what waited for it."""
-    state.begin(tx)
-    row = intents.get(tx, iid)
+    row = intents.get(job.tx, iid)
     if row is None or row.state != IntentState.COMMIT_MADE:
         return
-    mirror = state.mirror(tx, row.cid)
+    mirror = job.mirror(row.cid)
     if mirror.group is None or mirror.epoch != row.epoch:
         return
     pending = PendingCommit.decode(row.pending, mirror.group)
     effect = effect_of(mirror.group, pending.staged)
-    finish(tx, effects, mirror, iid)
+    finish(job, mirror, iid)
     if mirror.state == ConversationState.CREATING:
         mirror.state = ConversationState.ACTIVE
-        effects.events.append(ConversationReady(GroupId(mirror.uid)))
-    apply_commit(tx, effects, state, mirror, pending.staged, effect)
-    effects.intents.add(mirror.cid)
-    mirror.save(tx)
-    look_again(tx, effects, state, (mirror.uid,))
+        job.effects.events.append(ConversationReady(GroupId(mirror.uid)))
+    apply_commit(job, mirror, pending.staged, effect)
+    job.effects.intents.add(mirror.cid)
+    mirror.save(job.tx)
+    look_again(job, (mirror.uid,))
 
 
 def commit_refused(
-    tx: Tx,
-    effects: Effects,
-    state: State,
-    iid: int,
-    code: str,
-    *,
-    can_retry: bool,
-    retry_after_ms: int,
-    relay_epoch: int | None,
+    job: Job, iid: int, code: str, *, can_retry: bool, retry_after_ms: int, relay_epoch: int | None
 ) -> None:
     """The relay did not take our commit."""
-    state.begin(tx)
-    row = intents.get(tx, iid)
+    row = intents.get(job.tx, iid)
     if row is None:
         return
-    mirror = state.mirror(tx, row.cid)
-    effects.intents.add(row.cid)
+    mirror = job.mirror(row.cid)
+    job.effects.intents.add(row.cid)
     attempts = row.attempts + 1
-    now_ms = state.clock_ms()
+    now_ms = job.now_ms
     if code == "stale_epoch":
         if relay_epoch is not None and relay_epoch > mirror.epoch:
-            state.relay_epochs[mirror.cid] = relay_epoch
+            job.state.relay_epochs[mirror.cid] = relay_epoch
         if row.state != IntentState.COMMIT_MADE:
             return  # the commit that was faster has come already
         if attempts > MAX_ATTEMPTS:
-            fail(tx, effects, mirror, row, ChangeFailedError("others were always faster"))
+            fail(job, mirror, row, ChangeFailedError("others were always faster"))
             return
-        pause = pause_ms(attempts, state.rng)
-        intents.commit_lost(tx, iid, attempts=attempts, next_ms=now_ms + pause)
-        look_again(tx, effects, state, (mirror.uid,))
+        pause = pause_ms(attempts, job.state.rng)
+        intents.commit_lost(job.tx, iid, attempts=attempts, next_ms=now_ms + pause)
+        look_again(job, (mirror.uid,))
     elif code == "conversation_exists" and mirror.state == ConversationState.CREATING:
-        forget_group(tx, mirror)
-        mirror.save(tx)
-        intents.commit_lost(tx, iid, attempts=attempts, next_ms=now_ms + 3 * CATCH_UP_MS)
+        forget_group(job.tx, mirror)
+        mirror.save(job.tx)
+        intents.commit_lost(job.tx, iid, attempts=attempts, next_ms=now_ms + 3 * CATCH_UP_MS)
     elif can_retry and attempts <= MAX_REFUSALS:
-        wait = max(retry_after_ms, pause_ms(attempts + 4, state.rng))
-        intents.commit_lost(tx, iid, attempts=attempts, next_ms=now_ms + wait)
+        wait = max(retry_after_ms, pause_ms(attempts + 4, job.state.rng))
+        intents.commit_lost(job.tx, iid, attempts=attempts, next_ms=now_ms + wait)
     else:
-        fail(tx, effects, mirror, row, ChangeFailedError(code))
+        fail(job, mirror, row, ChangeFailedError(code))
 
 
-def keys_refused(
-    tx: Tx, effects: Effects, state: State, iid: int, error: E2EError, *, can_retry: bool
-) -> None:
+def keys_refused(job: Job, iid: int, error: E2EError, *, can_retry: bool) -> None:
     """The key packages for an intent could not be had."""
-    state.begin(tx)
-    row = intents.get(tx, iid)
+    row = intents.get(job.tx, iid)
     if row is None:
         return
-    effects.intents.add(row.cid)
+    job.effects.intents.add(row.cid)
     attempts = row.attempts + 1
     if can_retry and attempts <= MAX_REFUSALS:
-        next_ms = state.clock_ms() + pause_ms(attempts + 4, state.rng)
-        intents.commit_lost(tx, iid, attempts=attempts, next_ms=next_ms)
+        next_ms = job.now_ms + pause_ms(attempts + 4, job.state.rng)
+        intents.commit_lost(job.tx, iid, attempts=attempts, next_ms=next_ms)
         return
-    mirror = state.mirror(tx, row.cid)
-    fail(tx, effects, mirror, row, error)
-    mirror.save(tx)
+    mirror = job.mirror(row.cid)
+    fail(job, mirror, row, error)
+    mirror.save(job.tx)
 
 
-def finish(tx: Tx, effects: Effects, mirror: Mirror, iid: int) -> None:
+def finish(job: Job, mirror: Mirror, iid: int) -> None:
     """The wish has come true."""
-    intents.remove(tx, iid)
-    effects.changes.append((iid, None))
-    effects.events.append(ChangeApplied(GroupId(mirror.uid), iid))
+    intents.remove(job.tx, iid)
+    job.effects.changes.append((iid, None))
+    job.effects.events.append(ChangeApplied(GroupId(mirror.uid), iid))
 
 
-def fail(tx: Tx, effects: Effects, mirror: Mirror, row: IntentRow, error: E2EError) -> None:
+def fail(job: Job, mirror: Mirror, row: IntentRow, error: E2EError) -> None:
     """The wish is given up, and the app told."""
-    intents.remove(tx, row.iid)
+    intents.remove(job.tx, row.iid)
     quiet = row.kind in {IntentKind.SETTLE, IntentKind.HEAL}
     if row.kind == IntentKind.CREATE:
-        forget_group(tx, mirror)
+        forget_group(job.tx, mirror)
         mirror.state = ConversationState.FAILED
         mirror.dirty = True
-        mirror.save(tx)
-        effects.ended.append(mirror.cid)
-    effects.changes.append((row.iid, error))
+        mirror.save(job.tx)
+        job.effects.ended.append(mirror.cid)
+    job.effects.changes.append((row.iid, error))
     if not quiet:
-        effects.events.append(IntentFailed(GroupId(mirror.uid), row.iid, error))
+        job.effects.events.append(IntentFailed(GroupId(mirror.uid), row.iid, error))

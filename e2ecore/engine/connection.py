@@ -4,12 +4,10 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from e2ecore.engine.effects import Outgoing
 from e2ecore.engine.errors import DeviceRevokedError
-from e2ecore.engine.jobs import Effects, Outgoing
-from e2ecore.engine.state import Own
 from e2ecore.engine.values import ConnectionState
 from e2ecore.errors import E2EError
-from e2ecore.storage.tx import Tx
 from e2ecore.transport.backoff import pause_ms
 from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError, RelayUnreachableError
 from e2ecore.transport.link import Link
@@ -63,7 +61,7 @@ async def _connect_once(core: "Core", dial: Dial) -> E2EError:
 
 
 async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
-    own = await core.jobs.run(lambda tx, effects: _own(core, tx, effects))
+    own = await core.jobs.run(lambda job: job.own)
     channel: FrameChannel | None = None
     try:
         with anyio.fail_after(AUTHENTICATION_TIMEOUT_S):
@@ -83,9 +81,3 @@ async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
         core.key_packages_left = ready.key_packages_left
         core.supply_signal.set()
     return Link(channel, core, frames.rest())
-
-
-def _own(core: "Core", tx: Tx, effects: Effects) -> Own:
-    del effects
-    core.state.begin(tx)
-    return core.state.own(tx)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from e2ecore.engine.chains import party_of, set_verification
 from e2ecore.engine.chores import fetch_chain, take_chain
 from e2ecore.engine.errors import BadHandleError, UnknownAccountError, UnknownHandleError
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_handle
 from e2ecore.engine.state import read_chain
 from e2ecore.engine.values import Verification
@@ -94,8 +94,8 @@ class Contact:
     async def _set(self, verification: StoredVerification) -> None:
         core, account_id = self._core, self._row.account_id
 
-        def work(tx: Tx, effects: Effects) -> None:
-            set_verification(tx, effects, core.state, account_id, verification)
+        def work(job: Job) -> None:
+            set_verification(job, account_id, verification)
 
         await core.jobs.run(work)
         self._reload()

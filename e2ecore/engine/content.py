@@ -3,9 +3,9 @@
 from typing import Final
 
 from e2ecore.engine.events import Delivered, Event, MessageReceived, MessagesMissing, ProfileChanged
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror, Peer
-from e2ecore.engine.state import State, group_of
+from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState, Message, MessageKind, MessageState
 from e2ecore.errors import PeerError
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
@@ -17,7 +17,6 @@ from e2ecore.mls.errors import EpochTooOldError, UnknownSenderError
 from e2ecore.mls.received import ApplicationMessage
 from e2ecore.storage import chains, messages
 from e2ecore.storage.messages import MessageRow, message_row_id
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.messages import (
     Profile,
     Receipt,
@@ -37,13 +36,14 @@ _LEFT: Final = ConversationState.LEFT
 class Inbox:
     """Application messages of one batch."""
 
-    def __init__(self, tx: Tx, effects: Effects, state: State) -> None:
-        self._tx = tx
-        self._effects = effects
-        self._state = state
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._tx = job.tx
+        self._effects = job.effects
+        self._state = job.state
         self._rows: list[MessageRow] = []
-        self._events: list[Event] = effects.events
-        self._now_ms = state.clock_ms()
+        self._events: list[Event] = job.effects.events
+        self._now_ms = job.now_ms
 
     def flush(self) -> None:
         """Store the messages taken so far."""
@@ -130,7 +130,7 @@ class Inbox:
     def _receipt(self, mirror: Mirror, sender: Peer, receipt: Receipt, counter: int) -> None:
         if sender.receipted == counter - 1:
             sender.receipted = counter  # a receipt deserves no receipt
-        own = self._state.own(self._tx)
+        own = self._job.own
         me = encode_identity(own.account_id, own.device_id)
         for who, upto, missing in receipt.stored:
             if who != me:

@@ -8,7 +8,7 @@ from e2ecore.engine.contacts import Contact
 from e2ecore.engine.errors import ConversationReadOnlyError, NotAllowedError
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.history import list_members, mark_read, page
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_text, check_title
 from e2ecore.engine.values import (
     ConversationKind,
@@ -21,7 +21,6 @@ from e2ecore.ids import AccountId, GroupId
 from e2ecore.messaging.intents import Impossible, IntentKind, Wish, plan
 from e2ecore.storage import conversations, intents
 from e2ecore.storage.conversations import ConversationRow
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import Role
 
 if TYPE_CHECKING:
@@ -100,13 +99,13 @@ class Conversation:
         core.check_open()
         for text in texts:
             check_text(text)
-        state, sent = core.state, list[SentMessage]()
+        sent: list[SentMessage] = []
 
-        def work(tx: Tx, effects: Effects) -> None:
-            for one in write_texts(tx, effects, state, cid, texts):
+        def work(job: Job) -> None:
+            for one in write_texts(job, cid, texts):
                 message = SentMessage(one.message_id, one.counter, one.order)
                 sent.append(message)
-                effects.sent.append((one.oid, message))
+                job.effects.sent.append((one.oid, message))
 
         await core.jobs.run(work)
         return sent
@@ -127,7 +126,7 @@ class Conversation:
     async def mark_read(self) -> None:
         """Everything that is stored now has been read by the user."""
         core, cid = self._core, self._row.cid
-        await core.jobs.run(lambda tx, _: mark_read(tx, core.state, cid))
+        await core.jobs.run(lambda job: mark_read(job, cid))
         await self.refresh()
 
     async def ready(self) -> None:
@@ -169,15 +168,15 @@ class Conversation:
         """
         core, cid = self._core, self._row.cid
 
-        def work(tx: Tx, effects: Effects) -> int:
-            core.state.begin(tx)
-            mirror = core.state.mirror(tx, cid)
+        def work(job: Job) -> int:
+            core.state.begin(job.tx)
+            mirror = core.state.mirror(job.tx, cid)
             if mirror.state in _OVER:
                 raise ConversationReadOnlyError
             mirror.state = ConversationState.LEFT
             mirror.dirty = True
-            mirror.save(tx)
-            return add_wish(tx, effects, core.state, cid, Wish(IntentKind.LEAVE))
+            mirror.save(job.tx)
+            return add_wish(job, cid, Wish(IntentKind.LEAVE))
 
         change = core.change(await core.jobs.run(work))
         await self.refresh()
@@ -214,17 +213,16 @@ class Conversation:
     async def _wish(self, wish: Wish) -> Change:
         core, cid = self._core, self._row.cid
 
-        def work(tx: Tx, effects: Effects) -> int:
+        def work(job: Job) -> int:
             state = core.state
-            state.begin(tx)
-            mirror = state.mirror(tx, cid)
+            mirror = state.mirror(job.tx, cid)
             if mirror.state in _OVER:
                 raise ConversationReadOnlyError
             if mirror.state == ConversationState.ACTIVE:
                 try:
-                    plan(wish, mirror.roster(), state.own(tx).account_id)
+                    plan(wish, mirror.roster(), state.own(job.tx).account_id)
                 except Impossible as error:
                     raise NotAllowedError(str(error)) from error
-            return add_wish(tx, effects, state, cid, wish)
+            return add_wish(job, cid, wish)
 
         return core.change(await core.jobs.run(work))

@@ -7,11 +7,10 @@ from e2ecore.engine.beginning import begin_direct, begin_group
 from e2ecore.engine.contacts import Contact
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.errors import UnknownConversationError
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_title
 from e2ecore.ids import GroupId
 from e2ecore.storage import conversations
-from e2ecore.storage.tx import Tx
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
@@ -34,8 +33,8 @@ class Conversations:
         """
         core, peer = self._core, contact.account_id
 
-        def work(tx: Tx, effects: Effects) -> tuple[int, int]:
-            return begin_direct(tx, effects, core.state, peer)
+        def work(job: Job) -> tuple[int, int]:
+            return begin_direct(job, peer)
 
         cid, iid = await core.jobs.run(work)
         return self._begun(cid, iid)
@@ -53,8 +52,8 @@ class Conversations:
         check_title(title)
         accounts = tuple(sorted({one.account_id for one in contacts} - {core.account_id}))
 
-        def work(tx: Tx, effects: Effects) -> tuple[int, int]:
-            return begin_group(tx, effects, core.state, title, accounts)
+        def work(job: Job) -> tuple[int, int]:
+            return begin_group(job, title, accounts)
 
         cid, iid = await core.jobs.run(work)
         return self._begun(cid, iid)

@@ -9,12 +9,14 @@ from typing import Final
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.suites import CipherSuite
+from e2ecore.engine.effects import Effects, Outgoing
 from e2ecore.engine.errors import EngineClosedError, NoRelayError, NotRegisteredError
 from e2ecore.engine.events import CaughtUp, ConnectionChanged, Event
 from e2ecore.engine.handles import Change, Outcome
 from e2ecore.engine.hub import EventHub
 from e2ecore.engine.intake import Intake
-from e2ecore.engine.jobs import Effects, Jobs, Outgoing
+from e2ecore.engine.job import Job
+from e2ecore.engine.jobs import Jobs
 from e2ecore.engine.resuming import fresh_connection
 from e2ecore.engine.sender import Sender, take_refusals
 from e2ecore.engine.signals import Signal
@@ -22,7 +24,6 @@ from e2ecore.engine.state import State
 from e2ecore.engine.values import Account, ConnectionState
 from e2ecore.errors import E2EError
 from e2ecore.storage.database import Database
-from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import ConnectionLostError
 from e2ecore.transport.link import Link
 from e2ecore.transport.login import Dial
@@ -49,7 +50,7 @@ class Core:
         self.clock_ms = clock_ms
         self.rng = rng
         self.state = State(suite, clock_ms, rng)
-        self.jobs = Jobs(database, self.apply, self.after_jobs)
+        self.jobs = Jobs(database, self.state, self.apply, self.after_jobs)
         self.hub = EventHub()
         self.sender = Sender(self.jobs, self.state)
         self.link: Link[Outgoing] | None = None
@@ -205,10 +206,9 @@ class Core:
             self.hub.emit(*events)
         if refused:
             self.sender.paused = True
-            state = self.state
 
-            def work(tx: Tx, effects: Effects) -> None:
-                effects.pause_ms = take_refusals(tx, effects, state, refused)
+            def work(job: Job) -> None:
+                job.effects.pause_ms = take_refusals(job, refused)
 
             self.jobs.submit(work)
         self.note_signal.set()
@@ -219,8 +219,7 @@ class Core:
 
     def connected(self) -> None:
         """There is a connection: send what waits, and see to everything that needs the relay."""
-        state = self.state
-        self.jobs.submit(lambda tx, effects: fresh_connection(tx, effects, state))
+        self.jobs.submit(fresh_connection)
         self.sender.connected()
         self.chains_signal.set()
         if self.fetch_due:

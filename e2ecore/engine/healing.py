@@ -8,10 +8,10 @@ is first; the others wait a little longer each, so that one commit is made and n
 from typing import Final
 
 from e2ecore.crypto.signing import ED25519
+from e2ecore.engine.effects import Effects
 from e2ecore.engine.events import ConversationHealed, ConversationHealing
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.state import State
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import outgoing
 from e2ecore.ids import AccountId, DeviceId, GroupId
@@ -19,7 +19,6 @@ from e2ecore.messaging.identity import ForeignLeafError, LeafIdentity
 from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.storage import intents, outbox
 from e2ecore.storage.outbox import OutboxRow
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.readd import ReaddReason, ReaddRequest
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind, make_envelope_id
 
@@ -31,14 +30,7 @@ MAX_RANK: Final = 20
 _JITTER_MS: Final = 150
 
 
-def ask_for_readd(
-    tx: Tx,
-    effects: Effects,
-    state: State,
-    mirror: Mirror | bytes,
-    reason: ReaddReason,
-    error: Exception,
-) -> None:
+def ask_for_readd(job: Job, mirror: Mirror | bytes, reason: ReaddReason, error: Exception) -> None:
     """Ask the members of a conversation to add this device again.
 
     Nothing is thrown away: what can still be read in the old epoch is read, and if the missing
@@ -49,12 +41,12 @@ def ask_for_readd(
         ConversationState.HEALING,
     }:
         return
-    now_ms = state.clock_ms()
+    now_ms = job.now_ms
     if mirror.healing_ms and now_ms - mirror.healing_ms < ASK_AGAIN_MS:
         return
-    own = state.own(tx)
+    own = job.own
     if mirror.state != ConversationState.HEALING:
-        effects.events.append(ConversationHealing(GroupId(mirror.uid), type(error).__name__))
+        job.effects.events.append(ConversationHealing(GroupId(mirror.uid), type(error).__name__))
     mirror.state = ConversationState.HEALING
     mirror.healing_ms = now_ms
     mirror.dirty = True
@@ -62,17 +54,15 @@ def ask_for_readd(
         mirror.uid, own.account_id, own.device_id, mirror.epoch, reason, now_ms
     ).signed(own.signer.sign)
     row = OutboxRow(
-        state.next_oid(tx), mirror.cid, 0, int(EnvelopeKind.READD_REQUEST), mirror.epoch, 0,
-        make_envelope_id(now_ms, state.rng(10)), request.encode(), b"", 0, 0,
+        job.state.next_oid(job.tx), mirror.cid, 0, int(EnvelopeKind.READD_REQUEST), mirror.epoch, 0,
+        make_envelope_id(now_ms, job.state.rng(10)), request.encode(), b"", 0, 0,
     )  # fmt: skip
-    outbox.add(tx, (row,))
-    effects.outgoing.append(outgoing(row, mirror.uid))
-    mirror.save(tx)
+    outbox.add(job.tx, (row,))
+    job.effects.outgoing.append(outgoing(row, mirror.uid))
+    mirror.save(job.tx)
 
 
-def take_readd_request(
-    tx: Tx, effects: Effects, state: State, mirror: Mirror, item: Delivery
-) -> None:
+def take_readd_request(job: Job, mirror: Mirror, item: Delivery) -> None:
     """Note that a member wants to be added again.
 
     Raises:
@@ -83,14 +73,14 @@ def take_readd_request(
     device = mirror.devices.get(request.device_id)
     if request.conversation != mirror.uid or device is None:
         raise ForeignLeafError("a re-add request from outside of the conversation")
-    chain = state.chain(tx, request.account_id)
+    chain = job.state.chain(job.tx, request.account_id)
     if device.account_id != request.account_id or chain is None:
         raise ForeignLeafError("a re-add request in another account's name")
     known = chain.devices.get(request.device_id)
     if known is None or known.removed_ms is not None:
         raise ForeignLeafError("a re-add request of a device that is no more")
     ED25519.verify(known.key, request.signed_message(), request.signature)
-    own = state.own(tx)
+    own = job.own
     if mirror.group is None or request.device_id == own.device_id:
         return
     if request.epoch > mirror.epoch or device.leaf < 0:
@@ -99,25 +89,23 @@ def take_readd_request(
     wish = Wish(IntentKind.HEAL, devices=(sick,))
     if any(
         row.kind == IntentKind.HEAL and sick in Wish.decode(row.kind, row.args).devices
-        for row in intents.of_conversation(tx, mirror.cid)
+        for row in intents.of_conversation(job.tx, mirror.cid)
     ):
         return
-    add_intent_later(tx, effects, state, mirror, wish, avoid=request.device_id)
+    add_intent_later(job, mirror, wish, avoid=request.device_id)
 
 
-def add_intent_later(
-    tx: Tx, effects: Effects, state: State, mirror: Mirror, wish: Wish, avoid: bytes = b""
-) -> None:
+def add_intent_later(job: Job, mirror: Mirror, wish: Wish, avoid: bytes = b"") -> None:
     """Store a wish that others have too: the lowest leaf acts first, the next ones later."""
-    own = state.own(tx)
+    own = job.own
     leaves = sorted(one.leaf for one in mirror.by_leaf.values() if one.device_id != avoid)
     mine = mirror.devices[own.device_id].leaf
     rank = min(leaves.index(mine) if mine in leaves else MAX_RANK, MAX_RANK)
-    jitter = int.from_bytes(state.rng(2), "big") % _JITTER_MS
-    now_ms = state.clock_ms()
-    iid = intents.add(tx, mirror.cid, wish.kind, wish.encode(), now_ms)
-    intents.commit_lost(tx, iid, attempts=0, next_ms=now_ms + rank * PER_RANK_MS + jitter)
-    effects.intents.add(mirror.cid)
+    jitter = int.from_bytes(job.state.rng(2), "big") % _JITTER_MS
+    now_ms = job.now_ms
+    iid = intents.add(job.tx, mirror.cid, wish.kind, wish.encode(), now_ms)
+    intents.commit_lost(job.tx, iid, attempts=0, next_ms=now_ms + rank * PER_RANK_MS + jitter)
+    job.effects.intents.add(mirror.cid)
 
 
 def healed_by_itself(effects: Effects, mirror: Mirror) -> None:

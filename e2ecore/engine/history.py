@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from e2ecore.engine.contacts import VERIFICATIONS
-from e2ecore.engine.state import State
+from e2ecore.engine.job import Job
 from e2ecore.engine.values import Member, Message, MessageKind, MessageState, Verification
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.counters import decode_missing
@@ -96,12 +96,11 @@ def _member(
     )
 
 
-def mark_read(tx: Tx, state: State, cid: int) -> None:
+def mark_read(job: Job, cid: int) -> None:
     """Move the read mark behind everything that is stored."""
-    state.begin(tx)
-    mirror = state.mirror(tx, cid)
+    mirror = job.mirror(cid)
     if mirror.unread or mirror.read_order != mirror.next_order:
         mirror.unread = 0
         mirror.read_order = mirror.next_order
         mirror.traffic = True
-        mirror.save(tx)
+        mirror.save(job.tx)

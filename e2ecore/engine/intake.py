@@ -8,11 +8,10 @@ that does the damage is found and set aside.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.receiving import IntakeStoppedError, poison, receive
 from e2ecore.errors import CorruptStateError, E2EError, TransientError
 from e2ecore.storage.errors import ClosedError
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.frames.delivery import Delivery
 from e2ecore_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES
 
@@ -84,10 +83,8 @@ class Intake:
         return batch
 
     def _submit(self, batch: list[Delivery]) -> None:
-        state = self._core.state
-
-        def work(tx: Tx, effects: Effects) -> None:
-            receive(tx, effects, state, batch)
+        def work(job: Job) -> None:
+            receive(job, batch)
 
         def failed(error: BaseException) -> None:
             self._batch_failed(batch, error)
@@ -112,8 +109,8 @@ class Intake:
         state, name = self._core.state, type(error).__name__
         state.intake_broken = False
 
-        def work(tx: Tx, effects: Effects) -> None:
-            poison(tx, effects, state, item, name)
+        def work(job: Job) -> None:
+            poison(job, item, name)
 
         def failed(second: BaseException) -> None:
             self._jobs -= 1

@@ -7,70 +7,18 @@ which the jobs ran. Nothing reaches the network or the app that a crash could ta
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar, cast
+from dataclasses import dataclass
+from typing import TypeVar, cast
 
-from e2ecore.engine.events import Event
-from e2ecore.engine.handles import SentMessage
-from e2ecore.errors import E2EError
+from e2ecore.engine.effects import Effects
+from e2ecore.engine.job import Job
+from e2ecore.engine.state import State
 from e2ecore.storage.database import Database
 from e2ecore.storage.handoff import wake_for_current_loop
 from e2ecore.storage.pending import Pending
 from e2ecore.storage.tx import Tx
-from e2ecore_protocol.frames.delivery import Envelope
 
 T = TypeVar("T")
-
-
-class Outgoing(NamedTuple):
-    """A committed row of the outbox on its way to the relay."""
-
-    oid: int
-    cid: int
-    message: int
-    """Row of the message it carries; 0: none."""
-    envelope: Envelope
-
-
-class OutboxPage(NamedTuple):
-    """Rows of the outbox behind one number, up to another one."""
-
-    rows: list[Outgoing]
-    after: int
-    upto: int
-    is_last: bool
-
-
-@dataclass(slots=True)
-class Effects:
-    """What one job has to tell the event loop once it is durable."""
-
-    events: list[Event] = field(default_factory=list)
-    outgoing: list[Outgoing] = field(default_factory=list)
-    sent: list[tuple[int, SentMessage]] = field(default_factory=list)
-    """Rows of the outbox whose acceptance somebody may wait for."""
-    acks: dict[bytes, int] = field(default_factory=dict)
-    """Log id to the number up to which it is durable here."""
-    intents: set[int] = field(default_factory=set)
-    """Conversations whose intents should be looked at."""
-    receipts: dict[int, int] = field(default_factory=dict)
-    """Conversation to the number of messages that deserve a receipt."""
-    fetch: set[bytes] = field(default_factory=set)
-    """Accounts whose chains are needed to go on."""
-    changes: list[tuple[int, E2EError | None]] = field(default_factory=list)
-    """Intents that ended: their number, and why if in vain."""
-    failed: list[tuple[int, E2EError]] = field(default_factory=list)
-    """Rows of the outbox that were given up, and why."""
-    page: OutboxPage | None = None
-    ended: list[int] = field(default_factory=list)
-    """Conversations that can no longer be written to."""
-    batch_taken: bool = False
-    """A batch of deliveries was stored."""
-    holding: bool = False
-    """Some envelopes are held back: look again before long."""
-    key_packages_low: bool = False
-    pause_ms: int | None = None
-    """The sender was stopped for refusals: go on after this time."""
 
 
 @dataclass(slots=True)
@@ -86,6 +34,7 @@ class Jobs:
     def __init__(
         self,
         database: Database,
+        state: State,
         apply: Callable[[Effects], None],
         applied: Callable[[], None],
     ) -> None:
@@ -93,10 +42,12 @@ class Jobs:
 
         Args:
             database: Where the jobs run.
+            state: The writer thread's memory.
             apply: Called in the event loop with each job's effects, in order.
             applied: Called when the effects of everything that one commit brought are applied.
         """
         self._writer = database.writer
+        self._state = state
         self._apply = apply
         self._applied = applied
         self._waiting: deque[_Submitted] = deque()
@@ -104,7 +55,7 @@ class Jobs:
 
     def submit(
         self,
-        work: Callable[[Tx, Effects], T],
+        work: Callable[[Job], T],
         failed: Callable[[BaseException], None] | None = None,
     ) -> Pending[T]:
         """Queue a job. Dropping the result does not stop it.
@@ -113,12 +64,17 @@ class Jobs:
             work: The job.
             failed: Called in the event loop if it was rolled back.
         """
-        effects = Effects()
-        pending = self._writer.submit(lambda tx: work(tx, effects), self._wake)
+        effects, state = Effects(), self._state
+
+        def run(tx: Tx) -> T:
+            state.begin(tx)
+            return work(Job(tx, effects, state))
+
+        pending = self._writer.submit(run, self._wake)
         self._waiting.append(_Submitted(cast("Pending[object]", pending), effects, failed))
         return pending
 
-    async def run(self, work: Callable[[Tx, Effects], T]) -> T:
+    async def run(self, work: Callable[[Job], T]) -> T:
         """Run a job and return its result when it is durable. Cancelling the caller does not stop the job."""
         return await self.submit(work).wait()
 

@@ -4,10 +4,9 @@ from typing import Final
 
 from e2ecore.engine.applying import forget_group
 from e2ecore.engine.events import ConversationAdded, ConversationHealed, ConversationReady
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.judging import BadConversationError, judge_group
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.state import State
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import encrypt_again
 from e2ecore.ids import GroupId
@@ -32,7 +31,7 @@ class UnknownKeyPackageError(BadConversationError):
     """An invitation was made with a key package that is used up, expired or not ours."""
 
 
-def take_welcome(tx: Tx, effects: Effects, state: State, item: Delivery) -> Mirror | None:
+def take_welcome(job: Job, item: Delivery) -> Mirror | None:
     """Join the group that a Welcome leads to.
 
     Returns:
@@ -45,14 +44,14 @@ def take_welcome(tx: Tx, effects: Effects, state: State, item: Delivery) -> Mirr
     uid = item.extra
     if not isinstance(uid, bytes):
         raise BadConversationError("an invitation to nothing")
-    mirror = state.find(tx, uid)
+    mirror = job.state.find(job.tx, uid)
     if mirror is not None and mirror.state not in _EXPECTED:
         if item.epoch <= mirror.epoch:
             return None
         raise BadConversationError("an invitation to a conversation that we are in")
-    row = _key_package(tx, item.payload)
+    row = _key_package(job.tx, item.payload)
     bundle = KeyPackageBundle.decode(row.bundle)
-    group = Group.join(item.payload, bundle, now_ms=state.clock_ms())
+    group = Group.join(item.payload, bundle, now_ms=job.now_ms)
     if group.group_id != uid:
         raise BadConversationError("the invitation is to another conversation")
     kind = None if mirror is None else mirror.info.kind
@@ -61,11 +60,11 @@ def take_welcome(tx: Tx, effects: Effects, state: State, item: Delivery) -> Mirr
         if kind is not None and info.kind is not kind:
             raise BadConversationError("the conversation has changed its kind")
 
-    info = judge_group(tx, state, group, same_kind)
+    info = judge_group(job, group, same_kind)
     if not row.last_resort:
-        key_packages.remove(tx, row.ref)
-    joined = _new_mirror(tx, state, uid, info) if mirror is None else mirror
-    _enter(tx, effects, state, joined, group, info)
+        key_packages.remove(job.tx, row.ref)
+    joined = _new_mirror(job, uid, info) if mirror is None else mirror
+    _enter(job, joined, group, info)
     return joined
 
 
@@ -80,30 +79,28 @@ def _key_package(tx: Tx, payload: bytes) -> KeyPackageRow:
     raise UnknownKeyPackageError
 
 
-def _new_mirror(tx: Tx, state: State, uid: bytes, info: ConversationInfo) -> Mirror:
+def _new_mirror(job: Job, uid: bytes, info: ConversationInfo) -> Mirror:
     row = conversations.create(
-        tx,
+        job.tx,
         uid=uid,
         kind=ConversationKind(info.kind),
         state=conversations.ConversationState.CREATING,
         title=info.title,
         info=info.encode(),
-        created_ms=state.clock_ms(),
+        created_ms=job.now_ms,
     )
     mirror = Mirror(row)
-    state.add_mirror(mirror)
+    job.state.add_mirror(mirror)
     return mirror
 
 
-def _enter(
-    tx: Tx, effects: Effects, state: State, mirror: Mirror, group: Group, info: ConversationInfo
-) -> None:
+def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> None:
     """Take over a group that was found good."""
-    own = state.own(tx)
+    own = job.own
     is_new = not mirror.devices
     before = ConversationState(mirror.state)
-    forget_group(tx, mirror)
-    seat_everybody(tx, mirror, group)
+    forget_group(job.tx, mirror)
+    seat_everybody(job.tx, mirror, group)
     mirror.info = info
     mirror.title = info.title
     mirror.state = ConversationState.ACTIVE
@@ -113,19 +110,19 @@ def _enter(
         others = {one.account_id for one in mirror.by_leaf.values()} - {own.account_id}
         mirror.peer = next(iter(others))
     uid = GroupId(mirror.uid)
-    for intent in intents.of_conversation(tx, mirror.cid):
+    for intent in intents.of_conversation(job.tx, mirror.cid):
         if intent.kind == IntentKind.CREATE:
-            intents.remove(tx, intent.iid)
-            effects.changes.append((intent.iid, None))
-            effects.events.append(ConversationReady(uid))
+            intents.remove(job.tx, intent.iid)
+            job.effects.changes.append((intent.iid, None))
+            job.effects.events.append(ConversationReady(uid))
         elif intent.state == intents.IntentState.COMMIT_MADE:
-            intents.commit_lost(tx, intent.iid, attempts=intent.attempts + 1, next_ms=0)
+            intents.commit_lost(job.tx, intent.iid, attempts=intent.attempts + 1, next_ms=0)
     if before is ConversationState.HEALING:
-        effects.events.append(ConversationHealed(uid))
+        job.effects.events.append(ConversationHealed(uid))
     elif is_new or before is not ConversationState.CREATING:
-        effects.events.append(ConversationAdded(uid, None))
-    effects.intents.add(mirror.cid)
-    encrypt_again(tx, effects, state, mirror)
+        job.effects.events.append(ConversationAdded(uid, None))
+    job.effects.intents.add(mirror.cid)
+    encrypt_again(job, mirror)
 
 
 def seat_everybody(tx: Tx, mirror: Mirror, group: Group) -> None:

@@ -6,8 +6,9 @@ does against the roles that all members have agreed on.
 
 from collections.abc import Callable, Iterable
 
+from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.state import State, group_of
+from e2ecore.engine.state import group_of
 from e2ecore.errors import PeerError
 from e2ecore.messaging.identity import (
     DeviceDirectory,
@@ -22,7 +23,6 @@ from e2ecore.mls.group import Group
 from e2ecore.mls.members import Member
 from e2ecore.mls.proposals import Add, GroupContextExtensions, Remove, Update
 from e2ecore.mls.staged import StagedCommit
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.state import AccountState
 from e2ecore_protocol.content.conversation import CONVERSATION_EXTENSION, ConversationInfo, InfoKind
 from e2ecore_protocol.errors import MalformedError
@@ -55,7 +55,7 @@ class ChainDirectory(DeviceDirectory):
         return self._keys.get(device_id)
 
 
-def check_leaves(tx: Tx, state: State, leaves: Iterable[Member]) -> None:
+def check_leaves(job: Job, leaves: Iterable[Member]) -> None:
     """Check leaves against their accounts' chains.
 
     Raises:
@@ -63,25 +63,25 @@ def check_leaves(tx: Tx, state: State, leaves: Iterable[Member]) -> None:
         ForeignLeafError: A chain that was fetched just now does not vouch for a leaf.
     """
     needed: set[bytes] = set()
-    own = state.own(tx)
+    own = job.own
     for leaf in leaves:
         who = decode_identity(leaf.identity)
         if who.device_id == own.device_id and leaf.signature_key == own.signer.public:
             continue
-        chain = state.chain(tx, who.account_id)
+        chain = job.state.chain(job.tx, who.account_id)
         try:
             if chain is None:
                 raise ForeignLeafError("no chain")
-            check_leaf(leaf.identity, leaf.signature_key, ChainDirectory(chain, state.clock_ms()))
+            check_leaf(leaf.identity, leaf.signature_key, ChainDirectory(chain, job.now_ms))
         except ForeignLeafError:
-            if who.account_id in state.fetched:
+            if who.account_id in job.state.fetched:
                 raise
             needed.add(who.account_id)
     if needed:
         raise ChainsNeeded(needed)
 
 
-def judge_commit(tx: Tx, state: State, mirror: Mirror, staged: StagedCommit) -> Effect:
+def judge_commit(job: Job, mirror: Mirror, staged: StagedCommit) -> Effect:
     """Judge a commit that is valid by the rules of MLS.
 
     Returns:
@@ -102,7 +102,7 @@ def judge_commit(tx: Tx, state: State, mirror: Mirror, staged: StagedCommit) -> 
     effect = effect_of(group_of(mirror), staged)
     check(mirror.roster(), effect)
     changed = [new for old, new in staged.updated if old.signature_key != new.signature_key]
-    check_leaves(tx, state, (*staged.added, *changed))
+    check_leaves(job, (*staged.added, *changed))
     return effect
 
 
@@ -180,13 +180,12 @@ def check_direct(uid: bytes, accounts: Iterable[bytes]) -> None:
 
 
 def judge_group(
-    tx: Tx, state: State, group: Group, extra: Callable[[ConversationInfo, set[bytes]], None]
+    job: Job, group: Group, extra: Callable[[ConversationInfo, set[bytes]], None]
 ) -> ConversationInfo:
     """Judge a group that we are invited to.
 
     Args:
-        tx: The transaction.
-        state: The writer's memory.
+        job: The work under way.
         group: As joined, not stored yet.
         extra: A further check of the terms and the member accounts.
 
@@ -200,7 +199,7 @@ def judge_group(
     if info.kind is InfoKind.DIRECT:
         check_direct(group.group_id, accounts)
     extra(info, accounts)
-    check_leaves(tx, state, members)
+    check_leaves(job, members)
     return info
 
 

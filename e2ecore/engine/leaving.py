@@ -1,9 +1,9 @@
 """Leaving: a member proposes its own removal, and any other member commits that."""
 
 from e2ecore.engine.healing import add_intent_later
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.state import State, group_of
+from e2ecore.engine.state import group_of
 from e2ecore.engine.writing import outgoing
 from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.messaging.roster import CommitNotAllowedError
@@ -14,11 +14,10 @@ from e2ecore.mls.received import ReceivedProposal
 from e2ecore.mls.staged import SentProposal
 from e2ecore.storage import intents, outbox
 from e2ecore.storage.outbox import OutboxRow
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind, make_envelope_id
 
 
-def take_proposal(tx: Tx, effects: Effects, state: State, mirror: Mirror, item: Delivery) -> None:
+def take_proposal(job: Job, mirror: Mirror, item: Delivery) -> None:
     """Take a proposal that was sent on its own: somebody wants to leave, or fresh keys.
 
     Raises:
@@ -28,14 +27,14 @@ def take_proposal(tx: Tx, effects: Effects, state: State, mirror: Mirror, item: 
         raise EpochInFutureError
     if item.epoch < mirror.epoch:
         return  # its epoch is over: whoever wanted it proposes again
-    received = mirror.group.receive(item.payload, now_ms=state.clock_ms())
+    received = mirror.group.receive(item.payload, now_ms=job.now_ms)
     if not isinstance(received, ReceivedProposal):
         raise EpochTooOldError("not a proposal")
     proposal = received.proposal
-    if all(row.kind != IntentKind.SETTLE for row in intents.of_conversation(tx, mirror.cid)):
+    if all(row.kind != IntentKind.SETTLE for row in intents.of_conversation(job.tx, mirror.cid)):
         sender = mirror.by_leaf.get(received.sender.leaf)
         avoid = b"" if sender is None else sender.device_id
-        add_intent_later(tx, effects, state, mirror, Wish(IntentKind.SETTLE), avoid)
+        add_intent_later(job, mirror, Wish(IntentKind.SETTLE), avoid)
     if not is_own_affair(SentProposal(proposal, _member(received), received.ref)):
         raise CommitNotAllowedError("members propose only for themselves")
 
@@ -51,17 +50,17 @@ def _member(received: ReceivedProposal) -> Sender:
     return Sender(SenderType.MEMBER, received.sender.leaf)
 
 
-def propose_leaving(tx: Tx, effects: Effects, state: State, mirror: Mirror, iid: int) -> None:
+def propose_leaving(job: Job, mirror: Mirror, iid: int) -> None:
     """Propose our own removal in the present epoch."""
-    own, group = state.own(tx), group_of(mirror)
-    now_ms = state.clock_ms()
-    payload = group.propose_remove(group.own_leaf, signer=own.signer, rng=state.rng)
-    envelope_id = make_envelope_id(now_ms, state.rng(10))
+    own, group = job.own, group_of(mirror)
+    now_ms = job.now_ms
+    payload = group.propose_remove(group.own_leaf, signer=own.signer, rng=job.state.rng)
+    envelope_id = make_envelope_id(now_ms, job.state.rng(10))
     row = OutboxRow(
-        state.next_oid(tx), mirror.cid, 0, int(EnvelopeKind.PROPOSAL), mirror.epoch, 0,
+        job.state.next_oid(job.tx), mirror.cid, 0, int(EnvelopeKind.PROPOSAL), mirror.epoch, 0,
         envelope_id, payload, b"", 0, 0,
     )  # fmt: skip
-    outbox.add(tx, (row,))
-    effects.outgoing.append(outgoing(row, mirror.uid))
-    intents.commit_made(tx, iid, epoch=mirror.epoch, envelope_id=envelope_id, pending=b"")
-    mirror.save(tx)
+    outbox.add(job.tx, (row,))
+    job.effects.outgoing.append(outgoing(row, mirror.uid))
+    intents.commit_made(job.tx, iid, epoch=mirror.epoch, envelope_id=envelope_id, pending=b"")
+    mirror.save(job.tx)

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from e2ecore.engine.jobs import Effects
-from e2ecore.engine.state import State
+from e2ecore.engine.job import Job
 from e2ecore.engine.writing import write_content
 from e2ecore.storage import outbox
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.messages import Receipt, Stored
 
 if TYPE_CHECKING:
@@ -21,13 +19,11 @@ MOST: Final = 256
 """Messages after which a receipt is sent at once."""
 
 
-def write_receipts(tx: Tx, effects: Effects, state: State, cids: Iterable[int]) -> None:
+def write_receipts(job: Job, cids: Iterable[int]) -> None:
     """Tell the members of conversations what is stored here."""
-    state.begin(tx)
-    state.note_accepted(tx)
-    now_ms = state.clock_ms()
+    now_ms = job.now_ms
     for cid in cids:
-        mirror = state.mirror(tx, cid)
+        mirror = job.mirror(cid)
         if not mirror.can_send:
             continue
         heard = [one for one in mirror.by_leaf.values() if one.heard.upto]
@@ -38,18 +34,17 @@ def write_receipts(tx: Tx, effects: Effects, state: State, cids: Iterable[int]) 
         )
         if not stored:
             continue
-        row = write_content(tx, effects, state, mirror, Receipt(stored).encode(), 0, now_ms)
-        outbox.add(tx, (row,))
+        row = write_content(job, mirror, Receipt(stored).encode(), 0, now_ms)
+        outbox.add(job.tx, (row,))
         for one in heard:
             if one.receipted != one.heard.upto:
                 one.receipted = one.heard.upto
                 one.dirty = True
-        mirror.save(tx)
+        mirror.save(job.tx)
 
 
 async def send_receipts(core: "Core") -> None:
     """Gather and send receipts for the life of the engine."""
-    state = core.state
     while True:
         await core.receipts_signal.wait()
         with anyio.move_on_after(COALESCE_S):
@@ -60,7 +55,7 @@ async def send_receipts(core: "Core") -> None:
         due, core.receipts_due = core.receipts_due, {}
         cids = tuple(due)
 
-        def work(tx: Tx, effects: Effects, cids: tuple[int, ...] = cids) -> None:
-            write_receipts(tx, effects, state, cids)
+        def work(job: Job, cids: tuple[int, ...] = cids) -> None:
+            write_receipts(job, cids)
 
         core.jobs.submit(work)

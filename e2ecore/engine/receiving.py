@@ -13,12 +13,12 @@ from e2ecore.engine.applying import apply_commit
 from e2ecore.engine.content import Inbox
 from e2ecore.engine.events import EnvelopeQuarantined, MessagesExpired
 from e2ecore.engine.healing import ask_for_readd, take_readd_request
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.joining import take_welcome
 from e2ecore.engine.judging import ChainsNeeded, judge_commit
 from e2ecore.engine.leaving import take_proposal
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.state import Held, State
+from e2ecore.engine.state import Held
 from e2ecore.engine.values import ConversationState
 from e2ecore.errors import PeerError, TransientError
 from e2ecore.ids import GroupId
@@ -30,7 +30,6 @@ from e2ecore.mls.errors import (
 )
 from e2ecore.mls.staged import StagedCommit
 from e2ecore.storage import inbox, intents, quarantine
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.readd import ReaddReason
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames.delivery import INBOX, Delivery, EnvelopeKind, Gap
@@ -62,47 +61,38 @@ class Postponed(Exception):  # noqa: N818 - a decision, not an error
         self.accounts = frozenset(accounts)
 
 
-def receive(tx: Tx, effects: Effects, state: State, items: Sequence[Delivery]) -> None:
+def receive(job: Job, items: Sequence[Delivery]) -> None:
     """Take a batch of deliveries."""
-    state.begin(tx)
-    if state.intake_broken:
+    if job.state.intake_broken:
         raise IntakeStoppedError
-    tx.on_rollback(state.break_intake)
-    state.note_accepted(tx)
-    intake = Batch(tx, effects, state)
+    job.tx.on_rollback(job.state.break_intake)
+    intake = Batch(job)
     for item in items:
         intake.take(item)
     intake.finish()
-    effects.batch_taken = True
+    job.effects.batch_taken = True
 
 
-def poison(tx: Tx, effects: Effects, state: State, item: Delivery, error: str) -> None:
+def poison(job: Job, item: Delivery, error: str) -> None:
     """Set one envelope aside that made the engine itself fail, and go past it."""
-    state.begin(tx)
-    batch = Batch(tx, effects, state)
+    batch = Batch(job)
     batch.skip(item, error)
     batch.finish()
-    effects.batch_taken = True
+    job.effects.batch_taken = True
 
 
-def look_again(
-    tx: Tx, effects: Effects, state: State, logs: Iterable[bytes], fetched: Iterable[bytes] = ()
-) -> None:
+def look_again(job: Job, logs: Iterable[bytes], fetched: Iterable[bytes] = ()) -> None:
     """Take envelopes that were held back, as far as possible now.
 
     Args:
-        tx: The transaction.
-        effects: Where to report.
-        state: The writer's memory.
+        job: The work under way.
         logs: Log ids to look at.
         fetched: Accounts whose chains were asked for, with whatever result.
     """
-    state.begin(tx)
-    state.note_accepted(tx)
     arrived = set(fetched)
-    intake = Batch(tx, effects, state)
+    intake = Batch(job)
     for log_id in list(logs):
-        held = state.held.get(log_id)
+        held = job.state.held.get(log_id)
         if held is not None:
             held.accounts -= arrived
             if not held.accounts:
@@ -110,26 +100,25 @@ def look_again(
     intake.finish()
 
 
-def expire_held(tx: Tx, effects: Effects, state: State) -> None:
+def expire_held(job: Job) -> None:
     """Give up on what was held back for too long: ask to be added again."""
-    state.begin(tx)
-    now_ms = state.clock_ms()
-    intake = Batch(tx, effects, state)
-    for log_id, held in list(state.held.items()):
+    now_ms = job.now_ms
+    intake = Batch(job)
+    for log_id, held in list(job.state.held.items()):
         if not held.accounts and now_ms - held.since_ms >= intake.patience_ms(log_id):
             intake.give_up(log_id)
-    effects.holding = bool(state.held)
+    job.effects.holding = bool(job.state.held)
     intake.finish()
 
 
 class Batch:
     """One batch under way."""
 
-    def __init__(self, tx: Tx, effects: Effects, state: State) -> None:
-        self._tx = tx
-        self._effects = effects
-        self._state = state
-        self._inbox = Inbox(tx, effects, state)
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._effects = job.effects
+        self._state = job.state
+        self._inbox = Inbox(job)
         self._touched: dict[int, Mirror] = {}
         self._last: Mirror | None = None
         self._again: set[bytes] = set()
@@ -157,7 +146,7 @@ class Batch:
         last = self._last
         if last is not None and last.uid == log_id:
             return last
-        mirror = self._state.find(self._tx, log_id)
+        mirror = self._state.find(self._job.tx, log_id)
         if mirror is not None:
             self._touched[mirror.cid] = mirror
             self._last = mirror
@@ -189,9 +178,9 @@ class Batch:
         elif item.kind == EnvelopeKind.COMMIT:
             self._commit(mirror, item)
         elif item.kind == EnvelopeKind.PROPOSAL:
-            take_proposal(self._tx, self._effects, self._state, mirror, item)
+            take_proposal(self._job, mirror, item)
         elif item.kind == EnvelopeKind.READD_REQUEST:
-            take_readd_request(self._tx, self._effects, self._state, mirror, item)
+            take_readd_request(self._job, mirror, item)
         elif item.kind == EnvelopeKind.GAP and isinstance(item.extra, Gap):
             self._gap(mirror, item.extra)
 
@@ -205,18 +194,16 @@ class Batch:
             staged = group.receive(item.payload, now_ms=item.time_ms)
             if not isinstance(staged, StagedCommit):
                 raise EpochTooOldError("not a commit")
-            effect = judge_commit(self._tx, self._state, mirror, staged)
+            effect = judge_commit(self._job, mirror, staged)
         except ChainsNeeded as needed:
             raise Postponed(needed.accounts) from needed
         except (DuplicateMessageError, OwnMessageError, EpochInFutureError, EpochTooOldError):
             raise
         except PeerError as error:
-            ask_for_readd(
-                self._tx, self._effects, self._state, mirror, ReaddReason.COMMIT_FAILED, error
-            )
+            ask_for_readd(self._job, mirror, ReaddReason.COMMIT_FAILED, error)
             raise
         self._inbox.flush()
-        apply_commit(self._tx, self._effects, self._state, mirror, staged, effect)
+        apply_commit(self._job, mirror, staged, effect)
         self._again.add(mirror.uid)
 
     def _gap(self, mirror: Mirror, gap: Gap) -> None:
@@ -224,12 +211,12 @@ class Batch:
         self._effects.events.append(MessagesExpired(GroupId(mirror.uid), count))
 
     def _take_inbox(self, item: Delivery) -> None:
-        tx, state = self._tx, self._state
+        tx, state = self._job.tx, self._state
         if item.seq <= inbox.cursor(tx):
             return
         try:
             if item.kind == EnvelopeKind.WELCOME:
-                mirror = take_welcome(tx, self._effects, state, item)
+                mirror = take_welcome(self._job, item)
                 if mirror is not None:
                     self._touched[mirror.cid] = mirror
                     self._last = None
@@ -249,7 +236,7 @@ class Batch:
     def _hold(self, log_id: bytes, item: Delivery, accounts: Iterable[bytes] = ()) -> None:
         held = self._state.held.get(log_id)
         if held is None:
-            held = self._state.held[log_id] = Held(self._state.clock_ms())
+            held = self._state.held[log_id] = Held(self._job.now_ms)
         if all(item.seq != one.seq for one in held.items):
             held.items.append(item)
         held.accounts |= set(accounts)
@@ -274,7 +261,7 @@ class Batch:
         mirror = self._find(log_id)
         if mirror is None:
             return HOLD_STRANGER_MS
-        for row in intents.of_conversation(self._tx, mirror.cid):
+        for row in intents.of_conversation(self._job.tx, mirror.cid):
             if row.state == intents.IntentState.COMMIT_MADE and row.epoch == mirror.epoch:
                 return HOLD_OWN_COMMIT_MS
         return HOLD_MS
@@ -295,9 +282,7 @@ class Batch:
         last = held.items[-1]
         self.set_aside(mirror, last, EpochInFutureError.__name__)
         ask_for_readd(
-            self._tx,
-            self._effects,
-            self._state,
+            self._job,
             mirror if mirror is not None else log_id,
             ReaddReason.COMMIT_MISSED if mirror is not None else ReaddReason.STATE_LOST,
             EpochInFutureError(),
@@ -309,7 +294,7 @@ class Batch:
         self.set_aside(mirror, item, error)
         self._effects.acks[item.log_id] = item.seq
         if item.log_id == INBOX:
-            inbox.advance(self._tx, item.seq)
+            inbox.advance(self._job.tx, item.seq)
         elif mirror is not None and item.seq > mirror.cursor:
             mirror.cursor = item.seq
             mirror.traffic = True
@@ -317,7 +302,7 @@ class Batch:
     def set_aside(self, mirror: Mirror | None, item: Delivery, error: str) -> None:
         """Keep an envelope that cannot be processed, with its error, and go on."""
         quarantine.add(
-            self._tx,
+            self._job.tx,
             cid=0 if mirror is None else mirror.cid,
             seq=item.seq,
             kind=item.kind,
@@ -325,7 +310,7 @@ class Batch:
             envelope_id=item.envelope_id,
             payload=item.payload,
             error=error,
-            created_ms=self._state.clock_ms(),
+            created_ms=self._job.now_ms,
         )
         uid = GroupId(item.log_id) if item.log_id != INBOX else None
         self._effects.events.append(EnvelopeQuarantined(uid, error))
@@ -336,4 +321,4 @@ class Batch:
             self.retry(self._again.pop())
         self._inbox.flush()
         for mirror in self._touched.values():
-            mirror.save(self._tx)
+            mirror.save(self._job.tx)

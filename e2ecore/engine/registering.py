@@ -6,7 +6,7 @@ import anyio
 
 from e2ecore.engine.accounts import prepare, registered
 from e2ecore.engine.errors import BadHandleError, HandleTakenError
-from e2ecore.engine.jobs import Effects
+from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_display_name, check_handle
 from e2ecore.engine.values import Account
 from e2ecore.ids import AccountId, DeviceId
@@ -49,10 +49,7 @@ async def register(
         check_handle(handle)
     if display_name is not None:
         check_display_name(display_name)
-    state = core.state
-    made = await core.jobs.run(
-        lambda tx, effects: prepare(tx, effects, state, handle, display_name, "")
-    )
+    made = await core.jobs.run(lambda job: prepare(job, handle, display_name, ""))
     try:
         account_id = await _register_at(core, dial, made.entries, handle)
     except RelayRefusedError as error:
@@ -64,8 +61,8 @@ async def register(
     if account_id != made.account_id:
         raise RelayProtocolError("the relay registered another account")
 
-    def work(tx: Tx, effects: Effects) -> AccountRow:
-        return registered(tx, effects, state)
+    def work(job: Job) -> AccountRow:
+        return registered(job)
 
     core.account = account_of(await core.jobs.run(work))
     core.registered.set()

@@ -8,17 +8,18 @@ does not grow with what was written offline.
 from collections.abc import Sequence
 from typing import Final
 
+from e2ecore.engine.effects import OutboxPage, Outgoing
 from e2ecore.engine.errors import MessageRefusedError
 from e2ecore.engine.events import Event, MessageAccepted, MessageFailed
 from e2ecore.engine.handles import SentMessage
-from e2ecore.engine.jobs import Effects, Jobs, OutboxPage, Outgoing
+from e2ecore.engine.job import Job
+from e2ecore.engine.jobs import Jobs
 from e2ecore.engine.state import State
 from e2ecore.engine.writing import encrypt_again, outgoing
 from e2ecore.errors import E2EError
 from e2ecore.ids import GroupId, MessageId
 from e2ecore.messaging.sending import Verdict, verdict
 from e2ecore.storage import messages, outbox
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.frames.delivery import Accepted, EnvelopeKind, SubmitResult
 
 MAX_QUEUED: Final = 4_096
@@ -117,15 +118,15 @@ class Sender:
         if self._online and not self._loading:
             self._loading = True
             after = self._loaded_upto
-            self._jobs.submit(lambda tx, effects: self._load(tx, effects, after))
+            self._jobs.submit(lambda job: self._load(job, after))
 
-    def _load(self, tx: Tx, effects: Effects, after: int) -> None:
+    def _load(self, job: Job, after: int) -> None:
         state = self._state
-        state.begin(tx)
-        state.note_accepted(tx)
-        rows = outbox.after(tx, after, _PAGE)
-        found = [outgoing(row, state.mirror(tx, row.cid).uid) for row in rows if row.payload]
-        effects.page = OutboxPage(found, after, rows[-1].oid if rows else after, len(rows) < _PAGE)
+        rows = outbox.after(job.tx, after, _PAGE)
+        found = [outgoing(row, state.mirror(job.tx, row.cid).uid) for row in rows if row.payload]
+        job.effects.page = OutboxPage(
+            found, after, rows[-1].oid if rows else after, len(rows) < _PAGE
+        )
 
     def loaded(self, page: OutboxPage) -> None:
         """Take a page that was loaded."""
@@ -168,16 +169,12 @@ class Sender:
             sent.settle(error)
 
 
-def take_refusals(
-    tx: Tx, effects: Effects, state: State, refused: Sequence[tuple[Outgoing, SubmitResult]]
-) -> int:
+def take_refusals(job: Job, refused: Sequence[tuple[Outgoing, SubmitResult]]) -> int:
     """Act on refusals: encrypt again, wait, or give up.
 
     Returns:
         Milliseconds after which to submit again what has to wait; 0 if nothing has.
     """
-    state.begin(tx)
-    state.note_accepted(tx)
     pause = 0
     stale: dict[int, list[Outgoing]] = {}
     for row, result in refused:
@@ -187,35 +184,35 @@ def take_refusals(
             case Verdict.ENCRYPT_AGAIN:
                 stale.setdefault(row.cid, []).append(row)
             case Verdict.LATER:
-                stored = outbox.get(tx, row.oid)
+                stored = outbox.get(job.tx, row.oid)
                 attempts = (stored.attempts if stored else 0) + 1
                 wait = max(result.retry_after_ms, min(_MAX_PAUSE_MS, 100 << min(attempts, 10)))
                 pause = max(pause, wait)
-                outbox.postpone(tx, row.oid, attempts=attempts, next_ms=state.clock_ms() + wait)
+                outbox.postpone(job.tx, row.oid, attempts=attempts, next_ms=job.now_ms + wait)
             case _:
-                _give_up(tx, effects, row, result.code.value)
+                _give_up(job, row, result.code.value)
     for cid, rows in stale.items():
-        _take_stale(tx, effects, state, cid, rows)
+        _take_stale(job, cid, rows)
     return pause
 
 
-def _take_stale(tx: Tx, effects: Effects, state: State, cid: int, rows: Sequence[Outgoing]) -> None:
+def _take_stale(job: Job, cid: int, rows: Sequence[Outgoing]) -> None:
     """Encrypt again if we know a newer epoch; else the commit that brings it will see to it."""
-    mirror = state.mirror(tx, cid)
-    outbox.remove(tx, [row.oid for row in rows if row.envelope.kind != _APPLICATION])
+    mirror = job.mirror(cid)
+    outbox.remove(job.tx, [row.oid for row in rows if row.envelope.kind != _APPLICATION])
     behind = frozenset(row.oid for row in rows if row.envelope.epoch < mirror.epoch)
-    encrypt_again(tx, effects, state, mirror, behind)
-    effects.intents.add(cid)
-    mirror.save(tx)
+    encrypt_again(job, mirror, behind)
+    job.effects.intents.add(cid)
+    mirror.save(job.tx)
 
 
-def _give_up(tx: Tx, effects: Effects, row: Outgoing, code: str) -> None:
-    outbox.remove(tx, (row.oid,))
+def _give_up(job: Job, row: Outgoing, code: str) -> None:
+    outbox.remove(job.tx, (row.oid,))
     error = MessageRefusedError(code)
-    effects.failed.append((row.oid, error))
-    stored = messages.get(tx, row.message) if row.message else None
+    job.effects.failed.append((row.oid, error))
+    stored = messages.get(job.tx, row.message) if row.message else None
     if stored is not None:
-        messages.mark_failed(tx, row.message)
-        effects.events.append(
+        messages.mark_failed(job.tx, row.message)
+        job.effects.events.append(
             MessageFailed(GroupId(row.envelope.conversation), MessageId(stored.uid), error)
         )

@@ -13,8 +13,8 @@ from typing import Final
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import ED25519, SigningKey
 from e2ecore.crypto.suites import CipherSuite
+from e2ecore.engine.effects import Outgoing
 from e2ecore.engine.errors import NotRegisteredError, UnknownConversationError
-from e2ecore.engine.jobs import Outgoing
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.values import ConversationState
 from e2ecore.errors import CorruptStateError
@@ -93,8 +93,9 @@ class State:
         self._changed: frozenset[bytes] | None = None
 
     def begin(self, tx: Tx) -> None:
-        """Every job calls this first."""
+        """Prepare for a job: forget on rollback, and store what the relay has accepted."""
         tx.on_rollback(self.drop)
+        self._note_accepted(tx)
 
     def drop(self) -> None:
         """Forget what mirrors the database."""
@@ -217,7 +218,7 @@ class State:
         self._mid += 1
         return self._mid
 
-    def note_accepted(self, tx: Tx) -> None:
+    def _note_accepted(self, tx: Tx) -> None:
         """Store what the relay has accepted since the last job."""
         if not self.accepted:
             return

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from e2ecore.engine.effects import Outgoing
 from e2ecore.engine.errors import ContactChangedError, ConversationReadOnlyError
-from e2ecore.engine.jobs import Effects, Outgoing
+from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.state import State, group_of
+from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState, MessageKind
 from e2ecore.ids import MessageId
 from e2ecore.mls.errors import PendingChangeError
@@ -42,30 +43,26 @@ class Written:
     order: int
 
 
-def write_texts(
-    tx: Tx, effects: Effects, state: State, cid: int, texts: Sequence[str]
-) -> list[Written]:
+def write_texts(job: Job, cid: int, texts: Sequence[str]) -> list[Written]:
     """Write messages that people typed, as one transaction.
 
     Raises:
         ConversationReadOnlyError: We are no longer in it.
         ContactChangedError: A verified member's devices have changed.
     """
-    state.begin(tx)
-    state.note_accepted(tx)
-    own, mirror = state.own(tx), state.mirror(tx, cid)
-    check_writable(tx, state, mirror)
-    now_ms, rng = state.clock_ms(), state.rng
+    own, mirror = job.own, job.mirror(cid)
+    check_writable(job, mirror)
+    now_ms, rng = job.now_ms, job.state.rng
     written: list[Written] = []
     rows: list[MessageRow] = []
     waiting: list[OutboxRow] = []
     for text in texts:
         message_id = rng(16)
-        mirror.last_mid = state.next_mid(tx)
+        mirror.last_mid = job.state.next_mid(job.tx)
         order, mirror.next_order = mirror.next_order, mirror.next_order + 1
         row_id = message_row_id(cid, order)
         content = Text(message_id, now_ms, text).encode()
-        queued = write_content(tx, effects, state, mirror, content, row_id, now_ms)
+        queued = write_content(job, mirror, content, row_id, now_ms)
         waiting.append(queued)
         rows.append(
             MessageRow(
@@ -75,40 +72,32 @@ def write_texts(
             )
         )  # fmt: skip
         written.append(Written(queued.oid, MessageId(message_id), queued.counter, order))
-    messages.insert(tx, rows)
-    outbox.add(tx, waiting)
-    mirror.save(tx)
+    messages.insert(job.tx, rows)
+    outbox.add(job.tx, waiting)
+    mirror.save(job.tx)
     return written
 
 
-def write_content(
-    tx: Tx,
-    effects: Effects,
-    state: State,
-    mirror: Mirror,
-    content: bytes,
-    row_id: int,
-    now_ms: int,
-) -> OutboxRow:
+def write_content(job: Job, mirror: Mirror, content: bytes, row_id: int, now_ms: int) -> OutboxRow:
     """Encrypt content under the next counter; the caller stores the row and saves the mirror.
 
     Where the conversation cannot encrypt now, the content waits in the row without a payload.
     """
     mirror.own_counter += 1
     mirror.traffic = True
-    envelope_id = make_envelope_id(now_ms, state.rng(10))
-    payload = encrypt(state, tx, mirror, content, mirror.own_counter)
+    envelope_id = make_envelope_id(now_ms, job.state.rng(10))
+    payload = encrypt(job, mirror, content, mirror.own_counter)
     epoch = mirror.epoch if payload else 0
     row = OutboxRow(
-        state.next_oid(tx), mirror.cid, row_id, _APPLICATION, epoch, mirror.own_counter,
+        job.state.next_oid(job.tx), mirror.cid, row_id, _APPLICATION, epoch, mirror.own_counter,
         envelope_id, payload, content, 0, 0,
     )  # fmt: skip
     if payload:
-        effects.outgoing.append(outgoing(row, mirror.uid))
+        job.effects.outgoing.append(outgoing(row, mirror.uid))
     return row
 
 
-def encrypt(state: State, tx: Tx, mirror: Mirror, content: bytes, counter: int) -> bytes:
+def encrypt(job: Job, mirror: Mirror, content: bytes, counter: int) -> bytes:
     """Return an application message in the present epoch.
 
     Returns:
@@ -121,8 +110,8 @@ def encrypt(state: State, tx: Tx, mirror: Mirror, content: bytes, counter: int) 
         return group_of(mirror).protect(
             content,
             authenticated_data=encode_counter(counter),
-            signer=state.own(tx).signer,
-            rng=state.rng,
+            signer=job.own.signer,
+            rng=job.state.rng,
             padding=bucketed,
         )
     except PendingChangeError:
@@ -137,7 +126,7 @@ def outgoing(row: OutboxRow, uid: bytes) -> Outgoing:
     return Outgoing(row.oid, row.cid, row.message, envelope)
 
 
-def check_writable(tx: Tx, state: State, mirror: Mirror) -> None:
+def check_writable(job: Job, mirror: Mirror) -> None:
     """Refuse to write where nobody would read, or where somebody else might.
 
     Raises:
@@ -146,44 +135,39 @@ def check_writable(tx: Tx, state: State, mirror: Mirror) -> None:
     """
     if mirror.state not in _WRITABLE:
         raise ConversationReadOnlyError
-    changed = state.changed_contacts(tx)
+    changed = job.state.changed_contacts(job.tx)
     if changed and (
         mirror.peer in changed or any(one.account_id in changed for one in mirror.by_leaf.values())
     ):
         raise ContactChangedError
 
 
-def encrypt_again(
-    tx: Tx,
-    effects: Effects,
-    state: State,
-    mirror: Mirror,
-    refused: frozenset[int] = frozenset(),
-) -> None:
+def encrypt_again(job: Job, mirror: Mirror, refused: frozenset[int] = frozenset()) -> None:
     """Encrypt everything of a conversation that the relay has not got in its present epoch.
 
     Counter, message id and order stay; so does the envelope id, so that an answer that was lost on
     its way still counts.
 
     Args:
+        job: The work under way.
         refused: Rows that the relay has just refused: submitted again even if their epoch is the
             present one.
     """
     if not mirror.can_send:
         return
-    for row in of_conversation(tx, mirror.cid):
+    for row in of_conversation(job.tx, mirror.cid):
         fresh = row
         if row.content and row.epoch != mirror.epoch:
-            payload = encrypt(state, tx, mirror, row.content, row.counter)
+            payload = encrypt(job, mirror, row.content, row.counter)
             if not payload:
                 return
             outbox.re_encrypted(
-                tx, row.oid, epoch=mirror.epoch, envelope_id=row.envelope_id, payload=payload
+                job.tx, row.oid, epoch=mirror.epoch, envelope_id=row.envelope_id, payload=payload
             )
             fresh = row._replace(payload=payload, epoch=mirror.epoch)
         elif row.oid not in refused or row.epoch != mirror.epoch:
             continue
-        effects.outgoing.append(outgoing(fresh, mirror.uid))
+        job.effects.outgoing.append(outgoing(fresh, mirror.uid))
 
 
 def of_conversation(tx: Tx, cid: int) -> list[OutboxRow]:
