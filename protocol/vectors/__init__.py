@@ -1,0 +1,1 @@
+"""Test vectors, and the program that makes them."""

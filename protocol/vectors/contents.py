@@ -1,0 +1,79 @@
+"""Vectors of what members say: messages, counters, the conversation extension, re-add requests."""
+
+from inputs import NOW_MS, Json, as_json, filler, signer
+
+from e2ecore_protocol import content
+from e2ecore_protocol.codec import Wire, pack
+
+SENDER, OTHER = filler("sender", 36), filler("other sender", 36)
+MESSAGE_ID = filler("message", 16)
+ANNA, BERT = sorted((filler("anna", 20), filler("bert", 20)))
+CONVERSATION = filler("conversation", 16)
+
+MESSAGES: tuple[tuple[Wire, ...], ...] = (
+    (1, 1, MESSAGE_ID, NOW_MS, "hello"),
+    (1, 1, MESSAGE_ID, NOW_MS, "\u4f60\u597d \U0001f600\n\u202ertl"),
+    (1, 2, ((SENDER, 7, ()),)),
+    (1, 2, ((SENDER, 70, (1, 3, 70)), (OTHER, 1, ()))),
+    (1, 3, "Anna"),
+    (1, 3, ""),
+)
+UNKNOWN: tuple[tuple[Wire, ...], ...] = ((1, 200), (1, 9, "later", (1, (b"x",)), None, True))
+COUNTERS = (1, 127, 128, 2**63 - 1)
+CONVERSATIONS: tuple[tuple[Wire, ...], ...] = (
+    (1, 1, "", (), (604_800, 2_592_000, 0)),
+    (1, 2, "Hiking", ((ANNA, 3), (BERT, 2)), (8_640_000, 2_592_000, 1)),
+    (1, 2, "", (), (1, 1, 2)),
+)
+READD = content.ReaddRequest(CONVERSATION, ANNA, filler("device", 16), 6, 2, NOW_MS).signed(
+    signer("device 1")
+)
+
+WRONG: dict[str, tuple[str, bytes]] = {
+    "other version": ("message", pack((2, 1, MESSAGE_ID, NOW_MS, "x"))),
+    "no kind": ("message", pack((1,))),
+    "empty text": ("message", pack((1, 1, MESSAGE_ID, NOW_MS, ""))),
+    "text as bytes": ("message", pack((1, 1, MESSAGE_ID, NOW_MS, b"x"))),
+    "short message id": ("message", pack((1, 1, bytes(15), NOW_MS, "x"))),
+    "a field too many": ("message", pack((1, 1, MESSAGE_ID, NOW_MS, "x", None))),
+    "empty receipt": ("message", pack((1, 2, ()))),
+    "receipt for counter 0": ("message", pack((1, 2, ((SENDER, 0, ()),)))),
+    "missing counters descend": ("message", pack((1, 2, ((SENDER, 9, (4, 3)),)))),
+    "missing beyond the last": ("message", pack((1, 2, ((SENDER, 9, (10,)),)))),
+    "65 missing": ("message", pack((1, 2, ((SENDER, 99, tuple(range(1, 66))),)))),
+    "name of 65 characters": ("message", pack((1, 3, "x" * 65))),
+    "unknown kind with a float": ("message", bytes.fromhex("9301c8cb3ff0000000000000")),
+    "unknown kind, not canonical": ("message", bytes.fromhex("9301ccc8cc01")),
+    "counter 0": ("counter", pack((1, 0))),
+    "counter of version 2": ("counter", pack((2, 1))),
+    "third kind": ("conversation", pack((1, 3, "", (), (1, 1, 0)))),
+    "direct with a title": ("conversation", pack((1, 1, "x", (), (1, 1, 0)))),
+    "direct with a role": ("conversation", pack((1, 1, "", ((ANNA, 3),), (1, 1, 0)))),
+    "direct, attachments for 8 days": ("conversation", pack((1, 1, "", (), (691_200, 1, 0)))),
+    "group, attachments for 101 days": ("conversation", pack((1, 2, "", (), (8_726_400, 1, 0)))),
+    "member listed": ("conversation", pack((1, 2, "", ((ANNA, 1),), (1, 1, 0)))),
+    "roles not sorted": ("conversation", pack((1, 2, "", ((BERT, 2), (ANNA, 3)), (1, 1, 0)))),
+    "role twice": ("conversation", pack((1, 2, "", ((ANNA, 2), (ANNA, 3)), (1, 1, 0)))),
+    "title of 129 characters": ("conversation", pack((1, 2, "x" * 129, (), (1, 1, 0)))),
+    "no lifetime": ("conversation", pack((1, 2, "", (), (1, 0, 0)))),
+    "fourth reason": ("readd", pack((1, *READD.to_fields()[:4], 4, *READD.to_fields()[5:]))),
+    "request without signature": ("readd", pack((1, *READD.to_fields()[:-1]))),
+}
+
+
+def contents() -> list[Json]:
+    """Return the vectors of content.json."""
+    found: list[Json] = [good("message", wire) for wire in MESSAGES]
+    found += [good("message", wire, kept=True) for wire in UNKNOWN]
+    found += [good("counter", (1, counter)) for counter in COUNTERS]
+    found += [good("conversation", wire) for wire in CONVERSATIONS]
+    found.append(good("readd", (1, *READD.to_fields()), signed_by="device 1"))
+    for why, (where, data) in WRONG.items():
+        found.append({"expect": "malformed", "where": where, "why": why, "encoded": data.hex()})
+    return found
+
+
+def good(where: str, wire: tuple[Wire, ...], **more: Json) -> Json:
+    """Return a vector that is accepted."""
+    encoded = pack(wire).hex()
+    return {"expect": "ok", "where": where, "fields": as_json(wire), "encoded": encoded, **more}

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""Makes the test vectors of this folder, always the same ones: fixed keys, fixed times.
+
+Run ``python protocol/vectors/generate.py`` and read the difference; with ``--check`` it compares.
+What the fields mean, and how to check each without this program, is in README.md beside it.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from chains import chains
+from contents import contents
+from encoding import encoding
+from inputs import Json
+from relay_frames import derived, relay_frames
+
+HERE = Path(__file__).parent
+FILES: dict[str, tuple[str, Callable[[], list[Json]]]] = {
+    "encoding.json": ("MessagePack as spec/10-encoding.md restricts it", encoding),
+    "frames.json": ("Frames of spec/20-relay-frames.md", relay_frames),
+    "derived.json": ("Ids and signed messages", derived),
+    "chain.json": ("Account chains of spec/80-chain-and-consent.md", chains),
+    "content.json": ("What members say, spec/50-content.md", contents),
+}
+
+
+def text_of(name: str) -> str:
+    """Return a file as it should be; one vector per line, so that differences can be read."""
+    about, make = FILES[name]
+    head = {"about": about, "source": "protocol/vectors/generate.py; how to check: README.md"}
+    lines = [json.dumps(vector, ensure_ascii=True) for vector in make()]
+    start = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in head.items())
+    return "{\n" + start + ',\n"vectors": [\n' + ",\n".join(lines) + "\n]\n}\n"
+
+
+def main() -> int:
+    """Write the files, or compare them."""
+    if "--check" in sys.argv:
+        old = [name for name in FILES if (HERE / name).read_text() != text_of(name)]
+        sys.stdout.write("".join(f"{name} is not current\n" for name in old))
+        return len(old)
+    for name in FILES:
+        (HERE / name).write_text(text_of(name))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
