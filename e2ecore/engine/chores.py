@@ -97,8 +97,8 @@ async def fetch_chains(core: "Core") -> None:
                 continue
 
         def work(job: Job, due: set[bytes] = due) -> None:
-            state.fetched |= due
-            look_again(job, list(state.held), due)
+            job.state.fetched |= due
+            look_again(job, list(job.state.held), due)
 
         core.jobs.submit(work)
 
