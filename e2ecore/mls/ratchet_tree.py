@@ -16,7 +16,7 @@ from e2ecore.mls import tree_math
 from e2ecore.mls.codec import Reader, decode_all, vector
 from e2ecore.mls.errors import InvalidTreeError
 from e2ecore.mls.nodes import LeafNode, Node, ParentNode, read_node
-from e2ecore.mls.tree_base import CredentialCounts, NodeSource, TreeBase
+from e2ecore.mls.tree_base import CredentialCounts, NodeSource, TreeBase, decode_node
 from e2ecore.mls.tree_view import TreeView
 
 MAX_LEAVES: Final = 1 << 16
@@ -106,12 +106,7 @@ class RatchetTree(TreeView):
         """
         self._leaves = max(leaves, self._leaves)
         for index, data in changes.items():
-            node: Node | None = None
-            if data is not None and index & 1:
-                node = decode_all(ParentNode.read, data)
-            elif data is not None:
-                node = decode_all(LeafNode.read, data)
-            self._put(index, node)
+            self._put(index, None if data is None else decode_node(index, data))
         self._leaves, self._first_blank = leaves, 0
 
     def rekeyed(self) -> set[int]:

@@ -86,7 +86,7 @@ class TreeBase:
                 encoded = self._source.get(index)
             if encoded is None:
                 return None
-            found = _decode(index, encoded)
+            found = decode_node(index, encoded)
             self._decoded[index] = found
         return found
 
@@ -167,7 +167,12 @@ def _drop(keys: dict[bytes, int] | None, key: bytes, index: int) -> None:
         del keys[key]
 
 
-def _decode(index: int, encoded: bytes) -> Node:
+def decode_node(index: int, encoded: bytes) -> Node:
+    """Read the node at this index: a leaf if it is even, else a parent.
+
+    Raises:
+        MalformedMessageError: These bytes are none.
+    """
     if index & 1:
         return decode_all(ParentNode.read, encoded)
     return decode_all(LeafNode.read, encoded)

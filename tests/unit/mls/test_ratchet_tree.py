@@ -170,6 +170,23 @@ def test_changes_are_the_rows_that_differ_and_nothing_else() -> None:
     assert fork.changes() == {}
 
 
+@pytest.mark.parametrize("removed", [[], [4], [1, 2], [3, 4, 5]])
+@pytest.mark.parametrize("added", [0, 1, 4])
+def test_changes_can_be_made_again_on_the_same_base(removed: list[int], added: int) -> None:
+    group = full_group(6)
+    fork, again = group.tree.fork(), group.tree.fork()
+    for leaf in removed:
+        fork.remove_leaf(leaf)
+    for _ in range(added):
+        fork.add_leaf(fresh_leaf(group))
+    again.redo(fork.leaf_count, fork.changes())
+    assert again.encode() == fork.encode()
+    assert again.root_hash() == fork.root_hash() == reread(fork).root_hash()
+    assert again.rekeyed() == fork.rekeyed()
+    assert again.add_leaf(GONE) == fork.add_leaf(GONE)
+    assert again.leaf_count == fork.leaf_count
+
+
 def test_a_node_that_got_an_unmerged_leaf_keeps_its_key() -> None:
     group = full_group(3)
     fork = group.tree.fork()
