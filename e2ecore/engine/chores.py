@@ -70,6 +70,7 @@ async def supply_key_packages(core: "Core") -> None:
             await _supply(core)
         except E2EError:
             continue  # the next connection says again how many are left
+        core.supplied.settle()
 
 
 async def _supply(core: "Core") -> None:

@@ -72,6 +72,8 @@ class Core:
         self.note_signal = Signal()
         self.reconnect_signal = Signal()
         self.all_here = Outcome()
+        self.supplied = Outcome()
+        """Settled once others can add this device."""
         self.changes: dict[int, Change] = {}
         self.account: Account | None = None
         self.closed = False

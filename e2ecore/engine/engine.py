@@ -152,12 +152,17 @@ class Engine:
         core.closed = True
         try:
             return await self._stack.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            if error is not None and group.split(lambda one: one is error)[1] is None:
+                return False  # what the app raised goes on as it is
+            raise
         finally:
             core.set_connection(ConnectionState.OFFLINE)
             core.hub.close()
             closed = EngineClosedError()
             core.sender.fail_waiters(closed)
             core.all_here.settle(closed)
+            core.supplied.settle(closed)
             for change in core.changes.values():
                 change.settle(closed)
             with anyio.CancelScope(shield=True):

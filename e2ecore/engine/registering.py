@@ -1,6 +1,6 @@
 """Registration: keys first, durable; then the relay; then the account counts."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -21,6 +21,9 @@ from e2ecore_protocol.limits import AUTHENTICATION_TIMEOUT_S
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
+
+SUPPLY_S: Final = 10
+"""How long to wait until others can add this device. It is published later if that takes longer."""
 
 
 def load_account(tx: Tx) -> Account | None:
@@ -66,6 +69,8 @@ async def register(
 
     core.account = account_of(await core.jobs.run(work))
     core.registered.set()
+    with anyio.move_on_after(SUPPLY_S):
+        await core.supplied.wait()
     return core.account
 
 
