@@ -12,22 +12,20 @@ Spec: protocol/spec/30-ordering.md
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from e2ecore_protocol.codec import Wire, pack
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.delivery import (
     INBOX,
-    Accepted,
     Envelope,
     EnvelopeKind,
     Refused,
-    SubmitResult,
 )
 from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, PAST_EPOCHS_ACCEPTED
 from e2ecore_relay.domain.feed import Entry, Unread
 from e2ecore_relay.domain.log import Log, LogKind, Reader, inbox_name
-from e2ecore_relay.domain.ports import Ledger, NewEnvelope
+from e2ecore_relay.domain.ports import Ledger
 
 MAX_LIFETIME_MS: Final = MAX_ENVELOPE_LIFETIME_S * 1000
 """How long commits, Welcomes and notices wait for their readers."""
@@ -50,16 +48,16 @@ _PAST_EPOCHS: Final = {
 
 
 class Push(NamedTuple):
-    """Envelopes of one log for those of its audience who are connected.
-
-    ``entries`` is empty where the connected must read from the store, up to ``head``.
-    """
+    """Envelopes of one log, for those of its audience who are connected."""
 
     lid: int
     log_id: bytes
     audience: tuple[int, ...]
     entries: list[Entry]
-    head: int
+
+
+Answer: TypeAlias = tuple[int, int] | Refused
+"""What a sender is told: seq and time of acceptance (``Accepted`` on the wire), or why not."""
 
 
 class Exchange:
@@ -71,51 +69,41 @@ class Exchange:
         self._by_lid: dict[int, Log] = {}
         self._progress: dict[tuple[int, int], int] = {}
         self._storing: dict[tuple[int, int], int] = {}
-        self._envelopes: list[NewEnvelope] = []
-        self._answers: dict[tuple[bytes, int], Accepted] = {}
-        self._known: dict[tuple[bytes, int], Accepted] = {}
+        self._answers: dict[int, dict[bytes, tuple[int, int]]] = {}
         self._pushes: list[Push] = []
+        self._written = 0
         self._last_push: dict[int, Push] = {}
 
     # --- the transaction ----------------------------------------------------------------------
 
-    def prepare(self, ledger: Ledger, batches: Iterable[tuple[int, Sequence[Envelope]]]) -> None:
-        """Load what a number of submits, given with their senders, will need."""
-        names: set[bytes] = set()
-        keys: list[tuple[bytes, int]] = []
-        for device, envelopes in batches:
-            for envelope in envelopes:
-                names.add(envelope[0])
-                keys.append((envelope[1], device))
+    def prepare(self, ledger: Ledger, batches: Iterable[Sequence[Envelope]]) -> None:
+        """Load the logs that a number of submits will need, in one go."""
+        names = {envelope[0] for envelopes in batches for envelope in envelopes}
         self.load(ledger, names)
-        self._known.update(ledger.logs.answers(keys))
 
     def write(self, ledger: Ledger) -> None:
         """Write what was appended since the last call. What follows can be undone on its own."""
-        if self._envelopes:
-            ledger.logs.append(self._envelopes, self._answers)
-            self._envelopes, self._answers = [], {}
-        self._last_push.clear()
+        new = self._pushes[self._written :]
+        if new:
+            batches = [(push.lid, push.entries) for push in new]
+            ledger.logs.append(batches, self._answers)
+            self._answers = {}
+            self._written = len(self._pushes)
+            self._last_push.clear()
 
     def committed(self) -> list[Push]:
         """End the batch: it is durable. Return what the connected devices should get."""
         pushes, self._pushes = self._pushes, []
-        self._known.clear()
+        self._written = 0
         self._storing.clear()
         if len(self._by_lid) > _MAX_MIRRORED:
             self._by_name.clear()
             self._by_lid.clear()
         return pushes
 
-    def mark(self) -> int:
-        """Return a point that ``undo`` returns to. ``write`` came directly before."""
-        return len(self._pushes)
-
-    def undo(self, mark: int) -> None:
-        """Forget what came after a mark, and the mirror: one request failed and was rolled back."""
-        del self._pushes[mark:]
-        for key in self._answers:
-            self._known.pop(key, None)
+    def undo(self) -> None:
+        """Forget what came after the last ``write``, and the mirror: a request was rolled back."""
+        del self._pushes[self._written :]
         self._forget_mirror()
 
     def forget(self) -> None:
@@ -124,7 +112,7 @@ class Exchange:
         Noted acknowledgements stay: they were given, and can still be stored.
         """
         self._pushes = []
-        self._known.clear()
+        self._written = 0
         self._progress = self._storing | self._progress
         self._storing = {}
         self._forget_mirror()
@@ -133,7 +121,7 @@ class Exchange:
         self._by_name.clear()
         self._by_lid.clear()
         self._last_push.clear()
-        self._envelopes, self._answers = [], {}
+        self._answers = {}
 
     # --- logs ---------------------------------------------------------------------------------
 
@@ -172,8 +160,8 @@ class Exchange:
 
     def submit(
         self, ledger: Ledger, device: int, envelopes: Sequence[Envelope], now_ms: int
-    ) -> tuple[SubmitResult, ...]:
-        """Append application messages, proposals and re-add requests. ``prepare`` came before.
+    ) -> list[Answer]:
+        """Append application messages, proposals and re-add requests.
 
         Args:
             ledger: The open transaction.
@@ -181,37 +169,28 @@ class Exchange:
             envelopes: In order; one may be refused and the next accepted.
             now_ms: The relay's clock: the time of acceptance.
         """
-        by_name, known = self._by_name, self._known
-        results: list[SubmitResult] = []
+        given = self._answers.setdefault(device, {})
+        known = ledger.logs.answers(device, [envelope[1] for envelope in envelopes])
+        results: list[Answer] = []
         for conversation, envelope_id, kind, epoch, lifetime_s, payload in envelopes:
-            answer = known.get((envelope_id, device))
+            answer = known.get(envelope_id) or given.get(envelope_id)
             if answer is not None:
                 results.append(answer)
                 continue
-            log = by_name.get(conversation) or self.log(ledger, conversation)
+            log = self._by_name.get(conversation) or self.log(ledger, conversation)
             refusal = self._objection(log, device, kind, epoch)
             if refusal is not None or log is None:
                 results.append(refusal or _NO_LOG)
                 continue
-            item: Wire = (
-                conversation,
-                log.head + 1,
-                kind,
-                epoch,
-                envelope_id,
-                now_ms,
-                payload,
-                None,
-            )
-            seq = self._append(log, device, pack(item), now_ms + lifetime_s * 1000)
-            accepted = Accepted(seq, now_ms)
-            known[envelope_id, device] = accepted
-            self._answers[envelope_id, device] = accepted
+            seq = log.head + 1
+            item: Wire = (conversation, seq, kind, epoch, envelope_id, now_ms, payload, None)
+            self._append(log, device, pack(item), now_ms + lifetime_s * 1000)
+            given[envelope_id] = accepted = (seq, now_ms)
             results.append(accepted)
-        return tuple(results)
+        return results
 
     def _objection(self, log: Log | None, device: int, kind: int, epoch: int) -> Refused | None:
-        if log is None or log.kind == LogKind.INBOX:
+        if log is None or not log.kind:
             return _NO_LOG
         reader = log.readers.get(device)
         if reader is None or reader.until:
@@ -241,15 +220,15 @@ class Exchange:
         """
         head = (log.name, log.head + 1, EnvelopeKind.COMMIT.value, log.epoch, envelope_id, now_ms)
         seq = self._append(log, device, pack((*head, *item_tail)), now_ms + MAX_LIFETIME_MS)
-        accepted = Accepted(seq, now_ms)
-        self._known[envelope_id, device] = accepted
-        self._answers[envelope_id, device] = accepted
+        self._answers.setdefault(device, {})[envelope_id] = (seq, now_ms)
         return seq
 
-    def first_answer(self, ledger: Ledger, device: int, envelope_id: bytes) -> Accepted | None:
-        """Return the answer that this envelope got before, if it was accepted before."""
-        key = (envelope_id, device)
-        return self._known.get(key) or ledger.logs.answers([key]).get(key)
+    def first_answer(
+        self, ledger: Ledger, device: int, envelope_id: bytes
+    ) -> tuple[int, int] | None:
+        """Return seq and time that this envelope got before, if it was accepted before."""
+        given = self._answers.get(device, {}).get(envelope_id)
+        return given or ledger.logs.answers(device, [envelope_id]).get(envelope_id)
 
     def post(
         self,
@@ -278,16 +257,13 @@ class Exchange:
 
     def _append(self, log: Log, sender: int, item: bytes, expires_ms: int, shared: int = 0) -> int:
         log.head = seq = log.head + 1
-        lid = log.lid
-        self._envelopes.append(NewEnvelope(lid, seq, sender, expires_ms, item, shared))
-        push = self._last_push.get(lid)
-        if push is None or push.audience is not log.audience or shared or not push.entries:
+        push = self._last_push.get(log.lid)
+        if push is None or push.audience is not log.audience:
             log_id = log.name if log.kind else INBOX
-            push = Push(lid, log_id, log.audience, [], seq)
-            self._last_push[lid] = push
+            push = Push(log.lid, log_id, log.audience, [])
+            self._last_push[log.lid] = push
             self._pushes.append(push)
-        if not shared:
-            push.entries.append(Entry(seq, sender, item))
+        push.entries.append((seq, sender, item, shared, expires_ms))
         return seq
 
     # --- reading ------------------------------------------------------------------------------

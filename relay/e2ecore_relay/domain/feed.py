@@ -13,7 +13,7 @@ the store, and acknowledgements open it again.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from e2ecore_protocol.limits import MAX_UNACKED_BYTES, MAX_UNACKED_ENVELOPES
 
@@ -21,18 +21,13 @@ _MAX_IDLE_VIEWS: Final = 1_000
 """Views of idle logs that are kept, to spare making them again."""
 
 
-class Entry(NamedTuple):
-    """One envelope of a log, as it is sent.
+Entry: TypeAlias = tuple[int, int, bytes, int, int]
+"""One envelope of a log: seq, sender, item, shared, expires_ms.
 
-    Attributes:
-        seq: Place in the log.
-        sender: Device number of the sender, who does not get it back; 0 if nobody.
-        item: The encoded delivery item.
-    """
-
-    seq: int
-    sender: int
-    item: bytes
+``sender`` is the number of the device that does not get it back, 0 if nobody. ``item`` is the
+encoded delivery item. ``shared`` is the number of a payload that is stored once for many and read
+by each, or 0. A plain tuple, because every message makes one.
+"""
 
 
 class Unread(NamedTuple):
@@ -104,26 +99,25 @@ class Feed:
         """Is the window open? One envelope larger than the rest of it may pass."""
         return self.unacked < MAX_UNACKED_ENVELOPES and self.unacked_bytes < MAX_UNACKED_BYTES
 
-    def offer(self, lid: int, log_id: bytes, entries: Sequence[Entry], head: int) -> list[bytes]:
+    def offer(self, lid: int, log_id: bytes, entries: Sequence[Entry]) -> list[bytes]:
         """Take new envelopes of one log, in order, after their commit.
 
         Args:
             lid: Number of the log.
             log_id: Its name on the wire.
-            entries: The envelopes; none if they must be read from the store.
-            head: Sequence number of the last one.
+            entries: The envelopes.
 
         Returns:
             The items to send now. The rest is behind.
         """
         view = self._views.get(log_id)
         if view is None:
-            before = (entries[0].seq if entries else head) - 1
+            before = entries[0][0] - 1
             view = self._views[log_id] = _View(lid, before, before)
             if len(self._views) > _MAX_IDLE_VIEWS:
                 self._drop_idle()
         items = [] if log_id in self._behind else self._take(view, entries)
-        view.latest = max(view.latest, head)
+        view.latest = max(view.latest, entries[-1][0])
         if view.scanned < view.latest:
             self._behind[log_id] = None
         elif not view.unacked:
@@ -143,7 +137,7 @@ class Feed:
         """
         view = self._views[log_id]
         items: list[bytes] = []
-        for seq, sender, item in entries:
+        for seq, sender, item, _, _ in entries:
             if seq <= view.scanned:
                 continue
             if sender != self.device:
@@ -211,7 +205,9 @@ class Feed:
 
     def _take(self, view: _View, entries: Sequence[Entry]) -> list[bytes]:
         items: list[bytes] = []
-        for seq, sender, item in entries:
+        for seq, sender, item, shared, _ in entries:
+            if shared:
+                break
             if seq != view.scanned + 1:
                 if seq <= view.scanned:
                     continue

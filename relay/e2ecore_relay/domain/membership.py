@@ -57,7 +57,7 @@ def commit(turn: Turn, sender: StoredDevice, frame: Commit) -> Committed:
     exchange, ledger, now_ms = turn
     answer = exchange.first_answer(ledger, sender.device, frame.envelope_id)
     if answer is not None:
-        return Committed(frame.request, answer.seq, answer.time_ms)
+        return Committed(frame.request, *answer)
     log = _existing(exchange, ledger, sender, frame)
     kind = LogKind(log.kind if log else frame.create_kind or 0)
     change = _check_change(ledger, sender, log, frame)

@@ -7,11 +7,10 @@ stay.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from e2ecore_protocol.frames.accounts import ChainHead
 from e2ecore_protocol.frames.conversations import ConversationState, DeviceAddress
-from e2ecore_protocol.frames.delivery import Accepted
 from e2ecore_relay.domain.feed import Entry, Span, Unread
 from e2ecore_relay.domain.log import Hole, Log
 
@@ -45,24 +44,8 @@ class NewEntry(NamedTuple):
     entry: bytes
 
 
-class NewEnvelope(NamedTuple):
-    """One envelope to be stored in a log.
-
-    Attributes:
-        lid: The log.
-        seq: Its place there.
-        sender: Device number, or 0.
-        expires_ms: When it turns into a gap.
-        item: The encoded delivery item; empty payload field if ``shared`` is set.
-        shared: Number of a shared payload, or 0.
-    """
-
-    lid: int
-    seq: int
-    sender: int
-    expires_ms: int
-    item: bytes
-    shared: int
+Answers: TypeAlias = Mapping[int, Mapping[bytes, tuple[int, int]]]
+"""Answers to accepted envelopes: by device and envelope id, the seq and the time."""
 
 
 class Page(NamedTuple):
@@ -156,14 +139,12 @@ class LogTable(Protocol):
         """Store an empty log. Return its number."""
         ...
 
-    def answers(self, keys: Collection[tuple[bytes, int]]) -> dict[tuple[bytes, int], Accepted]:
-        """Return first answers, by envelope id and sender."""
+    def answers(self, device: int, envelope_ids: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
+        """Return first answers to a device, by envelope id."""
         ...
 
-    def append(
-        self, envelopes: Sequence[NewEnvelope], answers: Mapping[tuple[bytes, int], Accepted]
-    ) -> None:
-        """Store envelopes, and the answers that a repeat will get."""
+    def append(self, batches: Iterable[tuple[int, Sequence[Entry]]], answers: Answers) -> None:
+        """Store envelopes, given as log and entries, and the answers that a repeat will get."""
         ...
 
     def share(self, payload: bytes, readers: int) -> int:

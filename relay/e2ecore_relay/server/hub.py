@@ -126,7 +126,7 @@ class Hub:
             for device in push.audience:
                 session = online.get(device)
                 if session is not None:
-                    items = session.feed.offer(push.lid, push.log_id, push.entries, push.head)
+                    items = session.feed.offer(push.lid, push.log_id, push.entries)
                     session.deliver(items)
         touched, self._touched = self._touched, {}
         for session in touched:

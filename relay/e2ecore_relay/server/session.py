@@ -1,6 +1,5 @@
 """One connection: greet, authenticate, then answer requests and deliver until it ends."""
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -12,7 +11,6 @@ from e2ecore_channel import Channel, CloseCode
 from e2ecore_protocol.codec import pack
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import (
-    Accepted,
     Ack,
     Authenticate,
     Challenge,
@@ -21,7 +19,6 @@ from e2ecore_protocol.frames import (
     Refused,
     Register,
     Submit,
-    SubmitResult,
     Submitted,
     decode_client_frame,
 )
@@ -32,7 +29,8 @@ from e2ecore_protocol.limits import (
     NONCE_BYTES,
 )
 from e2ecore_protocol.versions import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION
-from e2ecore_relay.backends.sqlite.store import SubmitJob
+from e2ecore_relay.backends.sqlite.jobs import SubmitJob
+from e2ecore_relay.domain.exchange import Answer
 from e2ecore_relay.domain.feed import Feed
 from e2ecore_relay.domain.ports import StoredDevice
 from e2ecore_relay.domain.sessions import (
@@ -185,7 +183,7 @@ class Session:
         hub, stored, count = self.hub, self.stored, len(frame.envelopes)
         wait_ms = hub.limits.take_envelopes(stored.device, stored.account, count, hub.clock_ms())
         if wait_ms:
-            refused = (Refused(ErrorCode.RATE_LIMITED, wait_ms, None),) * count
+            refused: list[Answer] = [Refused(ErrorCode.RATE_LIMITED, wait_ms, None)] * count
             self._submitted(frame.request, count, refused)
             return
         self.unanswered += 1
@@ -193,22 +191,20 @@ class Session:
         done = partial(self._stored_submit, frame.request, count)
         hub.store.submit(SubmitJob(stored.device, frame.envelopes, done))
 
-    def _stored_submit(
-        self, request: int, count: int, results: tuple[SubmitResult, ...] | Exception
-    ) -> None:
+    def _stored_submit(self, request: int, count: int, results: list[Answer] | Exception) -> None:
         self.unanswered -= 1
         if isinstance(results, Exception):
             _log.error("store_failed", error=type(results).__name__, detail=str(results))
-            results = (Refused(ErrorCode.INTERNAL, 1_000, None),) * count
+            results = [Refused(ErrorCode.INTERNAL, 1_000, None)] * count
         self._submitted(request, count, results)
 
-    def _submitted(self, request: int, count: int, results: Sequence[SubmitResult]) -> None:
+    def _submitted(self, request: int, count: int, results: list[Answer]) -> None:
         self.out.put(pack((Submitted.TYPE, request, tuple(results))))
         self.hub.touch(self)
         for result in results:
-            if type(result) is not Accepted:
+            if isinstance(result, Refused):
                 count -= 1
-                self.hub.metrics.refused.labels(str(result[0])).inc()
+                self.hub.metrics.refused.labels(result.code.value).inc()
         self.hub.metrics.accepted.inc(count)
 
     # --- the way out ----------------------------------------------------------------------------

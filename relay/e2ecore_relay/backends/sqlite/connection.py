@@ -143,7 +143,7 @@ _COMMON: Final = (
 _WRITER: Final = (
     "journal_mode = WAL",
     "synchronous = FULL",
-    "secure_delete = ON",
+    "secure_delete = FAST",
     *_COMMON,
     "cache_size = -64000",
     "wal_autocheckpoint = 4000",

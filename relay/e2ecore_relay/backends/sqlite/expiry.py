@@ -74,17 +74,17 @@ class Sweep:
 
     def __init__(self) -> None:
         """Begin at the first answer."""
-        self._after = b""
+        self._after: tuple[int, bytes] = (0, b"")
 
     def answers(self, connection: Connection, before_ms: int, limit: int) -> int:
-        """Delete the answers of the next slice that are older. Return how many."""
+        """Delete the rows of the next slice that are older. Return how many."""
         rows = connection.execute(
-            "SELECT envelope_id, device, time_ms FROM answers WHERE envelope_id > ?"
-            " ORDER BY envelope_id LIMIT ?",
-            (self._after, limit),
+            "SELECT device, last_id, time_ms FROM answers WHERE (device, last_id) > (?, ?)"
+            " ORDER BY device, last_id LIMIT ?",
+            (*self._after, limit),
         ).fetchall()
-        found = cast("list[tuple[bytes, int, int]]", rows)
-        old = [(envelope_id, device) for envelope_id, device, ms in found if ms < before_ms]
-        connection.executemany("DELETE FROM answers WHERE envelope_id = ? AND device = ?", old)
-        self._after = found[-1][0] if len(found) == limit else b""
+        found = cast("list[tuple[int, bytes, int]]", rows)
+        old = [(device, last_id) for device, last_id, ms in found if ms < before_ms]
+        connection.executemany("DELETE FROM answers WHERE device = ? AND last_id = ?", old)
+        self._after = found[-1][:2] if len(found) == limit else (0, b"")
         return len(old)

@@ -1,16 +1,18 @@
 """Logs, routes, envelopes and answers in SQLite."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, cast
 
 from e2ecore_protocol.frames.conversations import ConversationState
-from e2ecore_protocol.frames.delivery import INBOX, Accepted
+from e2ecore_protocol.frames.delivery import INBOX
 from e2ecore_relay.backends.sqlite import expiry
 from e2ecore_relay.backends.sqlite.connection import Connection, Row
+from e2ecore_relay.backends.sqlite.journal import Journal, find_given
 from e2ecore_relay.backends.sqlite.rows import insert, select, singles
-from e2ecore_relay.domain.feed import Unread
+from e2ecore_relay.domain.feed import Entry, Unread
 from e2ecore_relay.domain.log import Hole, Log, Reader
-from e2ecore_relay.domain.ports import NewEnvelope
+from e2ecore_relay.domain.ports import Answers
 
 _HEAD: Final = "max(l.head, coalesce((SELECT max(e.seq) FROM envelopes e WHERE e.lid = l.lid), 0))"
 _LOG: Final = f"SELECT l.lid, l.name, l.kind, l.epoch, {_HEAD} FROM logs l WHERE"  # noqa: S608  constants only
@@ -18,34 +20,32 @@ _ROUTE: Final = (
     "SELECT r.lid, r.device, d.account, r.cursor, r.until"
     " FROM routes r JOIN devices d USING (device) WHERE r.lid IN"
 )
-_UNREAD: Final = f"""
-SELECT lid, name, cursor, CASE until WHEN 0 THEN head ELSE min(until, head) END AS upto FROM (
-    SELECT l.lid, l.name, l.kind, r.cursor, r.until, {_HEAD} AS head
-    FROM routes r JOIN logs l USING (lid) WHERE r.device = ?)
-WHERE cursor < upto ORDER BY kind <> 0, lid
+_READABLE: Final = f"""
+SELECT l.lid, l.name, r.cursor, r.until, {_HEAD} FROM routes r JOIN logs l USING (lid)
+WHERE r.device = ? ORDER BY l.kind <> 0, l.lid
 """  # noqa: S608  constants only
 _CONVERSATIONS: Final = f"""
-SELECT l.name, l.kind, l.epoch, {_HEAD}, r.cursor
+SELECT l.lid, l.name, l.kind, l.epoch, {_HEAD}, r.cursor
 FROM routes r JOIN logs l USING (lid)
 WHERE r.device = ? AND r.until = 0 AND l.kind <> 0 ORDER BY l.name
 """  # noqa: S608  constants only
 _MOVE: Final = "UPDATE routes SET cursor = ? WHERE lid = ? AND device = ?"
 _FORGET: Final = "DELETE FROM envelopes WHERE lid = ? AND seq <= ?"
-_ENVELOPE: Final = "INSERT INTO envelopes (lid, seq, sender, expires_ms, item, shared, short)"
+_ANSWERS: Final = "SELECT given FROM answers WHERE device = ? AND last_id >= ? AND first_id <= ?"
 
 
 class SqliteLogs:
     """See ports.LogTable."""
 
-    def __init__(self, connection: Connection, max_lifetime_ms: int) -> None:
+    def __init__(self, connection: Connection, journal: Journal) -> None:
         """Work on one connection.
 
         Args:
-            connection: The connection.
-            max_lifetime_ms: Envelopes that live shorter are indexed by the time they expire.
+            connection: The connection; if it is not the journal's, only for reading.
+            journal: The newest envelopes.
         """
         self._connection = connection
-        self._max_lifetime_ms = max_lifetime_ms
+        self._journal = journal
         self._sweep = expiry.Sweep()
 
     def load(self, names: Collection[bytes]) -> list[Log]:
@@ -65,9 +65,12 @@ class SqliteLogs:
         ):
             readers[lid][device] = Reader(account, cursor, until)
         return [
-            Log(lid, name, kind, epoch=epoch, head=head, readers=readers[lid])
+            Log(lid, name, kind, epoch=epoch, head=self._head(lid, head), readers=readers[lid])
             for lid, name, kind, epoch, head in found
         ]
+
+    def _head(self, lid: int, stored: int) -> int:
+        return max(stored, self._journal.head(lid))
 
     def create(self, name: bytes, kind: int, epoch: int) -> int:
         """See ports.LogTable."""
@@ -75,34 +78,20 @@ class SqliteLogs:
             "INSERT INTO logs (name, kind, epoch) VALUES (?, ?, ?)", (name, int(kind), epoch)
         ).lastrowid
 
-    def answers(self, keys: Collection[tuple[bytes, int]]) -> dict[tuple[bytes, int], Accepted]:
+    def answers(self, device: int, envelope_ids: Iterable[bytes]) -> dict[bytes, tuple[int, int]]:
         """See ports.LogTable."""
-        rows = select(
-            self._connection,
-            "SELECT envelope_id, device, seq, time_ms FROM answers WHERE (envelope_id, device) IN",
-            list(keys),
-        )
-        return {
-            (envelope_id, device): Accepted(seq, time_ms)
-            for envelope_id, device, seq, time_ms in cast("list[tuple[bytes, int, int, int]]", rows)
-        }
+        found, unsure = self._journal.answers(device, envelope_ids)
+        for envelope_id in unsure:
+            rows = self._connection.execute(_ANSWERS, (device, envelope_id, envelope_id))
+            for row in rows.fetchall():
+                answer = find_given(cast("bytes", row[0]), envelope_id)
+                if answer is not None:
+                    found[envelope_id] = answer
+        return found
 
-    def append(
-        self, envelopes: Sequence[NewEnvelope], answers: Mapping[tuple[bytes, int], Accepted]
-    ) -> None:
+    def append(self, batches: Iterable[tuple[int, Sequence[Entry]]], answers: Answers) -> None:
         """See ports.LogTable."""
-        now_ms = max((answer.time_ms for answer in answers.values()), default=None)
-        longest = None if now_ms is None else now_ms + self._max_lifetime_ms
-        rows = [
-            (*envelope, int(longest is not None and envelope[3] < longest))
-            for envelope in envelopes
-        ]
-        insert(self._connection, _ENVELOPE, rows)
-        insert(
-            self._connection,
-            "INSERT INTO answers (envelope_id, device, seq, time_ms)",
-            [(*key, *answer) for key, answer in answers.items()],
-        )
+        self._journal.append(batches, answers, time.monotonic())
 
     def share(self, payload: bytes, readers: int) -> int:
         """See ports.LogTable."""
@@ -158,19 +147,25 @@ class SqliteLogs:
     def forget(self, floors: Iterable[tuple[int, int, int]]) -> None:
         """See ports.LogTable."""
         known = list(floors)
-        self._connection.executemany(_FORGET, [(lid, floor) for lid, floor, _ in known])
+        stored = [(lid, floor) for lid, floor, _ in known if self._journal.forget(lid, floor)]
+        self._connection.executemany(_FORGET, stored)
         self._connection.executemany(
             "UPDATE logs SET head = ? WHERE lid = ?", [(head, lid) for lid, _, head in known]
         )
 
     def unread(self, device: int) -> list[Unread]:
         """See ports.LogTable."""
-        rows = self._connection.execute(_UNREAD, (device,)).fetchall()
-        waiting = cast("list[tuple[int, bytes, int, int]]", rows)
-        return [
-            Unread(lid, INBOX if len(name) == _INBOX_NAME else name, cursor, upto)
-            for lid, name, cursor, upto in waiting
-        ]
+        rows = self._connection.execute(_READABLE, (device,)).fetchall()
+        waiting = []
+        for lid, name, cursor, until, stored in cast(
+            "list[tuple[int, bytes, int, int, int]]", rows
+        ):
+            head = self._head(lid, stored)
+            upto = min(until, head) if until else head
+            if cursor < upto:
+                log_id = INBOX if len(name) == _INBOX_NAME else name
+                waiting.append(Unread(lid, log_id, cursor, upto))
+        return waiting
 
     def routes_of(self, device: int) -> list[int]:
         """See ports.LogTable."""
@@ -181,7 +176,10 @@ class SqliteLogs:
         """See ports.LogTable."""
         rows = self._connection.execute(_CONVERSATIONS, (device,)).fetchall()
         return [
-            ConversationState(*row) for row in cast("list[tuple[bytes, int, int, int, int]]", rows)
+            ConversationState(name, kind, epoch, self._head(lid, head), cursor)
+            for lid, name, kind, epoch, head, cursor in cast(
+                "list[tuple[int, bytes, int, int, int, int]]", rows
+            )
         ]
 
     def count_conversations(self, devices: Collection[int]) -> dict[int, int]:

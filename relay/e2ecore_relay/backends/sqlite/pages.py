@@ -7,10 +7,15 @@ from e2ecore_protocol.codec import pack, unpack_fields
 from e2ecore_protocol.frames.delivery import NO_ENVELOPE, EnvelopeKind
 from e2ecore_protocol.limits import MAX_FRAME_BYTES
 from e2ecore_relay.backends.sqlite.connection import Connection
+from e2ecore_relay.backends.sqlite.journal import Journal
 from e2ecore_relay.domain.feed import Entry, Span
 from e2ecore_relay.domain.ports import Page
 
-_ROUTE: Final = "SELECT start, until FROM routes WHERE lid = ? AND device = ?"
+_ROUTE: Final = """
+SELECT start, until, EXISTS (SELECT 1 FROM holes h WHERE h.lid = r.lid AND h.device = r.device)
+FROM routes r WHERE lid = ? AND device = ?
+"""
+_HOLES: Final = "SELECT first, last FROM holes WHERE lid = ? AND device = ?"
 _READ: Final = """
 SELECT seq, sender, first, expires_ms, shared, item FROM envelopes e
 WHERE lid = ? AND seq > ? AND seq <= ? AND sender <> ?
@@ -23,45 +28,59 @@ _PAYLOAD_FIELD: Final = 6
 
 
 class SqlitePages:
-    """See ports.PageReader. Each call sees one committed state."""
+    """See ports.PageReader. What the journal has in memory is taken from there."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, journal: Journal) -> None:
         """Work on one reading connection."""
         self._connection = connection
+        self._journal = journal
 
     def read(self, device: int, spans: Sequence[Span], items: int, size: int) -> list[Page]:
         """See ports.PageReader."""
         pages: list[Page] = []
-        self._connection.execute("BEGIN")
-        try:
-            for span in spans:
-                if items <= 0 or size <= 0:
-                    break
-                page = self._page(device, span, items, size)
-                items -= len(page.entries)
-                size -= sum(len(entry.item) for entry in page.entries)
-                pages.append(page)
-        finally:
-            self._connection.execute("ROLLBACK")
+        for span in spans:
+            if items <= 0 or size <= 0:
+                break
+            page = self._page(device, span, items, size)
+            items -= len(page.entries)
+            size -= sum([len(entry[2]) for entry in page.entries])
+            pages.append(page)
         return pages
 
     def _page(self, device: int, span: Span, items: int, size: int) -> Page:
         route = self._connection.execute(_ROUTE, (span.lid, device)).fetchone()
         if route is None:
             return Page(span.log_id, [], span.upto)
-        start, until = cast("tuple[int, int]", route)
+        start, until, has_holes = cast("tuple[int, int, int]", route)
         after = max(span.after, start)
         upto = min(span.upto, until) if until else span.upto
+        first, hot = self._journal.hot_page(span.lid, after, upto)
+        source = self._hot_entries(self._seen(hot, span.lid, device) if has_holes else hot)
+        scanned = span.upto
+        if not first or after + 1 < first:
+            before = upto if not first else min(upto, first - 1)
+            scanned = span.upto if before == upto else before
+            source = self._stored_entries(device, span, after, before, items)
         entries: list[Entry] = []
-        for entry in self._entries(device, span, after, upto, items):
+        for entry in source:
             entries.append(entry)
-            size -= len(entry.item)
-            if size <= 0:
-                break
-        complete = len(entries) < items and size > 0
-        return Page(span.log_id, entries, span.upto if complete else entries[-1].seq)
+            size -= len(entry[2])
+            if size <= 0 or len(entries) == items:
+                return Page(span.log_id, entries, entry[0])
+        return Page(span.log_id, entries, scanned)
 
-    def _entries(
+    def _seen(self, hot: list[Entry], lid: int, device: int) -> list[Entry]:
+        """Leave out what lies in a hole."""
+        rows = self._connection.execute(_HOLES, (lid, device)).fetchall()
+        holes = cast("list[tuple[int, int]]", rows)
+        return [one for one in hot if not any(first <= one[0] <= last for first, last in holes)]
+
+    def _hot_entries(self, hot: list[Entry]) -> Iterator[Entry]:
+        for entry in hot:
+            seq, sender, item, shared, expires_ms = entry
+            yield (seq, sender, self._filled(item, shared), 0, expires_ms) if shared else entry
+
+    def _stored_entries(
         self, device: int, span: Span, after: int, upto: int, limit: int
     ) -> Iterator[Entry]:
         cursor = self._connection.execute(_READ, (span.lid, after, upto, device, device, limit))
@@ -75,7 +94,7 @@ class SqlitePages:
                 item = pack(wire)
             elif shared:
                 item = self._filled(item, shared)
-            yield Entry(seq, sender, item)
+            yield seq, sender, item, 0, 0
 
     def _filled(self, item: bytes, shared: int) -> bytes:
         fields = list(unpack_fields(item, MAX_FRAME_BYTES))

@@ -13,11 +13,12 @@ Acknowledgements are noted and ride along with a later transaction, or get one o
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, TypeVar
 
-from e2ecore_protocol.frames.delivery import Envelope, SubmitResult
 from e2ecore_relay.backends.sqlite.connection import Connection, StoreError
 from e2ecore_relay.backends.sqlite.database import Database
+from e2ecore_relay.backends.sqlite.jobs import AnyJob, CallJob, SubmitJob
+from e2ecore_relay.backends.sqlite.journal import GENERATION_S, Journal
 from e2ecore_relay.backends.sqlite.ledger import SqliteLedger
 from e2ecore_relay.backends.sqlite.pages import SqlitePages
 from e2ecore_relay.domain.errors import RefusedError
@@ -36,82 +37,11 @@ _MAX_NOTED: Final = 4_096
 _LARGE_BATCH: Final = 8
 """Jobs from which on a batch counts as large."""
 
-_LINGER_S: Final = 0.001
+_LINGER_S: Final = 0.003
 """How long the writer lets the next batch grow after a large one."""
 
 _CHECKPOINT_IDLE_S: Final = 5.0
 """Quiet seconds after which the write-ahead log is emptied, so that deleted rows leave the disk."""
-
-
-class Job(Protocol):
-    """Something to do in a transaction, and whom to tell."""
-
-    def finish(self) -> None:
-        """Report, on the event loop, after the commit."""
-        ...
-
-    def fail(self, error: Exception) -> None:
-        """Take note that the transaction failed. ``finish`` follows."""
-        ...
-
-
-class SubmitJob:
-    """Envelopes of one device."""
-
-    __slots__ = ("_done", "_error", "_results", "device", "envelopes")
-
-    def __init__(
-        self,
-        device: int,
-        envelopes: Sequence[Envelope],
-        done: Callable[[tuple[SubmitResult, ...] | Exception], None],
-    ) -> None:
-        """Append ``envelopes`` for ``device``; then call ``done``."""
-        self.device = device
-        self.envelopes = envelopes
-        self._done = done
-        self._results: tuple[SubmitResult, ...] = ()
-        self._error: Exception | None = None
-
-    def run(self, turn: Turn) -> None:
-        """Append."""
-        self._results = turn.exchange.submit(turn.ledger, self.device, self.envelopes, turn.now_ms)
-
-    def fail(self, error: Exception) -> None:
-        """See Job."""
-        self._error = error
-
-    def finish(self) -> None:
-        """See Job."""
-        self._done(self._error or self._results)
-
-
-class CallJob(Generic[Result]):
-    """Anything else: a domain function, in a savepoint of its own."""
-
-    __slots__ = ("_done", "_outcome", "_work")
-
-    def __init__(
-        self,
-        work: Callable[[Turn], Result],
-        done: Callable[[Result | Exception], None],
-    ) -> None:
-        """Call ``work(turn)``; then ``done`` with what it returned or raised."""
-        self._work = work
-        self._done = done
-        self._outcome: Result | Exception = StoreError("not run")
-
-    def run(self, turn: Turn) -> None:
-        """Do the work."""
-        self._outcome = self._work(turn)
-
-    def fail(self, error: Exception) -> None:
-        """See Job."""
-        self._outcome = error
-
-    def finish(self) -> None:
-        """See Job."""
-        self._done(self._outcome)
 
 
 class Statistics:
@@ -155,12 +85,17 @@ class SqliteStore:
         self._exchange = Exchange()
         self._readers: list[SqliteLedger] = []
         self._changed = threading.Condition()
-        self._jobs: list[SubmitJob | CallJob[object]] = []
+        self._jobs: list[AnyJob] = []
         self._notes: list[tuple[int, Mapping[int, int]]] = []
         self._pending_bytes = 0
         self._stopping = False
         self._connection = database.writer()
-        self._ledger = SqliteLedger(self._connection)
+        self._journal = Journal(self._connection)
+        self._journal.reload()
+        self._stale = False
+        self._due_at = time.monotonic() + GENERATION_S
+        self._emptied_at = 0
+        self._ledger = SqliteLedger(self._connection, self._journal)
         self._thread = threading.Thread(target=self._run, name="relay-writer", daemon=True)
         self._thread.start()
 
@@ -206,7 +141,7 @@ class SqliteStore:
         try:
             ledger = self._readers.pop()
         except IndexError:
-            ledger = SqliteLedger(self._database.reader())
+            ledger = SqliteLedger(self._database.reader(), self._journal)
         try:
             return work(ledger)
         finally:
@@ -215,7 +150,9 @@ class SqliteStore:
     def pages(self, device: int, spans: Sequence[Span], items: int, size: int) -> list[Page]:
         """Read pages for one device, as ports.PageReader, in the calling thread."""
         return self.read(
-            lambda ledger: SqlitePages(ledger.connection).read(device, spans, items, size)
+            lambda ledger: SqlitePages(ledger.connection, self._journal).read(
+                device, spans, items, size
+            )
         )
 
     def close(self) -> None:
@@ -229,43 +166,45 @@ class SqliteStore:
         self._readers.clear()
         self._connection.close()
 
-    # --- the writer thread ------------------------------------------------------------------------
+    # --- the writer thread --------------------------------------------------------------------
 
     def _run(self) -> None:
-        noted_since = 0.0
         busy = 0
         while True:
             if busy >= _LARGE_BATCH:
                 time.sleep(_LINGER_S)
-            jobs, stopping = self._take(noted_since)
-            now = time.monotonic()
-            if self._exchange.noted and not noted_since:
-                noted_since = now
-            due = stopping or self._exchange.noted > _MAX_NOTED
-            due = due or bool(noted_since and now - noted_since >= PROGRESS_DELAY_S)
-            if jobs or (due and self._exchange.noted):
-                self._commit(jobs, store_progress=due)
-                noted_since = 0.0 if due else noted_since
-            elif stopping:
+            jobs, stopping = self._take()
+            waiting = self._exchange.noted or not self._journal.is_empty
+            if jobs or (waiting and (stopping or self._progress_due())):
+                self._commit(jobs, store_progress=stopping or self._progress_due())
+            if stopping and not jobs:
                 return
             busy = len(jobs)
 
-    def _take(self, noted_since: float) -> tuple[list[SubmitJob | CallJob[object]], bool]:
-        """Wait for jobs, or until noted acknowledgements are due, or until the end."""
+    def _take(self) -> tuple[list[AnyJob], bool]:
+        """Wait for jobs, or until something is due, or until the end."""
         with self._changed:
-            if not self._jobs and not self._stopping:
-                if noted_since:
-                    left = noted_since + PROGRESS_DELAY_S - time.monotonic()
-                    self._changed.wait(max(left, 0))
-                elif not self._notes and not self._changed.wait(_CHECKPOINT_IDLE_S):
-                    self._empty_log()
+            if not self._jobs and not self._notes and not self._stopping:
+                self._rest()
             jobs, self._jobs = self._jobs, []
             notes, self._notes = self._notes, []
             self._pending_bytes = 0
             stopping = self._stopping
+        if notes and not self._exchange.noted:
+            self._due_at = min(self._due_at, time.monotonic() + PROGRESS_DELAY_S)
         for device, cursors in notes:
             self._exchange.note_progress(device, cursors)
         return jobs, stopping
+
+    def _rest(self) -> None:
+        """Wait with the lock released."""
+        if self._exchange.noted or not self._journal.is_empty:
+            self._changed.wait(max(self._due_at - time.monotonic(), 0))
+        elif not self._changed.wait(_CHECKPOINT_IDLE_S):
+            self._empty_log()
+
+    def _progress_due(self) -> bool:
+        return self._exchange.noted > _MAX_NOTED or time.monotonic() >= self._due_at
 
     def _empty_log(self) -> None:
         """Nothing to do for a while: copy the write-ahead log into the database and cut it off."""
@@ -274,33 +213,35 @@ class SqliteStore:
             self._emptied_at = commits
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-    _emptied_at = 0
-
-    def _commit(self, jobs: list[SubmitJob | CallJob[object]], *, store_progress: bool) -> None:
+    def _commit(self, jobs: list[AnyJob], *, store_progress: bool) -> None:
         pushes: list[Push] = []
         started = time.monotonic()
         try:
-            pushes = self._transaction(jobs, store_progress=store_progress)
+            pushes = self._transaction(jobs, started, store_progress=store_progress)
         except Exception as error:  # noqa: BLE001  whatever it is, everybody who waits must hear of it
             self._abandon(jobs, error)
+        now = time.monotonic()
+        if store_progress or now >= self._due_at:
+            self._due_at = now + (PROGRESS_DELAY_S if self._exchange.noted else GENERATION_S)
         self.statistics.commits += 1
         self.statistics.jobs += len(jobs)
-        self.statistics.commit_s += time.monotonic() - started
-        self._wake(lambda: self._report(jobs, pushes))
+        self.statistics.commit_s += now - started
+        if jobs or pushes:
+            self._wake(lambda: self._report(jobs, pushes))
 
-    def _report(self, jobs: list[SubmitJob | CallJob[object]], pushes: list[Push]) -> None:
+    def _report(self, jobs: list[AnyJob], pushes: list[Push]) -> None:
         for job in jobs:
             job.finish()
         self._pushed(pushes)
 
-    def _transaction(
-        self, jobs: list[SubmitJob | CallJob[object]], *, store_progress: bool
-    ) -> list[Push]:
-        exchange, ledger = self._exchange, self._ledger
+    def _transaction(self, jobs: list[AnyJob], now: float, *, store_progress: bool) -> list[Push]:
+        exchange, ledger, connection = self._exchange, self._ledger, self._connection
+        if self._stale:
+            self._journal.reload()
+            self._stale = False
         turn = Turn(exchange, ledger, self._clock_ms())
-        connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
-        submits = [(job.device, job.envelopes) for job in jobs if type(job) is SubmitJob]
+        submits = [job.envelopes for job in jobs if type(job) is SubmitJob]
         exchange.prepare(ledger, submits)
         for job in jobs:
             if type(job) is SubmitJob:
@@ -310,17 +251,15 @@ class SqliteStore:
         if store_progress:
             exchange.store_progress(ledger)
         exchange.write(ledger)
+        self._journal.move_on(now, turn.now_ms)
         connection.execute("COMMIT")
-        self.statistics.envelopes += sum([len(envelopes) for _, envelopes in submits])
+        self.statistics.envelopes += sum(map(len, submits))
         return exchange.committed()
 
-    def _run_alone(
-        self, connection: Connection, job: SubmitJob | CallJob[object], turn: Turn
-    ) -> None:
+    def _run_alone(self, connection: Connection, job: AnyJob, turn: Turn) -> None:
         """Run one job so that it can fail without the others."""
         exchange = self._exchange
         exchange.write(self._ledger)
-        mark = exchange.mark()
         connection.execute("SAVEPOINT job")
         try:
             job.run(turn)
@@ -332,13 +271,15 @@ class SqliteStore:
             raise
         except Exception as error:  # noqa: BLE001  a defect in one request must not stop the others
             connection.execute("ROLLBACK TO job")
-            exchange.undo(mark)
+            exchange.undo()
+            self._journal.reload()
             job.fail(error)
         connection.execute("RELEASE job")
 
-    def _abandon(self, jobs: list[SubmitJob | CallJob[object]], error: Exception) -> None:
+    def _abandon(self, jobs: list[AnyJob], error: Exception) -> None:
         """The transaction failed as a whole: nothing of it happened."""
         self.statistics.failures += 1
+        self._stale = True
         self._exchange.forget()
         for job in jobs:
             job.fail(error)

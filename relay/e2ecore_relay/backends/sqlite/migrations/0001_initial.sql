@@ -96,12 +96,21 @@ BEGIN
     DELETE FROM shared_payloads WHERE id = old.shared AND refs <= 0;
 END;
 
--- First answers to accepted envelopes; a repeat gets them again. Ids begin with the time, so that
--- new rows go to the end of the tree.
+-- First answers to accepted envelopes, which a repeat gets again: one row per device and generation of
+-- the journal.
 CREATE TABLE answers (
-    envelope_id BLOB    NOT NULL,                 -- 16 bytes, chosen by the sender
-    device      INTEGER NOT NULL,
-    seq         INTEGER NOT NULL,
-    time_ms     INTEGER NOT NULL,
-    PRIMARY KEY (envelope_id, device)
+    device   INTEGER NOT NULL,
+    last_id  BLOB    NOT NULL,                    -- highest envelope id in this row
+    first_id BLOB    NOT NULL,                    -- lowest
+    time_ms  INTEGER NOT NULL,                    -- when the newest was given
+    given    BLOB    NOT NULL,                    -- envelope id (16), seq (8), time (8), repeated
+    PRIMARY KEY (device, last_id)
 ) STRICT, WITHOUT ROWID;
+
+-- What was accepted in the last seconds, as it came: one row per transaction. Most of it is read and
+-- forgotten before it would have been worth a row of its own. The rest moves to envelopes, answers.
+CREATE TABLE journal (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of commits
+    envelopes BLOB    NOT NULL,                   -- see journal.py
+    answers   BLOB    NOT NULL
+) STRICT;
