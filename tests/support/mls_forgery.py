@@ -1,13 +1,21 @@
 """A hostile member: seals what no honest one would."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
+
+from e2ecore.crypto.rng import Rng
+from e2ecore.crypto.signing import SigningKey
 from e2ecore.mls.codec import opaque
 from e2ecore.mls.framing import AuthenticatedContent, ContentType
+from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.labels import sign_with_label
 from e2ecore.mls.private_message import MessageKeys, PaddingPolicy, no_padding
+from e2ecore.mls.proposals import Commit
 from e2ecore.mls.secret_tree import APPLICATION, HANDSHAKE, SecretTree, Step
-from e2ecore.mls.sending import seal_handshake
+from e2ecore.mls.sending import seal_handshake, sign_handshake
 from tests.support.mls_groups import Device
 
 
@@ -74,8 +82,47 @@ def forge_text(
     )
 
 
-def reseal(member: Device, authenticated: AuthenticatedContent) -> bytes:
-    """Seal a signed handshake with our own next key."""
-    message = seal_handshake(member.group.state, authenticated, no_padding, member.rng)
-    member.save()
-    return message
+@contextmanager
+def lawless(*checks: str) -> Iterator[None]:
+    """Switch checks off for as long as a hostile member makes something.
+
+    Each is named relative to ``e2ecore.mls``, as its caller sees it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for name in checks:
+            patch.setattr(f"e2ecore.mls.{name}", _allow)
+        yield
+
+
+def _allow(*_: object, **__: object) -> None:
+    """Check nothing."""
+
+
+@contextmanager
+def altered_commits(alter: Callable[[Commit], Commit]) -> Iterator[None]:
+    """Change each commit before it is signed; everything that follows from it is consistent."""
+
+    def sign(
+        state: GroupState, body: Commit, signer: SigningKey, authenticated_data: bytes
+    ) -> AuthenticatedContent:
+        return sign_handshake(state, alter(body), signer, authenticated_data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("e2ecore.mls.commit_create.sign_handshake", sign)
+        yield
+
+
+@contextmanager
+def altered_handshakes(
+    alter: Callable[[AuthenticatedContent], AuthenticatedContent],
+) -> Iterator[None]:
+    """Change each commit after signature and confirmation tag were made."""
+
+    def seal(
+        state: GroupState, authenticated: AuthenticatedContent, padding: PaddingPolicy, rng: Rng
+    ) -> bytes:
+        return seal_handshake(state, alter(authenticated), padding, rng)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("e2ecore.mls.commit_create.seal_handshake", seal)
+        yield

@@ -37,6 +37,7 @@ class Device:
     suite: CipherSuite = field(default_factory=lambda: SUITES[1])
     disk: MemoryRows = field(default_factory=MemoryRows)
     now_ms: int = NOW_MS
+    extensions: tuple[int, ...] = (CONVERSATION,)
 
     def __post_init__(self) -> None:
         self.rng = SeededRng((self.name, self.suite.code))
@@ -49,7 +50,7 @@ class Device:
         return self._group
 
     def capabilities(self) -> Capabilities:
-        return Capabilities(cipher_suites=(self.suite.code,), extensions=(CONVERSATION,))
+        return Capabilities(cipher_suites=(self.suite.code,), extensions=self.extensions)
 
     def bundle(self, *, last_resort: bool = False) -> KeyPackageBundle:
         return KeyPackageBundle.generate(
