@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 
 from e2ecore_channel.channel import Channel
-from e2ecore_channel.errors import HandshakeError, TlsError
+from e2ecore_channel.errors import HandshakeError
 from e2ecore_channel.handshake import accept_upgrade
 from e2ecore_channel.stream import Stream
 from e2ecore_protocol.limits import HANDSHAKE_TIMEOUT_S, MAX_UNAUTHENTICATED_FRAME_BYTES
@@ -110,9 +110,6 @@ async def accept(
     except TimeoutError:
         stream.close()
         raise HandshakeError(f"no handshake within {timeout_s:g} s") from None
-    except ssl.SSLError as error:
-        stream.close()
-        raise TlsError(str(error.reason)) from error
     except BaseException:
         stream.close()
         raise

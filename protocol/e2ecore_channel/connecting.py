@@ -72,8 +72,8 @@ async def connect(
                 raise
     except TimeoutError:
         raise UnreachableError(f"no answer from {target.host} within {timeout_s:g} s") from None
-    except ssl.SSLCertVerificationError as error:
-        raise CertificateError(f"{target.host}: {error.verify_message}") from error
+    except CertificateError as error:
+        raise CertificateError(f"{target.host}: {error}") from error
     except ChannelClosedError as error:
         raise HandshakeError(f"{target.host} hung up: {error.reason}") from error
     return Channel(stream, is_client=True, max_message_bytes=max_message_bytes, early=early)

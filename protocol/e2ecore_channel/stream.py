@@ -17,17 +17,15 @@ from typing import Final
 
 import anyio
 
-from e2ecore_channel.errors import ChannelClosedError, TlsError
+from e2ecore_channel.errors import ChannelClosedError
 from e2ecore_channel.framing import CloseCode
+from e2ecore_channel.pump import TlsPump
 
 READ_BYTES: Final = 1 << 16
 """Bytes of one read: about 150 small frames, and four TLS records."""
 
 _SEAL_BYTES: Final = 1 << 18
 """Plaintext sealed at once: bounds what the TLS buffers grow to and keep."""
-
-_RECORD_BYTES: Final = 1 << 14
-"""Most plaintext of one TLS record."""
 
 
 class Stream:
@@ -36,8 +34,6 @@ class Stream:
     __slots__ = (
         "_drained",
         "_early",
-        "_incoming",
-        "_outgoing",
         "_pending",
         "_socket",
         "_tls",
@@ -47,9 +43,7 @@ class Stream:
     def __init__(self, connected: socket.socket) -> None:
         connected.settimeout(0)
         self._socket = connected
-        self._tls: ssl.SSLObject | None = None
-        self._incoming: ssl.MemoryBIO | None = None
-        self._outgoing: ssl.MemoryBIO | None = None
+        self._tls: TlsPump | None = None
         self._pending = bytearray()
         self._early = b""
         self._drained: anyio.Event | None = None
@@ -78,30 +72,21 @@ class Stream:
 
         Raises:
             TlsError: It failed.
-            ssl.SSLCertVerificationError: The other side's certificate is not trusted.
+            CertificateError: The other side's certificate is not to be trusted.
             ChannelClosedError: The other side went away.
         """
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = context.wrap_bio(
-            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_name
-        )
-        while True:
-            try:
-                tls.do_handshake()
-            except ssl.SSLWantReadError:
-                self._put_raw(self._outgoing.read())
+        pump = TlsPump(context, server_side=server_side, server_name=server_name)
+        data = b""
+        try:
+            while not pump.shake_hands(data):
+                self._put_raw(pump.take())
                 await self.drain()
-                self._incoming.write(await self._read_raw())
-            except ssl.SSLCertVerificationError:
-                raise
-            except ssl.SSLError as error:
-                self._put_raw(self._outgoing.read())
-                raise TlsError(f"no TLS: {error.reason or error}") from error
-            else:
-                self._put_raw(self._outgoing.read())
-                self._tls = tls
-                self._early = self._open(b"")  # what came in one read with the handshake's end
-                return
+                data = await self._read_raw()
+        finally:
+            with suppress(ChannelClosedError):  # the next write will notice
+                self._put_raw(pump.take())  # our last word, or an alert that says what is wrong
+        self._tls = pump
+        self._early = pump.open(b"")  # what came in one read with the handshake's end
 
     async def read(self) -> bytes:
         """Wait for bytes and return all that are there, up to about READ_BYTES.
@@ -109,15 +94,18 @@ class Stream:
         Raises:
             ChannelClosedError: The other side ended the connection, or it broke.
         """
-        while True:
-            if self._early:
-                early, self._early = self._early, b""
-                return early
-            data = await self._read_raw()
-            if self._tls is None:
-                return data
-            if plain := self._open(data):
-                return plain
+        if self._early:
+            early, self._early = self._early, b""
+            return early
+        tls = self._tls
+        if tls is None:
+            return await self._read_raw()
+        plain = b""
+        while not plain:
+            plain = tls.open(await self._read_raw())
+            if records := tls.take():  # TLS has something to say of its own
+                self._put_raw(records)
+        return plain
 
     def put(self, data: bytes) -> None:
         """Send, as much as the kernel takes now; keep the rest for ``drain``. Never waits.
@@ -125,21 +113,15 @@ class Stream:
         Raises:
             ChannelClosedError: The connection is closed or broken.
         """
-        tls, outgoing = self._tls, self._outgoing
-        if tls is None or outgoing is None:
+        tls = self._tls
+        if tls is None:
             self._put_raw(data)
-            return
-        try:
-            if len(data) <= _SEAL_BYTES:
-                tls.write(data)
-                self._put_raw(outgoing.read())
-                return
+        elif len(data) <= _SEAL_BYTES:
+            self._put_raw(tls.seal(data))
+        else:
             view = memoryview(data)
             for start in range(0, len(data), _SEAL_BYTES):
-                tls.write(view[start : start + _SEAL_BYTES])
-                self._put_raw(outgoing.read())
-        except ssl.SSLError as error:
-            raise _broken(error) from error
+                self._put_raw(tls.seal(view[start : start + _SEAL_BYTES]))
 
     async def drain(self) -> None:
         """Wait until the kernel has taken everything. Several tasks may wait.
@@ -162,11 +144,9 @@ class Stream:
 
     def end(self) -> None:
         """Say that nothing more will be sent. Reading goes on."""
-        with suppress(OSError, ValueError, ChannelClosedError):
-            if self._tls is not None and self._outgoing is not None:
-                with suppress(ssl.SSLError):
-                    self._tls.unwrap()
-                self._put_raw(self._outgoing.read())
+        if self._tls is not None:
+            self._put_raw(self._tls.end())
+        with suppress(OSError):
             if not self._pending:
                 self._socket.shutdown(socket.SHUT_WR)
 
@@ -198,27 +178,6 @@ class Stream:
             self.reads += 1
             return data
 
-    def _open(self, data: bytes) -> bytes:
-        """Decrypt what came. Return nothing if that is not yet a whole record."""
-        tls, incoming, outgoing = self._tls, self._incoming, self._outgoing
-        if tls is None or incoming is None or outgoing is None:
-            return data
-        incoming.write(data)
-        parts: list[bytes] = []
-        try:
-            while incoming.pending or tls.pending():
-                part = tls.read(_RECORD_BYTES)
-                if not part:
-                    break
-                parts.append(part)
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLError as error:
-            raise _broken(error) from error
-        if outgoing.pending:
-            self._put_raw(outgoing.read())
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
     def _put_raw(self, data: bytes) -> None:
         if self._pending:
             self._pending += data
@@ -243,8 +202,6 @@ class Stream:
             raise _broken(error) from error
 
     async def _ready(self, wait: Callable[[socket.socket], Awaitable[None]]) -> None:
-        if self.is_closed:
-            raise ChannelClosedError(CloseCode.ABNORMAL, "closed on this side")
         try:
             await wait(self._socket)
         except (anyio.ClosedResourceError, OSError, ValueError) as error:
@@ -252,6 +209,6 @@ class Stream:
 
 
 def _broken(error: Exception) -> ChannelClosedError:
-    """Turn an error of the operating system or of TLS into ours."""
-    reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or "broken"
-    return ChannelClosedError(CloseCode.ABNORMAL, str(reason).lower())
+    """Turn an error of the operating system into ours."""
+    reason = (error.strerror if isinstance(error, OSError) else None) or "closed on this side"
+    return ChannelClosedError(CloseCode.ABNORMAL, reason.lower())
