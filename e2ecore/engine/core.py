@@ -183,7 +183,7 @@ class Core:
     def after_jobs(self) -> None:
         """Everything of one wake-up is applied: let the link write it."""
         if self.link is not None:
-            self.link.poke()
+            self.link.flush()
 
     # What the link reports; see LinkUser.
 

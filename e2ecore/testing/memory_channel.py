@@ -77,10 +77,19 @@ class MemoryChannel:
     async def send(self, messages: list[bytes], /) -> None:
         """Send frames; the relay acts on them at once."""
         await anyio.lowlevel.checkpoint()
+        self.queue(messages)
+
+    def queue(self, messages: list[bytes], /) -> int:
+        """Send frames without waiting; nothing is ever pending."""
         for message in messages:
             if self._session.closed:
                 raise ConnectionLostError("the connection was closed")
             self._session.relay.take(self._session, message)
+        return 0
+
+    async def drain(self) -> None:
+        """Return: nothing is ever pending."""
+        await anyio.lowlevel.checkpoint()
 
     async def keep_alive(self) -> None:
         """Memory does not die unnoticed."""

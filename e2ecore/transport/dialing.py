@@ -58,6 +58,28 @@ class RelayChannel:
         except ChannelError as error:
             raise _lost(error) from error
 
+    def queue(self, messages: list[bytes], /) -> int:
+        """Send frames without waiting; return how many bytes are pending then.
+
+        Raises:
+            ConnectionLostError: The connection ended or broke.
+        """
+        try:
+            return self._channel.queue(messages)
+        except ChannelError as error:
+            raise _lost(error) from error
+
+    async def drain(self) -> None:
+        """Wait until nothing is pending.
+
+        Raises:
+            ConnectionLostError: The connection ended or broke.
+        """
+        try:
+            await self._channel.drain()
+        except ChannelError as error:
+            raise _lost(error) from error
+
     async def keep_alive(self) -> None:
         """Ping while the relay is silent, give up when it stays so. Ends with the connection."""
         await keep_alive(self._channel)

@@ -1,10 +1,10 @@
 """One authenticated connection at work: requests and answers, envelopes out, deliveries in.
 
-Two tasks, whatever the load. The reader takes everything that one read of the socket brought and
-hands it on without a task switch. The writer sends what waits when the previous write is finished:
-all acknowledgements as one frame, the queued envelopes as one Submit frame per 256 envelopes or
-1 MiB, and the requests. So batches grow with the load by themselves, and a lone message waits for
-nothing.
+One task reads. It takes everything that one read of the socket brought and hands it on without a
+task switch. Writing is done on the spot: all acknowledgements as one frame, the queued envelopes as
+one Submit frame per 256 envelopes or 1 MiB, and the requests. Only when the network does not take
+everything at once does a second task wait for it, and what is to be sent gathers meanwhile. So
+batches grow with the load by themselves, and a lone message waits for nothing.
 """
 
 from collections import deque
@@ -14,6 +14,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import anyio
 
+from e2ecore.errors import E2EError
 from e2ecore.transport.errors import ConnectionLostError, RelayProtocolError, RelayRefusedError
 from e2ecore.transport.login import FrameChannel, decode
 from e2ecore_protocol.frames.accounts import (
@@ -124,7 +125,8 @@ class Link(Generic[S]):
         self._submits: dict[int, list[S]] = {}
         self._frames: deque[bytes] = deque()
         self._acks: dict[bytes, int] = {}
-        self._work = anyio.Event()
+        self._blocked = anyio.Event()
+        self._is_draining = False
         self._closed = False
         self._broken: Exception | None = None
         self._scope = anyio.CancelScope()
@@ -138,7 +140,7 @@ class Link(Generic[S]):
         try:
             with self._scope:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._guard, self._write)
+                    tasks.start_soon(self._guard, self._drain)
                     tasks.start_soon(self._guard, self._read)
                     tasks.start_soon(self._channel.keep_alive)
         finally:
@@ -179,7 +181,7 @@ class Link(Generic[S]):
         answer = self._answers[number] = _Answer()
         try:
             self._frames.append(replace(frame, request=number).encode())
-            self.poke()
+            self.flush()
             answered = await answer.wait()
         finally:
             self._answers.pop(number, None)
@@ -192,13 +194,22 @@ class Link(Generic[S]):
         return answered
 
     def acknowledge(self, log_id: bytes, upto: int) -> None:
-        """Tell the relay, with the next write, that a log is durable here up to a number."""
+        """Tell the relay, with the next ``flush``, that a log is durable here up to a number."""
         self._acks[log_id] = upto
-        self.poke()
 
-    def poke(self) -> None:
-        """There is something to write."""
-        self._work.set()
+    def flush(self) -> None:
+        """Write what waits, unless the network is still busy with what came before."""
+        if self._is_draining or self._closed:
+            return
+        frames = self._collect()
+        if not frames:
+            return
+        try:
+            self._is_draining = self._channel.queue(frames) > 0
+        except E2EError as error:
+            self.break_off(error)
+        if self._is_draining:
+            self._blocked.set()
 
     @property
     def is_closed(self) -> bool:
@@ -210,12 +221,12 @@ class Link(Generic[S]):
         return self._number
 
     async def _read(self) -> None:
-        early, self._early = self._early, []
-        for data in early:
-            self._take(decode(data))
+        frames, self._early = self._early, []
         while True:
-            for data in await self._channel.receive():
+            for data in frames:
                 self._take(decode(data))
+            self.flush()
+            frames = await self._channel.receive()
 
     def _take(self, frame: Frame) -> None:
         match frame:
@@ -246,16 +257,14 @@ class Link(Generic[S]):
         if batch is None or len(batch) != len(frame.results):
             raise RelayProtocolError
         self._user.answered(batch, frame.results)
-        self.poke()
 
-    async def _write(self) -> None:
+    async def _drain(self) -> None:
         while True:
-            frames = self._collect()
-            if frames:
-                await self._channel.send(frames)
-            else:
-                self._work = anyio.Event()
-                await self._work.wait()
+            await self._blocked.wait()
+            self._blocked = anyio.Event()
+            await self._channel.drain()
+            self._is_draining = False
+            self.flush()
 
     def _collect(self) -> list[bytes]:
         frames = list(self._frames)

@@ -44,6 +44,14 @@ class FrameChannel(Protocol):
         """Send frames, in order."""
         ...
 
+    def queue(self, messages: list[bytes], /) -> int:
+        """Send frames without waiting; return how many bytes the network has not taken yet."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until the network has taken everything."""
+        ...
+
     async def keep_alive(self) -> None:
         """Notice a dead connection and make ``receive`` raise; runs until it is closed."""
         ...
