@@ -1,46 +1,68 @@
-"""What the relay counts. Catalogue: docs/operating-the-relay.md; a test compares the names."""
+"""What the relay counts. Catalogue: docs/operating-the-relay.md; a test compares the names.
 
+Counts are plain attributes of the event loop's thread, because every message changes some; they
+become Prometheus metrics when somebody asks.
+"""
+
+from collections import Counter
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+_PREFIX = "e2ecore_relay_"
 
-class Metrics:
+
+class Metrics(Collector):
     """Counters, and gauges that are read when somebody asks."""
 
     def __init__(self) -> None:
         """Start at zero, in a registry of their own."""
-        self.registry = CollectorRegistry()
-        self.accepted = self._counter("envelopes_accepted", "Envelopes durably stored.")
-        self.bytes = self._counter("envelope_bytes", "Ciphertext in submitted envelopes.")
-        self.delivered = self._counter("envelopes_delivered", "Envelopes sent to readers.")
-        self.refused = self._counter("refused", "Requests and envelopes refused, by code.", "code")
-        self.connections = self._counter("connections_opened", "TCP connections accepted.")
-        self.closed = self._counter("connections_closed", "Connections ended, by reason.", "reason")
-        self.authenticated = self._counter("authentications", "Devices that proved who they are.")
-        self.registered = self._counter("registrations", "Accounts made.")
-        self.expired = self._counter("envelopes_expired", "Envelopes that expired unread.")
-        self.paged = self._counter("pages_read", "Pages read from the store for slow readers.")
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"e2ecore_relay_{name}", text, labels, registry=self.registry)
+        self.bytes = 0
+        self.accepted = 0
+        self.delivered = 0
+        self.refused: Counter[str] = Counter()
+        self.connections = 0
+        self.closed: Counter[str] = Counter()
+        self.authenticated = 0
+        self.registered = 0
+        self.expired = 0
+        self.paged = 0
+        self._gauges: list[tuple[str, str, Callable[[], float]]] = []
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
 
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Add a gauge."""
-        self.registry.register(_Gauge(f"e2ecore_relay_{name}", text, value))
+        self._gauges.append((name, text, value))
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""
-        return generate_latest(self.registry)
-
-
-class _Gauge(Collector):
-    def __init__(self, name: str, text: str, value: Callable[[], float]) -> None:
-        self._name, self._text, self._value = name, text, value
+        return generate_latest(self._registry)
 
     def collect(self) -> Iterable[Metric]:
-        gauge = GaugeMetricFamily(self._name, self._text)
-        gauge.add_metric([], self._value())
-        yield gauge
+        """Yield the metrics as they are now. Called by Prometheus' client."""
+        plain = (
+            ("envelopes_accepted", "Envelopes durably stored.", self.accepted),
+            ("envelope_bytes", "Ciphertext in submitted envelopes.", self.bytes),
+            ("envelopes_delivered", "Envelopes sent to readers.", self.delivered),
+            ("envelopes_expired", "Envelopes that expired unread.", self.expired),
+            ("connections_opened", "TCP connections accepted.", self.connections),
+            ("authentications", "Devices that proved who they are.", self.authenticated),
+            ("registrations", "Accounts made.", self.registered),
+            ("pages_read", "Reads of the store for devices that are behind.", self.paged),
+        )
+        for name, text, count in plain:
+            yield CounterMetricFamily(_PREFIX + name, text, value=count)
+        yield _labelled("refused", "Requests and envelopes refused, by code.", "code", self.refused)
+        yield _labelled("connections_closed", "Connections ended.", "reason", self.closed)
+        for name, text, value in self._gauges:
+            yield GaugeMetricFamily(_PREFIX + name, text, value=value())
+
+
+def _labelled(name: str, text: str, label: str, counts: Counter[str]) -> Metric:
+    family = CounterMetricFamily(_PREFIX + name, text, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family

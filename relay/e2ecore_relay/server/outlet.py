@@ -61,7 +61,7 @@ class Outlet:
             return
         frames, self._frames = self._frames, []
         if self._items:
-            self._hub.metrics.delivered.inc(len(self._items))
+            self._hub.metrics.delivered += len(self._items)
             frames += deliver_frames(self._items)
             self._items = []
         if self.feed is not None:
@@ -125,7 +125,7 @@ class Outlet:
     async def _read(self, feed: Feed, spans: list[Span]) -> None:
         items = MAX_UNACKED_ENVELOPES - feed.unacked
         size = MAX_UNACKED_BYTES - feed.unacked_bytes
-        self._hub.metrics.paged.inc()
+        self._hub.metrics.paged += 1
         pages = await anyio.to_thread.run_sync(
             self._hub.store.pages, feed.device, spans, items, size, limiter=self._hub.page_threads
         )

@@ -76,7 +76,7 @@ class Relay:
             connected.close()
             return
         self.connections += 1
-        hub.metrics.connections.inc()
+        hub.metrics.connections += 1
         reason = "broken"
         try:
             reason = await self._serve(connected)
@@ -87,7 +87,7 @@ class Relay:
             reason = "failed"
         finally:
             self.connections -= 1
-            hub.metrics.closed.labels(reason).inc()
+            hub.metrics.closed[reason] += 1
 
     def _admits(self, connected: socket.socket) -> bool:
         hub = self.hub
@@ -176,7 +176,7 @@ class Relay:
 
         hub.store.call(work, expired)
         await done.wait()
-        hub.metrics.expired.inc(counts[0])
+        hub.metrics.expired += counts[0]
         return max(counts) >= _EXPIRED_AT_ONCE // 2
 
     async def _disconnect_stalled(self) -> None:

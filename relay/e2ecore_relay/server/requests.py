@@ -101,7 +101,7 @@ async def register(client: Requester, frame: Register) -> None:
         if not _takes_accounts(hub):
             raise RefusedError(ErrorCode.REGISTRATION_CLOSED)
         account_id = accounts.register(turn, frame.entries, frame.handle, verify)
-        hub.metrics.registered.inc()
+        hub.metrics.registered += 1
         return Registered(frame.request, account_id)
 
     client.unanswered += 1
@@ -162,7 +162,7 @@ def _frame(client: Requester, request: int, outcome: Frame | Exception) -> Frame
     refusal = outcome if isinstance(outcome, RefusedError) else RefusedError(ErrorCode.INTERNAL)
     if refusal is not outcome:
         _log.error("request_failed", error=type(outcome).__name__, detail=str(outcome))
-    client.hub.metrics.refused.labels(refusal.code.value).inc()
+    client.hub.metrics.refused[refusal.code.value] += 1
     detail = refusal.detail.encode()[:MAX_DETAIL_BYTES].decode(errors="ignore")
     retry_after_ms = min(refusal.retry_after_ms, MAX_RETRY_AFTER_MS)
     return Failed(request, refusal.code, detail, retry_after_ms, refusal.data)

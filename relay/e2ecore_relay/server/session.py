@@ -143,7 +143,7 @@ class Session:
         self.out.feed = Feed(welcome.device.device, welcome.unread, now_ms)
         self.channel.max_message_bytes = MAX_FRAME_BYTES
         self.hub.enter(self)
-        self.hub.metrics.authenticated.inc()
+        self.hub.metrics.authenticated += 1
         self.out.put(Ready(now_ms, welcome.key_packages_left).encode())
         self.out.turn_page()
         self.out.flush()
@@ -187,7 +187,7 @@ class Session:
             self._submitted(frame.request, count, refused)
             return
         self.unanswered += 1
-        hub.metrics.bytes.inc(sum(len(one.payload) for one in frame.envelopes))
+        hub.metrics.bytes += sum([len(one.payload) for one in frame.envelopes])
         done = partial(self._stored_submit, frame.request, count)
         hub.store.submit(SubmitJob(stored.device, frame.envelopes, done))
 
@@ -204,8 +204,8 @@ class Session:
         for result in results:
             if isinstance(result, Refused):
                 count -= 1
-                self.hub.metrics.refused.labels(result.code.value).inc()
-        self.hub.metrics.accepted.inc(count)
+                self.hub.metrics.refused[result.code.value] += 1
+        self.hub.metrics.accepted += count
 
     # --- the way out ----------------------------------------------------------------------------
 

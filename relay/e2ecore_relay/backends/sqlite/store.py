@@ -89,6 +89,7 @@ class SqliteStore:
         self._notes: list[tuple[int, Mapping[int, int]]] = []
         self._pending_bytes = 0
         self._stopping = False
+        self._resting = False
         self._connection = database.writer()
         self._journal = Journal(self._connection)
         self._journal.reload()
@@ -112,7 +113,7 @@ class SqliteStore:
         with self._changed:
             self._pending_bytes += size
             self._jobs.append(job)
-            self._changed.notify()
+            self._wake_writer()
 
     def call(
         self,
@@ -123,14 +124,20 @@ class SqliteStore:
         job = CallJob(work, done)
         with self._changed:
             self._jobs.append(job)  # type: ignore[arg-type]  # result and receiver agree
-            self._changed.notify()
+            self._wake_writer()
 
     def note_progress(self, device: int, cursors: Mapping[int, int]) -> None:
         """Take acknowledgements: cursors by log number. Stored later."""
         with self._changed:
             self._notes.append((device, cursors))
             if len(self._notes) == 1:
-                self._changed.notify()
+                self._wake_writer()
+
+    def _wake_writer(self) -> None:
+        """Wake the writer if it rests: a busy one looks for itself. The lock is held."""
+        if self._resting:
+            self._resting = False
+            self._changed.notify()
 
     def read(self, work: Callable[[SqliteLedger], Result]) -> Result:
         """Run a function that only reads, in the calling thread, on a connection of its own.
@@ -159,7 +166,7 @@ class SqliteStore:
         """Finish what is queued, store the acknowledgements, close. Blocks."""
         with self._changed:
             self._stopping = True
-            self._changed.notify()
+            self._wake_writer()
         self._thread.join()
         for ledger in self._readers:
             ledger.connection.close()
@@ -198,6 +205,7 @@ class SqliteStore:
 
     def _rest(self) -> None:
         """Wait with the lock released."""
+        self._resting = True
         if self._exchange.noted or not self._journal.is_empty:
             self._changed.wait(max(self._due_at - time.monotonic(), 0))
         elif not self._changed.wait(_CHECKPOINT_IDLE_S):
