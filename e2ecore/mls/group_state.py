@@ -16,6 +16,7 @@ from e2ecore.mls.errors import (
     DuplicateMessageError,
     EpochInFutureError,
     EpochTooOldError,
+    MlsError,
     GenerationTooOldError,
     RemovedFromGroupError,
     StaleCommitError,
@@ -106,12 +107,13 @@ class GroupState:
             CorruptStateError: Rows are missing, damaged, or of a newer version.
         """
         store = Rows(source)
-        reader = Reader(_required(store, (rows.GROUP, 0, 0)))
-        if reader.u8() != FORMAT:
-            raise CorruptStateError("the group was stored by a newer version")
-        suite, own_leaf, _ = SUITES[reader.u16()], reader.u32(), reader.opaque()
-        current = decode_all(CurrentEpoch.read, _required(store, (rows.EPOCH, 0, 0)))
-        context = decode_all(GroupContext.read, _required(store, (rows.CONTEXT, current.epoch, 0)))
+        try:
+            suite, own_leaf = _read_head(_required(store, (rows.GROUP, 0, 0)))
+            current = decode_all(CurrentEpoch.read, _required(store, (rows.EPOCH, 0, 0)))
+            row = _required(store, (rows.CONTEXT, current.epoch, 0))
+            context = decode_all(GroupContext.read, row)
+        except MlsError as error:
+            raise CorruptStateError("a row of the group does not decode") from error
         tree = RatchetTree.load(suite, current.leaves, _StoredNodes(store))
         return cls(store, suite, own_leaf, context=context, current=current, tree=tree)
 
@@ -321,6 +323,16 @@ class _StoredNodes:
     def scan(self) -> Iterator[tuple[int, bytes]]:
         """Return all nodes that are not blank."""
         return ((key[2], value) for key, value in self._rows.scan(rows.NODE, 0))
+
+
+def _read_head(row: bytes) -> tuple[CipherSuite, int]:
+    reader = Reader(row)
+    if reader.u8() != FORMAT:
+        raise CorruptStateError("the group was stored by a newer version")
+    suite = SUITES.get(reader.u16())
+    if suite is None:
+        raise CorruptStateError("the group was stored with a cipher suite that is gone")
+    return suite, reader.u32()
 
 
 def _required(store: Rows, key: rows.RowKey) -> bytes:

@@ -359,6 +359,16 @@ def test_missing_row_is_reported(missing: int) -> None:
         Group.load(alice.disk)
 
 
+@pytest.mark.parametrize("damaged", [rows.GROUP, rows.EPOCH, rows.CONTEXT])
+def test_damaged_row_is_reported(damaged: int) -> None:
+    alice, _ = everybody("alice", "bob")
+    for key, row in list(alice.disk.rows.items()):
+        if key[0] == damaged:
+            alice.disk.rows[key] = row[:3]
+    with pytest.raises(CorruptStateError):
+        Group.load(alice.disk)
+
+
 def test_rows_of_a_newer_version_are_reported() -> None:
     alice, _ = everybody("alice", "bob")
     alice.disk.rows[rows.GROUP, 0, 0] = b"\xff" + alice.disk.rows[rows.GROUP, 0, 0][1:]
