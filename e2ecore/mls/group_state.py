@@ -16,8 +16,8 @@ from e2ecore.mls.errors import (
     DuplicateMessageError,
     EpochInFutureError,
     EpochTooOldError,
-    MlsError,
     GenerationTooOldError,
+    MlsError,
     RemovedFromGroupError,
     StaleCommitError,
 )
