@@ -102,7 +102,7 @@ def explain(error: BaseException) -> str:
         return said or type(error).__name__
     if isinstance(error, e2ecore.RelayRefusedError):
         return _sentence(f"the relay said no: {said}")
-    advice = " ".join(inspect.cleandoc(type(error).__doc__ or "").split())
+    advice = " ".join(inspect.cleandoc(type(error).__doc__ or "").replace("`", "").split())
     if not said:
         return advice
     if " " not in said:

@@ -35,6 +35,16 @@ def plain(value: object) -> object:
             return value
 
 
+def account(one: e2ecore.Account) -> dict[str, object]:
+    """Our own account."""
+    return {
+        "type": "account",
+        "handle": one.handle,
+        "account": one.account_id.hex(),
+        "device": one.device_id.hex(),
+    }
+
+
 def message(one: e2ecore.Message, author: str) -> dict[str, object]:
     """A message of the history."""
     return {

@@ -11,7 +11,7 @@ import anyio
 import typer
 
 import e2ecore
-from cli_demo.exits import Exit, RelayTimeoutError, code_for, explain, first_error
+from cli_demo.exits import CliError, Exit, RelayTimeoutError, code_for, explain, first_error
 from cli_demo.options import Access
 from cli_demo.passphrase import read_passphrase
 from cli_demo.places import relay_of
@@ -48,16 +48,36 @@ def reported(*, debug: bool) -> Iterator[None]:
         raise typer.Exit(code_for(error)) from None
 
 
-def with_engine(access: Access, work: Work, *, create: bool = False) -> None:
-    """Open the database of this command, do the work, close; on trio."""
+def with_engine(access: Access, work: Work, *, registering: bool = False) -> None:
+    """Open the database of this command, do the work, close; on trio.
+
+    Args:
+        access: Which database, and how.
+        work: What to do with it.
+        registering: Make the database if there is none; it needs no account yet.
+    """
+
+    async def opened(phrase: str) -> None:
+        async with open_engine(access, phrase, create=registering) as engine:
+            if not registering:
+                need_account(engine)
+            await work(engine)
+
     with reported(debug=access.debug):
-        phrase = read_passphrase(fd=access.passphrase_fd, create=create)
-        anyio.run(_opened, access, phrase, work, create, backend="trio")
+        new = registering and not access.db.exists()
+        phrase = read_passphrase(fd=access.passphrase_fd, create=new)
+        anyio.run(opened, phrase, backend="trio")
 
 
-async def _opened(access: Access, phrase: str, work: Work, create: bool) -> None:  # noqa: FBT001
-    async with open_engine(access, phrase, create=create) as engine:
-        await work(engine)
+def need_account(engine: e2ecore.Engine) -> e2ecore.Account:
+    """Return the account, or refuse to go on without one.
+
+    Raises:
+        CliError: The database has none.
+    """
+    if engine.account is None:
+        raise CliError("this database has no account yet: `e2e register HANDLE`", Exit.FAILURE)
+    return engine.account
 
 
 @contextlib.asynccontextmanager

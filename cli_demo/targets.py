@@ -28,8 +28,22 @@ async def find_conversation(engine: e2ecore.Engine, target: str) -> e2ecore.Conv
         return await engine.conversations.get(uid)
     if target.startswith("+"):
         return await _by_title(engine, target[1:])
-    contact = await engine.contacts.find(target.removeprefix("@"))
+    handle = target.removeprefix("@")
+    known = await _with(engine, handle)
+    if known is not None:
+        return known
+    contact = await engine.contacts.find(handle)
     return await engine.conversations.direct(contact)
+
+
+async def _with(engine: e2ecore.Engine, handle: str) -> e2ecore.Conversation | None:
+    """The conversation with a person that this database knows; needs no relay."""
+    names = Names(engine)
+    for one in await engine.conversations.list():
+        usable = one.state is not e2ecore.ConversationState.FAILED
+        if one.peer is not None and usable and await names.of(one.peer) == handle:
+            return one
+    return None
 
 
 async def find_group(engine: e2ecore.Engine, target: str) -> e2ecore.Conversation:

@@ -48,6 +48,8 @@ class MessageView:
     time_ms: int
     mark: Mark
     notice: bool = False
+    order: int = 0
+    """Place in the conversation, ascending; 0 for notices, which have none."""
 
     @property
     def own(self) -> bool:

@@ -15,7 +15,7 @@ from textual.widgets import Footer, Static
 import e2ecore
 from cli_demo.chat.composer import Composer
 from cli_demo.chat.conversations import ConversationList
-from cli_demo.chat.desk import Desk
+from cli_demo.chat.desk import Desk, by_time
 from cli_demo.chat.dialogs import Page
 from cli_demo.chat.digest import Digest, digest
 from cli_demo.chat.help import help_text
@@ -117,8 +117,8 @@ class ChatApp(App[None]):
         with self.batch_update():
             if news.connection is not None:
                 self._show_link(news.connection.state, news.connection.error)
-            await self._refresh_rows(news)
             await self.query_one(Room).refresh_messages(news)
+            await self._refresh_rows(news)
         for text in news.alerts:
             self.notify(text, severity="warning", timeout=12, markup=False)
 
@@ -138,7 +138,7 @@ class ChatApp(App[None]):
         self._show_rows()
 
     def _show_rows(self) -> None:
-        ordered = sorted(self._rows.values(), key=lambda view: view.time_ms, reverse=True)
+        ordered = by_time(self._rows.values())
         self._rows = {view.uid: view for view in ordered}
         empty = not ordered
         self.query_one("#empty").display = empty

@@ -1,9 +1,8 @@
 """Where a message is written. Enter sends, Ctrl+J breaks the line, the field grows to six lines."""
 
-from typing import ClassVar, Final
+from typing import Final
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import TextArea
 
@@ -14,9 +13,6 @@ MAX_TEXT_BYTES: Final = 1 << 20
 class Composer(TextArea):
     """Multi-line input; posts ``Sent`` with the text and empties itself."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+j", "new_line", "New line", show=False),
-    ]
     DEFAULT_CSS = """
     Composer { height: auto; min-height: 1; max-height: 6; }
     """
@@ -40,16 +36,16 @@ class Composer(TextArea):
         )
 
     async def _on_key(self, event: events.Key) -> None:
-        if event.key != "enter":
+        if event.key not in {"enter", "ctrl+j"}:
             await super()._on_key(event)
             return
+        # Handled here and not by a binding: bindings run later than the next typed letters.
         event.stop()
         event.prevent_default()
+        if event.key == "ctrl+j":
+            self.insert("\n")
+            return
         text = self.text.strip("\n")
         if text.strip():
             self.clear()
             self.post_message(self.Sent(text))
-
-    def action_new_line(self) -> None:
-        """Break the line without sending."""
-        self.insert("\n")

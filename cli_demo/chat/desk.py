@@ -1,7 +1,8 @@
 """Between the engine and the screens: fetches view values, carries out wishes."""
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import e2ecore
@@ -41,6 +42,11 @@ _NEXT_ROLE: Final = {
 }
 
 
+def by_time(views: Iterable[ConversationView]) -> list[ConversationView]:
+    """New ones first, where nothing was said yet; then the latest first."""
+    return sorted(views, key=lambda view: view.time_ms or math.inf, reverse=True)
+
+
 class Desk:
     """Everything the chat asks of the engine, in the chat's own values."""
 
@@ -65,7 +71,7 @@ class Desk:
     async def conversations(self) -> list[ConversationView]:
         """All conversations, the latest first."""
         views = [await self._view(one) for one in await self._engine.conversations.list()]
-        return sorted(views, key=lambda view: view.time_ms, reverse=True)
+        return by_time(views)
 
     async def conversation(self, uid: str) -> ConversationView:
         """One line of the list."""
@@ -106,6 +112,7 @@ class Desk:
             text=message.text if known else "(a newer version of the program wrote this)",
             time_ms=message.stored_ms if message.mine else message.sent_ms,
             mark=_MARKS[message.state],
+            order=message.order,
         )
 
     async def members(self, uid: str) -> list[MemberView]:
@@ -188,15 +195,13 @@ class Desk:
         contact = await self._engine.contacts.find(handle)
         await (await (await self._get(uid)).remove(contact)).applied()
 
-    async def next_role(self, uid: str, handle: str) -> str:
-        """Member, admin, owner, and around; returns the new role's name."""
+    async def next_role(self, uid: str, handle: str) -> None:
+        """Member, admin, owner, and around; wait until all agree."""
         conversation = await self._get(uid)
         contact = await self._engine.contacts.find(handle)
         members = await conversation.members()
         role = next(one.role for one in members if one.account_id == contact.account_id)
-        following = _NEXT_ROLE[role]
-        await (await conversation.set_role(contact, following)).applied()
-        return following.name.lower()
+        await (await conversation.set_role(contact, _NEXT_ROLE[role])).applied()
 
     async def rename(self, uid: str, title: str) -> None:
         """Change the title, and wait until all agree."""

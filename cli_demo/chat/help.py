@@ -6,24 +6,20 @@ from typing import Final
 from cli_demo.views import UNICODE, Symbols
 
 _HELP: Final = """\
-Enter            send                Ctrl+J   new line
-Ctrl+N           write to somebody   Ctrl+G   make a group
-Ctrl+↑ Ctrl+↓    other conversation  Ctrl+L   to the list
-PgUp PgDn        through the history (older messages load by themselves)
+Enter            send                  Ctrl+J  new line
+Ctrl+N           write to somebody     Ctrl+G  make a group
+Ctrl+↑ Ctrl+↓    other conversation    Ctrl+L  to the list
+PgUp PgDn        through the history; older messages load themselves
 Ctrl+O           people: members, roles, add, remove, title, leave
 Ctrl+T           safety number: verify the other person
 Tab              to the next part of the screen
-Ctrl+Q           quit: what waits is sent when you come back
+Ctrl+Q           quit; what waits is sent when you come back
 
-Behind your messages
-{queued:<3} stored on this device, not yet at the relay
-{accepted:<3} the relay has it
-{delivered:<3} stored on every device of the conversation
+Behind your messages            Before a name
+{queued:<3} stored on this device      {verified:<3} verified
+{accepted:<3} the relay has it           {warning:<3} the keys changed
+{delivered:<3} stored on every device     {bullet:<3} a group
 {failed:<3} not sent
-
-Before a name
-{verified:<3} verified: you compared the safety number
-{warning:<3} the keys changed: compare again
 """
 
 

@@ -118,6 +118,11 @@ class History(ScrollView, can_focus=True):
         return [block.message for block in self._blocks]
 
     @property
+    def oldest(self) -> int:
+        """The place of the oldest loaded message in the conversation; 0 if there is none."""
+        return next((one.message.order for one in self._blocks if one.message.order), 0)
+
+    @property
     def unsettled(self) -> int:
         """How many of the newest messages one must look at to see every mark that may change."""
         for place, block in enumerate(self._blocks):

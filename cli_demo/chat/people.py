@@ -41,7 +41,7 @@ class Request:
     handle: str
 
 
-def member_line(member: MemberView, symbols: Symbols) -> Text:
+def member_line(member: MemberView, symbols: Symbols, *, group: bool = True) -> Text:
     """Name, role and trust in one line."""
     trust = {
         Trust.VERIFIED: f"{symbols.verified} verified",
@@ -50,7 +50,7 @@ def member_line(member: MemberView, symbols: Symbols) -> Text:
     }[member.trust]
     text = Text(no_wrap=True, end="")
     text.append(set_cell_size(visible(member.handle), _NAME_CELLS), Style(bold=member.own))
-    text.append(set_cell_size(member.role, _ROLE_CELLS))
+    text.append(set_cell_size(member.role if group else "", _ROLE_CELLS))
     text.append(
         "this is you" if member.own else trust, Style(dim=member.trust is not Trust.CHANGED)
     )
@@ -83,19 +83,19 @@ class People(ModalScreen[Request | None]):
         """Title, members, keys."""
         keys = "s safety number"
         if self._group:
-            keys += "   a add   r remove   o role   t title   l leave"
+            keys += "  a add  r remove  o role  t title  l leave"
         with Vertical(classes="dialog wide"):
             yield Label(self._title, classes="dialog-title", markup=False)
             yield Label(counted(len(self._members), "member"))
             yield OptionList(
                 *(
-                    Option(member_line(member, self._symbols), id=str(place))
+                    Option(member_line(member, self._symbols, group=self._group), id=str(place))
                     for place, member in enumerate(self._members)
                 ),
                 compact=True,
                 id="people",
             )
-            yield Static(f"{keys}   Esc closes", classes="dialog-hint", markup=False)
+            yield Static(f"{keys}  Esc", classes="dialog-hint", markup=False)
 
     def on_mount(self) -> None:
         """Stand on the first member that is not us."""

@@ -15,6 +15,8 @@ from cli_demo.chat.history import History
 from cli_demo.text import one_line
 from cli_demo.views import ConversationView, Symbols, Trust
 
+_MAX_TITLE_CELLS: Final = 300
+"""Longer than any terminal is wide; the widget cuts it with an ellipsis."""
 _MAX_MARKED: Final = 400
 """Newest messages whose marks are kept up to date on the screen."""
 
@@ -26,7 +28,6 @@ class Room(Vertical):
         super().__init__(id=id)
         self._desk = desk
         self._symbols = symbols
-        self._oldest = 0
         self._newest = -1
         self._sending = asyncio.Lock()
         self._refreshing = asyncio.Lock()
@@ -50,7 +51,7 @@ class Room(Vertical):
         """Show another conversation from its newest message on."""
         self.uid = view.uid
         messages = await self._desk.newest(view.uid)
-        self._note_range(messages)
+        self._newest = messages[-1].order if messages else -1
         self.query_one(History).show([await self._desk.view(one) for one in messages])
         await self.show_title(view)
         await self._desk.mark_read(view.uid)
@@ -61,14 +62,14 @@ class Room(Vertical):
         """Bring title, trust and the input's presence up to date."""
         title = self.query_one("#room-title", Static)
         trust = {
-            Trust.VERIFIED: f"  {self._symbols.verified} verified",
-            Trust.UNVERIFIED: "  not verified",
-            Trust.CHANGED: f"  {self._symbols.warning} KEYS CHANGED: Ctrl+T",
+            Trust.VERIFIED: f"{self._symbols.verified} verified",
+            Trust.UNVERIFIED: "not verified (Ctrl+T)",
+            Trust.CHANGED: "KEYS CHANGED, compare again: Ctrl+T",
             None: "",
         }[view.trust]
-        members = "" if not view.group else "  " + await self._desk.who(view.uid)
-        room = max(title.size.width - 2, 20)
-        title.update(one_line(f"{view.title}{trust}{members}", room))
+        about = await self._desk.who(view.uid) if view.group else trust
+        parted = f" {self._symbols.bullet} ".join(filter(None, (view.title, about)))
+        title.update(one_line(parted, _MAX_TITLE_CELLS))
         title.set_class(view.trust is Trust.CHANGED, "changed")
         composer, closed = self.query_one(Composer), self.query_one("#closed", Static)
         if composer.has_focus and not view.open:
@@ -120,14 +121,10 @@ class Room(Vertical):
         """The page above."""
         if not self.uid:
             return
-        messages = await self._desk.before(self.uid, self._oldest)
-        if messages:
-            self._oldest = messages[0].order
-            self.query_one(History).prepend([await self._desk.view(one) for one in messages])
-
-    def _note_range(self, messages: list[e2ecore.Message]) -> None:
-        self._oldest = messages[0].order if messages else 0
-        self._newest = messages[-1].order if messages else -1
+        history = self.query_one(History)
+        if history.oldest:
+            messages = await self._desk.before(self.uid, history.oldest)
+            history.prepend([await self._desk.view(one) for one in messages])
 
     # -- writing ---------------------------------------------------------------------------------
 

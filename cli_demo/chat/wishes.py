@@ -8,7 +8,6 @@ from textual.screen import Screen, ScreenResultType
 from cli_demo.chat.dialogs import Ask, Confirm, Field
 from cli_demo.chat.people import People, Wish
 from cli_demo.chat.safety import Safety
-from cli_demo.text import joined
 from cli_demo.views import ConversationView
 
 if TYPE_CHECKING:
@@ -85,8 +84,7 @@ class Wishes:
             case Wish.REMOVE:
                 await self._remove(view, handle)
             case Wish.ROLE:
-                role = await self._app.desk.next_role(view.uid, handle)
-                self._app.notify(f"{handle} is {role} now.", markup=False)
+                await self._app.desk.next_role(view.uid, handle)
             case Wish.RENAME:
                 await self._rename(view)
             case Wish.LEAVE:
@@ -99,15 +97,12 @@ class Wishes:
             Ask(f"Add to {view.title}", [Field("Handles", "dave erin")], accept="Add")
         )
         if answer:
-            handles = handles_in(answer[0])
-            await self._app.desk.add(view.uid, handles)
-            self._app.notify(f"Added {joined(handles)}.", markup=False)
+            await self._app.desk.add(view.uid, handles_in(answer[0]))
 
     async def _remove(self, view: ConversationView, handle: str) -> None:
         question = f"Remove {handle} from {view.title}? They keep what they have read."
         if await self._ask(Confirm(question, yes="Remove")):
             await self._app.desk.remove(view.uid, handle)
-            self._app.notify(f"Removed {handle}.", markup=False)
 
     async def _rename(self, view: ConversationView) -> None:
         answer = await self._ask(

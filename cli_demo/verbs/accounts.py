@@ -12,7 +12,7 @@ from cli_demo.exits import CliError, Exit
 from cli_demo.naming import account_text
 from cli_demo.options import Db, Debug, Json, PassphraseFd, Relay, RelayCa, Timeout, access
 from cli_demo.places import relay_of, remember_relay
-from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, reported, with_engine
+from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, need_account, reported, with_engine
 from cli_demo.text import in_groups, visible
 from cli_demo.views import UNICODE, symbols_for
 
@@ -43,7 +43,6 @@ def register(
     Asks twice for a new passphrase. Nobody can reset it: without it the database stays closed.
     """
     where = access(db, relay, relay_ca, passphrase_fd, debug=debug)
-    new = not where.db.exists()
 
     async def work(engine: e2ecore.Engine) -> None:
         account = await at_relay(
@@ -51,20 +50,14 @@ def register(
         )
         remember_relay(where.db, relay_of(where.db, relay, relay_ca))
         if json:
-            fields = {
-                "type": "account",
-                "handle": account.handle,
-                "account": account.account_id.hex(),
-                "device": account.device_id.hex(),
-            }
-            print(jsonlines.dump(fields))
+            print(jsonlines.dump(jsonlines.account(account)))
         else:
             print(f"Registered {handle}. Account {account_text(account.account_id)}.")
             print(f"Database {where.db}")
 
     with reported(debug=debug):
         where.db.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with_engine(where, work, create=new)
+    with_engine(where, work, registering=True)
 
 
 def whoami(
@@ -78,17 +71,9 @@ def whoami(
     where = access(db, None, None, passphrase_fd, debug=debug)
 
     async def work(engine: e2ecore.Engine) -> None:
-        account = engine.account
-        if account is None:
-            raise CliError("this database has no account yet: `e2e register HANDLE`", Exit.FAILURE)
+        account = need_account(engine)
         if json:
-            fields = {
-                "type": "account",
-                "handle": account.handle,
-                "account": account.account_id.hex(),
-                "device": account.device_id.hex(),
-            }
-            print(jsonlines.dump(fields))
+            print(jsonlines.dump(jsonlines.account(account)))
             return
         place = relay_of(where.db, None, None)
         print(f"handle    {account.handle}")

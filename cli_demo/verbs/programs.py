@@ -14,7 +14,7 @@ from cli_demo.exits import CliError, Exit
 from cli_demo.options import Db, Debug, PassphraseFd, Relay, RelayCa, access
 from cli_demo.passphrase import read_passphrase
 from cli_demo.places import default_relay_data
-from cli_demo.running import open_engine, reported
+from cli_demo.running import need_account, open_engine, reported
 from cli_demo.views import UNICODE, symbols_for
 
 
@@ -68,10 +68,7 @@ def chat(
 
     async def run(phrase: str) -> None:
         async with open_engine(where, phrase) as engine:
-            if engine.account is None:
-                raise CliError(
-                    "this database has no account yet: `e2e register HANDLE`", Exit.FAILURE
-                )
+            need_account(engine)
             await ChatApp(engine, symbols, colours=colours).run_async(mouse=symbols is UNICODE)
 
     with reported(debug=debug):
