@@ -11,6 +11,9 @@ from e2ecore.engine.events import Event, EventsDropped
 MAX_WAITING_EVENTS: Final = 20_000
 """Events kept for one reader that does not come to read; about 10 MB. All of them are in the database, too."""
 
+MAX_EARLY_EVENTS: Final = 1_000
+"""Events kept for the first reader, from before it came."""
+
 
 class EventReader(AsyncIterator[Event]):
     """One reader's view of the events, from the moment it was made. Iterate over it."""
@@ -62,28 +65,29 @@ class EventReader(AsyncIterator[Event]):
 class EventHub:
     """Hands every event to every reader."""
 
-    __slots__ = ("_closed", "_readers")
+    __slots__ = ("_closed", "_early", "_readers")
 
     def __init__(self) -> None:
         self._readers: list[EventReader] = []
+        self._early: deque[Event] | None = deque(maxlen=MAX_EARLY_EVENTS)
         self._closed = False
 
     def reader(self) -> EventReader:
         """Return a new reader."""
         reader = EventReader(self)
+        if self._early is not None:
+            reader.put(self._early)
+            self._early = None
         if self._closed:
             reader.close()
         else:
             self._readers.append(reader)
         return reader
 
-    @property
-    def heard(self) -> bool:
-        """Is anybody listening? Where nobody is, events need not be made."""
-        return bool(self._readers)
-
     def emit(self, *events: Event) -> None:
         """Hand out events, in order."""
+        if self._early is not None:
+            self._early.extend(events)
         for reader in self._readers:
             reader.put(events)
 

@@ -1,5 +1,6 @@
 """For the tests of apps: a relay in memory with faults, seeded randomness, a virtual clock."""
 
+from e2ecore.testing.devices import devices, open_device, two_devices
 from e2ecore.testing.faults import (
     Faults,
     drop,
@@ -19,10 +20,13 @@ __all__ = [
     "MemoryRelay",
     "SeededRng",
     "VirtualClock",
+    "devices",
     "drop",
     "duplicate",
     "flip_a_bit",
+    "open_device",
     "replay",
     "shuffle",
     "swap_logs",
+    "two_devices",
 ]

@@ -1,0 +1,149 @@
+"""Two people on a relay in memory: from registration to delivery marks."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+import e2ecore
+from e2ecore import MessageState, Verification
+from e2ecore.testing import MemoryRelay, open_device, two_devices
+from tests.support.engines import history, pair, texts, until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_message_arrives_and_its_delivery_is_confirmed(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (_, alice, bob):
+        at_alice, at_bob = alice.events(), bob.events()
+        chat, other = await pair(alice, bob)
+        sent = await chat.send("hello")
+        await sent.accepted()
+        received = await until(at_bob, e2ecore.MessageReceived)
+        assert received.message.text == "hello"
+        assert alice.account is not None
+        assert received.message.sender == alice.account.account_id
+        assert not received.message.mine
+        delivered = await until(at_alice, e2ecore.Delivered)
+        assert delivered.upto_counter >= sent.counter
+        (message,) = await chat.messages()
+        assert (message.text, message.mine, message.state) == (
+            "hello",
+            True,
+            MessageState.DELIVERED,
+        )
+        await other.refresh()
+        assert other.unread == 1
+        await other.mark_read()
+        assert other.unread == 0
+
+
+async def test_messages_written_before_the_conversation_exists_follow_in_order(
+    tmp_path: Path,
+) -> None:
+    async with two_devices(tmp_path) as (_, alice, bob):
+        at_bob = bob.events()
+        chat = await alice.conversations.direct(await alice.contacts.find("bob"))
+        sent = [await chat.send(str(number)) for number in range(20)]
+        for one in sent:
+            await one.accepted()
+        assert await texts(at_bob, 20) == [str(number) for number in range(20)]
+
+
+async def test_both_begin_at_once_and_end_up_in_one_conversation(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (_, alice, bob):
+        at_alice, at_bob = alice.events(), bob.events()
+        to_bob = await alice.contacts.find("bob")
+        to_alice = await bob.contacts.find("alice")
+        async with anyio.create_task_group() as tasks:
+            chats: list[e2ecore.Conversation] = []
+
+            async def begin(engine: e2ecore.Engine, contact: e2ecore.Contact) -> None:
+                chat = await engine.conversations.direct(contact)
+                chats.append(chat)
+                await (await chat.send("from " + contact.handle)).accepted()  # type: ignore[operator]
+
+            tasks.start_soon(begin, alice, to_bob)
+            tasks.start_soon(begin, bob, to_alice)
+        assert chats[0].conversation_id == chats[1].conversation_id
+        assert await texts(at_alice, 1) == ["from alice"]
+        assert await texts(at_bob, 1) == ["from bob"]
+        assert len(await alice.conversations.list()) == 1
+
+
+async def test_what_is_sent_offline_goes_out_after_the_next_start(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        at_bob = bob.events()
+        chat, _ = await pair(alice, bob)
+        relay.faults.offline = True
+        relay.disconnect()
+        sent = await chat.send_many([str(number) for number in range(600)])
+        assert not any(one.is_accepted for one in sent)
+        relay.faults.offline = False
+        await alice.reconnect()
+        await bob.reconnect()
+        assert await texts(at_bob, 600) == [str(number) for number in range(600)]
+        for one in sent:
+            await one.accepted()
+
+
+async def test_a_device_that_was_closed_catches_up(tmp_path: Path) -> None:
+    relay = MemoryRelay(clock_ms=e2ecore.engine.engine.system_clock_ms)
+    async with await open_device(tmp_path / "alice.db", relay.dial) as alice:
+        await alice.register("alice")
+        async with await open_device(tmp_path / "bob.db", relay.dial) as bob:
+            await bob.register("bob")
+            chat, _ = await pair(alice, bob)
+        for one in await chat.send_many([str(number) for number in range(700)]):
+            await one.accepted()
+        async with await open_device(tmp_path / "bob.db", relay.dial) as bob:
+            await bob.caught_up()
+            (other,) = await bob.conversations.list()
+            assert await history(other) == [str(number) for number in range(700)]
+            assert other.unread == 700
+
+
+async def test_both_see_the_same_safety_number_and_can_verify(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (_, alice, bob):
+        to_bob = await alice.contacts.find("bob")
+        to_alice = await bob.contacts.find("alice")
+        number = to_bob.safety_number()
+        assert number == to_alice.safety_number()
+        assert len(number.digits) == 60
+        number.check_scanned(to_alice.safety_number().qr_bytes)
+        with pytest.raises(e2ecore.SafetyNumberMismatchError):
+            number.check_scanned(b"something else")
+        await to_bob.mark_verified()
+        assert (await alice.contacts.find("bob")).verification is Verification.VERIFIED
+        await to_bob.mark_unverified()
+        assert (await alice.contacts.find("bob")).verification is Verification.UNVERIFIED
+
+
+async def test_a_page_of_history_continues_where_the_last_one_ended(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (_, alice, bob):
+        chat, _ = await pair(alice, bob)
+        await chat.send_many([str(number) for number in range(10)])
+        newest = await chat.messages(limit=4)
+        older = await chat.messages(before=newest[0].order, limit=4)
+        assert [one.text for one in (*older, *newest)] == list("23456789")
+
+
+async def test_cancelling_the_caller_does_not_take_the_message_back(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (_, alice, bob):
+        at_bob = bob.events()
+        chat, _ = await pair(alice, bob)
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(chat.send, "kept")
+                await anyio.sleep(0)
+                scope.cancel()
+        assert await texts(at_bob, 1) == ["kept"]
+
+
+async def test_an_error_of_the_app_leaves_the_engine_as_it_is(tmp_path: Path) -> None:
+    class OwnError(Exception):
+        pass
+
+    with pytest.raises(OwnError):
+        async with await open_device(tmp_path / "alice.db", None):
+            raise OwnError
