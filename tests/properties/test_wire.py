@@ -67,6 +67,7 @@ def test_there_is_a_strategy_for_every_frame() -> None:
     assert set(FRAMES) == {*CLIENT_FRAMES.values(), *SERVER_FRAMES.values()}
 
 
+@pytest.mark.clause("MPS82-7.1")
 @given(st.binary(max_size=200))
 @example(b"")
 @example(b"\x91" * 5000)
@@ -151,6 +152,7 @@ HUGE = [
 ]
 
 
+@pytest.mark.clause("MPS82-7.1")
 @pytest.mark.parametrize("data", HUGE)
 @pytest.mark.parametrize("decode", [decode_client_frame, decode_server_frame])
 def test_hostile_bytes_claim_little_memory(data: bytes, decode: Callable[[bytes], object]) -> None:

@@ -132,6 +132,7 @@ async def try_tls(server: Certificates, ca: Certificates) -> list[ChannelError]:
     return seen
 
 
+@pytest.mark.clause("NPS-5.2.1.4")
 async def test_a_certificate_of_a_stranger_is_refused(
     certificates: Certificates, tmp_path: Path
 ) -> None:
@@ -141,6 +142,7 @@ async def test_a_certificate_of_a_stranger_is_refused(
     assert isinstance(server, TlsError | ChannelClosedError)
 
 
+@pytest.mark.clause("NPS-5.2.1.4")
 async def test_a_certificate_for_another_name_is_refused(tmp_path: Path) -> None:
     other = make_certificates(tmp_path, "relay.example")
     client, _ = await try_tls(other, other)

@@ -71,6 +71,7 @@ def test_fragments_become_one_message(parts: list[bytes]) -> None:
     assert ours.feed(b"".join(theirs.data_to_send())) == [b"".join(parts)]
 
 
+@pytest.mark.clause("MPS82-7.1")
 @given(st.booleans(), st.lists(st.binary(max_size=40), max_size=6))
 def test_any_bytes_are_taken_or_refused(
     is_client: bool,  # noqa: FBT001 - a strategy

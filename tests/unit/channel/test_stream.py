@@ -110,6 +110,7 @@ def pumps(certificates: Certificates) -> tuple[TlsPump, TlsPump]:
     return client, server
 
 
+@pytest.mark.clause("NPS-5.2.1.4")
 def test_tampered_records_are_refused(certificates: Certificates) -> None:
     client, server = pumps(certificates)
     sealed = bytearray(client.seal(b"secret"))

@@ -294,6 +294,7 @@ def test_envelope_ids_sort_by_time() -> None:
     assert len(make_envelope_id(1_760_000_000_000, bytes(10))) == limits.ENVELOPE_ID_BYTES
 
 
+@pytest.mark.clause("NPS-5.2.1.4")
 def test_what_a_device_signs_depends_on_every_part() -> None:
     parts = (1, "relay", b"n" * 32, b"a" * 20, b"d" * 16)
     messages = {
