@@ -157,6 +157,7 @@ class Engine:
                 return False  # what the app raised goes on as it is
             raise
         finally:
+            core.jobs.stop()
             core.set_connection(ConnectionState.OFFLINE)
             core.hub.close()
             closed = EngineClosedError()

@@ -51,6 +51,7 @@ class Jobs:
         self._apply = apply
         self._applied = applied
         self._waiting: deque[_Submitted] = deque()
+        self._stopped = False
         self._wake_loop = wake_for_current_loop()
 
     def submit(
@@ -81,8 +82,14 @@ class Jobs:
     def _wake(self, settle: Callable[[], None]) -> object:
         return self._wake_loop(lambda: self._settled(settle))
 
+    def stop(self) -> None:
+        """Apply no effects any more: the engine is closing."""
+        self._stopped = True
+
     def _settled(self, settle: Callable[[], None]) -> None:
         settle()
+        if self._stopped:
+            return
         waiting = self._waiting
         while waiting and waiting[0].pending.settled:
             done = waiting.popleft()
