@@ -142,20 +142,17 @@ def _new_extensions(proposals: Sequence[SentProposal]) -> Extensions | None:
 
 def _apply_other(applied: Applied, proposal: Proposal, psks: PskStore) -> None:
     """Apply what comes after updates and removals."""
-    match proposal:
-        case Add(key_package):
-            _add(applied, key_package)
-        case PreSharedKey(psk_id):
-            psk = psks.find(psk_id)
-            if psk is None:
-                raise UnknownPskError
-            applied.psks.append(NamedPsk(psk_id, psk))
-        case ExternalInit(kem_output):
-            applied.kem_output = kem_output
-        case ReInit():
-            applied.reinit = proposal
-        case Update() | Remove() | GroupContextExtensions():
-            return
+    if isinstance(proposal, Add):
+        _add(applied, proposal.key_package)
+    elif isinstance(proposal, PreSharedKey):
+        psk = psks.find(proposal.psk)
+        if psk is None:
+            raise UnknownPskError
+        applied.psks.append(NamedPsk(proposal.psk, psk))
+    elif isinstance(proposal, ExternalInit):
+        applied.kem_output = proposal.kem_output
+    elif isinstance(proposal, ReInit):
+        applied.reinit = proposal
 
 
 def _update(applied: Applied, leaf: int, node: LeafNode) -> None:

@@ -98,12 +98,15 @@ def _begin(
         check_external_list(proposals, suite)
     else:
         check_member_list(proposals, sender.index, suite)
-    if commit.path is None and needs_path(proposals):
+    path = commit.path
+    if path is None and needs_path(proposals):
         raise InvalidCommitError("the commit needs an update path and has none")
     applied = apply_proposals(
         state.tree, state.context, proposals, psks=known_psks(state, psks), lifetimes=lifetimes
     )
-    committer = external_committer(applied, commit) if external else sender.index
+    committer = sender.index
+    if external and path is not None:
+        committer = external_committer(applied, path)
     return _Progress(state, authenticated, commit, proposals, applied, committer, external)
 
 

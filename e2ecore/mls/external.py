@@ -8,7 +8,7 @@ from e2ecore.mls.applying import Applied
 from e2ecore.mls.errors import InvalidCommitError
 from e2ecore.mls.key_schedule import ExternalSecret, InitSecret
 from e2ecore.mls.members import Member
-from e2ecore.mls.proposals import Commit
+from e2ecore.mls.treekem import UpdatePath
 
 _EXPORT_LABEL = b"MLS 1.0 external init secret"
 """Spec: RFC 9420 §8.3 (External Initialization)."""
@@ -30,16 +30,14 @@ def external_init_secret(
     )
 
 
-def external_committer(applied: Applied, commit: Commit) -> int:
+def external_committer(applied: Applied, path: UpdatePath) -> int:
     """Return the leaf index that the new member gets.
 
     Raises:
-        InvalidCommitError: It has no path, or removes somebody else than its old self.
+        InvalidCommitError: It removes somebody else than its old self.
     """
-    if commit.path is None:
-        raise InvalidCommitError("an external commit without an update path")
     leaf = applied.tree.next_leaf()
-    new = Member.of(leaf, commit.path.leaf_node)
+    new = Member.of(leaf, path.leaf_node)
     if any(old.identity != new.identity for old in applied.removed):
         raise InvalidCommitError("an external commit removes somebody else")
     return leaf

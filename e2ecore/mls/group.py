@@ -19,11 +19,12 @@ from e2ecore.mls.commit_process import stage_commit
 from e2ecore.mls.creation import create_group
 from e2ecore.mls.errors import InvalidProposalError, MalformedMessageError
 from e2ecore.mls.extensions import Extensions
-from e2ecore.mls.framing import AuthenticatedContent, SenderType
+from e2ecore.mls.framing import AuthenticatedContent
 from e2ecore.mls.group_proposing import ProposingGroup
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_package import DEFAULT_LIFETIME_S, KeyPackageBundle
 from e2ecore.mls.leaf_rules import MAX_LIFETIME_S
+from e2ecore.mls.members import Member
 from e2ecore.mls.message import decode_message
 from e2ecore.mls.nodes import Capabilities
 from e2ecore.mls.pending import PendingProposal, proposal_ref
@@ -261,16 +262,15 @@ class Group(ProposingGroup):
             return stage_commit(
                 state, authenticated, psks=_psk_store(psks), lifetimes=lifetimes, key=key
             )
-        sender = state.member(content.sender.index)
-        if content.sender.type is not SenderType.MEMBER or sender is None:
-            raise InvalidProposalError("only members propose")
         if state.current.suspended:
             raise InvalidProposalError("the group was closed by a reinit")
-        check_proposal(content.body, content.sender, state.suite)
+        check_proposal(content.body, state.suite)
         ref = proposal_ref(state.suite, authenticated)
         sent = SentProposal(content.body, content.sender, ref)
         check_alone(state.tree, state.context.group_id, sent)
         state.pending.add(PendingProposal(ref, sent))
+        leaf = content.sender.index
+        sender = Member.of(leaf, state.tree.member(leaf))
         return ReceivedProposal(sender, content.body, ref, content.authenticated_data)
 
     # Changes

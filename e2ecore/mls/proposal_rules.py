@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls.errors import InvalidProposalError
-from e2ecore.mls.framing import Sender, SenderType
 from e2ecore.mls.nodes import MLS10
 from e2ecore.mls.proposals import (
     PATH_REQUIRED,
@@ -36,7 +35,7 @@ def check_member_list(
     """
     values = [sent.proposal for sent in proposals]
     for sent in proposals:
-        check_proposal(sent.proposal, sent.sender, suite)
+        check_proposal(sent.proposal, suite)
     _check_leaves(proposals, committer)
     _check_adds(values)
     _check_psks(values, suite)
@@ -68,7 +67,7 @@ def needs_path(proposals: Sequence[SentProposal]) -> bool:
     return not proposals or any(isinstance(sent.proposal, PATH_REQUIRED) for sent in proposals)
 
 
-def check_proposal(proposal: Proposal, sender: Sender, suite: CipherSuite) -> None:
+def check_proposal(proposal: Proposal, suite: CipherSuite) -> None:
     """Check one proposal as far as it can be judged when it arrives.
 
     Raises:
@@ -78,8 +77,6 @@ def check_proposal(proposal: Proposal, sender: Sender, suite: CipherSuite) -> No
         raise InvalidProposalError("only an external commit contains an external init")
     if isinstance(proposal, ReInit) and proposal.version < MLS10:
         raise InvalidProposalError("a reinit to an older version of MLS")
-    if isinstance(proposal, Update) and sender.type is not SenderType.MEMBER:
-        raise InvalidProposalError("only members update their leaves")
     _check_psks([proposal], suite)
 
 

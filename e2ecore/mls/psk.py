@@ -128,8 +128,6 @@ class PskStore:
 
     def find(self, psk_id: PskId) -> Psk | None:
         """Return the key with this name, or None."""
-        match psk_id:
-            case ExternalPskId():
-                return self.external.get(psk_id.psk_id)
-            case ResumptionPskId():
-                return self.resumption.get((psk_id.group_id, psk_id.epoch))
+        if isinstance(psk_id, ExternalPskId):
+            return self.external.get(psk_id.psk_id)
+        return self.resumption.get((psk_id.group_id, psk_id.epoch))

@@ -123,20 +123,18 @@ def open_public(state: GroupState, message: PublicMessage) -> AuthenticatedConte
 
 def _signature_key(state: GroupState, content: FramedContent) -> bytes:
     """Return the key that must have signed a PublicMessage."""
-    match content.sender.type:
-        case SenderType.MEMBER:
-            if content.sender.index == state.own_leaf:
-                raise OwnMessageError
-            member = state.member(content.sender.index)
-            if member is None:
-                raise UnknownSenderError
-            return member.signature_key
-        case SenderType.NEW_MEMBER_COMMIT:
-            body = content.body
-            if not isinstance(body, Commit) or body.path is None:
-                raise InvalidCommitError("an external commit without an update path")
-            return body.path.leaf_node.signature_key
-        case SenderType.EXTERNAL | SenderType.NEW_MEMBER_PROPOSAL:
-            if isinstance(content.body, Commit):
-                raise InvalidProposalError("only members and new members commit")
-            raise UnsupportedError("proposals from outside of the group are not accepted")
+    sender, body = content.sender, content.body
+    if sender.type is SenderType.MEMBER:
+        if sender.index == state.own_leaf:
+            raise OwnMessageError
+        member = state.member(sender.index)
+        if member is None:
+            raise UnknownSenderError
+        return member.signature_key
+    if sender.type is SenderType.NEW_MEMBER_COMMIT:
+        if not isinstance(body, Commit) or body.path is None:
+            raise InvalidCommitError("an external commit without an update path")
+        return body.path.leaf_node.signature_key
+    if isinstance(body, Commit):
+        raise InvalidProposalError("only members and new members commit")
+    raise UnsupportedError("proposals from outside of the group are not accepted")

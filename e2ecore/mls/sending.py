@@ -127,7 +127,7 @@ def propose(
     """Sign, keep and encrypt a proposal. ``key`` belongs to the leaf of our own update."""
     check_sender(state, signer)
     sender = Sender(SenderType.MEMBER, state.own_leaf)
-    check_proposal(proposal, sender, state.suite)
+    check_proposal(proposal, state.suite)
     state.pending.check_room()
     authenticated = sign_handshake(state, proposal, signer, authenticated_data)
     message = seal_handshake(state, authenticated, padding, rng)

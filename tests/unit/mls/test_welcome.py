@@ -251,6 +251,18 @@ def test_welcome_for_somebody_else_is_refused(invited: Invited) -> None:
         Group.join(invited.message, other_suite, now_ms=NOW_MS)
 
 
+def test_group_without_our_leaf_is_refused(invited: Invited) -> None:
+    good, other = invited.bundle, invited.carol.bundle()
+    package = replace(good.key_package, leaf_node=other.key_package.leaf_node)
+    mixed = KeyPackageBundle(package, good.init_key, good.encryption_key)
+    welcome = decode_message(invited.message)
+    assert isinstance(welcome, Welcome)
+    renamed = replace(welcome.secrets[0], new_member=package.ref())
+    forged = encode_message(replace(welcome, secrets=(renamed,)))
+    with pytest.raises(InvalidWelcomeError):
+        Group.join(forged, mixed, now_ms=NOW_MS)
+
+
 def test_wrong_init_key_does_not_open(invited: Invited) -> None:
     good, other = invited.bundle, invited.carol.bundle()
     mixed = KeyPackageBundle(good.key_package, other.init_key, good.encryption_key)
