@@ -12,7 +12,7 @@ from typing import TypeVar
 import nacl.bindings
 
 from e2ecore_channel import Channel, client_context, connect
-from e2ecore_protocol.chain.bodies import DeviceAdded, Genesis
+from e2ecore_protocol.chain.bodies import Body, DeviceAdded, Genesis
 from e2ecore_protocol.chain.entry import (
     Entry,
     account_id_of,
@@ -103,7 +103,7 @@ class Person:
         proof = device.sign(possession_message(self.account_id, seq, prev, device.public))
         return self.entry(DeviceAdded(device.public, proof))
 
-    def entry(self, body: "DeviceAdded") -> Entry:
+    def entry(self, body: Body) -> Entry:
         """Return an entry behind the head."""
         head = self.entries[-1]
         return sign_entry(

@@ -62,7 +62,7 @@ def commit(turn: Turn, sender: StoredDevice, frame: Commit) -> Committed:
     kind = LogKind(log.kind if log else frame.create_kind or 0)
     change = _check_change(ledger, sender, log, frame)
     if kind is LogKind.DIRECT:
-        _check_pair(frame.conversation, sender, change.added)
+        _check_pair(frame.conversation, sender, change.added, begins=log is None)
     _check_size(ledger, sender, log, change)
     if log is None:
         founder = {sender.device: Reader(sender.account, 0)}
@@ -80,6 +80,7 @@ def _existing(
             raise RefusedError(ErrorCode.CONVERSATION_EXISTS)
         if frame.epoch:
             raise RefusedError(ErrorCode.MALFORMED, "a conversation begins with epoch 0")
+        _live(ledger.accounts.devices([sender.address]), sender.address)
         return None
     if log is None or log.kind == LogKind.INBOX:
         raise RefusedError(ErrorCode.UNKNOWN_CONVERSATION)
@@ -118,18 +119,22 @@ def _check_change(ledger: Ledger, sender: StoredDevice, log: Log | None, frame: 
 def _live(stored: dict[DeviceAddress, StoredDevice], address: DeviceAddress) -> StoredDevice:
     device = stored.get(address)
     if device is None:
-        raise RefusedError(ErrorCode.UNKNOWN_DEVICE, "an added device", data=address.account_id)
+        raise RefusedError(ErrorCode.UNKNOWN_DEVICE, data=address.account_id)
     if not device.live:
-        raise RefusedError(ErrorCode.DEVICE_REVOKED, "an added device", data=address.account_id)
+        raise RefusedError(ErrorCode.DEVICE_REVOKED, data=address.account_id)
     return device
 
 
-def _check_pair(conversation: bytes, sender: StoredDevice, added: Iterable[StoredDevice]) -> None:
+def _check_pair(
+    conversation: bytes, sender: StoredDevice, added: Iterable[StoredDevice], *, begins: bool
+) -> None:
     """A direct conversation's id names its two accounts: nobody else can be added."""
     own = sender.address.account_id
     others = {device.address.account_id for device in added} - {own}
     if len(others) > 1:
         raise RefusedError(ErrorCode.TOO_MANY_MEMBERS, "a direct conversation has two")
+    if begins and not others:
+        raise RefusedError(ErrorCode.MALFORMED, "a direct conversation begins with both")
     for other in others:
         attempts = range(MAX_DIRECT_ATTEMPT + 1)
         if conversation not in {direct_conversation_id(own, other, n) for n in attempts}:

@@ -78,6 +78,7 @@ class Hub:
         self.store: SqliteStore
         self._online: dict[int, Online] = {}
         self._touched: dict[Online, None] = {}
+        self._leaving: list[tuple[int, ErrorCode]] = []
         self._emptied = anyio.Event()
 
     def __len__(self) -> int:
@@ -109,11 +110,8 @@ class Hub:
             await self._emptied.wait()
 
     def expel(self, devices: list[int], code: ErrorCode) -> None:
-        """Disconnect devices that have lost their place in an account chain."""
-        for device in devices:
-            session = self._online.get(device)
-            if session is not None:
-                session.leave(code)
+        """Disconnect devices that lost their place in an account chain, after this batch."""
+        self._leaving.extend((device, code) for device in devices)
 
     def touch(self, session: Online) -> None:
         """Let a session write at the end of the current batch."""
@@ -131,3 +129,7 @@ class Hub:
         touched, self._touched = self._touched, {}
         for session in touched:
             session.flush()
+        leaving, self._leaving = self._leaving, []
+        for device, code in leaving:
+            if device in online:
+                online[device].leave(code)

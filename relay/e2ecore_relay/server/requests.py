@@ -194,7 +194,7 @@ def _append_chain(hub: Hub, sender: StoredDevice, frame: AppendChain, turn: Turn
     grown = accounts.append(turn, sender.address.account_id, frame.entries, verify)
 
     def reply() -> Frame:
-        hub.expel([device for device in grown.gone if device != sender.device], grown.code)
+        hub.expel(grown.gone, grown.code)
         return Ok(frame.request)
 
     return reply
