@@ -178,7 +178,7 @@ class Channel:
         self._goodbye(code, reason)
         await self._stream.drain()
         self._stream.end()
-        while True:
+        while self._framing.close is None:  # else it has said goodbye: nothing more can come
             await self._stream.read()
 
     async def _reply(self) -> None:
