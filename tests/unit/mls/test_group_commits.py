@@ -316,66 +316,6 @@ def test_only_the_key_of_our_leaf_commits_and_proposes() -> None:
     assert alice.group.take_changes() == {}
 
 
-def test_commit_writes_what_it_touched_and_no_more() -> None:
-    devices = everybody(*(f"member {number}" for number in range(32)))
-    pass_on(devices[0].commit(), devices[0], devices[1:])
-    stored = len(devices[5].disk.rows)
-    pending = devices[1].commit()
-    staged = devices[5].stage(pending.commit)
-    devices[5].group.merge(staged, now_ms=NOW_MS)
-    changes = devices[5].group.take_changes()
-    kinds = [kind for kind, _, _ in changes]
-    assert kinds.count(rows.NODE) <= 6
-    assert kinds.count(rows.NODE_KEY) <= 6
-    assert len(changes) < 24 < stored
-
-
-def test_loading_reads_three_rows() -> None:
-    devices = everybody(*(f"member {number}" for number in range(16)))
-    alice, reader = devices[0], devices[9]
-    reader.read(alice.send(b"first"))
-    asked = []
-
-    class Counting:
-        def get(self, key: rows.RowKey, /) -> bytes | None:
-            asked.append(key)
-            return reader.disk.get(key)
-
-        def scan(self, kind: int, epoch: int, /) -> list[tuple[rows.RowKey, bytes]]:
-            asked.append((kind, epoch, -1))
-            return reader.disk.scan(kind, epoch)
-
-    group = Group.load(Counting())
-    assert len(asked) == 3
-    group.receive(alice.send(b"second"), now_ms=None)
-    assert len(asked) <= 6
-
-
-@pytest.mark.parametrize("missing", [rows.GROUP, rows.EPOCH, rows.CONTEXT])
-def test_missing_row_is_reported(missing: int) -> None:
-    alice, _ = everybody("alice", "bob")
-    alice.disk.rows = {key: row for key, row in alice.disk.rows.items() if key[0] != missing}
-    with pytest.raises(CorruptStateError):
-        Group.load(alice.disk)
-
-
-@pytest.mark.parametrize("damaged", [rows.GROUP, rows.EPOCH, rows.CONTEXT])
-def test_damaged_row_is_reported(damaged: int) -> None:
-    alice, _ = everybody("alice", "bob")
-    for key, row in list(alice.disk.rows.items()):
-        if key[0] == damaged:
-            alice.disk.rows[key] = row[:3]
-    with pytest.raises(CorruptStateError):
-        Group.load(alice.disk)
-
-
-def test_rows_of_a_newer_version_are_reported() -> None:
-    alice, _ = everybody("alice", "bob")
-    alice.disk.rows[rows.GROUP, 0, 0] = b"\xff" + alice.disk.rows[rows.GROUP, 0, 0][1:]
-    with pytest.raises(CorruptStateError):
-        Group.load(alice.disk)
-
-
 @pytest.mark.spec("RFC 9420 §11.1 (Required Capabilities)")
 @pytest.mark.spec("RFC 9420 §12.1.7 (GroupContextExtensions)")
 @pytest.mark.parametrize(
