@@ -43,7 +43,7 @@ Wake = Callable[[Callable[[], None]], object]
 class _Job(Generic[T]):
     """One waiting job."""
 
-    __slots__ = ("error", "hooks", "pending", "result", "wake", "work")
+    __slots__ = ("error", "handed_out", "hooks", "pending", "result", "wake", "work")
 
     def __init__(self, work: Callable[[Tx], T], pending: Pending[T], wake: Wake | None) -> None:
         self.work = work
@@ -52,6 +52,7 @@ class _Job(Generic[T]):
         self.result: T | None = None
         self.error: BaseException | None = None
         self.hooks: list[Callable[[], None]] = []
+        self.handed_out = False
 
     def run(self, connection: Connection) -> None:
         """Run it inside the open transaction; remember what to undo."""
@@ -138,7 +139,7 @@ class Writer:
         while open_:
             batch, open_ = self._next_batch()
             if batch:
-                self._run_batch(batch)
+                self._run_or_give_up(batch)
         self._tidy_log()
         self._close_connection()
 
@@ -159,6 +160,17 @@ class Writer:
         except queue.Empty:
             return batch, True
         return batch, False
+
+    def _run_or_give_up(self, batch: list[_Job[object]]) -> None:
+        """Whatever happens, nobody waits for ever."""
+        try:
+            self._run_batch(batch)
+        except BaseException as error:  # noqa: BLE001 - a rollback hook raised: the caches are wrong
+            self._failure = error
+            left = [job for job in batch if not job.handed_out]
+            for job in left:
+                job.error = job.error or error
+            self._hand_out(left)
 
     def _run_batch(self, batch: list[_Job[object]]) -> None:
         waiting = deque(batch)
@@ -225,6 +237,7 @@ class Writer:
         """Settle results: at once for plain threads, by one wake-up for each event loop."""
         loops: dict[Wake, list[_Job[object]]] = {}
         for job in done:
+            job.handed_out = True
             if job.wake is None:
                 job.settle()
             else:

@@ -2,7 +2,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -53,24 +53,23 @@ def names(database: Database) -> list[str | None]:
     return database.readers.read(work)
 
 
-class Blocked:
-    """Keeps the writer busy, so that what is submitted meanwhile is committed together."""
+@contextmanager
+def blocked(database: Database) -> Iterator[None]:
+    """Keep the writer busy, so that what is submitted meanwhile is committed together."""
+    go, running = threading.Event(), threading.Event()
 
-    def __init__(self, database: Database) -> None:
-        self._go = threading.Event()
-        running = threading.Event()
+    def work(_tx: Tx) -> None:
+        running.set()
+        go.wait()
 
-        def work(_tx: Tx) -> None:
-            running.set()
-            self._go.wait()
-
-        self._thread = threading.Thread(target=lambda: database.writer.call(work))
-        self._thread.start()
-        running.wait()
-
-    def release(self) -> None:
-        self._go.set()
-        self._thread.join()
+    thread = threading.Thread(target=lambda: database.writer.call(work))
+    thread.start()
+    running.wait()
+    try:
+        yield
+    finally:
+        go.set()
+        thread.join()
 
 
 def finish(database: Database) -> None:
@@ -104,11 +103,10 @@ def test_a_job_that_raises_undoes_itself_and_tells_its_caller(database: Database
 
 def test_jobs_that_wait_together_share_one_commit(tmp_path: Path) -> None:
     database = create_database(tmp_path / "alice.db", Recording)
-    blocked = Blocked(database)
-    Recording.seen.clear()
-    for number in range(10):
-        database.writer.submit(put(str(number)))
-    blocked.release()
+    with blocked(database):
+        Recording.seen.clear()
+        for number in range(10):
+            database.writer.submit(put(str(number)))
     finish(database)
     # The blocking job's own COMMIT, the batch, and perhaps the last empty job alone.
     assert Recording.seen.count("COMMIT") <= 3
@@ -117,11 +115,10 @@ def test_jobs_that_wait_together_share_one_commit(tmp_path: Path) -> None:
 
 
 def test_a_job_that_raises_does_not_disturb_its_neighbours(database: Database) -> None:
-    blocked = Blocked(database)
-    good = database.writer.submit(put("good"))
-    bad = database.writer.submit(put_and_fail("bad"))
-    also = database.writer.submit(put("also good"))
-    blocked.release()
+    with blocked(database):
+        good = database.writer.submit(put("good"))
+        bad = database.writer.submit(put_and_fail("bad"))
+        also = database.writer.submit(put("also good"))
     finish(database)
     good.result()
     also.result()
@@ -131,12 +128,11 @@ def test_a_job_that_raises_does_not_disturb_its_neighbours(database: Database) -
 
 
 def test_a_result_that_is_asked_for_too_early_is_refused(database: Database) -> None:
-    blocked = Blocked(database)
-    pending = database.writer.submit(put("a"))
-    assert not pending.settled
-    with pytest.raises(UsageError, match="await"):
-        pending.result()
-    blocked.release()
+    with blocked(database):
+        pending = database.writer.submit(put("a"))
+        assert not pending.settled
+        with pytest.raises(UsageError, match="await"):
+            pending.result()
     finish(database)
     assert pending.settled
 
@@ -172,11 +168,10 @@ def test_a_commit_that_fails_fails_every_job_and_runs_every_hook(tmp_path: Path)
 
         return work
 
-    blocked = Blocked(database)
-    jobs = [database.writer.submit(noting(name)) for name in ("a", "b")]
-    power.survives = 8  # COMMIT of the blocking job, BEGIN, twice SAVEPOINT, REPLACE, RELEASE
-    power.arm()
-    blocked.release()
+    with blocked(database):
+        jobs = [database.writer.submit(noting(name)) for name in ("a", "b")]
+        power.survives = 8  # COMMIT of the blocking job, BEGIN, twice SAVEPOINT, REPLACE, RELEASE
+        power.arm()
     database.close()
     for job in jobs:
         with pytest.raises(PowerCut):
@@ -214,12 +209,11 @@ def test_a_full_disk_fails_what_does_not_fit_and_goes_on_when_there_is_room(
 def test_a_full_disk_in_a_batch_leaves_the_others_whole_or_failed(database: Database) -> None:
     pages = database.writer.call(lambda tx: tx.value(int, "PRAGMA page_count")) or 0
     database.writer.call(lambda tx: tx.value(int, f"PRAGMA max_page_count = {pages}"))
-    blocked = Blocked(database)
-    jobs = {
-        name: database.writer.submit(put(name, value))
-        for name, value in (("a", b""), ("b", bytes(100_000)), ("c", b""))
-    }
-    blocked.release()
+    with blocked(database):
+        jobs = {
+            name: database.writer.submit(put(name, value))
+            for name, value in (("a", b""), ("b", bytes(100_000)), ("c", b""))
+        }
     finish(database)
     kept = set(names(database))
     for name, job in jobs.items():
@@ -241,15 +235,14 @@ def test_a_refused_row_is_the_callers_fault_and_names_no_content(database: Datab
 
 
 def test_closing_finishes_what_was_accepted_and_refuses_more(database: Database) -> None:
-    blocked = Blocked(database)
-    jobs = [database.writer.submit(put(f"{number:03}")) for number in range(600)]
-    closer = threading.Thread(target=database.writer.close)
-    closer.start()
-    while not database.writer._closed:
-        time.sleep(0.001)
-    with pytest.raises(ClosedError):
-        database.writer.submit(put("late"))
-    blocked.release()
+    with blocked(database):
+        jobs = [database.writer.submit(put(f"{number:03}")) for number in range(600)]
+        closer = threading.Thread(target=database.writer.close)
+        closer.start()
+        while not database.writer._closed:
+            time.sleep(0.001)
+        with pytest.raises(ClosedError):
+            database.writer.submit(put("late"))
     closer.join()
     for job in jobs:
         job.result()
@@ -285,11 +278,24 @@ def test_damage_met_on_the_way_fails_that_job_and_the_connection_is_replaced(
     assert names(database) == ["a"]
 
 
+def test_a_hook_that_raises_ends_the_writer_but_leaves_nobody_waiting(database: Database) -> None:
+    def hook() -> None:
+        raise SomeError("this cache cannot be dropped")
+
+    def work(tx: Tx) -> None:
+        tx.on_rollback(hook)
+        raise ValueError
+
+    for one in (work, put("a"), work, put("b")):
+        with pytest.raises(SomeError):
+            database.writer.call(one)
+    assert names(database) == []
+
+
 def test_results_of_one_commit_come_in_one_wake_up(database: Database) -> None:
     wake_ups: list[Callable[[], None]] = []
-    blocked = Blocked(database)
-    jobs = [database.writer.submit(put(str(number)), wake_ups.append) for number in range(5)]
-    blocked.release()
+    with blocked(database):
+        jobs = [database.writer.submit(put(str(number)), wake_ups.append) for number in range(5)]
     finish(database)
     assert len(wake_ups) == 1
     assert not any(job.settled for job in jobs)
@@ -331,12 +337,11 @@ async def test_many_tasks_wait_for_their_own_jobs(database: Database) -> None:
 @pytest.mark.anyio
 async def test_cancelling_who_waits_does_not_stop_the_job(database: Database) -> None:
     wake = wake_for_current_loop()
-    blocked = Blocked(database)
-    pending = database.writer.submit(put("a"), wake)
-    with anyio.move_on_after(0.01) as scope:
-        await pending.wait()
-    assert scope.cancelled_caught
-    await anyio.to_thread.run_sync(blocked.release)
+    with blocked(database):
+        pending = database.writer.submit(put("a"), wake)
+        with anyio.move_on_after(0.01) as scope:
+            await pending.wait()
+        assert scope.cancelled_caught
     await pending.wait()
     assert names(database) == ["a"]
 
