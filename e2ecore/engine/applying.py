@@ -54,9 +54,10 @@ def changes_between(mirror: Mirror, before: Roster, effect: Effect) -> list[Even
     uid, by = GroupId(mirror.uid), AccountId(effect.committer)
     now = mirror.roster()
     left = {one.account_id for one in effect.left}
-    events: list[Event] = []
-    for account in sorted(now.devices.keys() - before.devices.keys()):
-        events.append(MemberJoined(uid, AccountId(account), by))
+    events: list[Event] = [
+        MemberJoined(uid, AccountId(account), by)
+        for account in sorted(now.devices.keys() - before.devices.keys())
+    ]
     for account in sorted(before.devices.keys() - now.devices.keys()):
         who = AccountId(account)
         events.append(MemberLeft(uid, who, who if account in left else by))

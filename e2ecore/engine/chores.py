@@ -29,7 +29,6 @@ LOOK_S: Final = 0.5
 
 async def note_acceptances(core: "Core") -> None:
     """Store what the relay accepted, when no other job has done so on its way."""
-
     while True:
         await core.note_signal.wait()
         await anyio.sleep(NOTE_S)
@@ -46,7 +45,7 @@ async def watch_held(core: "Core") -> None:
     while True:
         await core.holding.wait()
         await anyio.sleep(LOOK_S)
-        await core.jobs.run(lambda job: expire_held(job))
+        await core.jobs.run(expire_held)
 
 
 async def pause_sender(core: "Core") -> None:

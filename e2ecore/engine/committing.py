@@ -19,7 +19,7 @@ from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.receiving import look_again
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState
-from e2ecore.errors import E2EError, PeerError
+from e2ecore.errors import E2EError, PeerError, UsageError
 from e2ecore.ids import GroupId
 from e2ecore.messaging.identity import LeafIdentity, decode_identity, encode_identity
 from e2ecore.messaging.intents import (
@@ -77,6 +77,23 @@ class Send:
 Step = Wait | NeedKeys | Send
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A wish that has to become a commit now."""
+
+    iid: int
+    wish: Wish
+    plan: Plan
+
+    @property
+    def accounts(self) -> tuple[bytes, ...]:
+        """Accounts of which key packages are needed, ascending."""
+        accounts = {*self.plan.add, *(one.account_id for one in self.plan.heal)}
+        if self.wish.kind is IntentKind.CREATE:
+            accounts.update(self.wish.accounts)
+        return tuple(sorted(accounts))
+
+
 def next_step(job: Job, cid: int, packages: Sequence[DeviceKeyPackage] | None = None) -> Step:
     """Find what to do next for one conversation, and prepare it.
 
@@ -114,18 +131,26 @@ def _step_for(
         return _catch_up(job, mirror)
     if wish.kind is IntentKind.LEAVE:
         return _leave(job, mirror, row)
+    return _commit_step(job, mirror, row, packages)
+
+
+def _commit_step(
+    job: Job, mirror: Mirror, row: IntentRow, packages: Sequence[DeviceKeyPackage] | None
+) -> Step | None:
+    """Plan a wish in the present epoch and make its commit."""
+    wish = Wish.decode(row.kind, row.args)
     try:
         found = plan(wish, mirror.roster(), job.own.account_id)
         if isinstance(found, Fulfilled):
             finish(job, mirror, row.iid)
             return None
-        needed = _accounts_needed(wish, found)
-        if needed and packages is None:
-            return NeedKeys(row.iid, needed)
-        return _stage(job, mirror, row, wish, found, packages or ())
+        task = Task(row.iid, wish, found)
+        if task.accounts and packages is None:
+            return NeedKeys(row.iid, task.accounts)
+        return _stage(job, mirror, task, packages or ())
     except Impossible as error:
         fail(job, mirror, row, ChangeFailedError(str(error)))
-    except E2EError as error:
+    except (PeerError, UsageError, NoKeyPackageError) as error:
         fail(job, mirror, row, error)
     return None
 
@@ -159,50 +184,43 @@ def _catch_up(job: Job, mirror: Mirror) -> Step:
     return Wait(0)
 
 
-def _accounts_needed(wish: Wish, found: Plan) -> tuple[bytes, ...]:
-    accounts = {*found.add, *(one.account_id for one in found.heal)}
-    if wish.kind is IntentKind.CREATE:
-        accounts.update(wish.accounts)
-    return tuple(sorted(accounts))
-
-
-def _stage(
-    job: Job,
-    mirror: Mirror,
-    row: IntentRow,
-    wish: Wish,
-    found: Plan,
-    packages: Sequence[DeviceKeyPackage],
-) -> Step:
-    group, own = group_of(mirror), job.own
-    wanted = _accounts_needed(wish, found)
-    checked = _check_packages(job, packages, wanted)
-    heal = set(found.heal)
-    proposals: list[Proposal] = []
-    if found.info is not None:
-        proposals.append(GroupContextExtensions(_extensions(group.extensions, found.info)))
-    for one in (*found.remove, *found.heal):
-        device = mirror.devices.get(one.device_id)
-        if device is not None and device.leaf >= 0:
-            proposals.append(Remove(device.leaf))
-    for who, package in checked:
-        if who.account_id in found.add or who in heal or wish.kind is IntentKind.CREATE:
-            proposals.append(Add(package))
-    missing = heal - {who for who, _ in checked}
-    if missing:
+def _stage(job: Job, mirror: Mirror, task: Task, packages: Sequence[DeviceKeyPackage]) -> Step:
+    """Make the commit, store it, and return what to send."""
+    group = group_of(mirror)
+    checked = _check_packages(job, packages, task.accounts)
+    if set(task.plan.heal) - {who for who, _ in checked}:
         raise NoKeyPackageError
     pending = group.create_commit(
-        proposals,
-        signer=own.signer,
+        _proposals(mirror, task, checked),
+        signer=job.own.signer,
         now_ms=job.now_ms,
         rng=job.state.rng,
         include_pending=all(is_own_affair(one) for one in group.pending_proposals),
     )
     envelope_id = make_envelope_id(job.now_ms, job.state.rng(10))
     intents.commit_made(
-        job.tx, row.iid, epoch=mirror.epoch, envelope_id=envelope_id, pending=pending.encode()
+        job.tx, task.iid, epoch=mirror.epoch, envelope_id=envelope_id, pending=pending.encode()
     )
-    return Send(row.iid, _make_frame(mirror, wish, envelope_id, pending))
+    return Send(task.iid, _make_frame(mirror, task.wish, envelope_id, pending))
+
+
+def _proposals(
+    mirror: Mirror, task: Task, packages: Sequence[tuple[LeafIdentity, KeyPackage]]
+) -> list[Proposal]:
+    """Return what the commit contains: new terms, removals, additions."""
+    found, proposals = task.plan, list[Proposal]()
+    if found.info is not None:
+        extensions = _extensions(group_of(mirror).extensions, found.info)
+        proposals.append(GroupContextExtensions(extensions))
+    for one in (*found.remove, *found.heal):
+        device = mirror.devices.get(one.device_id)
+        if device is not None and device.leaf >= 0:
+            proposals.append(Remove(device.leaf))
+    wanted = {*found.add, *(task.wish.accounts if task.wish.kind is IntentKind.CREATE else ())}
+    for who, package in packages:
+        if who.account_id in wanted or who in found.heal:
+            proposals.append(Add(package))
+    return proposals
 
 
 def _check_packages(

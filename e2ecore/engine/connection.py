@@ -1,4 +1,7 @@
-"""The connection, kept: connect, authenticate, work, and try again with a growing, jittered pause."""
+"""The connection, kept.
+
+Connect, authenticate, work, and try again with a growing, jittered pause.
+"""
 
 from typing import TYPE_CHECKING, Final
 

@@ -28,6 +28,7 @@ from e2ecore_protocol.content.messages import (
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
 
+_FOREIGN: Final = False
 _TEXT: Final = int(MessageKind.TEXT)
 _RECEIVED: Final = int(MessageState.RECEIVED)
 _LEFT: Final = ConversationState.LEFT
@@ -121,7 +122,7 @@ class Inbox:
                 group_id,
                 Message(
                     MessageId(uid), group_id, AccountId(sender.account_id),
-                    DeviceId(sender.device_id), False, MessageKind(kind), text, sent_ms, now_ms,
+                    DeviceId(sender.device_id), _FOREIGN, MessageKind(kind), text, sent_ms, now_ms,
                     order, MessageState.RECEIVED, counter,
                 ),
             )

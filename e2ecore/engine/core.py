@@ -152,6 +152,15 @@ class Core:
         self._apply_rare(effects)
 
     def _apply_rare(self, effects: Effects) -> None:
+        self._apply_ends(effects)
+        self._apply_signals(effects)
+        if effects.batch_taken:
+            self.intake.taken()
+        if effects.pause_ms is not None:
+            self.pauses.append(effects.pause_ms)
+            self.pause_signal.set()
+
+    def _apply_ends(self, effects: Effects) -> None:
         for oid, error in effects.failed:
             self.sender.failed(oid, error)
         for iid, failure in effects.changes:
@@ -161,6 +170,8 @@ class Core:
             change = self.changes.pop(iid, None)
             if change is not None:
                 change.settle(failure)
+
+    def _apply_signals(self, effects: Effects) -> None:
         for cid, count in effects.receipts.items():
             self.receipts_due[cid] = self.receipts_due.get(cid, 0) + count
             self.receipts_signal.set()
@@ -172,11 +183,6 @@ class Core:
             self.fetch_signal.set()
         if effects.holding:
             self.holding.set()
-        if effects.batch_taken:
-            self.intake.taken()
-        if effects.pause_ms is not None:
-            self.pauses.append(effects.pause_ms)
-            self.pause_signal.set()
         if effects.key_packages_low:
             self.supply_signal.set()
 

@@ -8,11 +8,17 @@ class NotRegisteredError(UsageError):
 
 
 class AlreadyRegisteredError(UsageError):
-    """This database already has an account. One database belongs to one account; open another file."""
+    """This database already has an account.
+
+    One database belongs to one account; open another file.
+    """
 
 
 class NoRelayError(UsageError):
-    """The engine was opened without a relay. Open it with ``relay=...`` for everything that needs the network."""
+    """The engine was opened without a relay.
+
+    Open it with ``relay=...`` for everything that needs the network.
+    """
 
 
 class EngineClosedError(UsageError):
@@ -44,7 +50,10 @@ class TextTooLongError(UsageError):
 
 
 class BadTextError(UsageError):
-    """The text is not valid Unicode (lone surrogates) and cannot be sent. Decode it properly first."""
+    """The text is not valid Unicode (lone surrogates) and cannot be sent.
+
+    Decode it properly first.
+    """
 
 
 class EmptyTextError(UsageError):
@@ -68,7 +77,10 @@ class TitleTooLongError(UsageError):
 
 
 class ConversationReadOnlyError(UsageError):
-    """This account is no longer in the conversation. Its history can be read, nothing can be sent."""
+    """This account is no longer in the conversation.
+
+    Its history can be read, nothing can be sent.
+    """
 
 
 class NotAllowedError(UsageError):
@@ -76,7 +88,10 @@ class NotAllowedError(UsageError):
 
 
 class ContactChangedError(UsageError):
-    """A verified contact's devices have changed. Compare safety numbers again, or accept the change, before sending."""
+    """A verified contact's devices have changed.
+
+    Compare safety numbers again, or accept the change, before sending.
+    """
 
 
 class MessageRefusedError(UsageError):
@@ -84,7 +99,10 @@ class MessageRefusedError(UsageError):
 
 
 class ChangeFailedError(UsageError):
-    """The change was given up: it is no longer possible, no longer allowed, or lost too many races."""
+    """The change was given up.
+
+    It is no longer possible, no longer allowed, or lost too many races.
+    """
 
 
 class ConversationExistsError(TransientError):
@@ -92,11 +110,17 @@ class ConversationExistsError(TransientError):
 
 
 class NoKeyPackageError(TransientError):
-    """The contact's devices have published no keys, so they cannot be added now. Try again later."""
+    """The contact's devices have published no keys, so they cannot be added now.
+
+    Try again later.
+    """
 
 
 class DeviceRevokedError(UsageError):
-    """The relay no longer knows this device: it was unlinked or its account closed. History can still be read."""
+    """The relay no longer knows this device.
+
+    It was unlinked or its account closed. History can still be read.
+    """
 
 
 class ChainInvalidError(PeerError):

@@ -1,4 +1,7 @@
-"""The typed events that ``Engine.events`` yields. Each is emitted after what it tells is safely stored."""
+"""The typed events that ``Engine.events`` yields.
+
+Each is emitted after what it tells is safely stored.
+"""
 
 from dataclasses import dataclass
 
@@ -40,7 +43,10 @@ class MessageFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Delivered(Event):
-    """A member's device has stored our messages up to a counter. One event may cover many messages."""
+    """A member's device has stored our messages up to a counter.
+
+    One event may cover many messages.
+    """
 
     conversation_id: GroupId
     account_id: AccountId
@@ -107,7 +113,10 @@ class RoleChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class RemovedFromConversation(Event):
-    """This account was removed. The conversation is read-only from now on, and its keys are deleted."""
+    """This account was removed.
+
+    The conversation is read-only from now on, and its keys are deleted.
+    """
 
     conversation_id: GroupId
     by: AccountId | None
@@ -130,7 +139,10 @@ class ConversationHealed(Event):
 
 @dataclass(frozen=True, slots=True)
 class KeyChanged(Event):
-    """A contact's devices changed. If the contact was verified, sending stops until that is settled."""
+    """A contact's devices changed.
+
+    If the contact was verified, sending stops until that is settled.
+    """
 
     account_id: AccountId
     was_verified: bool
@@ -146,7 +158,10 @@ class ProfileChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class ContactChainInvalid(Event):
-    """The relay served an account chain that is forged, forked, cut short or beyond our version. It was not used."""
+    """The relay served an account chain that is forged, forked, cut short or beyond our version.
+
+    It was not used.
+    """
 
     account_id: AccountId
     error: str
@@ -171,7 +186,10 @@ class MessagesExpired(Event):
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeQuarantined(Event):
-    """Something that cannot be right arrived. It was set aside with its error; everything else goes on."""
+    """Something that cannot be right arrived.
+
+    It was set aside with its error; everything else goes on.
+    """
 
     conversation_id: GroupId | None
     error: str

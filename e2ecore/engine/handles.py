@@ -1,4 +1,7 @@
-"""What a call hands back while the relay's answer is still out: the work is durable, its outcome can be awaited."""
+"""What a call hands back while the relay's answer is still out.
+
+The work is durable, its outcome can be awaited.
+"""
 
 import anyio
 
@@ -44,7 +47,10 @@ class Outcome:
 
 
 class SentMessage:
-    """A message that survives a crash and is on its way. The work goes on whether or not this is kept."""
+    """A message that survives a crash and is on its way.
+
+    The work goes on whether or not this is kept.
+    """
 
     __slots__ = ("_outcome", "counter", "message_id", "order")
 
@@ -69,7 +75,8 @@ class SentMessage:
 
         Raises:
             MessageRefusedError: The relay refused it for good.
-            EngineClosedError: The engine was closed first. The message is sent when it is opened again.
+            EngineClosedError: The engine was closed first. The message is sent when it is opened
+                again.
         """
         await self._outcome.wait()
 
@@ -100,7 +107,8 @@ class Change:
 
         Raises:
             ChangeFailedError: It was given up: no longer possible, or no longer allowed.
-            EngineClosedError: The engine was closed first. It is carried out when it is opened again.
+            EngineClosedError: The engine was closed first. It is carried out when it is opened
+                again.
         """
         await self._outcome.wait()
 

@@ -42,9 +42,9 @@ def page(core: "Core", row: ConversationRow, before: int | None, limit: int) -> 
 
 def _message(uid: bytes, row: MessageRow, own_id: bytes, others: list[Delivery]) -> Message:
     state = MessageState(row.state)
-    if state is MessageState.ACCEPTED and others:
-        if all(one.has(row.counter) for one in others):
-            state = MessageState.DELIVERED
+    delivered = others and all(one.has(row.counter) for one in others)
+    if delivered and state is MessageState.ACCEPTED:
+        state = MessageState.DELIVERED
     return Message(
         MessageId(row.uid),
         GroupId(uid),

@@ -9,7 +9,10 @@ import anyio
 from e2ecore.engine.events import Event, EventsDropped
 
 MAX_WAITING_EVENTS: Final = 20_000
-"""Events kept for one reader that does not come to read; about 10 MB. All of them are in the database, too."""
+"""Events kept for one reader that does not come to read.
+
+About 10 MB. All of them are in the database, too.
+"""
 
 MAX_EARLY_EVENTS: Final = 1_000
 """Events kept for the first reader, from before it came."""

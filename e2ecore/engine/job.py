@@ -1,4 +1,7 @@
-"""One piece of work in the writer's thread: its transaction, its effects, and what is remembered."""
+"""One piece of work in the writer's thread.
+
+Its transaction, its effects, and what is remembered.
+"""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,9 @@
 """The way from the event loop to the writer thread and back.
 
-A job runs in the writer's thread, in a transaction, and notes what the rest of the program must learn in an
-``Effects``. Once the transaction is durable, and only then, the effects are applied in the event loop, in the order in
-which the jobs ran. Nothing reaches the network or the app that a crash could take back.
+A job runs in the writer's thread, in a transaction, and notes what the rest of the program must
+learn in an ``Effects``. Once the transaction is durable, and only then, the effects are applied in
+the event loop, in the order in which the jobs ran. Nothing reaches the network or the app that a
+crash could take back.
 """
 
 from collections import deque
@@ -76,7 +77,10 @@ class Jobs:
         return pending
 
     async def run(self, work: Callable[[Job], T]) -> T:
-        """Run a job and return its result when it is durable. Cancelling the caller does not stop the job."""
+        """Run a job and return its result when it is durable.
+
+        Cancelling the caller does not stop the job.
+        """
         return await self.submit(work).wait()
 
     def _wake(self, settle: Callable[[], None]) -> object:

@@ -47,8 +47,9 @@ class BadConversationError(PeerError):
 class ChainDirectory(DeviceDirectory):
     """An account chain as the leaf check wants to see it."""
 
-    def __init__(self, chain: AccountState, now_ms: int) -> None:
-        self._keys = {one.device_id: one.key for one in chain.valid_devices(now_ms)}
+    def __init__(self, chain: AccountState | None, now_ms: int) -> None:
+        devices = () if chain is None else chain.valid_devices(now_ms)
+        self._keys = {one.device_id: one.key for one in devices}
 
     def live_device_key(self, device_id: bytes, /) -> bytes | None:
         """Return the signature key of a device that may be talked to now, else None."""
@@ -70,9 +71,8 @@ def check_leaves(job: Job, leaves: Iterable[Member]) -> None:
             continue
         chain = job.state.chain(job.tx, who.account_id)
         try:
-            if chain is None:
-                raise ForeignLeafError("no chain")
-            check_leaf(leaf.identity, leaf.signature_key, ChainDirectory(chain, job.now_ms))
+            directory = ChainDirectory(chain, job.now_ms)
+            check_leaf(leaf.identity, leaf.signature_key, directory)
         except ForeignLeafError:
             if who.account_id in job.state.fetched:
                 raise

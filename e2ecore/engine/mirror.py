@@ -1,19 +1,24 @@
 """One conversation in memory, in the writer's thread only: its row, its members and its MLS group.
 
-A mirror is loaded on first use, changed by jobs, and saved once at the end of each job, inside its transaction. When a
-transaction is rolled back every mirror is dropped, so that memory never shows what the disk does not.
+A mirror is loaded on first use, changed by jobs, and saved once at the end of each job, inside its
+transaction. When a transaction is rolled back every mirror is dropped, so that memory never shows
+what the disk does not.
 """
+
+from typing import TYPE_CHECKING
 
 from e2ecore.engine.values import ConversationKind, ConversationState
 from e2ecore.messaging.counters import ReceiveCounter, decode_missing, encode_missing
 from e2ecore.messaging.receipts import Delivery
 from e2ecore.messaging.roster import Roster
-from e2ecore.mls.group import Group
 from e2ecore.storage import conversations, members, mls_rows
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.members import NO_LEAF, MemberRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import ConversationInfo, Role
+
+if TYPE_CHECKING:
+    from e2ecore.mls.group import Group
 
 
 class Peer:

@@ -28,6 +28,7 @@ from e2ecore.mls.errors import (
     EpochTooOldError,
     OwnMessageError,
 )
+from e2ecore.mls.group import Group
 from e2ecore.mls.staged import StagedCommit
 from e2ecore.storage import inbox, intents, quarantine
 from e2ecore_protocol.content.readd import ReaddReason
@@ -39,7 +40,8 @@ MAX_HELD: Final = 256
 """Envelopes held back per conversation: the relay's window, so a relay that keeps to the rules
 never sends more."""
 HOLD_MS: Final = 3_000
-"""How long to wait for a commit that later envelopes presuppose, before asking to be added again."""
+"""How long to wait for a commit that later envelopes presuppose, before asking to be added
+again."""
 HOLD_OWN_COMMIT_MS: Final = 60_000
 """How long to wait for the answer to our own commit."""
 HOLD_STRANGER_MS: Final = 10_000
@@ -191,9 +193,7 @@ class Batch:
         if item.epoch < mirror.epoch:
             return  # from before we joined, or a repeat: it is in force already
         try:
-            staged = group.receive(item.payload, now_ms=item.time_ms)
-            if not isinstance(staged, StagedCommit):
-                raise EpochTooOldError("not a commit")
+            staged = _stage(group, item)
             effect = judge_commit(self._job, mirror, staged)
         except ChainsNeeded as needed:
             raise Postponed(needed.accounts) from needed
@@ -322,3 +322,15 @@ class Batch:
         self._inbox.flush()
         for mirror in self._touched.values():
             mirror.save(self._job.tx)
+
+
+def _stage(group: Group, item: Delivery) -> StagedCommit:
+    """Return a commit as staged.
+
+    Raises:
+        EpochTooOldError: It is something else than the relay said, so it is not what is awaited.
+    """
+    staged = group.receive(item.payload, now_ms=item.time_ms)
+    if not isinstance(staged, StagedCommit):
+        raise EpochTooOldError("not a commit")
+    return staged

@@ -8,12 +8,11 @@ still has, and answers of the relay that are not yet noted.
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import ED25519, SigningKey
 from e2ecore.crypto.suites import CipherSuite
-from e2ecore.engine.effects import Outgoing
 from e2ecore.engine.errors import NotRegisteredError, UnknownConversationError
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.values import ConversationState
@@ -25,7 +24,10 @@ from e2ecore.storage import account, chains, conversations, members, messages, m
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.entry import Entry
 from e2ecore_protocol.chain.state import AccountState, start
-from e2ecore_protocol.frames.delivery import Delivery
+
+if TYPE_CHECKING:
+    from e2ecore.engine.effects import Outgoing
+    from e2ecore_protocol.frames.delivery import Delivery
 
 MAX_MIRRORS: Final = 128
 """Conversations kept in memory at once; about 50 KiB each for small groups."""
@@ -76,7 +78,10 @@ class State:
         self.held: dict[bytes, Held] = {}
         """Log id to envelopes held back; Welcomes under the id of their conversation."""
         self.accepted: deque[tuple[Outgoing, int]] = deque()
-        """Answered envelopes with their numbers, to be noted by the next job. Filled by the loop."""
+        """Answered envelopes with their numbers, to be noted by the next job.
+
+        Filled by the loop.
+        """
         self.fetched: set[bytes] = set()
         """Accounts whose chains were asked for on this connection: not to be asked for again."""
         self.relay_epochs: dict[int, int] = {}

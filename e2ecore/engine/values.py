@@ -34,7 +34,10 @@ class ConversationState(IntEnum):
 
 
 class MessageState(IntEnum):
-    """How far a message has come. The numbers are stored (DELIVERED is computed): never change one."""
+    """How far a message has come.
+
+    The numbers are stored (DELIVERED is computed): never change one.
+    """
 
     RECEIVED = 0
     """Came from somebody else and is stored."""

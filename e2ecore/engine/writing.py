@@ -150,6 +150,7 @@ def encrypt_again(job: Job, mirror: Mirror, refused: frozenset[int] = frozenset(
 
     Args:
         job: The work under way.
+        mirror: The conversation; the caller saves it.
         refused: Rows that the relay has just refused: submitted again even if their epoch is the
             present one.
     """

@@ -1,8 +1,9 @@
 """Counters: what each sender's signed counter says about missing and repeated messages.
 
-Every application message carries, in signed authenticated data, a counter that its sender device raises by one
-per conversation and never uses twice. A receiver keeps the highest counter and the short list of those it still
-misses. The relay can therefore withhold or reorder messages, and an insider can reorder its own, but never unseen.
+Every application message carries, in signed authenticated data, a counter that its sender device
+raises by one per conversation and never uses twice. A receiver keeps the highest counter and the
+short list of those it still misses. The relay can therefore withhold or reorder messages, and an
+insider can reorder its own, but never unseen.
 """
 
 from dataclasses import dataclass
@@ -11,13 +12,19 @@ from typing import Final
 from e2ecore.errors import PeerError
 
 MAX_MISSING: Final = 64
-"""Counters remembered as missing per sender; older ones are given up. A receipt carries at most as many."""
+"""Counters remembered as missing per sender.
+
+Older ones are given up. A receipt carries at most as many.
+"""
 MAX_COUNTER: Final = (1 << 63) - 1
 """Largest counter: what a database integer holds."""
 
 
 class RepeatedCounterError(PeerError):
-    """A member's device sent a second message under a counter it had used before. It was dropped."""
+    """A member's device sent a second message under a counter it had used before.
+
+    It was dropped.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,8 @@ class ReceiveCounter:
     upto: int = 0
     """Highest counter accepted; 0 before the first message."""
     missing: tuple[int, ...] = ()
-    """Counters below ``upto`` that were skipped and may still come, ascending, at most ``MAX_MISSING``."""
+    """Counters below ``upto`` that were skipped and may still come, ascending, at most
+    ``MAX_MISSING``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,8 @@ class Step:
 def accept(state: ReceiveCounter, counter: int) -> Step:
     """Take the next counter of a sender.
 
-    The first counter heard from a sender is taken as it is: a member who joins late cannot know what went before.
+    The first counter heard from a sender is taken as it is: a member who joins late cannot know
+    what went before.
 
     Raises:
         RepeatedCounterError: The counter was used before, or is out of range.

@@ -1,7 +1,7 @@
-"""Whose leaf is it? A leaf of the group tree counts only if the account's own chain vouches for its key.
+"""Whose leaf is it? One counts only if the account's own chain vouches for its key.
 
-Leaf identity: 20 bytes of account id, then 16 bytes of device id. The leaf's signature key must be the key that the
-account chain gives to that device, and the device must be live when it is added.
+Leaf identity: 20 bytes of account id, then 16 bytes of device id. The leaf's signature key must be
+the key that the account chain gives to that device, and the device must be live when it is added.
 """
 
 from typing import Final, NamedTuple, Protocol
@@ -15,7 +15,10 @@ IDENTITY_BYTES: Final = ACCOUNT_ID_BYTES + DEVICE_ID_BYTES
 
 
 class ForeignLeafError(PeerError):
-    """Somebody tried to put a key into a conversation that its account does not vouch for. It was refused."""
+    """Somebody tried to put a key into a conversation that its account does not vouch for.
+
+    It was refused.
+    """
 
 
 class BadIdentityError(PeerError):

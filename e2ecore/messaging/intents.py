@@ -1,7 +1,8 @@
 """Intents: what the user wants done by a commit, kept until a commit that does it is in force.
 
-A commit may lose the race for its epoch. Then the commit is thrown away, not the wish: in the new epoch the intent is
-looked at again, and is built again, is already fulfilled, or has become impossible.
+A commit may lose the race for its epoch. Then the commit is thrown away, not the wish: in the new
+epoch the intent is looked at again, and is built again, is already fulfilled, or has become
+impossible.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,10 @@ from e2ecore_protocol.content.conversation import ConversationInfo, Role
 _Stored = tuple[tuple[bytes, ...], str, int, tuple[tuple[AccountId, DeviceId], ...]]
 
 MAX_ATTEMPTS: Final = 40
-"""Lost races after which an intent is given up. Five members who always commit at once need about ten."""
+"""Lost races after which an intent is given up.
+
+Five members who always commit at once need about ten.
+"""
 FIRST_PAUSE_MS: Final = 20
 MAX_PAUSE_MS: Final = 2_000
 MAX_WISH_BYTES: Final = 1 << 20
@@ -151,7 +155,10 @@ def plan(wish: Wish, roster: Roster, own_account: bytes) -> Plan | Fulfilled:
 
 
 def pause_ms(attempts: int, rng: Rng) -> int:
-    """Return how long to wait before the next attempt: doubling, capped, and anywhere below that."""
+    """Return how long to wait before the next attempt.
+
+    Doubling, capped, and anywhere below that.
+    """
     ceiling = min(MAX_PAUSE_MS, FIRST_PAUSE_MS << min(attempts, 10))
     return int.from_bytes(rng(4), "big") % ceiling
 

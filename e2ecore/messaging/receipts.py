@@ -1,7 +1,8 @@
 """Receipts: what a device says it has stored, and what that means for our own messages.
 
-A receipt is cumulative: per sender device, the highest counter stored and the few below it that are missing. Its
-size does not depend on how many messages it covers, a lost one is repaired by the next, and a repeated one is harmless.
+A receipt is cumulative: per sender device, the highest counter stored and the few below it that are
+missing. Its size does not depend on how many messages it covers, a lost one is repaired by the
+next, and a repeated one is harmless.
 """
 
 from collections.abc import Mapping
@@ -28,7 +29,8 @@ def advance(known: Delivery, reported: Delivery) -> Delivery | None:
     """Merge a receipt into what is known.
 
     Returns:
-        The new state; None when the receipt says nothing new. A receipt never takes a confirmation back.
+        The new state; None when the receipt says nothing new. A receipt never takes a confirmation
+            back.
     """
     if reported.upto < known.upto:
         return None

@@ -1,8 +1,9 @@
 """The safety number: sixty digits that two people compare to know that nobody stands between them.
 
-Each side's half is an iterated hash over its account id, its identity key and the set of its live devices, so that it
-changes when any of these does. The two halves are put in ascending order: both people see the same digits.
-Iteration makes a search for a key whose digits look alike ``ITERATIONS`` times as dear.
+Each side's half is an iterated hash over its account id, its identity key and the set of its live
+devices, so that it changes when any of these does. The two halves are put in ascending order: both
+people see the same digits. Iteration makes a search for a key whose digits look alike
+``ITERATIONS`` times as dear.
 """
 
 import hashlib
@@ -22,7 +23,10 @@ _HALF_BYTES: Final = 32
 
 
 class SafetyNumberMismatchError(UsageError):
-    """The scanned code is not the one for this contact. Do not trust the connection; compare again in person."""
+    """The scanned code is not the one for this contact.
+
+    Do not trust the connection; compare again in person.
+    """
 
 
 @dataclass(frozen=True, slots=True)

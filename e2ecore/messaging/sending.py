@@ -1,7 +1,8 @@
 """The life of one outgoing envelope, as a table.
 
-``OVERTAKEN`` means that the epoch it was encrypted in is over at the relay: the same content, with the same counter and
-message id, is encrypted again in the current epoch and goes back to ``QUEUED``.
+``OVERTAKEN`` means that the epoch it was encrypted in is over at the relay: the same content, with
+the same counter and message id, is encrypted again in the current epoch and goes back to
+``QUEUED``.
 """
 
 from collections.abc import Mapping
@@ -43,7 +44,10 @@ class SendEvent(IntEnum):
 
 
 class ImpossibleStepError(UsageError):
-    """An envelope was asked to take a step that its state does not allow. This is a defect of the engine."""
+    """An envelope was asked to take a step that its state does not allow.
+
+    This is a defect of the engine.
+    """
 
 
 TRANSITIONS: Final[Mapping[tuple[SendState, SendEvent], SendState]] = MappingProxyType(
