@@ -284,9 +284,11 @@ def test_a_hook_that_raises_ends_the_writer_but_leaves_nobody_waiting(database: 
 
     def work(tx: Tx) -> None:
         tx.on_rollback(hook)
-        raise ValueError
+        raise ValueError("the job's own")
 
-    for one in (work, put("a"), work, put("b")):
+    with pytest.raises(ValueError, match="the job's own"):
+        database.writer.call(work)
+    for one in (put("a"), work, put("b")):
         with pytest.raises(SomeError):
             database.writer.call(one)
     assert names(database) == []
