@@ -292,7 +292,7 @@ class GroupState:
         self.rows.put((rows.CONTEXT, epoch, 0), encoded)
         self.context, self.current = following.context, following.current
         self.keys = self._message_keys(epoch, encoded, following.current)
-        self.pending = PendingProposals(self.rows, epoch)
+        self.pending = PendingProposals(self.rows, epoch, begins=True)
         self.keys.tree.start(following.encryption.raw)
         self.tree, self._node_keys = following.tree, dict(following.keys)
 

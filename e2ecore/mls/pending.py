@@ -61,10 +61,11 @@ class PendingProposals:
 
     __slots__ = ("_by_ref", "_epoch", "_rows")
 
-    def __init__(self, store: Rows, epoch: int) -> None:
+    def __init__(self, store: Rows, epoch: int, *, begins: bool = False) -> None:
+        """Open the proposals of an epoch; of one that ``begins`` there are none to read."""
         self._rows = store
         self._epoch = epoch
-        self._by_ref: dict[bytes, PendingProposal] | None = None
+        self._by_ref: dict[bytes, PendingProposal] | None = {} if begins else None
 
     @property
     def by_ref(self) -> dict[bytes, PendingProposal]:
@@ -98,6 +99,6 @@ class PendingProposals:
 
     def clear(self) -> None:
         """Forget all of them."""
-        for key, _ in self._rows.scan(rows.PROPOSAL, self._epoch):
-            self._rows.delete(key)
+        for number in range(len(self.by_ref)):
+            self._rows.delete((rows.PROPOSAL, self._epoch, number))
         self._by_ref = {}
