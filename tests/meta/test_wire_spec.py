@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from e2ecore_protocol.chain import BODIES, Body
-from e2ecore_protocol.content import Profile, Receipt, Text
+from e2ecore_protocol.content import Profile, Receipt, Text, encode_counter
 from e2ecore_protocol.content.messages import Content
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import (
@@ -16,6 +16,8 @@ from e2ecore_protocol.frames import (
     EnvelopeKind,
     Frame,
     KeyPackagesLow,
+    decode_client_frame,
+    decode_server_frame,
 )
 from e2ecore_protocol.frames.delivery import Delivery
 from tools.wire import SPEC, TABLES, limit_rows, updated
@@ -124,3 +126,20 @@ def test_clauses_that_the_code_cites_exist(package: str) -> None:
 
 def _all_clauses() -> str:
     return "\n".join(path.read_text() for path in DOCUMENTS)
+
+
+def test_examples_are_frames() -> None:
+    blocks = re.findall(r"^```frames\n(.*?)^```", FRAMES, re.MULTILINE | re.DOTALL)
+    lines = [line.split() for block in blocks for line in block.splitlines()]
+    assert len(lines) == 6
+    for side, data in lines:
+        decode = decode_client_frame if side == "client" else decode_server_frame
+        assert decode(bytes.fromhex(data)).encode().hex() == data
+
+
+def test_the_example_of_content_is_content() -> None:
+    text = Text(b"\x33" * 16, 1_760_000_000_000, "hello")
+    assert text.encode().hex() == "950101c410" + "33" * 16 + "cf00000199c82cc000a568656c6c6f"
+    assert "cf 00000199c82cc000" in CONTENT
+    assert encode_counter(300).hex() == "9201cd012c"
+    assert "`9201cd012c`" in CONTENT
