@@ -63,6 +63,7 @@ class Desk:
             self.exchange.write(self.ledger)
             self.journal.move_on(self.clock, self.now_ms)
             self.connection.execute("COMMIT")
+            self.journal.committed()
         except BaseException:
             self.exchange.forget()
             self.connection.execute("ROLLBACK")

@@ -85,6 +85,7 @@ class Journal:
         self._young = _Generation(0.0)
         self._old: _Generation | None = None
         self._latest_id: dict[int, bytes] = {}
+        self._leaving: list[tuple[int, int]] = []
 
     # --- appending and forgetting ---------------------------------------------------------------
 
@@ -191,7 +192,10 @@ class Journal:
         return self._old is None and not self._young.newest
 
     def move_on(self, now: float, now_ms: int) -> None:
-        """Cut, if the young generation is old or large enough; move a slice of the one before."""
+        """Cut, if the young generation is old or large enough; move a slice of the one before.
+
+        What moved stays in memory until ``committed``: before that, no reader finds it elsewhere.
+        """
         if self._old is None:
             young = self._young
             aged = now - young.began >= GENERATION_S or young.bytes >= GENERATION_BYTES
@@ -214,11 +218,17 @@ class Journal:
         insert(self._connection, _ROW, rows)
         for lid, last in moved:
             del old.lasts[lid]
-            self._leave_memory(lid, last)
+        self._leaving += moved
         if not old.lasts:
             self._store_answers(old.answers)
             self._connection.execute("DELETE FROM journal WHERE id <= ?", (old.newest,))
             self._old = None
+
+    def committed(self) -> None:
+        """The transaction is durable: forget what it moved to where other connections find it."""
+        leaving, self._leaving = self._leaving, []
+        for lid, last in leaving:
+            self._leave_memory(lid, last)
 
     def _leave_memory(self, lid: int, last: int) -> None:
         entries = self._hot.get(lid)
@@ -267,6 +277,7 @@ class Journal:
         self._old, self._young = None, young
         self._cold.clear()
         self._latest_id.clear()
+        self._leaving.clear()
 
     def _floor(self, lid: int) -> int:
         row = self._connection.execute(

@@ -261,6 +261,7 @@ class SqliteStore:
         exchange.write(ledger)
         self._journal.move_on(now, turn.now_ms)
         connection.execute("COMMIT")
+        self._journal.committed()
         self.statistics.envelopes += sum(map(len, submits))
         return exchange.committed()
 
