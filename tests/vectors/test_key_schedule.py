@@ -3,6 +3,8 @@
 import pytest
 
 from e2ecore.crypto.suites import SUITES
+from e2ecore.mls.codec import decode_all
+from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.key_schedule import (
     CommitSecret,
     InitSecret,
@@ -20,6 +22,7 @@ PSK_SECRET = cases("mls/psk_secret.json", suites=(1, 2, 3))
 
 
 @pytest.mark.spec("RFC 9420 §8 (Key Schedule)")
+@pytest.mark.spec("RFC 9420 §8.1 (Group Context)")
 @pytest.mark.spec("RFC 9420 §8.5 (Exporters)")
 @pytest.mark.parametrize(
     "case", KEY_SCHEDULE, ids=lambda case: f"suite {case.number('cipher_suite')}"
@@ -27,8 +30,18 @@ PSK_SECRET = cases("mls/psk_secret.json", suites=(1, 2, 3))
 def test_each_epoch_derives_the_published_secrets(case: Case) -> None:
     suite = SUITES[case.number("cipher_suite")]
     init = InitSecret(case.hex("initial_init_secret"))
-    for epoch in case.many("epochs"):
+    for number, epoch in enumerate(case.many("epochs")):
         context = epoch.hex("group_context")
+        built = GroupContext(
+            suite.code,
+            case.hex("group_id"),
+            number,
+            epoch.hex("tree_hash"),
+            epoch.hex("confirmed_transcript_hash"),
+            (),
+        )
+        assert built.encode() == context
+        assert decode_all(GroupContext.read, context) == built
         psk = PskSecret(epoch.hex("psk_secret"))
         joiner = joiner_secret(suite, init, CommitSecret(epoch.hex("commit_secret")), context)
         secrets = epoch_secrets(suite, epoch_secret(suite, joiner, psk, context))

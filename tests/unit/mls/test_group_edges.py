@@ -15,6 +15,7 @@ from e2ecore.mls.errors import (
     InvalidWelcomeError,
     MalformedMessageError,
     UnknownSenderError,
+    UnsupportedError,
 )
 from e2ecore.mls.extensions import Extension
 from e2ecore.mls.framing import AuthenticatedContent, Sender, read_body
@@ -23,10 +24,13 @@ from e2ecore.mls.message import decode_message, encode_message
 from e2ecore.mls.private_message import PrivateMessage, no_padding
 from e2ecore.mls.proposals import (
     Commit,
+    GroupContextExtensions,
     PreSharedKey,
+    Proposal,
     ReInit,
     Remove,
     Update,
+    read_proposal,
     read_proposal_or_ref,
 )
 from e2ecore.mls.psk import ExternalPskId, Psk, PskStore, read_psk_id
@@ -157,6 +161,41 @@ def test_group_stored_with_an_unknown_suite_is_reported() -> None:
     alice.disk.rows[rows.GROUP, 0, 0] = row[:1] + b"\x7f\x7f" + row[3:]
     with pytest.raises(CorruptStateError):
         Group.load(alice.disk)
+
+
+@pytest.mark.spec("RFC 9420 §12.3 (Applying a Proposal List)")
+def test_new_extensions_count_for_everything_else_in_the_list() -> None:
+    alice, bob = everybody("alice", "bob")
+    title = GroupContextExtensions((Extension(CONVERSATION, b"title"),))
+    plain = add(Device("eve", extensions=()).bundle())
+    with pytest.raises(UnsupportedError):
+        alice.commit(plain, title)
+    pass_on(alice.commit(title), alice, [bob])
+    pending = alice.commit(plain, GroupContextExtensions(()))
+    pass_on(pending, alice, [bob])
+    assert len(bob.group.members()) == 3
+
+
+@pytest.mark.spec("RFC 9420 §12.3 (Applying a Proposal List)")
+def test_removals_come_before_additions_whatever_their_order() -> None:
+    alice, bob, carol = everybody("alice", "bob", "carol")
+    dave = add(Device("dave").bundle())
+    leaves = set()
+    orders: list[list[Proposal]] = [[dave, Remove(1)], [Remove(1), dave]]
+    for proposals in orders:
+        staged = alice.commit(*proposals).staged
+        leaves.add(staged.added[0].leaf)
+        assert carol.stage(alice.commit(*proposals).commit).added == staged.added
+    assert leaves == {1}
+    assert bob.group.epoch == 1
+
+
+@pytest.mark.spec("RFC 9420 §12.1 (Proposals)")
+@pytest.mark.spec("RFC 9420 §13.2 (Proposals)")
+@pytest.mark.parametrize("number", [0, 8, 0x0A0A, 0xF0E2])
+def test_proposal_of_unknown_type_is_refused(number: int) -> None:
+    with pytest.raises(MalformedMessageError):
+        decode_all(read_proposal, number.to_bytes(2, "big") + bytes(8))
 
 
 @pytest.mark.parametrize(

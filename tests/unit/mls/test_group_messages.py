@@ -20,6 +20,8 @@ from e2ecore.mls.errors import (
     WrongGroupError,
 )
 from e2ecore.mls.group_state import PAST_EPOCH_MS, PAST_EPOCHS
+from e2ecore.mls.message import decode_message, encode_message
+from e2ecore.mls.private_message import PrivateMessage
 from e2ecore.mls.proposals import Remove
 from e2ecore.mls.secret_tree import APPLICATION, WINDOW_FORWARD
 from tests.support.mls_forgery import forge_text
@@ -82,6 +84,7 @@ def test_damaged_copy_changes_nothing_and_the_genuine_one_still_opens() -> None:
 
 
 @pytest.mark.spec("RFC 9420 §6.1 (Content Authentication)")
+@pytest.mark.spec("RFC 9420 §16.5 (Authentication)")
 def test_member_cannot_speak_for_another() -> None:
     alice, bob, carol = everybody("alice", "bob", "carol")
     with pytest.raises(SignatureError):
@@ -153,6 +156,7 @@ def test_message_of_another_group_is_refused() -> None:
 
 
 @pytest.mark.spec("RFC 9420 §14 (Sequencing of State Changes)")
+@pytest.mark.spec("RFC 9420 §16.9 (Delivery Service Compromise)")
 def test_message_of_the_next_epoch_is_kept_apart_from_a_broken_one() -> None:
     alice, bob, carol = everybody("alice", "bob", "carol")
     pending = alice.commit()
@@ -223,6 +227,23 @@ def test_late_message_is_attributed_to_who_sat_there_then() -> None:
     assert agree([alice, carol, dave, eve])
 
 
+@pytest.mark.spec("RFC 9420 §16.2 (Confidentiality of Group Secrets)")
+def test_removed_member_that_keeps_its_state_reads_nothing_new() -> None:
+    alice, bob, carol = everybody("alice", "bob", "carol")
+    pending = alice.commit(Remove(2))
+    pass_on(pending, alice, [bob])
+    staged = carol.stage(pending.commit)
+    assert staged.next is None
+    message = alice.send(b"secret")
+    with pytest.raises(EpochInFutureError):
+        carol.read(message)
+    private = decode_message(message)
+    assert isinstance(private, PrivateMessage)
+    with pytest.raises(DecryptionError):
+        carol.read(encode_message(private._replace(epoch=1)))
+
+
+@pytest.mark.spec("RFC 9420 §12.1.3 (Remove)")
 def test_removed_member_reads_and_sends_nothing_more() -> None:
     alice, bob, carol = everybody("alice", "bob", "carol")
     pending = alice.commit(Remove(2))

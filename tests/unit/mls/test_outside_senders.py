@@ -158,6 +158,7 @@ def test_other_messages_do_not_belong_into_a_group(number: int) -> None:
 
 @pytest.mark.spec("RFC 9420 §12.4.3.2 (Joining via External Commits)")
 @pytest.mark.spec("RFC 9420 §8.3 (External Initialization)")
+@pytest.mark.spec("RFC 9420 §12.1.6 (ExternalInit)")
 @pytest.mark.parametrize("suite", LIVE, ids=lambda suite: suite.name)
 def test_new_member_adds_itself(suite: CipherSuite) -> None:
     alice, bob, carol = everybody("alice", "bob", "carol", suite=suite)
