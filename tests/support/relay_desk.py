@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from e2ecore_protocol.frames import (
@@ -17,6 +17,7 @@ from e2ecore_protocol.frames import (
 )
 from e2ecore_protocol.frames.delivery import Deliver
 from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S
+from e2ecore_relay.backends.sqlite.connection import StoreError
 from e2ecore_relay.backends.sqlite.database import open_database
 from e2ecore_relay.backends.sqlite.journal import GENERATION_S, Journal
 from e2ecore_relay.backends.sqlite.ledger import SqliteLedger
@@ -66,7 +67,8 @@ class Desk:
             self.journal.committed()
         except BaseException:
             self.exchange.forget()
-            self.connection.execute("ROLLBACK")
+            with suppress(StoreError):  # SQLite rolls back by itself when the disk is full
+                self.connection.execute("ROLLBACK")
             self.journal.reload()
             raise
         self.pushes += self.exchange.committed()

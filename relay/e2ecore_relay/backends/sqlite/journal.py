@@ -52,7 +52,12 @@ _ENTRY: Final = struct.Struct("<qqqqI")
 _GIVEN: Final = struct.Struct(">16sqq")
 """envelope id, seq, time_ms."""
 
-_ROW: Final = "INSERT OR IGNORE INTO envelopes (lid, seq, sender, item, shared, expires_ms, short)"
+_ROW: Final = "INSERT INTO envelopes (lid, seq, sender, item, shared, expires_ms, short)"
+_RELEASE: Final = "UPDATE shared_payloads SET refs = refs - 1 WHERE id = ?"
+_DONE: Final = """
+SELECT max((SELECT coalesce(min(cursor), ?) FROM routes WHERE lid = ?),
+    (SELECT coalesce(max(seq), 0) FROM envelopes WHERE lid = ?))
+"""
 _ANSWERS: Final = "INSERT OR REPLACE INTO answers (device, last_id, first_id, time_ms, given)"
 
 Given: TypeAlias = dict[bytes, tuple[int, int]]
@@ -121,11 +126,15 @@ class Journal:
         """Drop envelopes at or below a floor from memory. Return whether rows may exist too."""
         entries = self._hot.get(lid)
         if entries is not None:
+            shared: list[tuple[int]] = []
             with self.lock:
                 while entries and entries[0][0] <= floor:
-                    entries.popleft()
+                    gone = entries.popleft()
+                    if gone[3]:
+                        shared.append((gone[3],))
                 if not entries:
                     del self._hot[lid]
+            self._connection.executemany(_RELEASE, shared)
         cold = self._cold.get(lid)
         if cold == 0:
             return False
@@ -216,7 +225,7 @@ class Journal:
             if len(rows) >= _SLICE:
                 break
         insert(self._connection, _ROW, rows)
-        for lid, last in moved:
+        for lid, _ in moved:
             del old.lasts[lid]
         self._leaving += moved
         if not old.lasts:
@@ -254,7 +263,7 @@ class Journal:
     # --- after a start, and after a failed transaction --------------------------------------------
 
     def reload(self) -> None:
-        """Read the table into memory; what everybody has acknowledged is left out."""
+        """Read the table into memory, but for what was acknowledged by all, or moved already."""
         rows = self._connection.execute("SELECT id, envelopes, answers FROM journal ORDER BY id")
         young = _Generation(0.0)
         hot: dict[int, deque[Entry]] = {}
@@ -266,7 +275,7 @@ class Journal:
                 young.lasts[lid] = entry[0]
                 hot.setdefault(lid, deque()).append(entry)
         for lid, entries in list(hot.items()):
-            floor = self._floor(lid)
+            floor = self._done(lid)
             while entries and entries[0][0] <= floor:
                 entries.popleft()
             if not entries:
@@ -279,10 +288,9 @@ class Journal:
         self._latest_id.clear()
         self._leaving.clear()
 
-    def _floor(self, lid: int) -> int:
-        row = self._connection.execute(
-            "SELECT coalesce(min(cursor), ?) FROM routes WHERE lid = ?", (_ALL, lid)
-        ).fetchone()
+    def _done(self, lid: int) -> int:
+        """Return up to where a log was read by everybody, or moved to its table."""
+        row = self._connection.execute(_DONE, (_ALL, lid, lid)).fetchone()
         return cast("int", row[0]) if row else _ALL
 
 

@@ -93,7 +93,10 @@ CREATE TABLE shared_payloads (
 CREATE TRIGGER envelopes_release AFTER DELETE ON envelopes WHEN old.shared <> 0
 BEGIN
     UPDATE shared_payloads SET refs = refs - 1 WHERE id = old.shared;
-    DELETE FROM shared_payloads WHERE id = old.shared AND refs <= 0;
+END;
+CREATE TRIGGER shared_payloads_end AFTER UPDATE OF refs ON shared_payloads WHEN new.refs <= 0
+BEGIN
+    DELETE FROM shared_payloads WHERE id = new.id;
 END;
 
 -- First answers to accepted envelopes, which a repeat gets again: one row per device and generation of
