@@ -81,6 +81,7 @@ class MlsGroup(RuleBasedStateMachine):
         self.log: list[tuple[str, bytes, PendingCommit | None]] = []
         self.states: dict[int, tuple[bytes, bytes]] = {}
         self.sent: dict[tuple[int, str], int] = {}
+        self.commit_keys: dict[tuple[int, int, int], bytes] = {}
 
     def pick(self, number: int, *, current: bool) -> Reader | None:
         """Choose a member; with ``current`` one that has read the whole log."""
@@ -185,6 +186,8 @@ class MlsGroup(RuleBasedStateMachine):
             if each is not reader and not each.removed and each.cursor == len(self.log)
         ]
         losers = [(rival, rival.device.commit()) for rival in others[:rivals]]
+        for _, lost in losers:
+            self.use_key(reader.device.stage(lost.commit), lost.commit)
         members = reader.device.group.members()
         proposals: list[Proposal] = []
         new, bundle = Device(f"device {self.created}", SUITES[self.suite_code]), None
@@ -223,10 +226,16 @@ class MlsGroup(RuleBasedStateMachine):
         received = device.group.receive(message, now_ms=device.now_ms)
         assert isinstance(received, ReceivedProposal | StagedCommit)
         if isinstance(received, StagedCommit):
-            assert received.key is not None
+            self.use_key(received, message)
             device.merge(received)
             reader.removed = received.self_removed
         device.save()
+
+    def use_key(self, staged: StagedCommit, message: bytes) -> None:
+        """Check that no two commits were encrypted with the same key."""
+        assert staged.key is not None
+        key = (staged.epoch, *staged.key)
+        assert self.commit_keys.setdefault(key, message) == message
 
     @precondition(lambda self: hasattr(self, "readers"))
     @invariant()
