@@ -100,6 +100,11 @@ def contact(one: e2ecore.Contact) -> dict[str, object]:
     }
 
 
+def changed(one: e2ecore.Conversation) -> dict[str, object]:
+    """A change that is in force."""
+    return {"type": "changed", "conversation": one.conversation_id.hex()}
+
+
 def conversation(one: e2ecore.Conversation, title: str) -> dict[str, object]:
     """A line of the conversation list."""
     return {

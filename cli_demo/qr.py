@@ -3,8 +3,6 @@
 import base64
 from typing import Final
 
-import segno
-
 _BORDER: Final = 2
 """Quiet zone in modules. The standard says 4; every scanner tried is content with 2, and the
 code of a safety number then fits a terminal of 24 lines."""
@@ -14,6 +12,8 @@ _HALVES: Final = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
 
 def matrix(data: bytes) -> list[list[int]]:
     """Rows of modules, 1 is dark, quiet zone included; bytes mode, error correction L or better."""
+    import segno  # here: it takes 60 ms to load, and few verbs draw
+
     code = segno.make(data, mode="byte", error="l", micro=False)
     return [list(row) for row in code.matrix_iter(border=_BORDER)]
 

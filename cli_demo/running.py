@@ -96,6 +96,26 @@ async def open_engine(
 _CONNECTED: Final = frozenset({e2ecore.ConnectionState.CATCHING_UP, e2ecore.ConnectionState.ONLINE})
 
 
+async def reach(engine: e2ecore.Engine, find: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+    """Catch up with the relay, then look for something; without the relay, look among what is here.
+
+    Raises:
+        RelayTimeoutError: Nothing was found here, and the relay was not reached.
+    """
+
+    async def up_to_date() -> T:
+        await engine.caught_up()
+        return await find()
+
+    try:
+        return await at_relay(engine, up_to_date, timeout_s)
+    except (e2ecore.TransientError, RelayTimeoutError) as error:
+        try:
+            return await find()
+        except e2ecore.TransientError:
+            raise error from None
+
+
 async def at_relay(engine: e2ecore.Engine, work: Callable[[], Awaitable[T]], timeout_s: float) -> T:
     """Do something that needs the relay's answer; give up as soon as the relay is not reached.
 
@@ -122,6 +142,8 @@ async def at_relay(engine: e2ecore.Engine, work: Callable[[], Awaitable[T]], tim
                 tasks.cancel_scope.cancel()
     except TimeoutError:
         raise RelayTimeoutError(f"the relay did not answer within {timeout_s:g} s") from None
+    except BaseExceptionGroup as group:
+        raise first_error(group) from None
     finally:
         reader.close()
     return results[0]

@@ -82,7 +82,7 @@ class ChatApp(App[None]):
         self.query_one("#top-name", Static).update(f"e2e  {visible(self.desk.own_handle)}")
         self._show_link(self._engine.connection, None)
         reader = self._engine.events()
-        await self.reload()
+        await self._reload()
         if self._rows:
             await self.open_conversation(next(iter(self._rows)))
         self.run_worker(self._follow(reader), name="events", exit_on_error=True)
@@ -124,7 +124,7 @@ class ChatApp(App[None]):
 
     async def _refresh_rows(self, news: Digest) -> None:
         if news.everything:
-            await self.reload()
+            await self._reload()
             return
         for conversation in news.conversations:
             view = await self.desk.conversation(conversation.hex())
@@ -132,8 +132,17 @@ class ChatApp(App[None]):
         if news.conversations:
             self._show_rows()
 
-    async def reload(self) -> None:
-        """Read the whole list again."""
+    async def changed(self, uid: str = "") -> None:
+        """Something was changed from here: read that conversation, or all of them, again."""
+        if uid:
+            self._rows[uid] = await self.desk.conversation(uid)
+            self._show_rows()
+        else:
+            await self._reload()
+        if self.current is not None:
+            await self.query_one(Room).show_title(self.current)
+
+    async def _reload(self) -> None:
         self._rows = {view.uid: view for view in await self.desk.conversations()}
         self._show_rows()
 

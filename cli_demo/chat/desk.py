@@ -208,8 +208,8 @@ class Desk:
         await (await (await self._get(uid)).rename(title)).applied()
 
     async def leave(self, uid: str) -> None:
-        """Leave, and wait until it is so."""
-        await (await (await self._get(uid)).leave()).applied()
+        """Leave. Nothing more is shown from now on; the others' devices complete it."""
+        await (await self._get(uid)).leave()
 
     async def verify(self, handle: str) -> None:
         """The safety numbers were compared and are equal."""

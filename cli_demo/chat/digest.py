@@ -44,6 +44,8 @@ class Notice:
 
     conversation: bytes
     text: str
+    only_groups: bool = False
+    """Said of groups only: that a direct conversation has two people is no news."""
 
 
 @dataclass(slots=True)
@@ -80,7 +82,8 @@ def digest(events: Iterable[e2ecore.Event], names: Names, own: bytes) -> Digest:
             result.conversations.add(conversation)
         text = sentence(event, names, own)
         if isinstance(conversation, bytes) and text:
-            result.notices.append(Notice(conversation, text))
+            joining = isinstance(event, e2ecore.MemberJoined | e2ecore.ConversationAdded)
+            result.notices.append(Notice(conversation, text, only_groups=joining))
         elif text:
             result.alerts.append(text)
     return result

@@ -100,10 +100,13 @@ class Room(Vertical):
         if fresh:
             self._newest = fresh[-1].order
             history.append([await self._desk.view(one) for one in fresh])
+        view = await self._desk.conversation(self.uid)
         history.append(
-            self._desk.notice(one.text) for one in news.notices if one.conversation == uid
+            self._desk.notice(one.text)
+            for one in news.notices
+            if one.conversation == uid and (view.group or not one.only_groups)
         )
-        await self.show_title(await self._desk.conversation(self.uid))
+        await self.show_title(view)
         if fresh and self.app.app_focus:
             await self._desk.mark_read(self.uid)
 

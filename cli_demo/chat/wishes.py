@@ -76,6 +76,7 @@ class Wishes:
             self._app.notify(f"Nothing can be changed: {view.state}.", markup=False)
             return
         await self._change(view, request.wish, request.handle)
+        await self._app.changed(view.uid)
 
     async def _change(self, view: ConversationView, wish: Wish, handle: str) -> None:
         match wish:
@@ -133,5 +134,5 @@ class Wishes:
         safety = await self._app.desk.safety(handle)
         if await self._ask(Safety(safety, self._app.symbols)):
             await self._app.desk.verify(handle)
-            await self._app.reload()
+            await self._app.changed()
             self._app.notify(f"{handle} is verified.", markup=False)

@@ -1,8 +1,9 @@
 """``group …``: make groups, change who is in them and what they may do."""
 
+import sys
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,7 +12,7 @@ from cli_demo import jsonlines
 from cli_demo.exits import CliError, Exit, RelayTimeoutError, explain
 from cli_demo.naming import Names
 from cli_demo.options import Access, Db, Debug, Json, PassphraseFd, Timeout, access
-from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, with_engine
+from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, reach, with_engine
 from cli_demo.targets import find_group
 from cli_demo.text import visible
 
@@ -24,6 +25,10 @@ Group = Annotated[
     str, typer.Argument(metavar="GROUP", help="A group's title (+TITLE works too) or its id.")
 ]
 Handles = Annotated[list[str], typer.Argument(metavar="HANDLE…", help="Who.")]
+
+
+_LEAVING_S: Final = 5.0
+"""How long leaving waits for another member's device, which has to be online to complete it."""
 
 
 class RoleName(Enum):
@@ -143,13 +148,17 @@ def leave(
 ) -> None:
     """Leave. You keep what you have and get nothing more."""
 
-    async def ask(
-        engine: e2ecore.Engine,  # noqa: ARG001
-        conversation: e2ecore.Conversation,
-    ) -> list[e2ecore.Change]:
-        return [await conversation.leave()]
+    async def work(engine: e2ecore.Engine) -> None:
+        conversation = await reach(engine, lambda: find_group(engine, group), timeout)
+        change = await conversation.leave()
+        try:
+            await at_relay(engine, change.applied, min(timeout, _LEAVING_S))
+        except RelayTimeoutError:
+            print("left; the next member's device that is online completes it", file=sys.stderr)
+        if json:
+            print(jsonlines.dump(jsonlines.changed(conversation)))
 
-    _change(access(db, None, None, passphrase_fd, debug=debug), group, ask, timeout, json=json)
+    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
 
 
 @app.command()
@@ -204,7 +213,7 @@ def _change(where: Access, group: str, ask: Asking, timeout_s: float, *, json: b
     """Ask for changes and wait until they are in force for everybody."""
 
     async def work(engine: e2ecore.Engine) -> None:
-        conversation = await find_group(engine, group)
+        conversation = await reach(engine, lambda: find_group(engine, group), timeout_s)
         changes = await at_relay(engine, lambda: ask(engine, conversation), timeout_s)
         try:
             for change in changes:
@@ -213,7 +222,6 @@ def _change(where: Access, group: str, ask: Asking, timeout_s: float, *, json: b
             note = "The change is stored and is made as soon as the relay is reached."
             raise CliError(f"{explain(error)}\n{note}", Exit.RELAY_UNREACHABLE) from None
         if json:
-            uid = conversation.conversation_id.hex()
-            print(jsonlines.dump({"type": "changed", "conversation": uid}))
+            print(jsonlines.dump(jsonlines.changed(conversation)))
 
     with_engine(where, work)

@@ -11,7 +11,7 @@ from cli_demo import jsonlines
 from cli_demo.exits import CliError, Exit, RelayTimeoutError, explain
 from cli_demo.naming import Names
 from cli_demo.options import Db, Debug, Json, PassphraseFd, Relay, RelayCa, Timeout, access
-from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, with_engine
+from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, reach, with_engine
 from cli_demo.targets import find_conversation
 from cli_demo.text import stamp, visible
 
@@ -79,10 +79,11 @@ def send(
     words = sys.stdin.read().rstrip("\n") if text == ["-"] else " ".join(text)
 
     async def work(engine: e2ecore.Engine) -> None:
-        conversation = await _reach(engine, target, timeout)
+        conversation = await reach(engine, lambda: find_conversation(engine, target), timeout)
         reader = engine.events()
         sent = await conversation.send(words)
         try:
+            await at_relay(engine, conversation.ready, timeout)
             await at_relay(engine, sent.accepted, timeout)
             if delivered:
                 await at_relay(
@@ -104,17 +105,6 @@ def send(
             )
 
     with_engine(access(db, relay, relay_ca, passphrase_fd, debug=debug), work)
-
-
-async def _reach(engine: e2ecore.Engine, target: str, timeout_s: float) -> e2ecore.Conversation:
-    """The conversation; without the relay, one that this database knows."""
-    try:
-        return await at_relay(engine, lambda: find_conversation(engine, target), timeout_s)
-    except (e2ecore.TransientError, RelayTimeoutError) as error:
-        try:
-            return await find_conversation(engine, target)
-        except e2ecore.TransientError:
-            raise error from None
 
 
 async def _delivered(
@@ -207,7 +197,11 @@ def tail(
 
     async def work(engine: e2ecore.Engine) -> None:
         reader = engine.events()
-        only = await _reach(engine, target, DEFAULT_TIMEOUT_S) if target else None
+        only = (
+            await reach(engine, lambda: find_conversation(engine, target), DEFAULT_TIMEOUT_S)
+            if target
+            else None
+        )
         uid = only.conversation_id if only else None
         await _Tail(engine, uid, limit, json=json, events=events).run(reader, idle)
 

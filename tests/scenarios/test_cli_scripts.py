@@ -1,0 +1,206 @@
+"""The command line as scripts use it: real processes, a real relay, exit codes and JSON lines."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cli_demo.exits import Exit
+from tests.support.processes import RelayProcess
+
+pytestmark = pytest.mark.slow
+PASSPHRASE = "correct horse battery"
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Mapping[str, object]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def line(self) -> Mapping[str, object]:
+        (line,) = self.lines
+        return line
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with a database and a passphrase in a file."""
+
+    name: str
+    folder: Path
+
+    def run(self, *words: str, passphrase: str = PASSPHRASE, stdin: str = "") -> Result:
+        secret = self.folder / f"{self.name}.passphrase"
+        secret.write_text(passphrase + "\n")
+        done = subprocess.run(
+            [sys.executable, "-m", "cli_demo", *words],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "E2E_DB": str(self.folder / f"{self.name}.db"),
+                "E2E_PASSPHRASE_FILE": str(secret),
+                "COLUMNS": "100",
+            },
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayProcess]:
+    with RelayProcess(tmp_path_factory.mktemp("relay")) as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory, relay: RelayProcess) -> tuple[Person, Person]:
+    """Alice and bob, registered."""
+    folder = tmp_path_factory.mktemp("people")
+    both = Person("alice", folder), Person("bob", folder)
+    for one in both:
+        where = ["--relay", relay.url, "--relay-ca", relay.ca]
+        done = one.run("register", one.name, *where, "--json")
+        assert done.code == Exit.OK, done.err
+        assert done.line["type"] == "account"
+        assert done.line["handle"] == one.name
+    return both
+
+
+def test_a_message_goes_from_script_to_script(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    sent = alice.run("send", "bob", "hello", "from a script", "--json")
+    assert (sent.code, sent.line["state"]) == (Exit.OK, "accepted"), sent.err
+    got = bob.run("tail", "--json", "--limit", "1")
+    assert got.code == Exit.OK
+    assert (got.line["text"], got.line["from"]) == ("hello from a script", "alice")
+    answer = bob.run("send", "@alice", "-", stdin="two\nlines\n")
+    assert (answer.code, answer.out) == (Exit.OK, "")
+    plain = alice.run("tail", "-n", "1")
+    assert plain.out.endswith("bob: two\nlines\n")
+    history = alice.run("history", "bob", "--json")
+    assert [one["text"] for one in history.lines] == ["hello from a script", "two\nlines"]
+    (listed,) = alice.run("list", "--json").lines
+    assert (listed["title"], listed["kind"], listed["unread"]) == ("bob", "direct", 1)
+    assert alice.run("history", "bob", "--mark-read").code == Exit.OK
+    assert alice.run("list", "--json").line["unread"] == 0
+
+
+def test_both_see_the_same_safety_number_and_compare_it(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    number = str(bob.run("verify", "alice", "--json").line["safety_number"])
+    assert len(number) == 60
+    wrong = alice.run("verify", "bob", "--expect", "0" * 60)
+    assert wrong.code == Exit.REFUSED
+    assert "differ" in wrong.err
+    assert alice.run("verify", "bob", "--expect", number).code == Exit.OK
+    assert alice.run("contacts", "--json").line["verification"] == "verified"
+    shown = bob.run("verify", "alice").out
+    assert all(number[start : start + 5] in shown for start in range(0, 60, 5))
+    assert "█" in shown
+
+
+def test_a_group_is_run_from_scripts(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    made = alice.run("group", "create", "Trip", "bob")
+    assert made.code == Exit.OK, made.err
+    assert len(made.out.strip()) == 32
+    assert alice.run("send", "+Trip", "to all").code == Exit.OK
+    assert bob.run("tail", "+Trip", "-n", "1", "--idle", "10").out.endswith("alice: to all\n")
+    assert alice.run("group", "role", "Trip", "bob", "admin", "--json").line["type"] == "changed"
+    assert bob.run("group", "title", "Trip", "Long trip").code == Exit.OK
+    members = alice.run("group", "members", "Long trip", "--json")
+    if members.code != Exit.OK:  # the new title came after this command had read the list
+        members = alice.run("group", "members", made.out.strip(), "--json")
+    assert {(one["name"], one["role"]) for one in members.lines} == {
+        ("alice", "owner"),
+        ("bob", "admin"),
+    }
+    assert alice.run("group", "remove", made.out.strip(), "bob").code == Exit.OK
+    refused = bob.run("tail", "--idle", "2")
+    assert refused.code == Exit.OK
+    assert bob.run("send", made.out.strip(), "still here?").code == Exit.REFUSED
+    unknown = alice.run("send", "+nothing", "x")
+    assert (unknown.code, "no group is called" in unknown.err) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["send", "nobody", "x"], Exit.REFUSED, "Nobody at this relay"),
+        (["send", "Not A Handle", "x"], Exit.USAGE, "3 to 32 characters"),
+        (["send", "bob", ""], Exit.USAGE, "nothing in the text"),
+        (["send", "f" * 31 + "0", "x"], Exit.USAGE, "no conversation"),
+        (["register", "another"], Exit.FAILURE, "already has an account"),
+    ],
+)
+def test_a_wrong_wish_is_a_clear_error(
+    people: tuple[Person, Person], words: list[str], code: Exit, said: str
+) -> None:
+    done = people[0].run(*words)
+    assert (done.code, done.out) == (code, "")
+    assert said in done.err
+    assert len(done.err.splitlines()) <= 2
+
+
+def test_a_wrong_passphrase_has_its_own_exit_code(people: tuple[Person, Person]) -> None:
+    done = people[0].run("list", passphrase="wrong horse battery")
+    assert done.code == Exit.WRONG_PASSPHRASE
+    assert "does not open" in done.err
+
+
+def test_a_missing_database_is_not_created_by_reading(tmp_path: Path) -> None:
+    done = Person("ghost", tmp_path).run("list")
+    assert done.code == Exit.FAILURE
+    assert "no database" in done.err
+    assert not (tmp_path / "ghost.db").exists()
+
+
+def test_a_taken_handle_is_refused(
+    relay: RelayProcess, people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    del people
+    where = ["--relay", relay.url, "--relay-ca", relay.ca]
+    done = Person("thief", tmp_path).run("register", "alice", *where)
+    assert done.code == Exit.REFUSED
+    assert "Somebody else has that handle" in done.err
+    again = Person("thief", tmp_path).run("register", "alice_b", *where)
+    assert again.code == Exit.OK, again.err
+
+
+def test_without_the_relay_a_message_waits_and_goes_out_later(tmp_path: Path) -> None:
+    relay = RelayProcess(tmp_path / "relay").start()
+    alice, bob = Person("alice", tmp_path), Person("bob", tmp_path)
+    for one in (alice, bob):
+        where = ["--relay", relay.url, "--relay-ca", relay.ca]
+        assert one.run("register", one.name, *where).code == Exit.OK
+    assert alice.run("send", "bob", "first").code == Exit.OK
+    relay.stop()
+    waiting = alice.run("send", "bob", "second", "--timeout", "5")
+    assert waiting.code == Exit.RELAY_UNREACHABLE
+    assert "The message is stored" in waiting.err
+    assert alice.run("history", "bob", "--json").lines[-1]["state"] == "queued"
+    assert alice.run("verify", "nobody").code == Exit.RELAY_UNREACHABLE
+    relay.start()
+    try:
+        assert alice.run("send", "bob", "third").code == Exit.OK
+        got = bob.run("tail", "-n", "3", "--idle", "10", "--json")
+        assert [one["text"] for one in got.lines] == ["first", "second", "third"]
+    finally:
+        relay.stop()
