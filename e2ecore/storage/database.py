@@ -127,7 +127,7 @@ class Database:
         cls, path: Path, passphrase: str, lock: files.DatabaseLock, connect: Connect
     ) -> Self:
         keys = KeyFile.load(_key_path(path))
-        if not path.exists():
+        if not files.exists(path):
             raise DatabaseMissingError
         is_ours = _starts_like_ours(path, keys)
         master = keys.unlock(passphrase)
@@ -185,7 +185,7 @@ def _check(tx: Tx) -> None:
 
 def is_present(path: Path) -> bool:
     """Was a database made at this path? True also if only one of its two files is left."""
-    if path.exists():
+    if files.exists(path):
         return True
     try:
         return KeyFile.load(_key_path(path)).created

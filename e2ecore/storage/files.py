@@ -22,6 +22,22 @@ def mapped(error: OSError) -> DiskError | DiskFullError | ReadOnlyError:
             return DiskError(error.strerror or "")
 
 
+def exists(path: Path) -> bool:
+    """Answer whether there is something at this path.
+
+    Raises:
+        ReadOnlyError: A directory on the way may not be entered.
+        DiskError: Anything else the operating system reports.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise mapped(error) from None
+    return True
+
+
 def sync_directory(path: Path) -> None:
     """Make renames and new names in a directory durable."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
