@@ -16,6 +16,7 @@ from e2ecore.messaging.receipts import advance, clip
 from e2ecore.mls.errors import EpochTooOldError, UnknownSenderError
 from e2ecore.mls.received import ApplicationMessage
 from e2ecore.storage import chains, messages
+from e2ecore.storage.members import NO_LEAF
 from e2ecore.storage.messages import MessageRow, message_row_id
 from e2ecore_protocol.content.messages import (
     Profile,
@@ -32,6 +33,14 @@ _FOREIGN: Final = False
 _TEXT: Final = int(MessageKind.TEXT)
 _RECEIVED: Final = int(MessageState.RECEIVED)
 _LEFT: Final = ConversationState.LEFT
+
+
+class FormerMemberError(PeerError):
+    """Somebody who is no longer a member tried to be heard. It was refused.
+
+    The relay takes nothing from former members, and delivers in order: only a relay that lies lets
+    a message of an earlier epoch come behind the commit that removed its sender.
+    """
 
 
 class Inbox:
@@ -59,6 +68,7 @@ class Inbox:
             EpochInFutureError: Its epoch has not begun here.
             PeerError: It is not right. Its key is used up if it was authentic.
             MalformedError: It is authentic, and not content.
+            FormerMemberError: Its sender was removed in the meantime.
         """
         message = group_of(mirror).receive(item.payload, now_ms=self._now_ms)
         if not isinstance(message, ApplicationMessage):
@@ -67,6 +77,8 @@ class Inbox:
         sender = mirror.devices.get(device_id)
         if sender is None:
             raise UnknownSenderError
+        if sender.leaf == NO_LEAF:
+            raise FormerMemberError
         counter = decode_counter(message.authenticated_data)
         step = accept(sender.heard, counter)
         sender.heard = step.state

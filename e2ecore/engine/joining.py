@@ -51,9 +51,11 @@ def take_welcome(job: Job, item: Delivery) -> Mirror | None:
         raise BadConversationError("an invitation to a conversation that we are in")
     row = _key_package(job.tx, item.payload)
     bundle = KeyPackageBundle.decode(row.bundle)
-    group = Group.join(item.payload, bundle, now_ms=job.now_ms)
+    group = Group.join(item.payload, bundle, now_ms=None)  # old members need no fresh key package
     if group.group_id != uid:
         raise BadConversationError("the invitation is to another conversation")
+    if mirror is not None and mirror.devices and group.epoch <= mirror.epoch:
+        raise BadConversationError("the invitation leads into the past")
     kind = None if mirror is None else mirror.info.kind
 
     def same_kind(info: ConversationInfo, _accounts: set[bytes]) -> None:

@@ -3,7 +3,9 @@
 Envelopes of a conversation are taken in the order of their numbers. One that cannot be right is set
 aside with its error and the rest goes on. One that cannot be judged yet is held back, with all that
 follow it in its conversation: until an account chain was fetched, until our own commit is answered,
-until the commit that it presupposes comes. Held envelopes are not acknowledged.
+until the commit that it presupposes comes. Held envelopes are not acknowledged. The relay says in
+which epoch it took an envelope; one that claims to be of a later epoch is not worth waiting for, or
+any member could make all others wait for a commit that nobody made.
 """
 
 from collections.abc import Iterable, Sequence
@@ -46,6 +48,11 @@ HOLD_OWN_COMMIT_MS: Final = 60_000
 """How long to wait for the answer to our own commit."""
 HOLD_STRANGER_MS: Final = 10_000
 """How long to wait for the Welcome of a conversation whose envelopes are here already."""
+LENIENCE_MS: Final = 12 * 3600 * 1000
+"""Key packages in commits are judged by the relay's clock, so that all members judge alike, and as
+of so much earlier: whoever made the commit found them valid, by a clock that may go wrong a little,
+and perhaps some time before the relay took it. Less than the 24 hours by which lifetimes begin
+before the key package was made."""
 
 _APPLICATION: Final = int(EnvelopeKind.APPLICATION)
 _DEAD: Final = frozenset({ConversationState.REMOVED, ConversationState.FAILED})
@@ -164,7 +171,9 @@ class Batch:
             except (DuplicateMessageError, OwnMessageError):
                 pass  # a repeat, or our own echo: nothing new
             except EpochInFutureError as error:
-                raise Postponed from error
+                if mirror.group is None or item.epoch > mirror.epoch:
+                    raise Postponed from error
+                self.set_aside(mirror, item, type(error).__name__)
             except (PeerError, MalformedError) as error:
                 self.set_aside(mirror, item, type(error).__name__)
         if item.seq > mirror.cursor:

@@ -23,12 +23,14 @@ from e2ecore.storage.outbox import OutboxRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.messages import Text, encode_counter
 from e2ecore_protocol.frames.delivery import Envelope, EnvelopeKind, make_envelope_id
-from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S
+from e2ecore_protocol.limits import KIB, MAX_ENVELOPE_BYTES, MAX_ENVELOPE_LIFETIME_S
 
 _APPLICATION: Final = int(EnvelopeKind.APPLICATION)
 _WRITABLE: Final = frozenset(
     {ConversationState.CREATING, ConversationState.ACTIVE, ConversationState.HEALING}
 )
+_LARGEST_CONTENT: Final = MAX_ENVELOPE_BYTES - 4 * KIB
+"""Largest padded content, in bytes: an envelope less everything that MLS puts around it."""
 _PAGE: Final = 256
 """Rows of the outbox that are looked at in one query."""
 
@@ -112,10 +114,15 @@ def encrypt(job: Job, mirror: Mirror, content: bytes, counter: int) -> bytes:
             authenticated_data=encode_counter(counter),
             signer=job.own.signer,
             rng=job.state.rng,
-            padding=bucketed,
+            padding=padded,
         )
     except PendingChangeError:
         return b""
+
+
+def padded(size: int, /) -> int:
+    """Return how many zero bytes to append: as ``bucketed``, but never beyond what the relay takes."""
+    return max(0, min(bucketed(size), _LARGEST_CONTENT - size))
 
 
 def outgoing(row: OutboxRow, uid: bytes) -> Outgoing:

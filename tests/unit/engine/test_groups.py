@@ -187,7 +187,8 @@ async def test_a_conversation_can_be_added_to_while_everybody_talks(tmp_path: Pa
 
             async def talk() -> None:
                 for number in range(100):
-                    sent.append(await group.send(f"a{number}"))
+                    one = await group.send(f"a{number}")
+                    sent.append(one)
 
             async def answer() -> None:
                 for number in range(100):

@@ -110,7 +110,7 @@ async def test_envelopes_of_another_conversation_are_set_aside(tmp_path: Path) -
 
 async def test_a_withheld_commit_is_noticed_and_the_member_is_added_again(tmp_path: Path) -> None:
     async with devices(tmp_path, "alice", "bob", "carol") as (relay, engines):
-        alice, bob, carol = engines
+        alice, _, carol = engines
         at_carol = carol.events()
         group, _, at_carols = await group_of(engines)
         carols_device = carol.account.device_id if carol.account else b""

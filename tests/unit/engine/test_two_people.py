@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 import e2ecore
@@ -135,7 +136,7 @@ async def test_cancelling_the_caller_does_not_take_the_message_back(tmp_path: Pa
         with anyio.CancelScope() as scope:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(chat.send, "kept")
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
                 scope.cancel()
         assert await texts(at_bob, 1) == ["kept"]
 

@@ -1,0 +1,157 @@
+"""The engine for scripts without async: every call waits, events are an ordinary iterator.
+
+    with blocking.open("alice.db", passphrase="...", relay="wss://relay.example") as alice:
+        chat = alice.direct(alice.find("bob"))
+        alice.wait(chat.send("hello"))
+
+One background thread runs the event loop. ``wait`` runs any coroutine of the asynchronous API there
+and returns its result, so everything that API has is at hand; the verbs that scripts use most have
+a method of their own.
+"""
+
+import os
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from e2ecore.engine import engine as shell
+from e2ecore.engine.contacts import Contact
+from e2ecore.engine.conversation import Conversation
+from e2ecore.engine.engine import Engine
+from e2ecore.engine.events import Event
+from e2ecore.engine.hub import EventReader
+from e2ecore.engine.values import Account, Message
+from e2ecore.transport.login import Dial
+
+T = TypeVar("T")
+BACKEND: Final = "trio"
+"""The event loop of the background thread."""
+
+
+class BlockingEngine:
+    """An open engine, driven from ordinary threads. Made by ``open``."""
+
+    def __init__(self, portal: BlockingPortal, engine: Engine, stack: ExitStack) -> None:
+        self._portal = portal
+        self._stack = stack
+        self.engine = engine
+        """The asynchronous engine: pass its coroutines to ``wait``."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the engine and end the background thread."""
+        self._stack.__exit__(kind, error, trace)
+
+    def wait(self, work: Coroutine[object, object, T]) -> T:
+        """Run a coroutine of the asynchronous API and return its result."""
+
+        async def run() -> T:
+            return await work
+
+        return self._portal.call(run)
+
+    @property
+    def account(self) -> Account | None:
+        """This database's account; None before ``register``."""
+        return self.engine.account
+
+    def register(self, handle: str | None = None, display_name: str | None = None) -> Account:
+        """As ``Engine.register``."""
+        return self.wait(self.engine.register(handle, display_name))
+
+    def caught_up(self) -> None:
+        """As ``Engine.caught_up``."""
+        self.wait(self.engine.caught_up())
+
+    def find(self, handle: str) -> Contact:
+        """As ``Contacts.find``."""
+        return self.wait(self.engine.contacts.find(handle))
+
+    def direct(self, contact: Contact) -> Conversation:
+        """As ``Conversations.direct``."""
+        return self.wait(self.engine.conversations.direct(contact))
+
+    def create_group(self, title: str, contacts: Sequence[Contact]) -> Conversation:
+        """As ``Conversations.create_group``."""
+        return self.wait(self.engine.conversations.create_group(title, contacts))
+
+    def conversations(self) -> list[Conversation]:
+        """As ``Conversations.list``."""
+        return self.wait(self.engine.conversations.list())
+
+    def send(self, conversation: Conversation, text: str) -> None:
+        """Send a text and wait until the relay has it."""
+
+        async def run() -> None:
+            await (await conversation.send(text)).accepted()
+
+        self._portal.call(run)
+
+    def messages(
+        self, conversation: Conversation, before: int | None = None, limit: int = 50
+    ) -> list[Message]:
+        """As ``Conversation.messages``."""
+        return self.wait(conversation.messages(before, limit))
+
+    def events(self) -> Iterator[Event]:
+        """Iterate over what happens from now on; ends when the engine is closed."""
+        return _EventIterator(self._portal, self.engine.events)
+
+
+class _EventIterator(Iterator[Event]):
+    """Waits for each event in the background thread."""
+
+    def __init__(self, portal: BlockingPortal, make: Callable[[], EventReader]) -> None:
+        self._portal = portal
+        self._reader = portal.call(make)
+
+    def __next__(self) -> Event:
+        event = self._portal.call(self._next)
+        if event is None:
+            raise StopIteration
+        return event
+
+    async def _next(self) -> Event | None:
+        async for event in self._reader:
+            return event
+        return None
+
+
+def open(  # noqa: A001 - scripts write blocking.open
+    path: str | os.PathLike[str],
+    *,
+    passphrase: str,
+    relay: str | Dial | None = None,
+    relay_ca: str | os.PathLike[str] | None = None,
+    create: bool = True,
+) -> BlockingEngine:
+    """Open a database as ``e2ecore.open`` does. Use the result with ``with``.
+
+    Args:
+        path: The database file.
+        passphrase: What opens it.
+        relay: ``wss://host[:port]``; None: work offline.
+        relay_ca: PEM file with the certificates to trust, for a relay with its own authority.
+        create: Make the database if there is none.
+    """
+
+    async def unlock() -> Engine:
+        return await shell.open(
+            path, passphrase=passphrase, relay=relay, relay_ca=relay_ca, create=create
+        )
+
+    with ExitStack() as stack:
+        portal = stack.enter_context(start_blocking_portal(BACKEND))
+        engine = portal.call(unlock)
+        stack.enter_context(portal.wrap_async_context_manager(engine))
+        return BlockingEngine(portal, engine, stack.pop_all())
