@@ -152,7 +152,7 @@ async def compare_chains(core: "Core") -> None:
     """After each connection, see whether the chains of the accounts we know have changed."""
     while True:
         await core.chains_signal.wait()
-        rows = core.database.readers.read(chains.accounts)
+        rows = core.read(chains.accounts)
         ids = [row.account_id for row in rows]
         try:
             for at in range(0, len(ids), MAX_HEADS_PER_FRAME):

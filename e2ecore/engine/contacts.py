@@ -141,7 +141,7 @@ class Contacts:
         return load_contact(core, answer.account_id)
 
     def _known(self, handle: str) -> Contact | None:
-        rows = self._core.database.readers.read(chains.contacts)
+        rows = self._core.read(chains.contacts)
         for row in rows:
             if row.handle == handle:
                 return load_contact(self._core, row.account_id)
@@ -153,7 +153,7 @@ class Contacts:
         Raises:
             UnknownAccountError: Neither this device nor the relay knows it.
         """
-        row = self._core.database.readers.read(lambda tx: chains.account(tx, account_id))
+        row = self._core.read(lambda tx: chains.account(tx, account_id))
         if row is None:
             try:
                 await fetch_chain(self._core, account_id, is_contact=True)
@@ -163,7 +163,7 @@ class Contacts:
 
     async def list(self) -> list[Contact]:
         """Return everybody who was looked up or talked to, by handle."""
-        rows = self._core.database.readers.read(chains.contacts)
+        rows = self._core.read(chains.contacts)
         own = self._core.account_id
         return [load_contact(self._core, row.account_id) for row in rows if row.account_id != own]
 
@@ -184,4 +184,4 @@ def load_contact(core: "Core", account_id: bytes) -> Contact:
             raise UnknownAccountError
         return Contact(core, row, chain, own)
 
-    return core.database.readers.read(work)
+    return core.read(work)

@@ -74,7 +74,7 @@ class Conversation:
     async def refresh(self) -> None:
         """Reload the properties from the database."""
         cid = self._row.cid
-        fresh = self._core.database.readers.read(lambda tx: conversations.get(tx, cid))
+        fresh = self._core.read(lambda tx: conversations.get(tx, cid))
         if fresh is not None:
             self._row = fresh
 
@@ -136,7 +136,7 @@ class Conversation:
             ChangeFailedError: It could not be made.
         """
         cid = self._row.cid
-        rows = self._core.database.readers.read(lambda tx: intents.of_conversation(tx, cid))
+        rows = self._core.read(lambda tx: intents.of_conversation(tx, cid))
         for row in rows:
             if row.kind == IntentKind.CREATE:
                 await self._core.change(row.iid).applied()

@@ -61,14 +61,14 @@ class Conversations:
     def _begun(self, cid: int, iid: int) -> Conversation:
         if iid:
             self._core.change(iid)
-        row = self._core.database.readers.read(lambda tx: conversations.get(tx, cid))
+        row = self._core.read(lambda tx: conversations.get(tx, cid))
         if row is None:
             raise UnknownConversationError
         return Conversation(self._core, row)
 
     async def list(self) -> list[Conversation]:
         """Return every conversation, the one with the newest message first."""
-        rows = self._core.database.readers.read(conversations.all_rows)
+        rows = self._core.read(conversations.all_rows)
         return [Conversation(self._core, row) for row in rows]
 
     async def get(self, conversation_id: GroupId) -> Conversation:
@@ -77,7 +77,7 @@ class Conversations:
         Raises:
             UnknownConversationError: There is none with this id.
         """
-        row = self._core.database.readers.read(lambda tx: conversations.by_uid(tx, conversation_id))
+        row = self._core.read(lambda tx: conversations.by_uid(tx, conversation_id))
         if row is None:
             raise UnknownConversationError
         return Conversation(self._core, row)

@@ -5,7 +5,7 @@ acknowledgements to the relay, and wake-ups for the tasks that carry out intents
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.suites import CipherSuite
@@ -29,6 +29,7 @@ from e2ecore.transport.link import Link
 from e2ecore.transport.login import Dial
 from e2ecore_protocol.frames.delivery import Delivery, SubmitResult
 
+T = TypeVar("T")
 _MAX_ENDED: Final = 256
 """Intents whose end is remembered, for callers that ask late."""
 
@@ -91,6 +92,15 @@ class Core:
         """
         if self.closed:
             raise EngineClosedError
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Look at what is stored, here and now.
+
+        Raises:
+            EngineClosedError: The engine is closed.
+        """
+        self.check_open()
+        return self.database.readers.read(work)
 
     @property
     def account_id(self) -> bytes:

@@ -37,7 +37,7 @@ def page(core: "Core", row: ConversationRow, before: int | None, limit: int) -> 
         ]
         return [_message(row.uid, one, own_id, others) for one in reversed(rows)]
 
-    return core.database.readers.read(work)
+    return core.read(work)
 
 
 def _message(uid: bytes, row: MessageRow, own_id: bytes, others: list[Delivery]) -> Message:
@@ -75,7 +75,7 @@ def list_members(core: "Core", row: ConversationRow) -> list[Member]:
             _member(tx, who, roles[who], tuple(ids), own_id) for who, ids in sorted(devices.items())
         ]
 
-    return core.database.readers.read(work)
+    return core.read(work)
 
 
 def _member(

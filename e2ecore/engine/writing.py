@@ -121,7 +121,7 @@ def encrypt(job: Job, mirror: Mirror, content: bytes, counter: int) -> bytes:
 
 
 def padded(size: int, /) -> int:
-    """Return how many zero bytes to append: as ``bucketed``, but never beyond what the relay takes."""
+    """Return how many zero bytes to append: as ``bucketed``, but within what the relay takes."""
     return max(0, min(bucketed(size), _LARGEST_CONTENT - size))
 
 

@@ -173,5 +173,5 @@ async def test_after_closing_every_call_says_so(tmp_path: Path) -> None:
     async with await open_device(tmp_path / "a.db", relay.dial) as alice:
         (notes,) = await alice.conversations.list()
         with anyio.fail_after(PATIENCE_S):
-            while (await notes.messages())[0].state is not MessageState.ACCEPTED:
+            while (await notes.messages())[0].state is not MessageState.ACCEPTED:  # noqa: ASYNC110
                 await anyio.sleep(0.01)
