@@ -24,6 +24,7 @@ from e2ecore.engine.state import State
 from e2ecore.engine.values import Account, ConnectionState
 from e2ecore.errors import E2EError
 from e2ecore.storage.database import Database
+from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import ConnectionLostError
 from e2ecore.transport.link import Link
 from e2ecore.transport.login import Dial
