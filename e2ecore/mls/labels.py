@@ -5,13 +5,15 @@ RFC 9420 §5.2 (Hash-Based Identifiers), RFC 9420 §8 (Key Schedule) and RFC 942
 The suite comes first; labels are text without the "MLS 1.0 " in front.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 
 from e2ecore.crypto import hkdf
 from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
-from e2ecore.mls.codec import opaque, u16, u32
+from e2ecore.errors import UsageError
+from e2ecore.mls.codec import opaque, u16
 
 
 @lru_cache(maxsize=256)
@@ -47,11 +49,26 @@ def derive_secret(suite: CipherSuite, secret: bytes, label: str) -> bytes:
     return suite.hash.hmac(secret, _kdf_prefix(label, suite.nh) + b"\0\1")
 
 
-def derive_tree_secret(
-    suite: CipherSuite, secret: bytes, label: str, generation: int, size: int
-) -> bytes:
-    """DeriveTreeSecret of RFC 9420 §9 (Secret Tree): ``size`` bytes."""
-    return expand_with_label(suite, secret, label, u32(generation), size)
+@lru_cache(maxsize=256)
+def expander(suite: CipherSuite, label: str, size: int) -> Callable[[bytes, bytes], bytes]:
+    """Return ``expand_with_label`` for one label and size: secret and context to ``size`` bytes.
+
+    For what happens with each message, DeriveTreeSecret of RFC 9420 §9.1 (Encryption Keys) above all:
+    the label is encoded once, and no layer lies between.
+
+    Args:
+        suite: The cipher suite.
+        label: What the secret is for.
+        size: Of the result in bytes, at most ``suite.nh``.
+    """
+    hmac, prefix = suite.hash.hmac, _kdf_prefix(label, size)
+    if size > suite.nh:
+        raise UsageError("an expander gives at most the size of a hash")
+
+    def expand(secret: bytes, context: bytes) -> bytes:
+        return hmac(secret, prefix + opaque(context) + b"\1")[:size]
+
+    return expand
 
 
 def sign_with_label(key: SigningKey, label: str, content: bytes) -> bytes:

@@ -18,7 +18,7 @@ from e2ecore.mls.codec import Reader, opaque, u8, u16, u64
 from e2ecore.mls.errors import MalformedMessageError
 from e2ecore.mls.framing import Body, ContentType, WireFormat, read_auth, read_body
 from e2ecore.mls.key_schedule import SenderDataSecret
-from e2ecore.mls.labels import expand_with_label
+from e2ecore.mls.labels import expander
 from e2ecore.mls.nodes import MLS10
 from e2ecore.mls.secret_tree import APPLICATION, HANDSHAKE, SecretTree, Step
 
@@ -54,6 +54,8 @@ class MessageKeys:
     """
 
     __slots__ = (
+        "_expand_key",
+        "_expand_nonce",
         "_sender_data_secret",
         "context",
         "epoch",
@@ -80,6 +82,8 @@ class MessageKeys:
         self.signed_head = _MESSAGE_HEAD + self.head + _MEMBER
         self.tree = tree
         self._sender_data_secret = sender_data.raw
+        self._expand_key = expander(suite, "key", suite.nk)
+        self._expand_nonce = expander(suite, "nonce", suite.nn)
 
     def signed_part(
         self, leaf: int, content_type: int, authenticated_data: bytes, encoded: bytes
@@ -104,11 +108,8 @@ class MessageKeys:
 
         Spec: RFC 9420 §6.3.2 (Sender Data Encryption)
         """
-        suite, secret, sample = self.suite, self._sender_data_secret, ciphertext[: self.suite.nh]
-        return (
-            expand_with_label(suite, secret, "key", sample, suite.nk),
-            expand_with_label(suite, secret, "nonce", sample, suite.nn),
-        )
+        secret, sample = self._sender_data_secret, ciphertext[: self.suite.nh]
+        return self._expand_key(secret, sample), self._expand_nonce(secret, sample)
 
     def seal(
         self,

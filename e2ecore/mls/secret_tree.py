@@ -13,9 +13,11 @@ Generations below a ratchet's head are accepted out of order as long as their ke
 Spec: RFC 9420 §9 (Secret Tree)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from struct import Struct
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.errors import CorruptStateError
@@ -26,7 +28,7 @@ from e2ecore.mls.errors import (
     GenerationTooFarError,
     GenerationTooOldError,
 )
-from e2ecore.mls.labels import derive_tree_secret, expand_with_label
+from e2ecore.mls.labels import expand_with_label, expander
 from e2ecore.mls.rows import Rows
 
 WINDOW_BACK: Final = 5
@@ -46,6 +48,23 @@ _HEAD: Final = Struct(">II")
 _GENERATION: Final = Struct(">I")
 
 
+class _Derivations(NamedTuple):
+    """DeriveTreeSecret for the three labels of a ratchet: secret and generation to a value."""
+
+    key: Callable[[bytes, bytes], bytes]
+    nonce: Callable[[bytes, bytes], bytes]
+    secret: Callable[[bytes, bytes], bytes]
+
+
+@lru_cache(maxsize=16)
+def _derivations(suite: CipherSuite) -> _Derivations:
+    return _Derivations(
+        expander(suite, "key", suite.nk),
+        expander(suite, "nonce", suite.nn),
+        expander(suite, "secret", suite.nh),
+    )
+
+
 class Ratchet:
     """One sender's keys for one type of content within one epoch.
 
@@ -56,10 +75,11 @@ class Ratchet:
         skipped: Generation to key and nonce, of messages that have not arrived.
     """
 
-    __slots__ = ("floor", "next", "secret", "skipped", "suite")
+    __slots__ = ("_derive", "floor", "next", "secret", "skipped", "suite")
 
     def __init__(self, suite: CipherSuite, secret: bytes) -> None:
         self.suite = suite
+        self._derive = _derivations(suite)
         self.secret = secret
         self.next = 0
         self.floor = 0
@@ -97,16 +117,12 @@ class Ratchet:
 
     def keys(self) -> tuple[bytes, bytes]:
         """Derive key and nonce of the head."""
-        suite, secret, generation = self.suite, self.secret, self.next
-        return (
-            derive_tree_secret(suite, secret, "key", generation, suite.nk),
-            derive_tree_secret(suite, secret, "nonce", generation, suite.nn),
-        )
+        derive, context = self._derive, self.next.to_bytes(4, "big")
+        return derive.key(self.secret, context), derive.nonce(self.secret, context)
 
     def advance(self) -> None:
         """Forget the head's secret and move on by one."""
-        suite = self.suite
-        self.secret = derive_tree_secret(suite, self.secret, "secret", self.next, suite.nh)
+        self.secret = self._derive.secret(self.secret, self.next.to_bytes(4, "big"))
         self.next += 1
 
     def copy(self) -> "Ratchet":

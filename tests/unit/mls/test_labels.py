@@ -4,6 +4,7 @@ import pytest
 
 from e2ecore.crypto.errors import DecryptionError, SignatureError
 from e2ecore.crypto.suites import SUITES, X25519_AES128, CipherSuite
+from e2ecore.errors import UsageError
 from e2ecore.mls import labels
 from tests.support.rng import SeededRng
 
@@ -24,6 +25,17 @@ def test_derivations_agree_with_the_general_function() -> None:
     for suite in SUITES.values():
         derived = labels.derive_secret(suite, b"s" * 32, "path")
         assert derived == labels.expand_with_label(suite, b"s" * 32, "path", b"", suite.nh)
+
+
+def test_expander_agrees_with_the_general_function() -> None:
+    for suite in SUITES.values():
+        for size in (12, suite.nk, suite.nh):
+            expand = labels.expander(suite, "key", size)
+            for context in (b"", b"c" * 4, b"c" * 100):
+                expected = labels.expand_with_label(suite, b"s" * 32, "key", context, size)
+                assert expand(b"s" * 32, context) == expected
+    with pytest.raises(UsageError):
+        labels.expander(SUITE, "key", SUITE.nh + 1)
 
 
 def test_a_signature_holds_for_its_label_only() -> None:

@@ -97,7 +97,8 @@ def test_jump_is_bounded_before_anything_is_derived(monkeypatch: pytest.MonkeyPa
     def refuse(*_: object) -> bytes:
         raise AssertionError("derived beyond the window")
 
-    monkeypatch.setattr("e2ecore.mls.secret_tree.derive_tree_secret", refuse)
+    monkeypatch.setattr(Ratchet, "keys", refuse)
+    monkeypatch.setattr(Ratchet, "advance", refuse)
     for generation in (2 + WINDOW_FORWARD + WINDOW_FORWARD + 1, MAX_GENERATION):
         with pytest.raises(GenerationTooFarError):
             tree.step(2, APPLICATION, generation)
