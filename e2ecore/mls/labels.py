@@ -53,8 +53,8 @@ def derive_secret(suite: CipherSuite, secret: bytes, label: str) -> bytes:
 def expander(suite: CipherSuite, label: str, size: int) -> Callable[[bytes, bytes], bytes]:
     """Return ``expand_with_label`` for one label and size: secret and context to ``size`` bytes.
 
-    For what happens with each message, DeriveTreeSecret of RFC 9420 §9.1 (Encryption Keys) above all:
-    the label is encoded once, and no layer lies between.
+    For what happens with each message, above all DeriveTreeSecret of
+    RFC 9420 §9.1 (Encryption Keys): the label is encoded once, and no layer lies between.
 
     Args:
         suite: The cipher suite.
