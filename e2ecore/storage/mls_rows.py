@@ -28,6 +28,10 @@ _SCAN_NODES: Final = (
 )
 
 
+_NODES: Final = (NODE, 0)
+"""Kind and epoch of the rows that have a table of their own."""
+
+
 class _Found(NamedTuple):
     idx: int
     value: bytes
@@ -44,13 +48,13 @@ class MlsRows:
 
     def get(self, key: RowKey, /) -> bytes | None:
         """Return one row's value, or None if there is no such row."""
-        if key[0] == NODE:
+        if key[:2] == _NODES:
             return self.tx.value(bytes, _GET_NODE, (_node_id(self.gid, key[2]),))
         return self.tx.value(bytes, _GET, (self.gid, *key))
 
     def scan(self, kind: int, epoch: int, /) -> list[tuple[RowKey, bytes]]:
         """Return every row of one kind and epoch, in order of index."""
-        if kind == NODE:
+        if (kind, epoch) == _NODES:
             found = self.tx.rows(
                 _Found._make, _SCAN_NODES, (_node_id(self.gid, 0), _node_id(self.gid + 1, 0))
             )
@@ -66,7 +70,7 @@ def apply(tx: Tx, gid: int, changes: Mapping[RowKey, bytes | None]) -> None:
     put_nodes: list[tuple[int | bytes, ...]] = []
     gone_nodes: list[tuple[int | bytes, ...]] = []
     for key, value in changes.items():
-        if key[0] == NODE:
+        if key[:2] == _NODES:
             node = _node_id(gid, key[2])
             if value is None:
                 gone_nodes.append((node,))
