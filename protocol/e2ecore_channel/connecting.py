@@ -84,16 +84,21 @@ async def _open_socket(host: str, port: int) -> socket.socket:
     addresses = await _resolve(host, port)
     connected: list[socket.socket] = []
     reasons: list[str] = []
-    async with anyio.create_task_group() as tasks:
-        for address in addresses:
-            failed = anyio.Event()
-            tasks.start_soon(_attempt, address, connected, reasons, failed, tasks.cancel_scope)
-            with anyio.move_on_after(NEXT_ADDRESS_S):
-                await failed.wait()
-    if not connected:
-        raise UnreachableError(f"{host}, port {port}: {', '.join(sorted(set(reasons)))}")
+    try:
+        async with anyio.create_task_group() as tasks:
+            for address in addresses:
+                failed = anyio.Event()
+                tasks.start_soon(_attempt, address, connected, reasons, failed, tasks.cancel_scope)
+                with anyio.move_on_after(NEXT_ADDRESS_S):
+                    await failed.wait()
+    except BaseException:
+        for one in connected:
+            one.close()
+        raise
     for late in connected[1:]:
         late.close()
+    if not connected:
+        raise UnreachableError(f"{host}, port {port}: {', '.join(sorted(set(reasons)))}")
     return connected[0]
 
 
