@@ -7,6 +7,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from benchmarks import machine
 from benchmarks.model import OURS, Context, Result
 from benchmarks.peers.server import ServerError
 from benchmarks.peers.setup import NotInstalledError
@@ -44,7 +45,8 @@ def chats(
             result.versions[name] = system.version()
         for run in range(context.runs):
             for system in started:
-                sample = workload(system, size)
+                disk = {"disk_sync_ms": machine.sync_p50_ms(context.home)}
+                sample = {**workload(system, size), **disk}
                 result.add(system.name, sample)
                 shown = ", ".join(f"{key} {value:.4g}" for key, value in sample.items())
                 context.say(f"run {run + 1}/{context.runs} {system.name}: {shown}")

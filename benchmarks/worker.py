@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parent.parent
 """The directory that holds `benchmarks`; workers import it from there."""
 
+PATHS: Final = os.pathsep.join(str(path) for path in (ROOT, ROOT / "protocol", ROOT / "relay"))
+"""Where processes find the packages of this tree, whatever else is installed."""
+
 ANSWER_TIMEOUT_S: Final = 300.0
 """No single request of a workload takes longer; what does, hangs."""
 
@@ -59,7 +62,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
+                env={**os.environ, "PYTHONPATH": PATHS, **(env or {})},
             )
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._pipe_out(), selectors.EVENT_READ)

@@ -4,6 +4,7 @@ way.
 
 from __future__ import annotations
 
+import os
 import selectors
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from benchmarks import usage
-from benchmarks.worker import ROOT, STOP_TIMEOUT_S, WorkerError
+from benchmarks.worker import PATHS, ROOT, STOP_TIMEOUT_S, WorkerError
 
 START_TIMEOUT_S: Final = 60.0
 """The first start makes a certificate authority; on a busy machine that takes seconds."""
@@ -56,7 +57,12 @@ class RelayProcess:
         self._log = home / "relay.log"
         with self._log.open("ab") as errors:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": PATHS},
             )
         words = self._ready_line().split()
         self.url = words[1]
