@@ -133,7 +133,8 @@ class Group(ProposingGroup):
             bundle: The key package it is for. Delete it afterwards, unless it is the last resort.
             ratchet_tree: The tree, if it does not come with the Welcome.
             psks: External pre-shared keys by their ids.
-            now_ms: The moment to judge the members' lifetimes by; None leaves their ends unchecked.
+            now_ms: The moment to judge the members' lifetimes by; None leaves their ends unchecked,
+                which suits groups older than the key packages their members came with.
             max_lifetime_s: Longest total lifetime of a member's leaf; None: no limit.
 
         Raises:

@@ -194,7 +194,7 @@ def _guarded(nonce: bytes, guard: bytes) -> bytes:
     return mixed.to_bytes(4, "big") + nonce[4:]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Opened:
     """A decrypted content whose signature has not been verified.
 

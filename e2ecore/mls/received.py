@@ -1,6 +1,6 @@
 """What a group hands out when a message proved to be genuine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from e2ecore.mls.members import Member
 from e2ecore.mls.proposals import Proposal
@@ -21,7 +21,7 @@ class ApplicationMessage:
     epoch: int
     generation: int
     authenticated_data: bytes
-    data: bytes
+    data: bytes = field(repr=False)
 
     @property
     def sender_leaf(self) -> int:

@@ -287,6 +287,11 @@ def test_restart_never_reuses_a_generation() -> None:
     assert generations == list(range(8))
 
 
+def test_content_does_not_get_into_logs() -> None:
+    alice, bob = everybody("alice", "bob")
+    assert "hello" not in repr(bob.read(alice.send(b"hello")))
+
+
 def test_one_message_costs_one_row_on_each_side() -> None:
     devices = everybody(*(f"member {number}" for number in range(9)))
     sender, reader = devices[0], devices[8]
