@@ -131,10 +131,11 @@ HISTORY: Final = Scenario(
     name="history",
     title="A long history",
     about=(
-        "One device sends without waiting, with a window of unaccepted messages, in ten parts; the "
-        "first and the last are compared. Then the receiver's database is opened in a new process, its "
-        "pages dropped from the file cache: open, list the conversations, read the last 50 "
-        "messages. The time that the passphrase costs on purpose is measured apart and taken off."
+        "One device sends without waiting, with a window of unaccepted messages, in ten parts; "
+        "the first and the last are compared. Then the receiver's database is opened in a new "
+        "process, its pages dropped from the file cache: open, list the conversations, read the "
+        "last 50 messages. The time that the passphrase costs on purpose is measured apart and "
+        "taken off."
     ),
     sizes={Scale.QUICK: 200, Scale.SHORT: 100_000, Scale.LONG: 300_000},
     size_unit="messages",
