@@ -87,6 +87,8 @@ def test_all_files_are_private(path: Path) -> None:
     assert f"{path.name}-wal" in modes
 
 
+@pytest.mark.clause("GB42012-8.1.1c")
+@pytest.mark.clause("GB42012-8.1.2a")
 def test_nothing_readable_is_on_the_disk(path: Path) -> None:
     database = open_database(path)
     database.writer.call(lambda tx: settings.put(tx, "canary", b"a very secret canary" * 99))
@@ -122,6 +124,7 @@ def test_a_missing_directory_is_a_missing_database(tmp_path: Path) -> None:
         open_database(tmp_path / "nowhere" / "alice.db")
 
 
+@pytest.mark.clause("GB42012-8.1.1c")
 def test_a_wrong_passphrase_changes_nothing(path: Path) -> None:
     with pytest.raises(WrongPassphraseError):
         Database.open(path, "wrong")
