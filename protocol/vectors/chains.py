@@ -105,14 +105,15 @@ VALID: dict[str, tuple[Step, ...]] = {
     "closed": (AccountClosed(),),
 }
 
-TWO = (granted(), added(2))
+TWO: tuple[Step, ...] = (granted(), added(2))
+SIX: tuple[Step, ...] = (granted(), *[added(number) for number in range(2, 7)])
 BROKEN: dict[str, tuple[str, str, tuple[Step, ...], Step]] = {
     "second device without consent": ("consent", "CHN-13", (), added(2)),
     "consent for another purpose": ("consent", "CHN-13", (granted("message_backup"),), added(2)),
     "consent withdrawn before": ("consent", "CHN-13", (granted(), withdrawn()), added(2)),
     "consent withdrawn with two devices": ("consent", "CHN-16", TWO, withdrawn()),
     "seven devices": (
-        *("invalid", "CHN-12", (granted(), *[added(number) for number in range(2, 7)])),
+        *("invalid", "CHN-12", SIX),
         added(7),
     ),
     "removed device comes back": ("invalid", "CHN-12", (DeviceRemoved(device_id(1)),), added(1)),

@@ -44,11 +44,11 @@ NOT_CANONICAL = {
 
 def encoding() -> list[Json]:
     """Vectors of [ENC-1] to [ENC-12]: each value in an array of one."""
-    good = [
+    good: list[Json] = [
         {"expect": "ok", "value": as_json((value,)), "encoded": pack((value,)).hex()}
         for value in VALUES
     ]
-    bad = [
+    bad: list[Json] = [
         {"expect": "malformed", "why": why, "encoded": encoded}
         for why, encoded in NOT_CANONICAL.items()
     ]

@@ -38,4 +38,6 @@ def as_json(value: object) -> Json:
         return [as_json(item) for item in value]
     if isinstance(value, str):
         return str(value)
-    return value if value is None or isinstance(value, bool) else int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    return None if value is None else bool(value)

@@ -123,7 +123,7 @@ def side_of(frame: frames.Frame) -> str:
 
 def relay_frames() -> list[Json]:
     """Vectors of every frame."""
-    good = [
+    good: list[Json] = [
         {
             "expect": "ok",
             "frame": type(frame).__name__,
@@ -134,7 +134,7 @@ def relay_frames() -> list[Json]:
         }
         for frame in GOOD_FRAMES
     ]
-    bad = [
+    bad: list[Json] = [
         {"expect": "malformed", "side": side, "why": why, "encoded": pack(wire).hex()}
         for why, (side, wire) in BAD_FRAMES.items()
     ]
@@ -159,7 +159,7 @@ def ids() -> list[Json]:
         )
         for attempt in (0, 1, 15)
     ]
-    made = {"now_ms": NOW_MS, "random": filler("envelope", 10)}
+    made: dict[str, Wire] = {"now_ms": NOW_MS, "random": filler("envelope", 10)}
     found.append(formula("envelope id", "ORD-8", ENVELOPE_ID, **made))
     key = public("device 1")
     found.append(formula("device id", "CHN-4", chain.device_id_of(key), device_key=key))
