@@ -1,6 +1,7 @@
 """One connection: greet, authenticate, then answer requests and deliver until it ends."""
 
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import anyio
@@ -75,6 +76,7 @@ class Session:
         self.unanswered = 0
         self._state = SessionState.GREETED
         self._stored: StoredDevice | None = None
+        self._submits: list[Submit] = []
 
     @property
     def stored(self) -> StoredDevice:
@@ -155,18 +157,22 @@ class Session:
         while True:
             for message in await self.channel.receive():
                 await self._take(message)
+            if self._submits:
+                self._hand_over()
             self.out.flush()
             await self._hold_back()
 
     async def _take(self, message: bytes) -> None:
         frame = decode_client_frame(message)
         if type(frame) is Submit:
-            self._submit(frame)
+            self._submits.append(frame)
         elif type(frame) is Ack:
             feed, now_ms = self.feed, self.hub.clock_ms()
             for log_id, upto in frame.logs:
                 feed.acknowledge(log_id, upto, now_ms)
         else:
+            if self._submits:
+                self._hand_over()
             self._state = next_state(self._state, requests.event_of(frame))
             await requests.take(self, frame)
 
@@ -179,33 +185,50 @@ class Session:
         if self.channel.pending_bytes > _MAX_UNREAD_BYTES:
             await self.channel.drain()
 
-    def _submit(self, frame: Submit) -> None:
-        hub, stored, count = self.hub, self.stored, len(frame.envelopes)
+    def _hand_over(self) -> None:
+        """Give the submits of one read to the writer as one job."""
+        frames, self._submits = self._submits, []
+        envelopes = frames[0].envelopes
+        if len(frames) > 1:
+            envelopes = tuple(chain.from_iterable([frame.envelopes for frame in frames]))
+        hub, stored, count = self.hub, self.stored, len(envelopes)
         wait_ms = hub.limits.take_envelopes(stored.device, stored.account, count, hub.clock_ms())
-        if wait_ms:
-            refused: list[Answer] = [Refused(ErrorCode.RATE_LIMITED, wait_ms, None)] * count
-            self._submitted(frame.request, count, refused)
+        if wait_ms and len(frames) > 1:
+            for frame in frames:
+                self._submits = [frame]
+                self._hand_over()
             return
-        self.unanswered += 1
-        hub.metrics.bytes += sum([len(one.payload) for one in frame.envelopes])
-        done = partial(self._stored_submit, frame.request, count)
-        hub.store.submit(SubmitJob(stored.device, frame.envelopes, done))
+        shares = [(frame.request, len(frame.envelopes)) for frame in frames]
+        if wait_ms:
+            self._submitted(shares, [Refused(ErrorCode.RATE_LIMITED, wait_ms, None)] * count)
+            return
+        size = sum([len(envelope[5]) for envelope in envelopes])
+        hub.metrics.bytes += size
+        self.unanswered += len(frames)
+        done = partial(self._stored_submits, shares)
+        hub.store.submit(SubmitJob(stored.device, envelopes, size, done))
 
-    def _stored_submit(self, request: int, count: int, results: list[Answer] | Exception) -> None:
-        self.unanswered -= 1
+    def _stored_submits(
+        self, shares: list[tuple[int, int]], results: list[Answer] | Exception
+    ) -> None:
+        self.unanswered -= len(shares)
         if isinstance(results, Exception):
             _log.error("store_failed", error=type(results).__name__, detail=str(results))
+            count = sum([count for _, count in shares])
             results = [Refused(ErrorCode.INTERNAL, 1_000, None)] * count
-        self._submitted(request, count, results)
+        self._submitted(shares, results)
 
-    def _submitted(self, request: int, count: int, results: list[Answer]) -> None:
-        self.out.put(pack((Submitted.TYPE, request, tuple(results))))
+    def _submitted(self, shares: list[tuple[int, int]], results: list[Answer]) -> None:
+        """Answer each frame with its share of the results."""
+        put, at = self.out.put, 0
+        for request, count in shares:
+            put(pack((Submitted.TYPE, request, tuple(results[at : at + count]))))
+            at += count
         self.hub.touch(self)
-        for result in results:
-            if isinstance(result, Refused):
-                count -= 1
-                self.hub.metrics.refused[result.code.value] += 1
-        self.hub.metrics.accepted += count
+        refused = [result.code.value for result in results if type(result) is Refused]
+        self.hub.metrics.accepted += at - len(refused)
+        if refused:
+            self.hub.metrics.refused.update(refused)
 
     # --- the way out ----------------------------------------------------------------------------
 

@@ -25,17 +25,19 @@ class Job(Protocol):
 class SubmitJob:
     """Envelopes of one device."""
 
-    __slots__ = ("_done", "_error", "_results", "device", "envelopes")
+    __slots__ = ("_done", "_error", "_results", "device", "envelopes", "size")
 
     def __init__(
         self,
         device: int,
         envelopes: Sequence[Envelope],
+        size: int,
         done: Callable[[list[Answer] | Exception], None],
     ) -> None:
-        """Append ``envelopes`` for ``device``; then call ``done``."""
+        """Append ``envelopes``, ``size`` payload bytes, for ``device``; then call ``done``."""
         self.device = device
         self.envelopes = envelopes
+        self.size = size
         self._done = done
         self._results: list[Answer] = []
         self._error: Exception | None = None

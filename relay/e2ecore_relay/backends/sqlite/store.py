@@ -1,6 +1,6 @@
 """The embedded store: one writer thread with group commit, a few reading connections.
 
-Jobs are handed over in a list under a lock. The writer takes whatever is there, runs it in one
+Jobs are handed over in a queue, without a lock. The writer takes whatever is there, runs it in one
 transaction, commits once (synchronous FULL: one flush of the disk for all), and reports the whole
 batch with one wake-up of the event loop. So the cost of durability is shared by whoever waits at
 the same time, and somebody who waits alone waits for nobody: only when the last batch was large
@@ -12,6 +12,7 @@ Acknowledgements are noted and ride along with a later transaction, or get one o
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -85,8 +86,8 @@ class SqliteStore:
         self._exchange = Exchange()
         self._readers: list[SqliteLedger] = []
         self._changed = threading.Condition()
-        self._jobs: list[AnyJob] = []
-        self._notes: list[tuple[int, Mapping[int, int]]] = []
+        self._jobs: deque[AnyJob] = deque()
+        self._notes: deque[tuple[int, Mapping[int, int]]] = deque()
         self._pending_bytes = 0
         self._stopping = False
         self._resting = False
@@ -109,10 +110,9 @@ class SqliteStore:
 
     def submit(self, job: SubmitJob) -> None:
         """Queue envelopes."""
-        size = sum([len(envelope[5]) for envelope in job.envelopes])
-        with self._changed:
-            self._pending_bytes += size
-            self._jobs.append(job)
+        self._pending_bytes += job.size
+        self._jobs.append(job)
+        if self._resting:
             self._wake_writer()
 
     def call(
@@ -121,21 +121,19 @@ class SqliteStore:
         done: Callable[[Result | Exception], None],
     ) -> None:
         """Queue anything else."""
-        job = CallJob(work, done)
-        with self._changed:
-            self._jobs.append(job)  # type: ignore[arg-type]  # result and receiver agree
+        self._jobs.append(CallJob(work, done))  # type: ignore[arg-type]  # result and receiver agree
+        if self._resting:
             self._wake_writer()
 
     def note_progress(self, device: int, cursors: Mapping[int, int]) -> None:
         """Take acknowledgements: cursors by log number. Stored later."""
-        with self._changed:
-            self._notes.append((device, cursors))
-            if len(self._notes) == 1:
-                self._wake_writer()
+        self._notes.append((device, cursors))
+        if self._resting and len(self._notes) == 1:
+            self._wake_writer()
 
     def _wake_writer(self) -> None:
-        """Wake the writer if it rests: a busy one looks for itself. The lock is held."""
-        if self._resting:
+        """Wake the writer, which rests: a busy one looks for itself."""
+        with self._changed:
             self._resting = False
             self._changed.notify()
 
@@ -164,9 +162,8 @@ class SqliteStore:
 
     def close(self) -> None:
         """Finish what is queued, store the acknowledgements, close. Blocks."""
-        with self._changed:
-            self._stopping = True
-            self._wake_writer()
+        self._stopping = True
+        self._wake_writer()
         self._thread.join()
         for ledger in self._readers:
             ledger.connection.close()
@@ -190,25 +187,29 @@ class SqliteStore:
 
     def _take(self) -> tuple[list[AnyJob], bool]:
         """Wait for jobs, or until something is due, or until the end."""
-        with self._changed:
-            if not self._jobs and not self._notes and not self._stopping:
-                self._rest()
-            jobs, self._jobs = self._jobs, []
-            notes, self._notes = self._notes, []
-            self._pending_bytes = 0
-            stopping = self._stopping
+        if not self._jobs and not self._notes and not self._stopping:
+            self._rest()
+        stopping = self._stopping
+        jobs, notes = self._jobs, self._notes
+        taken = [jobs.popleft() for _ in range(len(jobs))]
+        self._pending_bytes = 0
         if notes and not self._exchange.noted:
             self._due_at = min(self._due_at, time.monotonic() + PROGRESS_DELAY_S)
-        for device, cursors in notes:
-            self._exchange.note_progress(device, cursors)
-        return jobs, stopping
+        for _ in range(len(notes)):
+            self._exchange.note_progress(*notes.popleft())
+        return taken, stopping
 
     def _rest(self) -> None:
-        """Wait with the lock released."""
-        self._resting = True
-        if self._exchange.noted or not self._journal.is_empty:
-            self._changed.wait(max(self._due_at - time.monotonic(), 0))
-        elif not self._changed.wait(_CHECKPOINT_IDLE_S):
+        """Wait with the lock released. What was queued before ``_resting`` was set is seen here."""
+        waits = self._exchange.noted or not self._journal.is_empty
+        timeout_s = max(self._due_at - time.monotonic(), 0) if waits else _CHECKPOINT_IDLE_S
+        with self._changed:
+            self._resting = True
+            woken = True
+            if not self._jobs and not self._notes and not self._stopping:
+                woken = self._changed.wait(timeout_s)
+            self._resting = False
+        if not woken and not waits:
             self._empty_log()
 
     def _progress_due(self) -> bool:
