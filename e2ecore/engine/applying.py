@@ -1,6 +1,6 @@
 """What a commit that is in force means for a conversation, whoever made it."""
 
-from e2ecore.engine.errors import ChangeFailedError
+from e2ecore.engine.errors import ChangeFailedError, MessageRefusedError
 from e2ecore.engine.events import (
     Event,
     MemberJoined,
@@ -91,11 +91,7 @@ def _drop_group(job: Job, mirror: Mirror, effect: Effect) -> None:
     own_will = mirror.state == ConversationState.LEFT
     mirror.state = ConversationState.LEFT if own_will else ConversationState.REMOVED
     mirror.dirty = True
-    for row in of_conversation(job.tx, mirror.cid):
-        outbox.remove(job.tx, (row.oid,))
-        if row.message:
-            messages.mark_failed(job.tx, row.message)
-    job.effects.ended.append(mirror.cid)
+    drop_outbox(job, mirror.cid)
     for intent in intents.of_conversation(job.tx, mirror.cid):
         intents.remove(job.tx, intent.iid)
         done = intent.kind == IntentKind.LEAVE
@@ -105,6 +101,15 @@ def _drop_group(job: Job, mirror: Mirror, effect: Effect) -> None:
     if not own_will:
         uid, by = GroupId(mirror.uid), AccountId(effect.committer)
         job.effects.events.append(RemovedFromConversation(uid, by))
+
+
+def drop_outbox(job: Job, cid: int) -> None:
+    """What waits to be sent in a conversation will never be sent: tell who waits for it."""
+    for row in of_conversation(job.tx, cid):
+        outbox.remove(job.tx, (row.oid,))
+        job.effects.failed.append((row.oid, MessageRefusedError("no longer in the conversation")))
+        if row.message:
+            messages.mark_failed(job.tx, row.message)
 
 
 def forget_group(tx: Tx, mirror: Mirror) -> None:

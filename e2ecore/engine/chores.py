@@ -1,5 +1,6 @@
 """Small tasks that run for the life of the engine, each woken by a signal."""
 
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -10,8 +11,9 @@ from e2ecore.engine.effects import Effects
 from e2ecore.engine.errors import ChainInvalidError
 from e2ecore.engine.job import Job
 from e2ecore.engine.receiving import expire_held, look_again
-from e2ecore.errors import E2EError
+from e2ecore.errors import E2EError, TransientError
 from e2ecore.storage import chains
+from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError
 from e2ecore_protocol.chain.state import AccountState
 from e2ecore_protocol.frames.accounts import Account, ChainHeads, FetchChain, FetchHeads
 from e2ecore_protocol.frames.key_packages import PublishKeyPackages
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 NOTE_S: Final = 0.02
 """How long the relay's acceptance waits for another job to be stored with."""
+TROUBLE_S: Final = 1.0
+"""How long to wait when the disk or the relay says no for now."""
 LOOK_S: Final = 0.5
 """How often envelopes that are held back are looked at."""
 
@@ -90,17 +94,36 @@ async def fetch_chains(core: "Core") -> None:
         if core.link is None:
             continue
         due, core.fetch_due = core.fetch_due, set()
+        answered: set[bytes] = set()
         for account_id in due:
             try:
                 await fetch_chain(core, account_id)
-            except E2EError:
-                continue
+            except ConnectionLostError:
+                break  # what waits for the chain comes again over the next connection
+            except (ChainInvalidError, RelayRefusedError):
+                answered.add(account_id)
+            else:
+                answered.add(account_id)
 
-        def work(job: Job, due: set[bytes] = due) -> None:
-            job.state.fetched |= due
-            look_again(job, list(job.state.held), due)
+        def work(job: Job, answered: set[bytes] = answered) -> None:
+            note_fetched(job, answered)
+            look_again(job, list(job.state.held), answered)
 
         core.jobs.submit(work)
+
+
+def note_fetched(job: Job, accounts: Iterable[bytes]) -> None:
+    """Remember that the relay was asked for these chains just now."""
+    job.state.fetched.update(dict.fromkeys(accounts, job.now_ms))
+
+
+async def keep_going(chore: Callable[["Core"], Awaitable[None]], core: "Core") -> None:
+    """Run a task for the life of the engine; a full disk or the like only interrupts it."""
+    while True:
+        try:
+            await chore(core)
+        except TransientError:
+            await anyio.sleep(TROUBLE_S)
 
 
 async def fetch_chain(core: "Core", account_id: bytes, *, is_contact: bool = False) -> AccountState:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.abc import TaskGroup
 
-from e2ecore.engine.chores import fetch_chain
+from e2ecore.engine.chores import TROUBLE_S, fetch_chain, note_fetched
 from e2ecore.engine.committing import (
     NeedKeys,
     Send,
@@ -70,6 +70,8 @@ class Committer:
                 pause = await self._step(cid)
             except ConnectionLostError:
                 pause = None
+            except E2EError:
+                pause = TROUBLE_S
             if pause == 0 and not signal.is_raised:
                 del self._workers[cid]
                 return
@@ -111,7 +113,7 @@ class Committer:
             raise
         except E2EError:
             pass
-        await core.jobs.run(lambda job: job.state.fetched.add(account_id))
+        await core.jobs.run(lambda job: note_fetched(job, (account_id,)))
 
     async def _claim(
         self, iid: int, accounts: tuple[bytes, ...]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from e2ecore.engine.applying import apply_commit, forget_group
+from e2ecore.engine.applying import apply_commit, drop_outbox, forget_group
 from e2ecore.engine.errors import ChangeFailedError, NoKeyPackageError
 from e2ecore.engine.events import ChangeApplied, ConversationReady, IntentFailed
 from e2ecore.engine.healing import ask_for_readd
@@ -367,7 +367,7 @@ def fail(job: Job, mirror: Mirror, row: IntentRow, error: E2EError) -> None:
         mirror.state = ConversationState.FAILED
         mirror.dirty = True
         mirror.save(job.tx)
-        job.effects.ended.append(mirror.cid)
+        drop_outbox(job, mirror.cid)
     job.effects.changes.append((row.iid, error))
     if not quiet:
         job.effects.events.append(IntentFailed(GroupId(mirror.uid), row.iid, error))

@@ -22,7 +22,7 @@ from e2ecore.engine.sender import Sender, take_refusals
 from e2ecore.engine.signals import Signal
 from e2ecore.engine.state import State
 from e2ecore.engine.values import Account, ConnectionState
-from e2ecore.errors import E2EError
+from e2ecore.errors import CorruptStateError, E2EError
 from e2ecore.storage.database import Database
 from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import ConnectionLostError
@@ -54,7 +54,7 @@ class Core:
         self.state = State(suite, clock_ms, rng)
         self.jobs = Jobs(database, self.state, self.apply, self.after_jobs)
         self.hub = EventHub()
-        self.sender = Sender(self.jobs, self.state)
+        self.sender = Sender(self.jobs, self.state, self.in_trouble)
         self.link: Link[Outgoing] | None = None
         self.connection = ConnectionState.OFFLINE
         self.registered = Signal()
@@ -229,7 +229,7 @@ class Core:
             def work(job: Job) -> None:
                 job.effects.pause_ms = take_refusals(job, refused)
 
-            self.jobs.submit(work)
+            self.jobs.submit(work, self.in_trouble)
         self.note_signal.set()
 
     def next_batch(self, max_envelopes: int, max_bytes: int, /) -> list[Outgoing]:
@@ -243,6 +243,12 @@ class Core:
         self.chains_signal.set()
         if self.fetch_due:
             self.fetch_signal.set()
+
+    def in_trouble(self, error: BaseException) -> None:
+        """Something that must not fail has failed: begin again with a new connection."""
+        if not isinstance(error, E2EError):
+            error = CorruptStateError(type(error).__name__)
+        self.break_link(error)
 
     def break_link(self, error: E2EError) -> None:
         """End the present connection; another one is made after a pause."""

@@ -49,8 +49,6 @@ class Effects:
     failed: list[tuple[int, E2EError]] = field(default_factory=list)
     """Rows of the outbox that were given up, and why."""
     page: OutboxPage | None = None
-    ended: list[int] = field(default_factory=list)
-    """Conversations that can no longer be written to."""
     batch_taken: bool = False
     """A batch of deliveries was stored."""
     holding: bool = False

@@ -137,7 +137,7 @@ class Engine:
             chores.fetch_chains,
             chores.compare_chains,
         ):
-            tasks.start_soon(chore, core)
+            tasks.start_soon(chores.keep_going, chore, core)
         tasks.start_soon(Committer(core).run)
         return self
 

@@ -30,16 +30,13 @@ MAX_RANK: Final = 20
 _JITTER_MS: Final = 150
 
 
-def ask_for_readd(job: Job, mirror: Mirror | bytes, reason: ReaddReason, error: Exception) -> None:
+def ask_for_readd(job: Job, mirror: Mirror, reason: ReaddReason, error: Exception) -> None:
     """Ask the members of a conversation to add this device again.
 
     Nothing is thrown away: what can still be read in the old epoch is read, and if the missing
     commit comes after all, everything goes on as before.
     """
-    if isinstance(mirror, bytes) or mirror.state not in {
-        ConversationState.ACTIVE,
-        ConversationState.HEALING,
-    }:
+    if mirror.state not in {ConversationState.ACTIVE, ConversationState.HEALING}:
         return
     now_ms = job.now_ms
     if mirror.healing_ms and now_ms - mirror.healing_ms < ASK_AGAIN_MS:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from e2ecore.engine.job import Job
 from e2ecore.engine.receiving import IntakeStoppedError, poison, receive
-from e2ecore.errors import CorruptStateError, E2EError, TransientError
+from e2ecore.errors import TransientError
 from e2ecore.storage.errors import ClosedError
 from e2ecore_protocol.frames.delivery import Delivery
 from e2ecore_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES
@@ -124,7 +124,4 @@ class Intake:
         self.forget()
         self._failed = []
         self._core.state.intake_broken = False
-        if isinstance(error, E2EError):
-            self._core.break_link(error)
-        else:
-            self._core.break_link(CorruptStateError(type(error).__name__))
+        self._core.in_trouble(error)

@@ -74,7 +74,7 @@ def check_leaves(job: Job, leaves: Iterable[Member]) -> None:
             directory = ChainDirectory(chain, job.now_ms)
             check_leaf(leaf.identity, leaf.signature_key, directory)
         except ForeignLeafError:
-            if who.account_id in job.state.fetched:
+            if job.state.was_fetched(who.account_id):
                 raise
             needed.add(who.account_id)
     if needed:

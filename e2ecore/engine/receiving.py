@@ -13,6 +13,7 @@ from typing import Final
 
 from e2ecore.engine.applying import apply_commit
 from e2ecore.engine.content import Inbox
+from e2ecore.engine.errors import UnknownConversationError
 from e2ecore.engine.events import EnvelopeQuarantined, MessagesExpired
 from e2ecore.engine.healing import ask_for_readd, take_readd_request
 from e2ecore.engine.job import Job
@@ -139,17 +140,17 @@ class Batch:
             self._take_inbox(item)
             return
         held = self._state.held.get(log_id)
-        if held is not None and (held.accounts or len(held.items) >= MAX_HELD):
-            self._hold(log_id, item)
-            return
         mirror = self._find(log_id)
-        if mirror is None:
+        if mirror is None or (held is not None and held.covers(item)):
             self._hold(log_id, item)
             return
         try:
             self._process(mirror, item)
         except Postponed as wait:
             self._hold(log_id, item, wait.accounts)
+        else:
+            if held is not None:
+                self._again.add(log_id)
 
     def _find(self, log_id: bytes) -> Mirror | None:
         last = self._last
@@ -283,19 +284,14 @@ class Batch:
         mirror = self._find(log_id)
         for item in sorted(held.items, key=lambda one: one.seq):
             if mirror is None:
-                self._effects.acks[log_id] = item.seq
-            elif item.seq > mirror.cursor:
-                mirror.cursor = item.seq
-                mirror.traffic = True
-                self._effects.acks[log_id] = item.seq
-        last = held.items[-1]
-        self.set_aside(mirror, last, EpochInFutureError.__name__)
-        ask_for_readd(
-            self._job,
-            mirror if mirror is not None else log_id,
-            ReaddReason.COMMIT_MISSED if mirror is not None else ReaddReason.STATE_LOST,
-            EpochInFutureError(),
-        )
+                self.skip(item, UnknownConversationError.__name__)
+                continue
+            try:
+                self._process(mirror, item)
+            except Postponed:
+                self.skip(item, EpochInFutureError.__name__)
+        if mirror is not None:
+            ask_for_readd(self._job, mirror, ReaddReason.COMMIT_MISSED, EpochInFutureError())
 
     def skip(self, item: Delivery, error: str) -> None:
         """Set an envelope aside and move the cursor past it."""

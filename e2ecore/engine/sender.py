@@ -5,7 +5,7 @@ waits, only their existence is noted; they are loaded page by page when their tu
 does not grow with what was written offline.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from e2ecore.engine.effects import OutboxPage, Outgoing
@@ -32,8 +32,16 @@ _MAX_PAUSE_MS: Final = 60_000
 class Sender:
     """Keeps the order: what was written first in a conversation is submitted first."""
 
-    def __init__(self, jobs: Jobs, state: State) -> None:
+    def __init__(self, jobs: Jobs, state: State, trouble: Callable[[BaseException], None]) -> None:
+        """Serve one engine.
+
+        Args:
+            jobs: How the outbox is loaded.
+            state: Where accepted envelopes are noted.
+            trouble: Called when the outbox cannot be read: the connection has to be made anew.
+        """
         self._jobs = jobs
+        self._trouble = trouble
         self._state = state
         self._queue: dict[int, Outgoing] = {}
         self._in_flight: set[int] = set()
@@ -118,7 +126,11 @@ class Sender:
         if self._online and not self._loading:
             self._loading = True
             after = self._loaded_upto
-            self._jobs.submit(lambda job: self._load(job, after))
+            self._jobs.submit(lambda job: self._load(job, after), self._load_failed)
+
+    def _load_failed(self, error: BaseException) -> None:
+        self._loading = False
+        self._trouble(error)
 
     def _load(self, job: Job, after: int) -> None:
         state = self._state

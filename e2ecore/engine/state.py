@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_MIRRORS: Final = 128
 """Conversations kept in memory at once; about 50 KiB each for small groups."""
+FRESH_MS: Final = 5_000
+"""How long a fetched account chain counts as the newest there is."""
 MAX_CHAINS: Final = 2_048
 """Account chains kept in memory at once, about 2 KiB each: all members of a large group."""
 _DEAD: Final = frozenset(
@@ -67,6 +69,11 @@ class Held:
         """Chains without which the first item cannot be judged. Empty: it waits for a commit."""
         self.since_ms = since_ms
 
+    def covers(self, item: "Delivery") -> bool:
+        """Must this one wait, too? Not if it comes before all others: it may be what they need."""
+        first = min((one.seq for one in self.items), default=item.seq)
+        return bool(self.accounts) or item.seq >= first
+
 
 class State:
     """The writer thread's memory."""
@@ -82,8 +89,8 @@ class State:
 
         Filled by the loop.
         """
-        self.fetched: set[bytes] = set()
-        """Accounts whose chains were asked for on this connection: not to be asked for again."""
+        self.fetched: dict[bytes, int] = {}
+        """Accounts whose chains were asked for, and when: not to be asked for again at once."""
         self.relay_epochs: dict[int, int] = {}
         """Conversation to the epoch that the relay named when it refused ours."""
         self.behind_since: dict[int, int] = {}
@@ -113,6 +120,10 @@ class State:
     def break_intake(self) -> None:
         """A batch of deliveries was rolled back."""
         self.intake_broken = True
+
+    def was_fetched(self, account_id: bytes) -> bool:
+        """Was an account's chain asked for so recently that it cannot have more to say?"""
+        return self.clock_ms() - self.fetched.get(account_id, -FRESH_MS) < FRESH_MS
 
     def own(self, tx: Tx) -> Own:
         """Return who we are.
