@@ -1,8 +1,6 @@
 """What the operating system and TLS can do to a stream in mid-life."""
 
-import builtins
 import errno
-import importlib
 import socket
 import ssl
 from contextlib import closing
@@ -17,7 +15,6 @@ from e2ecore_channel import (
     accepting,
     client_context,
     connecting,
-    framing,
     serve,
     server_context,
 )
@@ -231,21 +228,3 @@ async def test_addresses_alternate_between_families(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(anyio, "getaddrinfo", found)
     addresses = await connecting._resolve("relay.example", 443)
     assert [address[0] for _, address in addresses] == ["a", "c", "b"]
-
-
-def test_frames_are_unmasked_without_the_c_extension(monkeypatch: pytest.MonkeyPatch) -> None:
-    real_import = builtins.__import__
-
-    def without_speedups(name: str, *args: object) -> object:
-        if name == "websockets.speedups":
-            raise ImportError(name)
-        return real_import(name, *args)  # type: ignore[arg-type]  # passed through
-
-    monkeypatch.setattr(builtins, "__import__", without_speedups)
-    slow = importlib.util.spec_from_file_location("slow_framing", framing.__file__)
-    assert slow is not None
-    assert slow.loader is not None
-    module = importlib.util.module_from_spec(slow)
-    slow.loader.exec_module(module)
-    message = module.Framing(is_client=True, max_message_bytes=10).encode([b"hello"])
-    assert module.Framing(is_client=False, max_message_bytes=10).feed(message) == [b"hello"]
