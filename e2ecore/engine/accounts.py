@@ -6,6 +6,7 @@ from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.chains import store_chain
 from e2ecore.engine.errors import AlreadyRegisteredError
 from e2ecore.engine.job import Job
+from e2ecore.engine.profiles import note_own_names
 from e2ecore.mls.extensions import ExtensionType
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.mls.nodes import Capabilities
@@ -103,6 +104,7 @@ def registered(job: Job) -> AccountRow:
         raise AlreadyRegisteredError
     row = row._replace(state=AccountState.REGISTERED)
     account.replace(job.tx, row)
+    note_own_names(job)
     return row
 
 

@@ -12,6 +12,7 @@ from e2ecore.engine.events import (
 from e2ecore.engine.healing import healed_by_itself
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.profiles import tell_newcomers
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import encrypt_again, of_conversation
@@ -47,6 +48,8 @@ def apply_commit(job: Job, mirror: Mirror, staged: StagedCommit, effect: Effect)
     job.effects.events.extend(changes_between(mirror, before, effect))
     settle_intents(job, mirror, effect)
     encrypt_again(job, mirror)
+    if effect.added and before.devices.keys() != mirror.roster().devices.keys():
+        tell_newcomers(job, mirror)
 
 
 def changes_between(mirror: Mirror, before: Roster, effect: Effect) -> list[Event]:

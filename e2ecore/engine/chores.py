@@ -9,7 +9,7 @@ from e2ecore.engine.accounts import make_key_packages, published
 from e2ecore.engine.chains import chain_refused, compare_heads, store_chain
 from e2ecore.engine.effects import Effects
 from e2ecore.engine.errors import ChainInvalidError
-from e2ecore.engine.job import Job
+from e2ecore.engine.job import Job, nothing
 from e2ecore.engine.receiving import expire_held, look_again
 from e2ecore.errors import E2EError, TransientError
 from e2ecore.storage import chains
@@ -37,11 +37,7 @@ async def note_acceptances(core: "Core") -> None:
         await core.note_signal.wait()
         await anyio.sleep(NOTE_S)
         if core.state.accepted:
-            await core.jobs.run(_nothing)  # every job notes them
-
-
-def _nothing(_job: Job) -> None:
-    """Every job notes what was accepted; this one does nothing else."""
+            await core.jobs.run(nothing)  # every job notes them
 
 
 async def watch_held(core: "Core") -> None:

@@ -16,6 +16,7 @@ from e2ecore.engine.job import Job
 from e2ecore.engine.judging import check_leaves, effect_of
 from e2ecore.engine.leaving import is_own_affair, propose_leaving
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.profiles import tell_name
 from e2ecore.engine.receiving import look_again
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState
@@ -293,10 +294,13 @@ def commit_accepted(job: Job, iid: int) -> None:
     pending = PendingCommit.decode(row.pending, mirror.group)
     effect = effect_of(mirror.group, pending.staged)
     finish(job, mirror, iid)
-    if mirror.state == ConversationState.CREATING:
+    is_new = mirror.state == ConversationState.CREATING
+    if is_new:
         mirror.state = ConversationState.ACTIVE
         job.effects.events.append(ConversationReady(GroupId(mirror.uid)))
     apply_commit(job, mirror, pending.staged, effect)
+    if is_new:
+        tell_name(job, mirror)
     job.effects.intents.add(mirror.cid)
     mirror.save(job.tx)
     look_again(job, (mirror.uid,))

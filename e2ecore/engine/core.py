@@ -7,6 +7,8 @@ acknowledgements to the relay, and wake-ups for the tasks that carry out intents
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+import anyio
+
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.engine.effects import Effects, Outgoing
@@ -15,7 +17,7 @@ from e2ecore.engine.events import CaughtUp, ConnectionChanged, Event
 from e2ecore.engine.handles import Change, Outcome
 from e2ecore.engine.hub import EventHub
 from e2ecore.engine.intake import Intake
-from e2ecore.engine.job import Job
+from e2ecore.engine.job import Job, nothing
 from e2ecore.engine.jobs import Jobs
 from e2ecore.engine.resuming import fresh_connection
 from e2ecore.engine.sender import Sender, take_refusals
@@ -243,6 +245,17 @@ class Core:
         self.chains_signal.set()
         if self.fetch_due:
             self.fetch_signal.set()
+
+    async def finish(self) -> None:
+        """Note what the relay has accepted until now; apply nothing any more."""
+        with anyio.CancelScope(shield=True):
+            try:
+                if self.state.accepted:
+                    await self.jobs.run(nothing)
+            except E2EError:
+                pass  # the relay is asked again after the next start
+            finally:
+                self.jobs.stop()
 
     def in_trouble(self, error: BaseException) -> None:
         """Something that must not fail has failed: begin again with a new connection."""

@@ -21,8 +21,9 @@ from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.core import Core
 from e2ecore.engine.errors import EngineClosedError, NoRelayError
 from e2ecore.engine.hub import EventReader
+from e2ecore.engine.names import check_display_name
 from e2ecore.engine.receipts import send_receipts
-from e2ecore.engine.registering import load_account, register
+from e2ecore.engine.registering import load_account, register, rename_account
 from e2ecore.engine.values import Account, ConnectionState
 from e2ecore.storage.database import Database, is_present
 from e2ecore.storage.errors import DatabaseMissingError
@@ -157,7 +158,7 @@ class Engine:
                 return False  # what the app raised goes on as it is
             raise
         finally:
-            core.jobs.stop()
+            await core.finish()
             core.set_connection(ConnectionState.OFFLINE)
             core.hub.close()
             closed = EngineClosedError()
@@ -204,6 +205,21 @@ class Engine:
         if core.dial is None:
             raise NoRelayError
         return await register(core, core.dial, handle, display_name)
+
+    async def set_display_name(self, display_name: str) -> None:
+        """Change what this account wants to be called, and tell all conversations.
+
+        Args:
+            display_name: At most 64 characters; empty: take the name back.
+
+        Raises:
+            NameTooLongError: It is longer.
+            NotRegisteredError: There is no account yet.
+        """
+        check_display_name(display_name)
+        core = self._core
+        core.check_open()
+        core.account = await core.jobs.run(lambda job: rename_account(job, display_name))
 
     async def caught_up(self) -> None:
         """Wait until everything that waited at the relay when we connected is stored here.

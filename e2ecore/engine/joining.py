@@ -7,6 +7,7 @@ from e2ecore.engine.events import ConversationAdded, ConversationHealed, Convers
 from e2ecore.engine.job import Job
 from e2ecore.engine.judging import BadConversationError, judge_group
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.profiles import tell_name
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import encrypt_again
 from e2ecore.ids import GroupId
@@ -16,7 +17,7 @@ from e2ecore.mls.group import Group
 from e2ecore.mls.group_info import Welcome
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.mls.message import decode_message
-from e2ecore.storage import conversations, intents, key_packages, mls_rows
+from e2ecore.storage import chains, conversations, intents, key_packages, mls_rows
 from e2ecore.storage.conversations import ConversationKind
 from e2ecore.storage.key_packages import KeyPackageRow
 from e2ecore.storage.tx import Tx
@@ -111,6 +112,7 @@ def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> No
     if info.kind is InfoKind.DIRECT:
         others = {one.account_id for one in mirror.by_leaf.values()} - {own.account_id}
         mirror.peer = next(iter(others))
+        _note_contact(job, mirror.peer)
     uid = GroupId(mirror.uid)
     for intent in intents.of_conversation(job.tx, mirror.cid):
         if intent.kind == IntentKind.CREATE:
@@ -125,6 +127,14 @@ def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> No
         job.effects.events.append(ConversationAdded(uid, None))
     job.effects.intents.add(mirror.cid)
     encrypt_again(job, mirror)
+    tell_name(job, mirror)
+
+
+def _note_contact(job: Job, account_id: bytes) -> None:
+    """Somebody who talks to us is a contact."""
+    row = chains.account(job.tx, account_id)
+    if row is not None and not row.contact:
+        chains.save_account(job.tx, row._replace(contact=1))
 
 
 def seat_everybody(tx: Tx, mirror: Mirror, group: Group) -> None:

@@ -5,17 +5,20 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from e2ecore.engine.accounts import prepare, registered
-from e2ecore.engine.errors import BadHandleError, HandleTakenError
+from e2ecore.engine.errors import BadHandleError, HandleTakenError, NotRegisteredError
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_display_name, check_handle
+from e2ecore.engine.profiles import note_own_names
 from e2ecore.engine.values import Account
+from e2ecore.engine.writing import WRITABLE, write_content
 from e2ecore.ids import AccountId, DeviceId
-from e2ecore.storage import account
+from e2ecore.storage import account, conversations, outbox
 from e2ecore.storage.account import AccountRow, AccountState
 from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import RelayProtocolError, RelayRefusedError, RelayUnreachableError
 from e2ecore.transport.login import Dial, Frames, greet
 from e2ecore.transport.login import register as register_at
+from e2ecore_protocol.content.messages import Profile
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.limits import AUTHENTICATION_TIMEOUT_S
 
@@ -89,3 +92,20 @@ async def _register_at(
                     await channel.aclose()
     except TimeoutError as error:
         raise RelayUnreachableError("no answer in time") from error
+
+
+def rename_account(job: Job, display_name: str) -> Account:
+    """Change the display name, and tell all conversations that can be written to."""
+    row = account.load(job.tx)
+    if row is None or row.state == AccountState.MADE:
+        raise NotRegisteredError
+    row = row._replace(display_name=display_name)
+    account.replace(job.tx, row)
+    note_own_names(job)
+    for one in conversations.all_rows(job.tx):
+        if one.state in WRITABLE:
+            mirror = job.mirror(one.cid)
+            content = Profile(display_name).encode()
+            outbox.add(job.tx, (write_content(job, mirror, content, 0, job.now_ms),))
+            mirror.save(job.tx)
+    return account_of(row)

@@ -26,7 +26,7 @@ from e2ecore_protocol.frames.delivery import Envelope, EnvelopeKind, make_envelo
 from e2ecore_protocol.limits import KIB, MAX_ENVELOPE_BYTES, MAX_ENVELOPE_LIFETIME_S
 
 _APPLICATION: Final = int(EnvelopeKind.APPLICATION)
-_WRITABLE: Final = frozenset(
+WRITABLE: Final = frozenset(
     {ConversationState.CREATING, ConversationState.ACTIVE, ConversationState.HEALING}
 )
 _LARGEST_CONTENT: Final = MAX_ENVELOPE_BYTES - 4 * KIB
@@ -140,7 +140,7 @@ def check_writable(job: Job, mirror: Mirror) -> None:
         ConversationReadOnlyError: We are no longer in it.
         ContactChangedError: A verified member's devices have changed.
     """
-    if mirror.state not in _WRITABLE:
+    if mirror.state not in WRITABLE:
         raise ConversationReadOnlyError
     changed = job.state.changed_contacts(job.tx)
     if changed and (

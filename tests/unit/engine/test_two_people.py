@@ -8,8 +8,14 @@ import pytest
 
 import e2ecore
 from e2ecore import MessageState, Verification
-from e2ecore.testing import MemoryRelay, open_device, two_devices
-from tests.support.engines import history, pair, texts, until
+from e2ecore.crypto.signing import ED25519
+from e2ecore.engine.engine import system_clock_ms
+from e2ecore.testing import MemoryRelay, SeededRng, open_device, two_devices
+from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC, ConsentGranted, DeviceAdded
+from e2ecore_protocol.chain.state import extend
+from e2ecore_protocol.frames.accounts import AppendChain
+from e2ecore_protocol.frames.session import Ok
+from tests.support.engines import group_of, history, pair, same, texts, until
 
 pytestmark = pytest.mark.anyio
 
@@ -89,7 +95,7 @@ async def test_what_is_sent_offline_goes_out_after_the_next_start(tmp_path: Path
 
 
 async def test_a_device_that_was_closed_catches_up(tmp_path: Path) -> None:
-    relay = MemoryRelay(clock_ms=e2ecore.engine.engine.system_clock_ms)
+    relay = MemoryRelay(clock_ms=system_clock_ms)
     async with await open_device(tmp_path / "alice.db", relay.dial) as alice:
         await alice.register("alice")
         async with await open_device(tmp_path / "bob.db", relay.dial) as bob:
@@ -148,3 +154,62 @@ async def test_an_error_of_the_app_leaves_the_engine_as_it_is(tmp_path: Path) ->
     with pytest.raises(OwnError):
         async with await open_device(tmp_path / "alice.db", None):
             raise OwnError
+
+
+async def test_names_reach_everybody_and_can_be_changed(tmp_path: Path) -> None:
+    relay = MemoryRelay(clock_ms=system_clock_ms)
+    async with (
+        await open_device(tmp_path / "a.db", relay.dial) as alice,
+        await open_device(tmp_path / "b.db", relay.dial) as bob,
+        await open_device(tmp_path / "c.db", relay.dial) as carol,
+    ):
+        for engine, handle in ((alice, "alice"), (bob, "bob"), (carol, "carol")):
+            await engine.register(handle, handle.title())
+            await engine.caught_up()
+        at_carol = carol.events()
+        group, _ = await group_of((alice, bob))
+        await (await group.add(await alice.contacts.find("carol"))).applied()
+        changed = {(await until(at_carol, e2ecore.ProfileChanged)).display_name for _ in range(2)}
+        assert changed == {"Alice", "Bob"}
+        await alice.set_display_name("Alice A.")
+        assert (await until(at_carol, e2ecore.ProfileChanged)).display_name == "Alice A."
+        at_carols = await same(carol, group)
+        names = {one.handle: one.display_name for one in await at_carols.members()}
+        assert names == {"alice": "Alice A.", "bob": "Bob", "carol": "Carol"}
+        with pytest.raises(e2ecore.NameTooLongError):
+            await alice.set_display_name("x" * 65)
+
+
+async def test_when_a_verified_contact_changes_devices_sending_stops(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        at_alice = alice.events()
+        chat, _ = await pair(alice, bob)
+        contact = await alice.contacts.find("bob")
+        await contact.mark_verified()
+        await add_second_device(bob)
+        await contact.refresh()
+        changed = await until(at_alice, e2ecore.KeyChanged)
+        assert changed.was_verified
+        assert contact.verification is Verification.CHANGED
+        with pytest.raises(e2ecore.ContactChangedError):
+            await chat.send("to whom?")
+        await contact.mark_unverified()
+        await (await chat.send("accepted the change")).accepted()
+        del relay
+
+
+async def add_second_device(engine: e2ecore.Engine) -> None:
+    """Consent to several devices and name another one in the account chain."""
+    core = engine._core
+    own = await core.jobs.run(lambda job: job.own)
+    chain = await core.jobs.run(lambda job: job.state.chain(job.tx, own.account_id))
+    assert chain is not None
+    consent = ConsentGranted(bytes(16), MULTI_DEVICE_SYNC, bytes(32), bytes(32), None)
+    granted = chain.next_entry(consent, now_ms=system_clock_ms(), sign=own.identity.sign)
+    after = extend(chain, [granted], ED25519.verify)
+    device = ED25519.generate(SeededRng(1))
+    proof = device.sign(after.next_possession_message(device.public))
+    added = after.next_entry(
+        DeviceAdded(device.public, proof), now_ms=system_clock_ms(), sign=own.identity.sign
+    )
+    await core.need_link().request(AppendChain(0, (granted.encode(), added.encode())), Ok)
