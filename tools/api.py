@@ -94,7 +94,11 @@ def section(module: ModuleType) -> Iterator[str]:
             if lines:
                 yield ""
                 yield from lines
-        elif callable(thing):
+        elif isinstance(thing, ModuleType):
+            yield f"### `{name}`"
+            yield ""
+            yield summary(thing)
+        elif inspect.isroutine(thing):
             yield f"### `{name}`"
             yield ""
             yield f"`{name}{signature(thing)}`"
