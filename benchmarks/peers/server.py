@@ -50,6 +50,7 @@ class Server:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, **(env or {})},
+                cwd=log.parent,
                 start_new_session=True,
             )
 
@@ -62,9 +63,7 @@ class Server:
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                raise ServerError(
-                    f"{self.name} ended with status {self._process.returncode} (see {self._log})"
-                )
+                raise ServerError(f"{self.name} ended: {self._last_words()}")
             with (
                 contextlib.suppress(OSError),
                 socket.create_connection(("127.0.0.1", port), timeout=1),
@@ -72,6 +71,12 @@ class Server:
                 return
             time.sleep(0.05)
         raise ServerError(f"{self.name} does not listen on port {port} (see {self._log})")
+
+    def _last_words(self) -> str:
+        """Return the last line that it wrote: the directory may be gone when somebody reads this."""
+        lines = self._log.read_text(errors="replace").split("\n")
+        said = [line.strip() for line in lines if line.strip()]
+        return said[-1] if said else f"status {self._process.returncode}"
 
     @property
     def pids(self) -> list[int]:
