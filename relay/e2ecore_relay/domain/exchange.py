@@ -36,6 +36,9 @@ _MAX_MIRRORED: Final = 20_000
 _MAX_PUSHED_BYTES: Final = 64 * 1024
 """Larger shared payloads are read from the store by each reader, not held in memory for all."""
 
+_NOBODY: Final[list[Entry]] = []
+"""Stands for the entries of a log that does not exist; nothing is ever put in."""
+
 _NO_ROUTE: Final = Refused(ErrorCode.NOT_A_MEMBER, 0, None)
 _NO_LOG: Final = Refused(ErrorCode.UNKNOWN_CONVERSATION, 0, None)
 _COMMIT_ELSEWHERE: Final = Refused(ErrorCode.MALFORMED, 0, None)
@@ -83,17 +86,18 @@ class Exchange:
 
     def write(self, ledger: Ledger) -> None:
         """Write what was appended since the last call. What follows can be undone on its own."""
-        new = self._pushes[self._written :]
+        new = [push for push in self._pushes[self._written :] if push.entries]
         if new:
             batches = [(push.lid, push.entries) for push in new]
             ledger.logs.append(batches, self._answers)
-            self._answers = {}
-            self._written = len(self._pushes)
-            self._last_push.clear()
+        self._answers = {}
+        self._written = len(self._pushes)
+        self._last_push.clear()
 
     def committed(self) -> list[Push]:
         """End the batch: it is durable. Return what the connected devices should get."""
-        pushes, self._pushes = self._pushes, []
+        pushes = [push for push in self._pushes if push.entries]
+        self._pushes = []
         self._written = 0
         self._storing.clear()
         if len(self._by_lid) > _MAX_MIRRORED:
@@ -172,19 +176,22 @@ class Exchange:
         given = self._answers.setdefault(device, {})
         known = ledger.logs.answers(device, [envelope[1] for envelope in envelopes])
         results: list[Answer] = []
+        log, entries = None, _NOBODY
         for conversation, envelope_id, kind, epoch, lifetime_s, payload in envelopes:
             answer = known.get(envelope_id) or given.get(envelope_id)
             if answer is not None:
                 results.append(answer)
                 continue
-            log = self._by_name.get(conversation) or self.log(ledger, conversation)
+            if log is None or log.name != conversation:
+                log = self._by_name.get(conversation) or self.log(ledger, conversation)
+                entries = _NOBODY if log is None else self._push(log).entries
             refusal = self._objection(log, device, kind, epoch)
             if refusal is not None or log is None:
                 results.append(refusal or _NO_LOG)
                 continue
-            seq = log.head + 1
+            log.head = seq = log.head + 1
             item: Wire = (conversation, seq, kind, epoch, envelope_id, now_ms, payload, None)
-            self._append(log, device, pack(item), now_ms + lifetime_s * 1000)
+            entries.append((seq, device, pack(item), 0, now_ms + lifetime_s * 1000))
             given[envelope_id] = accepted = (seq, now_ms)
             results.append(accepted)
         return results
@@ -257,14 +264,18 @@ class Exchange:
 
     def _append(self, log: Log, sender: int, item: bytes, expires_ms: int, shared: int = 0) -> int:
         log.head = seq = log.head + 1
+        self._push(log).entries.append((seq, sender, item, shared, expires_ms))
+        return seq
+
+    def _push(self, log: Log) -> Push:
+        """Return the push of the open batch for a log as its audience is now."""
         push = self._last_push.get(log.lid)
         if push is None or push.audience is not log.audience:
             log_id = log.name if log.kind else INBOX
             push = Push(log.lid, log_id, log.audience, [])
             self._last_push[log.lid] = push
             self._pushes.append(push)
-        push.entries.append((seq, sender, item, shared, expires_ms))
-        return seq
+        return push
 
     # --- reading ------------------------------------------------------------------------------
 

@@ -175,9 +175,12 @@ class Feed:
             return
         self.last_ack_ms = now_ms
         unacked = view.unacked
+        count = size = 0
         while unacked and unacked[0][0] <= upto:
-            self.unacked -= 1
-            self.unacked_bytes -= unacked.popleft()[1]
+            count += 1
+            size += unacked.popleft()[1]
+        self.unacked -= count
+        self.unacked_bytes -= size
         if unacked:
             self._move(view, unacked[0][0] - 1)
             return
@@ -204,20 +207,27 @@ class Feed:
             self._progress[view.lid] = cursor
 
     def _take(self, view: _View, entries: Sequence[Entry]) -> list[bytes]:
+        """Send what follows without a gap, as far as the window allows. Hot."""
         items: list[bytes] = []
+        unacked, scanned, device = view.unacked, view.scanned, self.device
+        room = MAX_UNACKED_ENVELOPES - self.unacked
+        bytes_left = room_bytes = MAX_UNACKED_BYTES - self.unacked_bytes
         for seq, sender, item, shared, _ in entries:
-            if shared:
+            if seq <= scanned:
+                continue
+            if shared or seq != scanned + 1:
                 break
-            if seq != view.scanned + 1:
-                if seq <= view.scanned:
-                    continue
-                break
-            if sender != self.device:
-                if not self.has_room:
+            if sender != device:
+                if len(items) >= room or bytes_left <= 0:
                     break
+                size = len(item)
                 items.append(item)
-                self._note_sent(view, seq, len(item))
-            view.scanned = seq
+                unacked.append((seq, size))
+                bytes_left -= size
+            scanned = seq
+        view.scanned = scanned
+        self.unacked += len(items)
+        self.unacked_bytes += room_bytes - bytes_left
         return items
 
     def _note_sent(self, view: _View, seq: int, size: int) -> None:

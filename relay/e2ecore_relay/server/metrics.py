@@ -19,6 +19,7 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         """Start at zero, in a registry of their own."""
+        self.submitted = self._counter("envelopes_submitted", "Envelopes that clients sent.")
         self.bytes = 0
         self.accepted = 0
         self.delivered = 0

@@ -113,7 +113,8 @@ CREATE TABLE answers (
 -- What was accepted in the last seconds, as it came: one row per transaction. Most of it is read and
 -- forgotten before it would have been worth a row of its own. The rest moves to envelopes, answers.
 CREATE TABLE journal (
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,  -- order of commits
+    id        INTEGER PRIMARY KEY,                -- order of commits; the oldest leave first, and
+                                                  -- AUTOINCREMENT would cost each commit a page
     envelopes BLOB    NOT NULL,                   -- see journal.py
     answers   BLOB    NOT NULL
 ) STRICT;
