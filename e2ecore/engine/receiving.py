@@ -165,6 +165,7 @@ class Batch:
     def _process(self, mirror: Mirror, item: Delivery) -> None:
         if item.seq <= mirror.cursor:
             self._inbox.take_late(mirror, item)
+            self._effects.acks[mirror.uid] = mirror.cursor  # an earlier one was lost on its way
             return
         if mirror.state not in _DEAD:
             try:
@@ -222,7 +223,9 @@ class Batch:
 
     def _take_inbox(self, item: Delivery) -> None:
         tx, state = self._job.tx, self._state
-        if item.seq <= inbox.cursor(tx):
+        cursor = inbox.cursor(tx)
+        if item.seq <= cursor:
+            self._effects.acks[INBOX] = cursor
             return
         try:
             if item.kind == EnvelopeKind.WELCOME:
