@@ -19,7 +19,7 @@ class Metrics(Collector):
 
     def __init__(self) -> None:
         """Start at zero, in a registry of their own."""
-        self.submitted = self._counter("envelopes_submitted", "Envelopes that clients sent.")
+        self.submitted = 0
         self.bytes = 0
         self.accepted = 0
         self.delivered = 0
@@ -46,6 +46,7 @@ class Metrics(Collector):
         """Yield the metrics as they are now. Called by Prometheus' client."""
         plain = (
             ("envelopes_accepted", "Envelopes durably stored.", self.accepted),
+            ("envelopes_submitted", "Envelopes that clients sent.", self.submitted),
             ("envelope_bytes", "Ciphertext in submitted envelopes.", self.bytes),
             ("envelopes_delivered", "Envelopes sent to readers.", self.delivered),
             ("envelopes_expired", "Envelopes that expired unread.", self.expired),

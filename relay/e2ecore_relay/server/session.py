@@ -203,6 +203,7 @@ class Session:
             self._submitted(shares, [Refused(ErrorCode.RATE_LIMITED, wait_ms, None)] * count)
             return
         size = sum([len(envelope[5]) for envelope in envelopes])
+        hub.metrics.submitted += count
         hub.metrics.bytes += size
         self.unanswered += len(frames)
         done = partial(self._stored_submits, shares)
