@@ -15,10 +15,14 @@ async def register(stage: Stage) -> None:
     say.act("A relay and three people, each in a process of their own")
     say.tell("relay", f"listens on {stage.relay.address.url}", f"pid {stage.relay.pid}")
     async with anyio.create_task_group() as together:
-        for person in stage.people.values():
+        for person in stage.friends:
             together.start_soon(_register, stage, person)
-    pids = {stage.relay.pid, *(person.pid for person in stage.people.values())}
-    say.check("four processes run", holds=len(pids) == len(NAMES) + 1, detail=f"pids {pids}")
+    pids = {stage.relay.pid, *(person.pid for person in stage.friends)}
+    say.check(
+        "four processes run",
+        holds=len(pids) == len(NAMES) + 1,
+        detail=f"pids {', '.join(map(str, sorted(pids)))}",
+    )
 
 
 async def _register(stage: Stage, person: Puppet) -> None:
@@ -37,7 +41,7 @@ async def verify(stage: Stage) -> None:
     say = stage.narrator
     say.act("They verify each other: the same number on both screens, or somebody sits between")
     numbers: set[str] = set()
-    for one, other in combinations(stage.people.values(), 2):
+    for one, other in combinations(stage.friends, 2):
         left = (await one.ask("safety", handle=other.name)).text("digits")
         right = (await other.ask("safety", handle=one.name)).text("digits")
         shown = " ".join(in_groups(left)[:6])
@@ -53,8 +57,8 @@ async def verify(stage: Stage) -> None:
             numbers.add(left)
     states = [
         (await one.ask("trust", handle=other.name)).text("trust")
-        for one in stage.people.values()
-        for other in stage.people.values()
+        for one in stage.friends
+        for other in stage.friends
         if one is not other
     ]
     say.check(

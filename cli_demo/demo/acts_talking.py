@@ -34,7 +34,7 @@ async def _speak(stage: Stage, conversation: str, who: str, text: str, to: list[
     stage.narrator.tell(
         who,
         text,
-        f"{len(text.encode())} B text, {size(wire)} ciphertext, "
+        f"{len(text.encode())} B text, {f'{size(wire)} ciphertext, ' if wire else ''}"
         f"accepted {duration(accepted)}, read and stored {duration(stored)}",
     )
     return all(event.text("from") == who for event in got)
@@ -81,7 +81,7 @@ async def in_group(stage: Stage) -> None:
     )
     members = [
         (await person.ask("members", conversation=stage.group)).texts("handles")
-        for person in stage.people.values()
+        for person in stage.friends
     ]
     say.check(
         "all devices agree on who is in the group",
@@ -95,6 +95,7 @@ async def away(stage: Stage) -> None:
     say.act("Carol goes offline, and catches up")
     old = stage.carol.pid
     await stage.carol.quit()
+    stage.copy_database(stage.carol)
     say.tell("carol", "closes her laptop", f"pid {old} ended")
     texts = [f"While Carol is away, note {number} of {_AWAY}" for number in range(1, _AWAY + 1)]
     stage.written.extend(texts)

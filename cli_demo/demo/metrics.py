@@ -33,10 +33,11 @@ class Metrics:
         """How much a counter grew; 0 if the relay does not count it."""
         return round(self.sums.get(name, 0.0) - earlier.sums.get(name, 0.0))
 
-    def ciphertext_since(self, earlier: Self) -> int:
-        """The mean size of the envelopes that the relay took, in bytes."""
-        count = self.since(earlier, "e2ecore_relay_envelopes_accepted_total")
-        return self.since(earlier, "e2ecore_relay_envelope_bytes_total") // max(count, 1)
+    def ciphertext_since(self, earlier: Self) -> int | None:
+        """The size of the one envelope that the relay took, in bytes; None if there were others."""
+        if self.since(earlier, "e2ecore_relay_envelopes_submitted_total") != 1:
+            return None
+        return self.since(earlier, "e2ecore_relay_envelope_bytes_total")
 
 
 def read_metrics(base: str) -> Metrics:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.rule import Rule
 from rich.style import Style
@@ -67,34 +68,30 @@ class Narrator:
 
     def tell(self, who: str, text: str, aside: str = "") -> None:
         """One thing that happened, who did it, and a measured aside."""
-        line = Text(f"{self.seconds:6.2f}s ", "dim")
-        line.append(f"{who:<{_NAME_CELLS}}", Style.parse(f"bold {_COLOURS.get(who, 'white')}"))
-        line.append(visible(text))
-        if aside:
-            line.append(f"   {aside}", "dim")
-        self._print_hanging(line)
+        lead = Text(f"{self.seconds:6.2f}s ", "dim")
+        lead.append(f"{who:<{_NAME_CELLS}}", Style.parse(f"bold {_COLOURS.get(who, 'white')}"))
+        self._print_hanging(lead, Text(visible(text)), aside)
 
     def check(self, claim: str, *, holds: bool, detail: str = "") -> bool:
         """Record one claim and show it at once."""
         self.checks.append(Check(claim, holds, detail))
-        line = Text(" " * 8)
-        line.append(self._sign(holds=holds), "bold green" if holds else "bold red")
-        line.append(f" {claim}", "green" if holds else "red")
-        if detail:
-            line.append(f"   {detail}", "dim")
-        self._print_hanging(line, 10)
+        lead = Text(" " * 8)
+        lead.append(f"{self._sign(holds=holds)} ", "bold green" if holds else "bold red")
+        self._print_hanging(lead, Text(claim, "green" if holds else "red"), detail)
         return holds
 
-    def _print_hanging(self, line: Text, indent: int = 8 + _NAME_CELLS) -> None:
-        width = self._console.width
-        if line.cell_len <= width:
-            self._console.print(line)
-            return
-        first, *rest = line.wrap(self._console, width - indent, tab_size=4)
-        # The first row may use the whole width: wrap what follows it under the text.
-        self._console.print(first)
-        for row in rest:
-            self._console.print(Text(" " * indent).append_text(row))
+    def _print_hanging(self, lead: Text, text: Text, aside: str) -> None:
+        """One line if all of it fits; else the aside below, all of it aligned behind the lead."""
+        room = self._console.width - lead.cell_len
+        if aside and text.cell_len + cell_len(aside) + 3 <= room:
+            text.append(f"   {aside}", "dim")
+            aside = ""
+        rows = [*text.wrap(self._console, room)]
+        if aside:
+            rows += Text(aside, "dim").wrap(self._console, room)
+        indent = Text(" " * lead.cell_len)
+        for number, row in enumerate(rows):
+            self._console.print(Text.assemble(indent if number else lead, row))
 
     def table(self) -> None:
         """All checks at the end."""

@@ -1,6 +1,7 @@
 """What all acts share: the processes, the conversations, and every text that anybody wrote."""
 
 import secrets
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ class Stage:
     relay: RelayProcess
     directory: Path
     people: dict[str, Puppet]
+    """By name; the thief last, who is nobody of their own."""
     passphrases: dict[str, str] = field(
         default_factory=lambda: {name: secrets.token_urlsafe(18) for name in NAMES}
     )
@@ -34,6 +36,11 @@ class Stage:
     """Conversation of all three, as hex."""
     written: list[str] = field(default_factory=list)
     """Every plaintext that was ever sent, for the search at the end."""
+
+    @property
+    def friends(self) -> list[Puppet]:
+        """Alice, bob and carol."""
+        return [self.people[name] for name in NAMES]
 
     @property
     def alice(self) -> Puppet:
@@ -62,6 +69,17 @@ class Stage:
             relay=address.url,
             ca=str(address.ca),
         )
+
+    @property
+    def thief(self) -> Puppet:
+        """Whoever has a copy of Carol's database and passphrase, from before she was removed."""
+        return self.people["thief"]
+
+    def copy_database(self, person: Puppet) -> None:
+        """Give the thief a copy of a closed database, with all its keys."""
+        for file in self.directory.glob(f"{person.db.name}*"):
+            shutil.copy(file, self.directory / file.name.replace(person.name, self.thief.name, 1))
+        self.passphrases[self.thief.name] = self.passphrases[person.name]
 
     async def send(self, person: Puppet, conversation: str, text: str) -> Values:
         """Send one text, and wait until the relay has it."""

@@ -58,14 +58,14 @@ async def _play(narrator: Narrator, directory: Path) -> None:
     try:
         async with AsyncExitStack() as stack:
             relay = await stack.enter_async_context(RelayProcess(directory))
-            people = {name: Puppet(name, directory) for name in NAMES}
+            people = {name: Puppet(name, directory) for name in (*NAMES, "thief")}
             tasks = await stack.enter_async_context(anyio.create_task_group())
             for person in people.values():
                 await stack.enter_async_context(person)
             stage = Stage(tasks, narrator, relay, directory, people)
             for act in _ACTS:
                 await act(stage)
-            for person in people.values():
+            for person in (stage.alice, stage.bob):
                 await person.quit()
     except BaseException as raised:
         error = first_error(raised)

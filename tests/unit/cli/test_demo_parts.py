@@ -61,6 +61,13 @@ def test_metrics_are_summed_over_labels() -> None:
     assert now.since(now, "missing") == 0
 
 
+def test_a_ciphertext_has_a_size_only_if_it_was_the_only_one() -> None:
+    page = "e2ecore_relay_envelopes_submitted_total {}\ne2ecore_relay_envelope_bytes_total {}\n"
+    before = Metrics.parse(page.format(5, 1000))
+    assert Metrics.parse(page.format(6, 1273)).ciphertext_since(before) == 273
+    assert Metrics.parse(page.format(7, 1400)).ciphertext_since(before) is None
+
+
 def test_the_ready_line_is_read() -> None:
     line = "ready wss://127.0.0.1:7443 http://127.0.0.1:7480 ca=/some where/ca.pem\n"
     assert parse_ready(line) == Address(
