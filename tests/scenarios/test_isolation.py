@@ -6,7 +6,7 @@ way that leads from keys to a message; each way is shown to work for somebody wh
 """
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,12 +54,10 @@ from e2ecore_protocol.frames import (
     decode_server_frame,
     make_envelope_id,
 )
-from e2ecore_relay.backends.sqlite.connection import open_connection
-from e2ecore_relay.backends.sqlite.database import DATABASE_NAME, KEY_NAME
 from tests.support.engines import group_of, pair, texts
 from tests.support.raw_client import KeyPair, Person, online
 from tests.support.recording import recorded
-from tests.support.relay import relay_at, where
+from tests.support.relay import relay_at, relay_values, where
 
 pytestmark = [pytest.mark.slow, pytest.mark.clause("GB42012-8.2")]
 
@@ -130,7 +128,7 @@ async def play(folder: Path) -> Loot:
                 assert await texts(at_alice, 1) == ["bob, too"]
             for text in UNREAD:
                 await (await group.send(text)).accepted()
-    loot.relay_values = list(values_at_the_relay(folder / "relay"))
+    loot.relay_values = list(relay_values(folder / "relay"))
     return loot
 
 
@@ -192,20 +190,6 @@ async def go_on_sending(loot: Loot, url: str, ca: str) -> None:
             )  # fmt: skip
             answer = await client.ask(frame, Committed)
             loot.refusals += [answer.code] if isinstance(answer, Failed) else []
-
-
-def values_at_the_relay(folder: Path) -> Iterator[bytes]:
-    """Return every value in the relay's database, opened with its key."""
-    key = bytes.fromhex((folder / KEY_NAME).read_text().strip())
-    connection = open_connection(folder / DATABASE_NAME, key, readonly=True)
-    try:
-        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        for table in [str(name) for (name,) in tables.fetchall()]:
-            for row in connection.execute(f"SELECT * FROM {table}").fetchall():  # noqa: S608
-                for value in row:
-                    yield value if isinstance(value, bytes) else str(value).encode()
-    finally:
-        connection.close()
 
 
 # What attackers do with keys.

@@ -1,9 +1,11 @@
 """A relay in this process, on real sockets with real TLS. Needs trio."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from e2ecore_relay.backends.sqlite.connection import open_connection
+from e2ecore_relay.backends.sqlite.database import DATABASE_NAME, KEY_NAME
 from e2ecore_relay.server.config import parse_config
 from e2ecore_relay.server.relay import Relay, running
 
@@ -19,3 +21,17 @@ async def relay_at(folder: Path, **options: object) -> AsyncIterator[Relay]:
 def where(relay: Relay) -> tuple[str, str]:
     """Return the relay's URL and the file of its certificate authority."""
     return relay.url, str(relay.certificates.ca_file)
+
+
+def relay_values(folder: Path) -> Iterator[bytes]:
+    """Return every value in the relay's database, opened with its key."""
+    key = bytes.fromhex((folder / KEY_NAME).read_text().strip())
+    connection = open_connection(folder / DATABASE_NAME, key, readonly=True)
+    try:
+        tables = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        for table in [str(name) for (name,) in tables.fetchall()]:
+            for row in connection.execute(f"SELECT * FROM {table}").fetchall():  # noqa: S608
+                for value in row:
+                    yield value if isinstance(value, bytes) else str(value).encode()
+    finally:
+        connection.close()
