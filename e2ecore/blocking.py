@@ -26,6 +26,8 @@ from e2ecore.engine.hub import EventReader
 from e2ecore.engine.values import Account, Message
 from e2ecore.transport.login import Dial
 
+__all__ = ["BlockingEngine", "open"]
+
 T = TypeVar("T")
 BACKEND: Final = "trio"
 """The event loop of the background thread."""
