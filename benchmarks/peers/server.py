@@ -73,7 +73,7 @@ class Server:
         raise ServerError(f"{self.name} does not listen on port {port} (see {self._log})")
 
     def _last_words(self) -> str:
-        """Return the last line that it wrote: the directory may be gone when somebody reads this."""
+        """Return the last line that it wrote: its directory may be gone when this is read."""
         lines = self._log.read_text(errors="replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
         return said[-1] if said else f"status {self._process.returncode}"
