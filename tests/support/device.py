@@ -1,38 +1,56 @@
-"""One device as a process of its own: requests in and lines out as JSON, public API only.
-
-    python -m tests.support.device DATABASE RELAY_URL CA_FILE
+"""One device as a process of its own: requests come in as JSON, lines go out as JSON.
 
 Requests: {"do": NAME, ...}. Lines: {"kind": "open" | "answer" | "event" | "sent", ...}.
+Every frame that the device sends and receives is recorded beside its database.
 """
 
+import io
 import json
 import os
 import sys
-import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.from_thread
 import anyio.to_thread
+import trio  # noqa: F401 - loaded before the process is forked, not after
 
 import e2ecore
+from e2ecore.testing import open_device
+from e2ecore.transport.dialing import dial
+from e2ecore.transport.login import FrameChannel
+from e2ecore_relay import __main__ as relay_main
+from tests.support.recording import recorded, to_file
 
-PASSPHRASE: Final = "correct horse battery staple"
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 Request = Mapping[str, str]
 
-
-def say(**line: object) -> None:
-    """Write one line, at once and whole."""
-    os.write(1, (json.dumps(line) + "\n").encode())
+FLOOD_PAUSE_S: Final = 0.002
+"""Between two messages: fast enough for every kill to meet some, slow enough for long runs."""
+_PAGE: Final = 1000
+_COMMON: Final = (
+    e2ecore.MessageReceived,
+    e2ecore.MessageAccepted,
+    e2ecore.Delivered,
+    e2ecore.ConnectionChanged,
+)
+"""Events that are not reported."""
 
 
 class Device:
     """The verbs that a test may ask for."""
 
-    def __init__(self, engine: e2ecore.Engine) -> None:
+    def __init__(self, engine: e2ecore.Engine, lines: "Connection[bytes, bytes]") -> None:
         self._engine = engine
+        self._lines = lines
+
+    def say(self, **line: object) -> None:
+        """Write one line."""
+        self._lines.send_bytes(json.dumps(line).encode())
 
     async def register(self, request: Request) -> object:
         """Register, unless that was done before a crash."""
@@ -43,21 +61,13 @@ class Device:
     async def direct(self, request: Request) -> object:
         """Open the conversation with one person; answer its id."""
         contact = await self._engine.contacts.find(request["handle"])
-        return (await self._engine.conversations.direct(contact)).id.hex()
-
-    async def group(self, request: Request) -> object:
-        """Create a group; answer its id."""
-        members = [await self._engine.contacts.find(name) for name in request["members"].split()]
-        return (await self._engine.conversations.create_group(request["title"], members)).id.hex()
+        chat = await self._engine.conversations.direct(contact)
+        await chat.ready()
+        return chat.conversation_id.hex()
 
     async def _conversation(self, request: Request) -> e2ecore.Conversation:
-        return await self._engine.conversations.get(bytes.fromhex(request["conversation"]))
-
-    async def remove(self, request: Request) -> object:
-        """Remove one person from a group."""
-        conversation = await self._conversation(request)
-        await conversation.remove(await self._engine.contacts.find(request["handle"]))
-        return None
+        uid = e2ecore.GroupId(bytes.fromhex(request["conversation"]))
+        return await self._engine.conversations.get(uid)
 
     async def send(self, request: Request) -> object:
         """Send one text and wait until the relay has it."""
@@ -66,13 +76,20 @@ class Device:
         return None
 
     async def flood(self, request: Request) -> object:
-        """Send numbered texts for ever; say each number once it is durable."""
+        """Send numbered texts for ever, from the first one that is not stored; say each number."""
         conversation = await self._conversation(request)
-        number = int(request["first"])
-        while number < int(request["end"]):
+        newest = await conversation.messages(limit=1)
+        number = int(newest[-1].text) + 1 if newest else 0
+        while True:
             await conversation.send(str(number))
-            say(kind="sent", number=number)
+            self.say(kind="sent", number=number)
             number += 1
+            await anyio.sleep(FLOOD_PAUSE_S)
+
+    async def renew(self, request: Request) -> object:
+        """Begin a new epoch."""
+        change = await (await self._conversation(request)).renew_keys()
+        await change.applied()
         return None
 
     async def texts(self, request: Request) -> object:
@@ -80,43 +97,49 @@ class Device:
         conversation = await self._conversation(request)
         texts: list[str] = []
         before = None
-        while True:
-            page = await conversation.messages(before=before, limit=500)
-            texts[:0] = [message.text for message in page.messages]
-            if page.before is None:
-                return texts
-            before = page.before
+        while page := await conversation.messages(before=before, limit=_PAGE):
+            texts[:0] = [message.text for message in page]
+            before = page[0].order
+        return texts
 
-    async def caught_up(self, _request: Request) -> object:
-        """Wait until everything at the relay was read."""
-        await self._engine.caught_up()
+    async def newest(self, request: Request) -> object:
+        """Answer the newest text of a conversation."""
+        page = await (await self._conversation(request)).messages(limit=1)
+        return page[-1].text if page else ""
+
+    async def reconnect(self, _request: Request) -> object:
+        """Do not wait for the end of the pause."""
+        await self._engine.reconnect()
         return None
 
 
-async def watch(engine: e2ecore.Engine) -> None:
+async def watch(engine: e2ecore.Engine, device: Device) -> None:
     """Report each event by name and text."""
     async for event in engine.events():
-        say(kind="event", event=type(event).__name__, text=repr(event))
+        if not isinstance(event, _COMMON):
+            device.say(kind="event", event=type(event).__name__, text=repr(event))
 
 
-async def serve(engine: e2ecore.Engine) -> None:
-    """Obey lines until "quit" or the end of input."""
-    device = Device(engine)
+async def serve(engine: e2ecore.Engine, lines: "Connection[bytes, bytes]") -> None:
+    """Obey lines until "quit"."""
+    device = Device(engine, lines)
     verbs: dict[str, Callable[[Request], Awaitable[object]]] = {
         name: getattr(device, name)
-        for name in ("register", "direct", "group", "remove", "send", "texts", "caught_up")
+        for name in ("register", "direct", "send", "renew", "texts", "newest", "reconnect")
     }
 
     async def answer(request: Request) -> None:
         try:
-            say(kind="answer", result=await verbs[request["do"]](request))
+            device.say(kind="answer", result=await verbs[request["do"]](request))
         except e2ecore.E2EError as error:
-            say(kind="answer", error=type(error).__name__, text=str(error))
+            device.say(kind="answer", error=type(error).__name__, text=str(error))
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch, engine)
-        while line := await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
-            request: Request = json.loads(line)
+        tasks.start_soon(watch, engine, device)
+        device.say(kind="open")
+        while True:
+            data = await anyio.to_thread.run_sync(lines.recv_bytes, abandon_on_cancel=True)
+            request: Request = json.loads(data)
             if request["do"] == "quit":
                 break
             if request["do"] == "flood":
@@ -126,15 +149,40 @@ async def serve(engine: e2ecore.Engine) -> None:
         tasks.cancel_scope.cancel()
 
 
-async def main(database: str, relay: str, ca: str) -> None:
+async def main(database: Path, relay: str, ca: str, lines: "Connection[bytes, bytes]") -> None:
     """Open the engine and serve."""
-    async with await e2ecore.open(
-        database, passphrase=PASSPHRASE, relay=relay, relay_ca=ca
-    ) as engine:
-        say(kind="open")
-        await serve(engine)
+
+    async def dial_relay() -> FrameChannel:
+        return await dial(relay, ca_file=ca)
+
+    sent = to_file(database.with_suffix(f".{os.getpid()}.sent"))
+    received = to_file(database.with_suffix(f".{os.getpid()}.received"))
+    opened = await open_device(database, recorded(dial_relay, sent, received))
+    async with opened as engine:
+        await serve(engine, lines)
 
 
-if __name__ == "__main__":
-    threading.current_thread().name = "device"
-    anyio.run(main, *sys.argv[1:4], backend="trio")
+def run(database: str, relay: str, ca: str, log: str, lines: "Connection[bytes, bytes]") -> None:
+    """Be a device: the target of a process."""
+    errors_to(log)
+    anyio.run(main, Path(database), relay, ca, lines, backend="trio")
+
+
+def run_relay(options: list[str], log: str, lines: "Connection[bytes, bytes]") -> None:
+    """Be a relay: the target of a process. Its standard output goes to ``lines``."""
+    errors_to(log)
+
+    class Output(io.StringIO):
+        def flush(self) -> None:
+            lines.send_bytes(self.getvalue().encode())
+
+    sys.stdout = Output()
+    sys.argv[1:] = options
+    sys.exit(relay_main.main())
+
+
+def errors_to(log: str) -> None:
+    """Append everything that this process says of errors to a file."""
+    with Path(log).open("a") as file:
+        os.dup2(file.fileno(), 2)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
