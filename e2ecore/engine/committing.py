@@ -28,12 +28,15 @@ from e2ecore.messaging.intents import (
     MAX_REFUSALS,
     Fulfilled,
     Impossible,
+    IntentEvent,
     IntentKind,
     Plan,
     Wish,
     pause_ms,
     plan,
+    step,
 )
+from e2ecore.messaging.intents import IntentState as Stage
 from e2ecore.mls.errors import EpochInFutureError
 from e2ecore.mls.extensions import Extension
 from e2ecore.mls.key_package import KeyPackage
@@ -143,6 +146,7 @@ def _commit_step(
     try:
         found = plan(wish, mirror.roster(), job.own.account_id)
         if isinstance(found, Fulfilled):
+            step(Stage(row.state), IntentEvent.FULFILLED)
             finish(job, mirror, row.iid)
             return None
         task = Task(row.iid, wish, found)
@@ -293,6 +297,7 @@ def commit_accepted(job: Job, iid: int) -> None:
         return
     pending = PendingCommit.decode(row.pending, mirror.group)
     effect = effect_of(mirror.group, pending.staged)
+    step(Stage(row.state), IntentEvent.COMMIT_ACCEPTED)
     finish(job, mirror, iid)
     is_new = mirror.state == ConversationState.CREATING
     if is_new:
@@ -325,6 +330,7 @@ def commit_refused(
         if attempts > MAX_ATTEMPTS:
             fail(job, mirror, row, ChangeFailedError("others were always faster"))
             return
+        step(Stage(row.state), IntentEvent.RACE_LOST)
         pause = pause_ms(attempts, job.state.rng)
         intents.commit_lost(job.tx, iid, attempts=attempts, next_ms=now_ms + pause)
         look_again(job, (mirror.uid,))
@@ -364,6 +370,7 @@ def finish(job: Job, mirror: Mirror, iid: int) -> None:
 
 def fail(job: Job, mirror: Mirror, row: IntentRow, error: E2EError) -> None:
     """The wish is given up, and the app told."""
+    step(Stage(row.state), IntentEvent.IMPOSSIBLE)
     intents.remove(job.tx, row.iid)
     quiet = row.kind in {IntentKind.SETTLE, IntentKind.HEAL}
     if row.kind == IntentKind.CREATE:

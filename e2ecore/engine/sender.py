@@ -18,7 +18,7 @@ from e2ecore.engine.state import State
 from e2ecore.engine.writing import encrypt_again, outgoing
 from e2ecore.errors import E2EError
 from e2ecore.ids import GroupId, MessageId
-from e2ecore.messaging.sending import Verdict, verdict
+from e2ecore.messaging.sending import SendEvent, SendState, Verdict, step, verdict
 from e2ecore.storage import messages, outbox
 from e2ecore_protocol.frames.delivery import Accepted, EnvelopeKind, SubmitResult
 
@@ -27,6 +27,11 @@ MAX_QUEUED: Final = 4_096
 _PAGE: Final = 256
 _APPLICATION: Final = int(EnvelopeKind.APPLICATION)
 _MAX_PAUSE_MS: Final = 60_000
+_EVENTS: Final = {
+    Verdict.ENCRYPT_AGAIN: SendEvent.STALE,
+    Verdict.LATER: SendEvent.POSTPONED,
+    Verdict.FAILED: SendEvent.REFUSED,
+}
 
 
 class Sender:
@@ -44,7 +49,7 @@ class Sender:
         self._trouble = trouble
         self._state = state
         self._queue: dict[int, Outgoing] = {}
-        self._in_flight: set[int] = set()
+        self._states: dict[int, SendState] = {}
         self._sent: dict[int, SentMessage] = {}
         self._online = False
         self._loading = False
@@ -67,12 +72,14 @@ class Sender:
     def connected(self) -> None:
         """Begin: everything in the outbox is to be submitted, the oldest first."""
         self._online = True
-        self._in_flight.clear()
+        self._states.clear()
         self.restart()
 
     def restart(self) -> None:
         """Go through the outbox again from its beginning, leaving out what is in flight."""
         self._queue.clear()
+        in_flight = SendState.IN_FLIGHT
+        self._states = {oid: state for oid, state in self._states.items() if state is in_flight}
         self.paused = False
         self._behind = True
         self._loaded_upto = 0
@@ -82,7 +89,7 @@ class Sender:
         """Stop. What was not answered is loaded again after the next connection."""
         self._online = False
         self._queue.clear()
-        self._in_flight.clear()
+        self._states.clear()
 
     def add(self, rows: Sequence[Outgoing]) -> None:
         """Take rows that have just become durable, in the order of their jobs."""
@@ -96,8 +103,12 @@ class Sender:
             self._put(row)
 
     def _put(self, row: Outgoing) -> None:
-        if row.oid in self._in_flight:
+        state = self._states.get(row.oid, SendState.QUEUED)
+        if state is SendState.IN_FLIGHT:
             return
+        if state is SendState.OVERTAKEN:
+            state = step(state, SendEvent.ENCRYPTED)
+        self._states[row.oid] = state
         behind = row.oid < self._loaded_upto and row.oid not in self._queue
         self._loaded_upto = max(self._loaded_upto, row.oid)
         self._queue[row.oid] = row
@@ -117,7 +128,7 @@ class Sender:
             batch.append(row)
         for row in batch:
             del self._queue[row.oid]
-            self._in_flight.add(row.oid)
+            self._states[row.oid] = step(self._states[row.oid], SendEvent.SUBMITTED)
         if self._behind and len(self._queue) < _PAGE:
             self._load_page()
         return batch
@@ -163,10 +174,12 @@ class Sender:
         refused: list[tuple[Outgoing, SubmitResult]] = []
         note = self._state.accepted
         for row, result in zip(batch, results, strict=True):
-            self._in_flight.discard(row.oid)
+            state = self._states.pop(row.oid)
             if not isinstance(result, Accepted):
+                self._states[row.oid] = step(state, _EVENTS[verdict(result.code.value)])
                 refused.append((row, result))
                 continue
+            step(state, SendEvent.ACCEPTED)
             note.append((row, result.seq))
             sent = self._sent.pop(row.oid, None)
             if sent is not None:
@@ -176,6 +189,8 @@ class Sender:
 
     def failed(self, oid: int, error: E2EError) -> None:
         """The relay refused a row for good."""
+        self._states.pop(oid, None)
+        self._queue.pop(oid, None)
         sent = self._sent.pop(oid, None)
         if sent is not None:
             sent.settle(error)

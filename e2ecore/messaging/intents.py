@@ -22,6 +22,7 @@ from e2ecore.messaging.roster import (
     with_title,
     without_strangers,
 )
+from e2ecore.messaging.sending import ImpossibleStepError
 from e2ecore_protocol.codec import pack, unpack
 from e2ecore_protocol.content.conversation import ConversationInfo, Role
 
@@ -88,10 +89,23 @@ TRANSITIONS: Final[Mapping[tuple[IntentState, IntentEvent], IntentState]] = Mapp
         (IntentState.STAGED, IntentEvent.COMMIT_ACCEPTED): IntentState.APPLIED,
         (IntentState.STAGED, IntentEvent.RACE_LOST): IntentState.WANTED,
         (IntentState.STAGED, IntentEvent.REFUSED): IntentState.WANTED,
+        (IntentState.STAGED, IntentEvent.FULFILLED): IntentState.APPLIED,
         (IntentState.STAGED, IntentEvent.IMPOSSIBLE): IntentState.GIVEN_UP,
     }
 )
 """Every step there is."""
+
+
+def step(state: IntentState, event: IntentEvent) -> IntentState:
+    """Return the next state.
+
+    Raises:
+        ImpossibleStepError: The table has no such step.
+    """
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise ImpossibleStepError(f"{event.name} while {state.name}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,19 @@ def test_accepted_and_failed_are_final() -> None:
     assert final <= set(sending.TRANSITIONS.values())
 
 
+@pytest.mark.parametrize(
+    ("state", "event"), list(product(intents.IntentState, intents.IntentEvent))
+)
+def test_an_intent_takes_only_steps_of_the_table(
+    state: intents.IntentState, event: intents.IntentEvent
+) -> None:
+    if (state, event) in intents.TRANSITIONS:
+        assert intents.step(state, event) is intents.TRANSITIONS[state, event]
+    else:
+        with pytest.raises(ImpossibleStepError):
+            intents.step(state, event)
+
+
 def test_applied_and_given_up_are_final_for_intents() -> None:
     final = {intents.IntentState.APPLIED, intents.IntentState.GIVEN_UP}
     assert not any(state in final for state, _ in intents.TRANSITIONS)
