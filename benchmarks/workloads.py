@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.wire import JsonObject
     from benchmarks.worker import Worker
 
-IDLE_PAUSE_MS: Final = 25
+IDLE_PAUSE_MS: Final = 50
 """Pause between two messages when latency is measured: both sides have gone idle in between."""
 
 FIRST: Final = 1000
