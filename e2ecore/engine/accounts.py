@@ -23,11 +23,13 @@ from e2ecore_protocol.chain.entry import (
 )
 from e2ecore_protocol.chain.state import genesis_entry
 from e2ecore_protocol.content.conversation import CONVERSATION_EXTENSION
+from e2ecore_protocol.limits import MAX_KEY_PACKAGES_PER_FRAME
 
 KEY_PACKAGES_WANTED: Final = 50
 """One-time key packages at the relay after a top-up: how many people can add us while away."""
-LAST_RESORT_RENEWAL_MS: Final = 30 * 24 * 3600 * 1000
-"""A last resort key package is replaced when less than this is left of its lifetime."""
+RENEWAL_MS: Final = 30 * 24 * 3600 * 1000
+"""Key packages are replaced when less than this is left of their lifetime: whoever connects once a
+month can always be added."""
 
 
 class Registration(NamedTuple):
@@ -114,6 +116,13 @@ class Supply(NamedTuple):
     refs: tuple[bytes, ...]
     one_time: tuple[bytes, ...]
     last_resort: bytes | None
+    renews: bool
+    """They take the place of all that were published before."""
+
+
+def supply_due(job: Job) -> bool:
+    """Answer whether key packages that the relay has are about to expire."""
+    return _renewal_due(job.tx, job.now_ms) or _needs_last_resort(job.tx, job.now_ms)
 
 
 def make_key_packages(job: Job, left: int) -> Supply:
@@ -124,13 +133,17 @@ def make_key_packages(job: Job, left: int) -> Supply:
 
     Args:
         job: The work under way.
-        left: One-time key packages that the relay has.
+        left: One-time key packages that the relay has, unless it said otherwise since.
     """
+    if job.state.key_packages_left is not None:
+        left, job.state.key_packages_left = job.state.key_packages_left, None
     now_ms = job.now_ms
+    renews = _renewal_due(job.tx, now_ms)
     key_packages.remove_expired(job.tx, now_ms)
     made = key_packages.in_state(job.tx, KeyPackageState.MADE)
     one_time = [row for row in made if not row.last_resort]
-    missing = max(0, KEY_PACKAGES_WANTED - left - len(one_time))
+    wanted = MAX_KEY_PACKAGES_PER_FRAME if renews else KEY_PACKAGES_WANTED - left
+    missing = max(0, wanted - len(one_time))
     fresh = [_bundle(job, last_resort=False) for _ in range(missing)]
     last = next((row for row in made if row.last_resort), None)
     if last is None and _needs_last_resort(job.tx, now_ms):
@@ -143,22 +156,32 @@ def make_key_packages(job: Job, left: int) -> Supply:
         refs,
         tuple(KeyPackageBundle.decode(row.bundle).message for row in rows),
         KeyPackageBundle.decode(last.bundle).message if last else None,
+        renews,
     )
 
 
 def published(job: Job, supply: Supply) -> None:
-    """The relay has them."""
-    if supply.last_resort is not None:
-        old = key_packages.in_state(job.tx, KeyPackageState.PUBLISHED)
-        key_packages.set_state(
-            job.tx, [row.ref for row in old if row.last_resort], KeyPackageState.REPLACED
-        )
+    """The relay has them.
+
+    Those that they replace stay here until they expire: invitations may be on their way.
+    """
+    replaced = [
+        row.ref
+        for row in key_packages.in_state(job.tx, KeyPackageState.PUBLISHED)
+        if (supply.last_resort is not None if row.last_resort else supply.renews)
+    ]
+    key_packages.set_state(job.tx, replaced, KeyPackageState.REPLACED)
     key_packages.set_state(job.tx, supply.refs, KeyPackageState.PUBLISHED)
+
+
+def _renewal_due(tx: Tx, now_ms: int) -> bool:
+    known = key_packages.in_state(tx, KeyPackageState.PUBLISHED)
+    return any(row.expires_ms - now_ms < RENEWAL_MS for row in known if not row.last_resort)
 
 
 def _needs_last_resort(tx: Tx, now_ms: int) -> bool:
     known = key_packages.in_state(tx, KeyPackageState.PUBLISHED)
-    return all(row.expires_ms - now_ms < LAST_RESORT_RENEWAL_MS for row in known if row.last_resort)
+    return all(row.expires_ms - now_ms < RENEWAL_MS for row in known if row.last_resort)
 
 
 def _bundle(job: Job, *, last_resort: bool) -> KeyPackageRow:

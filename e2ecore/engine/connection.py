@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from e2ecore.engine.accounts import supply_due
 from e2ecore.engine.effects import Outgoing
 from e2ecore.engine.errors import DeviceRevokedError
 from e2ecore.engine.values import ConnectionState
@@ -30,7 +31,8 @@ _STABLE_MS: Final = 5_000
 
 async def keep_connected(core: "Core") -> None:
     """Run for the life of the engine, from the moment there is an account."""
-    await core.registered.wait()
+    while core.account is None:
+        await core.registered.wait()
     if core.dial is None:
         return
     failures = 0
@@ -80,7 +82,7 @@ async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
         if isinstance(error, TimeoutError):
             raise RelayUnreachableError("no answer in time") from error
         raise
-    if ready.key_packages_left <= KEY_PACKAGES_LOW:
+    if ready.key_packages_left <= KEY_PACKAGES_LOW or await core.jobs.run(supply_due):
         core.key_packages_left = ready.key_packages_left
         core.supply_signal.set()
     return Link(channel, core, frames.rest())

@@ -247,15 +247,25 @@ class Core:
             self.fetch_signal.set()
 
     async def finish(self) -> None:
-        """Note what the relay has accepted until now; apply nothing any more."""
-        with anyio.CancelScope(shield=True):
-            try:
+        """Note what the relay has accepted until now, then tell everybody that it is over."""
+        try:
+            with anyio.CancelScope(shield=True):
                 if self.state.accepted:
                     await self.jobs.run(nothing)
-            except E2EError:
-                pass  # the relay is asked again after the next start
-            finally:
-                self.jobs.stop()
+        except E2EError:
+            pass  # the relay is asked again after the next start
+        finally:
+            self.jobs.stop()
+            self._end(EngineClosedError())
+
+    def _end(self, closed: EngineClosedError) -> None:
+        self.set_connection(ConnectionState.OFFLINE)
+        self.hub.close()
+        self.sender.fail_waiters(closed)
+        self.all_here.settle(closed)
+        self.supplied.settle(closed)
+        for change in self.changes.values():
+            change.settle(closed)
 
     def in_trouble(self, error: BaseException) -> None:
         """Something that must not fail has failed: begin again with a new connection."""

@@ -19,7 +19,7 @@ from e2ecore.engine.connection import keep_connected
 from e2ecore.engine.contacts import Contacts
 from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.core import Core
-from e2ecore.engine.errors import EngineClosedError, NoRelayError
+from e2ecore.engine.errors import NoRelayError
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.names import check_display_name
 from e2ecore.engine.receipts import send_receipts
@@ -158,17 +158,11 @@ class Engine:
                 return False  # what the app raised goes on as it is
             raise
         finally:
-            await core.finish()
-            core.set_connection(ConnectionState.OFFLINE)
-            core.hub.close()
-            closed = EngineClosedError()
-            core.sender.fail_waiters(closed)
-            core.all_here.settle(closed)
-            core.supplied.settle(closed)
-            for change in core.changes.values():
-                change.settle(closed)
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(core.database.close)
+            try:
+                await core.finish()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(core.database.close)
 
     @property
     def account(self) -> Account | None:

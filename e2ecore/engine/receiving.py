@@ -235,7 +235,7 @@ class Batch:
                     self._last = None
                     self._again.add(mirror.uid)
             elif item.kind == EnvelopeKind.NOTICE:
-                KeyPackagesLow.decode(item.payload)
+                state.key_packages_left = KeyPackagesLow.decode(item.payload).left
                 self._effects.key_packages_low = True
         except ChainsNeeded as needed:
             self._hold(INBOX, item, needed.accounts)

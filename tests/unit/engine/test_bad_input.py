@@ -134,7 +134,7 @@ async def test_a_clock_that_is_a_year_off_is_named_and_nothing_is_lost(tmp_path:
         with anyio.fail_after(PATIENCE_S):
             while alice.connection is not ConnectionState.ONLINE:
                 await alice.reconnect()
-                await until(at_alice, e2ecore.ConnectionChanged)
+                await anyio.sleep(0.05)
 
 
 async def test_titles_are_checked(tmp_path: Path) -> None:
