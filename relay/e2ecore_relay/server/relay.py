@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -58,6 +58,7 @@ class Relay:
         self.http_url = ""
         self.created: list[Path] = []
         self.stopping = anyio.Event()
+        self._web_ended = anyio.Event()
         self.connections = 0
         self._watch = SilenceWatch(hub.config.idle_timeout_s)
         self._strangers: dict[anyio.CancelScope, None] = {}
@@ -141,6 +142,13 @@ class Relay:
             finally:
                 self._strangers.pop(scope, None)
 
+    async def serve_web(self, listener: socket.socket) -> None:
+        """Serve HTTP until the relay stops: cut off earlier, Hypercorn leaves its socket open."""
+        try:
+            await serve_http(self.hub, listener, self.stopping.wait)
+        finally:
+            self._web_ended.set()
+
     # --- upkeep -----------------------------------------------------------------------------------
 
     async def keep(self) -> None:
@@ -200,6 +208,7 @@ class Relay:
                 jitter = int.from_bytes(hub.rng(4)) % (spread_ms + 1)
                 session.leave(ErrorCode.SHUTTING_DOWN, jitter)
             await hub.empty()
+            await self._web_ended.wait()
 
 
 @contextmanager
@@ -236,23 +245,28 @@ async def running(
         ConfigError: The certificate cannot be used.
         OSError: A port cannot be listened on.
     """
-    database = open_database(config.data, rng)
-    try:
+    with ExitStack() as opened:
+        database = open_database(config.data, rng)
+        opened.callback(database.close)
         certificates = load_certificates(config)
-        listeners = listen(config.host, config.port)
-        web = listen(config.http_host, config.http_port)
         hub = Hub(config, clock_ms, rng, Metrics())
+        listeners = listen(config.host, config.port)
+        for listener in listeners:
+            opened.callback(listener.close)
+        web, *others = listen(config.http_host, config.http_port)
+        opened.callback(web.close)
+        for other in others:
+            other.close()
         hub.store = SqliteStore(database, clock_ms=clock_ms, wake=_waker(), pushed=hub.pushed)
         try:
             async with anyio.create_task_group() as tasks:
                 relay = Relay(hub, certificates)
                 relay.created = certificates.created
-                _publish_addresses(relay, listeners[0], web[0])
+                _publish_addresses(relay, listeners[0], web)
                 _add_gauges(relay)
                 for listener in listeners:
                     tasks.start_soon(serve, listener, relay.handle)
-                for listener in web:
-                    tasks.start_soon(serve_http, hub, listener, relay.stopping.wait)
+                tasks.start_soon(relay.serve_web, web)
                 tasks.start_soon(relay.keep)
                 try:
                     yield relay
@@ -264,8 +278,6 @@ async def running(
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(hub.store.close)
-    finally:
-        database.close()
 
 
 def _publish_addresses(relay: Relay, listener: socket.socket, web: socket.socket) -> None:
