@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -22,6 +23,7 @@ from benchmarks.rows import Row, failed_rows, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import FrameType
 
     from benchmarks.wire import JsonObject, JsonValue
 
@@ -33,6 +35,9 @@ TABLE_COLUMNS: Final = 140
 
 EXIT_FAILED: Final = 1
 """A scenario could not be run."""
+
+EXIT_TERMINATED: Final = 128 + signal.SIGTERM
+"""As a shell reports it."""
 
 EXIT_USAGE: Final = 2
 """A name or option was wrong."""
@@ -178,5 +183,11 @@ def _result_json(result: Result) -> JsonObject:
     }
 
 
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    """Leave as an exception would, so that servers and workers are stopped on the way out."""
+    raise SystemExit(EXIT_TERMINATED)
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _terminated)
     sys.exit(main())
