@@ -5,17 +5,33 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
+import anyio
 import pytest
 
+import e2ecore
 from e2ecore import Engine
+from e2ecore.engine.accounts import KEY_PACKAGES_WANTED
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.mls.key_package import DEFAULT_LIFETIME_S
-from e2ecore.testing import MemoryRelay, devices, open_device
-from tests.support.engines import authenticator, epoch_reached, group_of, same, texts
+from e2ecore.mls.key_package import DEFAULT_LIFETIME_S, KeyPackage
+from e2ecore.testing import MemoryRelay, devices, open_device, two_devices
+from e2ecore_protocol.frames.conversations import DeviceAddress
+from e2ecore_protocol.frames.notices import KeyPackagesLow
+from e2ecore_protocol.limits import KEY_PACKAGES_LOW
+from tests.support.engines import (
+    PATIENCE_S,
+    authenticator,
+    epoch_reached,
+    group_of,
+    pair,
+    same,
+    texts,
+    until,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("RFC 9420 §7.3 (Leaf Node Validation)")]
 
 MINUTE_MS: Final = 60_000
+DAY_MS: Final = 24 * 60 * MINUTE_MS
 LIFETIME_MS: Final = DEFAULT_LIFETIME_S * 1_000
 
 
@@ -75,3 +91,53 @@ async def test_members_whose_clocks_differ_judge_a_commit_alike(tmp_path: Path) 
             for engine, view in ((alice, group), (bob, at_bobs), (carol, at_carols))
         ]
         assert len(set(states)) == 1
+
+
+async def test_who_connects_once_a_month_can_always_be_added(tmp_path: Path) -> None:
+    clock = Clock()
+    async with devices(tmp_path, "alice", "bob", clock_ms=clock) as (relay, (alice, bob)):
+        for engine in (alice, bob):
+            engine.events()  # the first reader gets what was before
+        for passed in (LIFETIME_MS - 10 * DAY_MS, LIFETIME_MS + 10 * DAY_MS):
+            clock.passed_ms = passed
+            readers = [engine.events() for engine in (alice, bob)]
+            relay.disconnect()
+            for engine, reader in zip((alice, bob), readers, strict=True):
+                await engine.reconnect()
+                await until(reader, e2ecore.CaughtUp)
+                await published_again(relay, engine, clock)
+        chat, _ = await pair(alice, bob)
+        at_bob = bob.events()
+        await chat.send("still there")
+        assert await texts(at_bob, 1) == ["still there"]
+
+
+async def published_again(relay: MemoryRelay, engine: Engine, clock: Clock) -> None:
+    """Wait until everything that the relay would hand out is good for some more weeks."""
+    assert engine.account is not None
+    device = engine.account.device_id
+    with anyio.fail_after(PATIENCE_S):
+        while True:
+            packages = [*relay.people._packages[device], relay.people._last_resorts[device]]
+            leaves = [KeyPackage.decode(one).leaf_node for one in packages]
+            ends = [one.lifetime.not_after * 1_000 for one in leaves if one.lifetime is not None]
+            if len(ends) == len(packages) and min(ends) > clock() + 29 * DAY_MS:
+                return
+            await anyio.sleep(0.01)
+
+
+async def test_key_packages_that_run_out_are_replaced_at_once(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, _, bob):
+        assert bob.account is not None
+        waiting = relay.people._packages[bob.account.device_id]
+        del waiting[KEY_PACKAGES_LOW:]
+        address = DeviceAddress(bob.account.account_id, bob.account.device_id)
+        draft = KeyPackagesLow(KEY_PACKAGES_LOW)
+        relay._notice(address, draft)
+        for session in list(relay._sessions):
+            relay._stream(session)
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                if len(waiting) >= KEY_PACKAGES_WANTED:
+                    break
+                await anyio.sleep(0.01)
