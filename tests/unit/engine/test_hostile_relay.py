@@ -22,6 +22,11 @@ from e2ecore.testing import (
 from e2ecore_protocol.frames.accounts import Account
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
 from e2ecore_protocol.frames.frame import Frame
+from e2ecore_protocol.frames.key_packages import (
+    ClaimKeyPackages,
+    DeviceKeyPackage,
+    KeyPackages,
+)
 from tests.support.engines import (
     PATIENCE_S,
     authenticator,
@@ -194,3 +199,41 @@ async def test_a_forged_account_chain_is_refused_with_an_event(tmp_path: Path) -
         with pytest.raises(e2ecore.ChainInvalidError):
             await alice.contacts.find("bob")
         await until(at_alice, e2ecore.ContactChainInvalid)
+
+
+async def test_a_key_package_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    async with devices(tmp_path, "alice", "bob", "mallory") as (relay, engines):
+        alice, bob, mallory = engines
+        at_alice = alice.events()
+        assert bob.account is not None
+        assert mallory.account is not None
+        link = alice._core.need_link()
+        of_mallory = await link.request(
+            ClaimKeyPackages(0, (mallory.account.account_id,)), KeyPackages
+        )
+        forged = DeviceKeyPackage(
+            bob.account.account_id, bob.account.device_id, of_mallory.packages[0].key_package
+        )
+
+        def swap(_device: bytes, frame: Frame) -> Frame:
+            if isinstance(frame, KeyPackages):
+                return KeyPackages(frame.request, (forged,))
+            return frame
+
+        relay.faults.answers.append(swap)
+        chat = await alice.conversations.direct(await alice.contacts.find("bob"))
+        sent = await chat.send("for bob only")
+        with pytest.raises(e2ecore.PeerError):
+            await chat.ready()
+        failed = await until(at_alice, e2ecore.IntentFailed)
+        assert failed.conversation_id == chat.conversation_id
+        with pytest.raises(e2ecore.MessageRefusedError):
+            await sent.accepted()
+        relay.faults.clear()
+        again, other = await pair(alice, bob)
+        assert again.conversation_id != chat.conversation_id
+        await again.send("for bob only")
+        with anyio.fail_after(PATIENCE_S):
+            while await history(other) != ["for bob only"]:  # noqa: ASYNC110 - nothing to wait for
+                await anyio.sleep(0.01)
+        assert await mallory.conversations.list() == []
