@@ -127,9 +127,15 @@ class Hub:
                     items = session.feed.offer(push.lid, push.log_id, push.entries)
                     session.deliver(items)
         touched, self._touched = self._touched, {}
+        defects: list[Exception] = []
         for session in touched:
-            session.flush()
+            try:
+                session.flush()
+            except Exception as error:  # noqa: BLE001  raised below; the others get theirs first
+                defects.append(error)
         leaving, self._leaving = self._leaving, []
         for device, code in leaving:
             if device in online:
                 online[device].leave(code)
+        if defects:
+            raise ExceptionGroup("writing failed", defects)

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -17,6 +18,7 @@ import trio
 
 from e2ecore_channel import ChannelError, SilenceWatch, accept, listen, serve
 from e2ecore_protocol.errors import ErrorCode, MalformedError
+from e2ecore_relay.backends.sqlite.connection import StoreError
 from e2ecore_relay.backends.sqlite.database import open_database
 from e2ecore_relay.backends.sqlite.store import SqliteStore
 from e2ecore_relay.domain.errors import RefusedError
@@ -59,6 +61,8 @@ class Relay:
         self.created: list[Path] = []
         self.stopping = anyio.Event()
         self._web_ended = anyio.Event()
+        self._failed = anyio.Event()
+        self._failure: StoreError | None = None
         self.connections = 0
         self._watch = SilenceWatch(hub.config.idle_timeout_s)
         self._strangers: dict[anyio.CancelScope, None] = {}
@@ -67,6 +71,17 @@ class Relay:
         """Begin to drain: take no more connections, send everybody away, finish what is queued."""
         self.hub.draining = True
         self.stopping.set()
+
+    def fail(self, error: StoreError) -> None:
+        """The store is of no more use: end the relay."""
+        self._failure = error
+        self._failed.set()
+
+    async def end_if_failed(self) -> None:
+        """Wait for a failure of the store. Raises: StoreError."""
+        await self._failed.wait()
+        if self._failure is not None:
+            raise self._failure
 
     # --- connections ----------------------------------------------------------------------------
 
@@ -257,10 +272,12 @@ async def running(
         opened.callback(web.close)
         for other in others:
             other.close()
-        hub.store = SqliteStore(database, clock_ms=clock_ms, wake=_waker(), pushed=hub.pushed)
+        relay = Relay(hub, certificates)
+        hub.store = SqliteStore(
+            database, clock_ms=clock_ms, wake=_waker(), pushed=hub.pushed, failed=relay.fail
+        )
         try:
             async with anyio.create_task_group() as tasks:
-                relay = Relay(hub, certificates)
                 relay.created = certificates.created
                 _publish_addresses(relay, listeners[0], web)
                 _add_gauges(relay)
@@ -268,6 +285,7 @@ async def running(
                     tasks.start_soon(serve, listener, relay.handle)
                 tasks.start_soon(relay.serve_web, web)
                 tasks.start_soon(relay.keep)
+                tasks.start_soon(relay.end_if_failed)
                 try:
                     yield relay
                 finally:
@@ -306,11 +324,21 @@ def _add_gauges(relay: Relay) -> None:
 
 def _waker() -> Callable[[Callable[[], None]], None]:
     """Return a function that, from any thread, runs another one soon on this event loop."""
+    schedule: Callable[[Callable[[], None]], object]
     if sniffio.current_async_library() == "trio":
-        return trio.lowlevel.current_trio_token().run_sync_soon
-    loop = asyncio.get_running_loop()
+        schedule = trio.lowlevel.current_trio_token().run_sync_soon
+    else:
+        schedule = asyncio.get_running_loop().call_soon_threadsafe
 
     def wake(function: Callable[[], None]) -> None:
-        loop.call_soon_threadsafe(function)
+        schedule(partial(_guarded, function))
 
     return wake
+
+
+def _guarded(function: Callable[[], None]) -> None:
+    """Call; a defect is logged, because an error here would end the event loop."""
+    try:
+        function()
+    except Exception as error:  # noqa: BLE001
+        _log.error("report_failed", error=repr(error), exc_info=error)

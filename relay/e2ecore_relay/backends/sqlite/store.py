@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, TypeVar
 
 from e2ecore_relay.backends.sqlite.connection import Connection, StoreError
@@ -69,6 +70,7 @@ class SqliteStore:
         clock_ms: Callable[[], int],
         wake: Callable[[Callable[[], None]], None],
         pushed: Callable[[list[Push]], None],
+        failed: Callable[[StoreError], None],
     ) -> None:
         """Open the writing connection and start the thread.
 
@@ -77,12 +79,14 @@ class SqliteStore:
             clock_ms: Milliseconds since the Unix epoch.
             wake: Runs a function soon on the event loop; callable from any thread.
             pushed: Called on the event loop after each commit, after the jobs' own reports.
+            failed: Called on the event loop if the thread ends by a defect.
         """
         self.statistics = Statistics()
         self._database = database
         self._clock_ms = clock_ms
         self._wake = wake
         self._pushed = pushed
+        self._failed = failed
         self._exchange = Exchange()
         self._readers: list[SqliteLedger] = []
         self._changed = threading.Condition()
@@ -173,6 +177,13 @@ class SqliteStore:
     # --- the writer thread --------------------------------------------------------------------
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001  without its writer the relay must not go on
+            reason = f"the writer stopped: {type(error).__name__}: {error}"
+            self._wake(lambda: self._failed(StoreError(reason)))
+
+    def _work(self) -> None:
         busy = 0
         while True:
             if busy >= _LARGE_BATCH:
@@ -220,7 +231,8 @@ class SqliteStore:
         commits = self.statistics.commits
         if commits != self._emptied_at:
             self._emptied_at = commits
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            with suppress(StoreError):  # the disk is full: next time
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     def _commit(self, jobs: list[AnyJob], *, store_progress: bool) -> None:
         pushes: list[Push] = []
@@ -239,9 +251,16 @@ class SqliteStore:
             self._wake(lambda: self._report(jobs, pushes))
 
     def _report(self, jobs: list[AnyJob], pushes: list[Push]) -> None:
+        """Tell everybody. A defect in one report must not keep the others from theirs."""
+        defects: list[Exception] = []
         for job in jobs:
-            job.finish()
+            try:
+                job.finish()
+            except Exception as error:  # noqa: BLE001  raised below
+                defects.append(error)
         self._pushed(pushes)
+        if defects:
+            raise ExceptionGroup("reports failed", defects)
 
     def _transaction(self, jobs: list[AnyJob], now: float, *, store_progress: bool) -> list[Push]:
         exchange, ledger, connection = self._exchange, self._ledger, self._connection
