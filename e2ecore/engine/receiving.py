@@ -338,7 +338,7 @@ def _stage(group: Group, item: Delivery) -> StagedCommit:
     Raises:
         EpochTooOldError: It is something else than the relay said, so it is not what is awaited.
     """
-    staged = group.receive(item.payload, now_ms=item.time_ms)
+    staged = group.receive(item.payload, now_ms=item.time_ms - LENIENCE_MS)
     if not isinstance(staged, StagedCommit):
         raise EpochTooOldError("not a commit")
     return staged
