@@ -15,6 +15,7 @@ from e2ecore.engine.engine import system_clock_ms
 from e2ecore.mls.key_package import DEFAULT_LIFETIME_S, KeyPackage
 from e2ecore.testing import MemoryRelay, devices, open_device, two_devices
 from e2ecore_protocol.frames.conversations import DeviceAddress
+from e2ecore_protocol.frames.delivery import EnvelopeKind
 from e2ecore_protocol.frames.notices import KeyPackagesLow
 from e2ecore_protocol.limits import KEY_PACKAGES_LOW
 from tests.support.engines import (
@@ -27,6 +28,7 @@ from tests.support.engines import (
     texts,
     until,
 )
+from tests.support.lies import kinds_delivered
 
 pytestmark = [pytest.mark.anyio, pytest.mark.spec("RFC 9420 §7.3 (Leaf Node Validation)")]
 
@@ -81,6 +83,7 @@ async def test_members_whose_clocks_differ_judge_a_commit_alike(tmp_path: Path) 
         alice, bob = await member("alice", -12), await member("bob", +12)
         carol = await member("carol", 0)
         group, at_bobs = await group_of((alice, bob))
+        kinds = kinds_delivered(relay)
         clock.passed_ms = LIFETIME_MS + 6 * MINUTE_MS
         await (await group.add(await alice.contacts.find("carol"))).applied()
         at_carols = await same(carol, group)
@@ -91,6 +94,7 @@ async def test_members_whose_clocks_differ_judge_a_commit_alike(tmp_path: Path) 
             for engine, view in ((alice, group), (bob, at_bobs), (carol, at_carols))
         ]
         assert len(set(states)) == 1
+        assert EnvelopeKind.READD_REQUEST not in kinds, "somebody refused the commit"
 
 
 async def test_who_connects_once_a_month_can_always_be_added(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from e2ecore_protocol.content.messages import Text
 from e2ecore_protocol.frames.conversations import Commit, Committed, DeviceAddress
 from e2ecore_protocol.frames.delivery import EnvelopeKind, make_envelope_id
 from tests.support.engines import group_of, history, texts, until
-from tests.support.lies import deliver, key_package, keys_of
+from tests.support.lies import deliver, key_package, keys_of, kinds_delivered
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.2")]
 
@@ -182,6 +182,7 @@ async def test_a_message_of_an_epoch_that_nobody_made_stops_nobody(tmp_path: Pat
         log = relay.logs[group.conversation_id]
         epoch = log.epoch.to_bytes(8, "big")
         assert message.count(epoch) == 1
+        kinds = kinds_delivered(relay)
         forged = message.replace(epoch, (log.epoch + 1).to_bytes(8, "big"))
         draft = delivery(EnvelopeKind.APPLICATION, log.epoch, bytes(16), forged)
         deliver(relay, log, own.device_id, draft)
@@ -192,3 +193,4 @@ async def test_a_message_of_an_epoch_that_nobody_made_stops_nobody(tmp_path: Pat
         assert await texts(at_bob, 1) == ["today"]
         assert await history(at_bobs) == ["today"]
         await (await at_bobs.renew_keys()).applied()
+        assert EnvelopeKind.READD_REQUEST not in kinds, "somebody gave up waiting"

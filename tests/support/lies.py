@@ -1,6 +1,6 @@
 """What a lying relay does, for tests that show that it gets nowhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from e2ecore import Engine
@@ -119,3 +119,15 @@ async def still_fine(alice: Engine, bob: Engine) -> None:
     await (await other.send("from bob")).accepted()
     while await texts(at_alice, 1) != ["from bob"]:
         continue
+
+
+def kinds_delivered(relay: MemoryRelay) -> set[int]:
+    """Return the kinds of all envelopes that are delivered from now on; the set keeps growing."""
+    kinds: set[int] = set()
+
+    def note(_device: bytes, items: Sequence[Delivery]) -> list[Delivery]:
+        kinds.update(one.kind for one in items)
+        return list(items)
+
+    relay.faults.deliveries.append(note)
+    return kinds
