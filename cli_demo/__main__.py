@@ -47,7 +47,7 @@ app.command("demo-device", hidden=True)(programs.demo_device)
 def main() -> None:
     """Run the command line; every way out has a documented exit code."""
     try:
-        app()
+        app(prog_name="e2e")
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
 

@@ -1,12 +1,15 @@
 """The options that several verbs share, each written once."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
 from cli_demo.places import default_database
+
+_RELAY_VARIABLE: Final = "E2E_RELAY"
 
 Db: TypeAlias = Annotated[
     Path | None,
@@ -23,7 +26,7 @@ Relay: TypeAlias = Annotated[
     typer.Option(
         "--relay",
         metavar="URL",
-        envvar="E2E_RELAY",
+        envvar=_RELAY_VARIABLE,
         help="The relay, as wss://HOST:PORT. Default: the one of the registration, "
         "else a relay on this machine.",
         show_default=False,
@@ -84,4 +87,5 @@ def access(
     debug: bool,
 ) -> Access:
     """Put the shared options together, defaults filled in."""
+    relay = relay or os.environ.get(_RELAY_VARIABLE)
     return Access(db or default_database(), relay, relay_ca, passphrase_fd, debug)

@@ -56,7 +56,8 @@ def send(
     text: Annotated[
         list[str],
         typer.Argument(
-            help="The message; several words are joined. A single - reads it from standard input."
+            metavar="TEXT...",
+            help="The message; several words are joined. A single - reads it from standard input.",
         ),
     ],
     *,
