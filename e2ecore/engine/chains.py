@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from e2ecore.crypto.errors import SignatureError
 from e2ecore.crypto.signing import ED25519
-from e2ecore.engine.effects import Effects
 from e2ecore.engine.errors import ChainInvalidError
 from e2ecore.engine.events import ContactChainInvalid, KeyChanged
 from e2ecore.engine.job import Job
@@ -115,9 +114,9 @@ def set_verification(job: Job, account_id: bytes, verification: Verification) ->
     job.state.forget_changed_contacts()
 
 
-def chain_refused(effects: Effects, account_id: bytes, error: Exception) -> None:
-    """Tell the app that a chain was not used."""
-    effects.events.append(ContactChainInvalid(AccountId(account_id), str(error)))
+def chain_refused(account_id: bytes, error: Exception) -> ContactChainInvalid:
+    """Return the event that tells that a chain was not used."""
+    return ContactChainInvalid(AccountId(account_id), str(error))
 
 
 def compare_heads(job: Job, heads: Sequence[ChainHead]) -> list[bytes]:
@@ -135,8 +134,8 @@ def compare_heads(job: Job, heads: Sequence[ChainHead]) -> list[bytes]:
             grown.append(head.account_id)
         elif head.seq < known.head_seq:
             error = ChainInvalidError("shorter than what was known")
-            chain_refused(job.effects, head.account_id, error)
+            job.effects.events.append(chain_refused(head.account_id, error))
         elif head.hash != known.head_hash:
             error = ChainInvalidError("another head than the one that was known")
-            chain_refused(job.effects, head.account_id, error)
+            job.effects.events.append(chain_refused(head.account_id, error))
     return grown

@@ -7,7 +7,6 @@ import anyio
 
 from e2ecore.engine.accounts import make_key_packages, published
 from e2ecore.engine.chains import chain_refused, compare_heads, store_chain
-from e2ecore.engine.effects import Effects
 from e2ecore.engine.errors import ChainInvalidError
 from e2ecore.engine.job import Job, nothing
 from e2ecore.engine.receiving import expire_held, look_again
@@ -159,12 +158,14 @@ async def take_chain(
         )
 
     try:
-        return await core.jobs.run(work)
+        chain = await core.jobs.run(work)
     except ChainInvalidError as error:
-        effects = Effects()
-        chain_refused(effects, account_id, error)
-        core.emit(*effects.events)
+        core.emit(chain_refused(account_id, error))
         raise
+    if answer.head_seq < chain.head_seq:
+        stale = ChainInvalidError("shorter than what was known")
+        core.emit(chain_refused(account_id, stale))
+    return chain
 
 
 async def compare_chains(core: "Core") -> None:
