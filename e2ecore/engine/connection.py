@@ -13,7 +13,12 @@ from e2ecore.engine.errors import DeviceRevokedError
 from e2ecore.engine.values import ConnectionState
 from e2ecore.errors import E2EError
 from e2ecore.transport.backoff import pause_ms
-from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError, RelayUnreachableError
+from e2ecore.transport.errors import (
+    ConnectionLostError,
+    RelayProtocolError,
+    RelayRefusedError,
+    RelayUnreachableError,
+)
 from e2ecore.transport.link import Link
 from e2ecore.transport.login import Credentials, Dial, FrameChannel, Frames, authenticate, greet
 from e2ecore_protocol.errors import ErrorCode
@@ -60,6 +65,8 @@ async def _connect_once(core: "Core", dial: Dial) -> E2EError:
         return DeviceRevokedError(str(error)) if error.code in _REVOKED else error
     except E2EError as error:
         return error
+    except Exception as error:  # noqa: BLE001 - whatever a relay sends must not end the program
+        return RelayProtocolError(type(error).__name__)
     finally:
         core.forget_connection()
     return ConnectionLostError()

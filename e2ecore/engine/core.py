@@ -54,7 +54,7 @@ class Core:
         self.clock_ms = clock_ms
         self.rng = rng
         self.state = State(suite, clock_ms, rng)
-        self.jobs = Jobs(database, self.state, self.apply, self.after_jobs)
+        self.jobs = Jobs(database, self.state, self.apply, self.after_jobs, self.in_trouble)
         self.hub = EventHub()
         self.sender = Sender(self.jobs, self.state, self.in_trouble)
         self.link: Link[Outgoing] | None = None

@@ -9,7 +9,7 @@ crash could take back.
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import ParamSpec, TypeVar, cast
 
 from e2ecore.engine.effects import Effects
 from e2ecore.engine.job import Job
@@ -20,6 +20,7 @@ from e2ecore.storage.pending import Pending
 from e2ecore.storage.tx import Tx
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Jobs:
         state: State,
         apply: Callable[[Effects], None],
         applied: Callable[[], None],
+        trouble: Callable[[BaseException], None],
     ) -> None:
         """Serve the running event loop.
 
@@ -46,11 +48,13 @@ class Jobs:
             state: The writer thread's memory.
             apply: Called in the event loop with each job's effects, in order.
             applied: Called when the effects of everything that one commit brought are applied.
+            trouble: Called with what either of the two raises.
         """
         self._writer = database.writer
         self._state = state
         self._apply = apply
         self._applied = applied
+        self._trouble = trouble
         self._waiting: deque[_Submitted] = deque()
         self._stopped = False
         self._wake_loop = wake_for_current_loop()
@@ -101,7 +105,14 @@ class Jobs:
                 done.pending.result()
             except BaseException as error:  # noqa: BLE001 - whoever waits for the job is told, too
                 if done.failed is not None:
-                    done.failed(error)
+                    self._guard(done.failed, error)
             else:
-                self._apply(done.effects)
-        self._applied()
+                self._guard(self._apply, done.effects)
+        self._guard(self._applied)
+
+    def _guard(self, work: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call something; a defect in it must not end the program's event loop."""
+        try:
+            work(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - reported, and begun anew
+            self._trouble(error)

@@ -174,7 +174,7 @@ class Sender:
         refused: list[tuple[Outgoing, SubmitResult]] = []
         note = self._state.accepted
         for row, result in zip(batch, results, strict=True):
-            state = self._states.pop(row.oid)
+            state = self._states.pop(row.oid, SendState.IN_FLIGHT)
             if not isinstance(result, Accepted):
                 self._states[row.oid] = step(state, _EVENTS[verdict(result.code.value)])
                 refused.append((row, result))
