@@ -48,6 +48,7 @@ def signature(function: object) -> str:
     text = str(inspect.signature(function))
     text = re.sub(r"\(self(, )?", "(", text, count=1)
     text = re.sub(r"(?:[a-z_0-9]+\.)+([A-Z])", r"\1", text)
+    text = re.sub(r"<(?:built-in )?function (\w+)[^>]*>", r"\1", text)
     return text.replace("'", "").replace("~", "")
 
 
