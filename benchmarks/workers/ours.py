@@ -74,11 +74,11 @@ class Device:
 
     async def _keep(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Hold the engine open until asked to close it: in one task from begin to end."""
-        opening = e2ecore.open(
+        self._engine = await e2ecore.open(
             self._file, passphrase=PASSPHRASE, relay=self._relay, relay_ca=self._authority
         )
-        async with await opening as self._engine:
-            self._opened_ns = time.monotonic_ns()
+        self._opened_ns = time.monotonic_ns()
+        async with self._engine:
             task_status.started()
             await self._close.wait()
         self._closed.set()
