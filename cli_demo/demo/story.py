@@ -42,12 +42,15 @@ def play(*, keep: bool) -> Exit:
         "e2ecore: three people, one relay that knows nothing",
         "Everything below happens now, on this machine, in separate processes, over TLS.",
     )
-    good = False
+    good = interrupted = False
     try:
         anyio.run(_play, narrator, directory, backend="trio")
         good = narrator.all_hold
+    except BaseException as raised:
+        interrupted = isinstance(first_error(raised), KeyboardInterrupt)
+        raise
     finally:
-        if good and not keep:
+        if (good or interrupted) and not keep:
             shutil.rmtree(directory, ignore_errors=True)
         else:
             console.print(f"Databases and logs are kept in {directory}", markup=False)
