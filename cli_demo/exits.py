@@ -103,12 +103,14 @@ def explain(error: BaseException) -> str:
     if isinstance(error, e2ecore.RelayRefusedError):
         return _sentence(f"the relay said no: {said}")
     advice = " ".join(inspect.cleandoc(type(error).__doc__ or "").replace("`", "").split())
-    if not said or said.rstrip(".").casefold() in advice.casefold():
+    if not said:
+        return advice
+    if " " not in said:
+        return f"{said}: {advice}"
+    if said.rstrip(".").casefold() in advice.casefold():
         return advice
     if advice.casefold() in said.casefold():
         return said
-    if " " not in said:
-        return f"{said}: {advice}"
     return f"{_sentence(said)}\n{advice}"
 
 

@@ -67,6 +67,15 @@ def test_what_happened_comes_before_what_to_do() -> None:
     assert len(lines) == 2
 
 
+def test_a_bare_name_is_put_before_what_is_wrong_with_it() -> None:
+    assert explain(e2ecore.UnknownHandleError("nobody")).startswith("nobody: Nobody at this relay")
+
+
+def test_nothing_is_said_twice() -> None:
+    advice = explain(e2ecore.DatabaseMissingError())
+    assert explain(e2ecore.DatabaseMissingError(advice)) == advice
+
+
 def test_other_peoples_words_in_an_error_cannot_steer_the_terminal() -> None:
     assert "\x1b" not in explain(e2ecore.PeerError("\x1b[2J"))
 
