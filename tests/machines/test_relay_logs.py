@@ -17,6 +17,8 @@ from tests.support.relay_desk import Desk
 DEVICES = 4
 NAME = bytes(16)
 
+pytestmark = pytest.mark.slow
+
 
 class _PowerCutError(Exception):
     pass

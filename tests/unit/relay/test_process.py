@@ -76,6 +76,7 @@ def _refused(*arguments: str) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_the_process_starts_drains_and_starts_again_and_a_second_one_refuses(
     tmp_path: Path,
 ) -> None:
@@ -94,6 +95,7 @@ def test_the_process_starts_drains_and_starts_again_and_a_second_one_refuses(
     assert (tmp_path / "relay" / "relay.log").read_text().count("First start") == 1
 
 
+@pytest.mark.slow
 def test_what_keeps_the_process_from_starting_is_said_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "relay.toml"
     file.write_text("prot = 7")
