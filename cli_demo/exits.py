@@ -103,9 +103,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, e2ecore.RelayRefusedError):
         return _sentence(f"the relay said no: {said}")
     advice = " ".join(inspect.cleandoc(type(error).__doc__ or "").replace("`", "").split())
-    if not said:
-        return advice
-    if " " not in said:
+    if said and " " not in said:
         return f"{said}: {advice}"
     if said.rstrip(".").casefold() in advice.casefold():
         return advice

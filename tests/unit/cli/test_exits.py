@@ -72,8 +72,9 @@ def test_a_bare_name_is_put_before_what_is_wrong_with_it() -> None:
 
 
 def test_nothing_is_said_twice() -> None:
-    advice = explain(e2ecore.DatabaseMissingError())
-    assert explain(e2ecore.DatabaseMissingError(advice)) == advice
+    advice = explain(e2ecore.RelayUnreachableError())
+    assert explain(e2ecore.RelayUnreachableError(advice)) == advice
+    assert explain(e2ecore.DatabaseMissingError()).count("There is no database") == 1
 
 
 def test_other_peoples_words_in_an_error_cannot_steer_the_terminal() -> None:
