@@ -1,11 +1,10 @@
 """QR codes for terminals: two modules per character cell, always dark on light."""
 
-import base64
 from typing import Final
 
 _BORDER: Final = 2
-"""Quiet zone in modules. The standard says 4; every scanner tried is content with 2, and the
-code of a safety number then fits a terminal of 24 lines."""
+"""Quiet zone in modules. The standard says 4; with 2 the code of a safety number fits a terminal
+of 24 lines."""
 _HALVES: Final = {(0, 0): "█", (0, 1): "▀", (1, 0): "▄", (1, 1): " "}
 """(upper, lower), 1 = dark module; blocks are drawn in the light colour."""
 
@@ -32,8 +31,3 @@ def half_blocks(data: bytes) -> list[str]:
 def ascii_blocks(data: bytes) -> list[str]:
     """The same for terminals without block characters: two columns per module, light is ``#``."""
     return ["".join("  " if dark else "##" for dark in row) for row in matrix(data)]
-
-
-def as_text(data: bytes) -> str:
-    """The code's content for copying by hand or by clipboard: base64url without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

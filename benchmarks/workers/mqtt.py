@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
+from abc import ABC, abstractmethod
 from typing import cast
 
 CONNECT, CONNACK, PUBLISH_QOS1, PUBACK, SUBSCRIBE, SUBACK = 0x10, 0x20, 0x32, 0x40, 0x82, 0x90
@@ -53,7 +54,7 @@ def topic(number: int) -> bytes:
     return b"bench/%06d" % number
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol, ABC):
     """A connection that splits what it reads into packets."""
 
     def __init__(self) -> None:
@@ -67,11 +68,13 @@ class Connection(asyncio.Protocol):
         )  # the event loop promises no more than its base
         self.transport.write(self.greeting())
 
+    @abstractmethod
     def greeting(self) -> bytes:
-        raise NotImplementedError
+        """Return what to send first."""
 
+    @abstractmethod
     def on_packet(self, kind: int, body: bytes) -> None:
-        raise NotImplementedError
+        """Take one packet."""
 
     def after_read(self) -> None:
         """Write what the packets of one read asked for."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from abc import ABC, abstractmethod
 from typing import cast
 
 HEADER = (
@@ -31,7 +32,7 @@ LONGEST_TAIL = 4096
 """Bytes kept of what was read last: an element may be cut in two."""
 
 
-class Session(asyncio.Protocol):
+class Session(asyncio.Protocol, ABC):
     """A connection that logs in and binds a resource."""
 
     def __init__(self) -> None:
@@ -72,11 +73,13 @@ class Session(asyncio.Protocol):
                 self._buffer = b""
                 self.on_bound(found[1])
 
+    @abstractmethod
     def on_bound(self, address: bytes) -> None:
-        raise NotImplementedError
+        """Go on after the log-in, under the address that the server gave."""
 
+    @abstractmethod
     def on_data(self) -> None:
-        raise NotImplementedError
+        """Look at what has arrived since the log-in."""
 
 
 class StanzaReceiver(Session):

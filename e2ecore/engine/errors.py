@@ -105,10 +105,6 @@ class ChangeFailedError(UsageError):
     """
 
 
-class ConversationExistsError(TransientError):
-    """The other person has just created this conversation; its invitation is on the way."""
-
-
 class NoKeyPackageError(TransientError):
     """The contact's devices have published no keys, so they cannot be added now.
 
