@@ -82,16 +82,16 @@ def create_commit(
             signer=signer,
             rng=rng,
         )
-    provisional = provisional_context(state, applied)
+    provisional = provisional_context(state.context, applied)
     path = _seal_path(applied, new, provisional)
     listed = tuple(item.proposal if item.ref is None else ProposalRef(item.ref) for item in sent)
     authenticated = sign_handshake(state, Commit(listed, path), signer, options.authenticated_data)
     secret = CommitSecret(bytes(state.suite.nh)) if new is None else new.keys.commit_secret
     derived = derive_epoch(
-        state,
         applied,
         provisional,
         authenticated,
+        interim_hash=state.current.interim_hash,
         init=state.current.init,
         commit_secret=secret,
     )

@@ -125,17 +125,17 @@ def _resolve(state: GroupState, commit: Commit, sender: Sender) -> tuple[SentPro
 
 def _next_epoch(progress: _Progress) -> NextEpoch:
     state, applied = progress.state, progress.applied
-    provisional = provisional_context(state, applied)
+    provisional = provisional_context(state.context, applied)
     own_key = own_update_key(state, progress.proposals)
     if progress.commit.path is None:
         keys = PathKeys(CommitSecret(bytes(state.suite.nh)), {})
     else:
         keys = _open(progress, progress.commit.path, provisional)
     derived = derive_epoch(
-        state,
         applied,
         provisional,
         progress.authenticated,
+        interim_hash=state.current.interim_hash,
         init=_init_secret(progress),
         commit_secret=keys.commit_secret,
     )

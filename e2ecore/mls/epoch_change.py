@@ -31,9 +31,8 @@ from e2ecore.mls.psk import PskStore, psk_secret
 from e2ecore.mls.staged import NextEpoch, SentProposal
 
 
-def provisional_context(state: GroupState, applied: Applied) -> GroupContext:
+def provisional_context(old: GroupContext, applied: Applied) -> GroupContext:
     """Return the next epoch's GroupContext, still with the old transcript hash."""
-    old = state.context
     extensions = old.extensions if applied.new_extensions is None else applied.new_extensions
     return replace(
         old, epoch=old.epoch + 1, tree_hash=applied.tree.root_hash(), extensions=extensions
@@ -52,19 +51,20 @@ class Derived:
 
 
 def derive_epoch(
-    state: GroupState,
     applied: Applied,
     provisional: GroupContext,
     authenticated: AuthenticatedContent,
     *,
+    interim_hash: bytes,
     init: InitSecret,
     commit_secret: CommitSecret,
 ) -> Derived:
-    """Run transcript hash and key schedule. The commit's own confirmation tag is not read."""
-    suite = state.suite
-    confirmed = transcript.confirmed_hash(
-        suite, state.current.interim_hash, authenticated.confirmed_input()
-    )
+    """Run transcript hash and key schedule. The commit's own confirmation tag is not read.
+
+    ``interim_hash`` is the interim transcript hash of the epoch that the commit ends.
+    """
+    suite = applied.tree.suite
+    confirmed = transcript.confirmed_hash(suite, interim_hash, authenticated.confirmed_input())
     context = replace(provisional, confirmed_transcript_hash=confirmed)
     encoded, psk = context.encode(), psk_secret(suite, applied.psks)
     joiner = joiner_secret(suite, init, commit_secret, encoded)
@@ -83,16 +83,7 @@ def next_epoch(
 ) -> NextEpoch:
     """Collect what a merge installs. ``own_key`` belongs to our leaf if our update was applied."""
     tree, context = applied.tree, derived.context
-    current = CurrentEpoch.of(
-        derived.secrets,
-        epoch=context.epoch,
-        leaves=tree.leaf_count,
-        interim_hash=transcript.interim_hash(
-            state.suite, context.confirmed_transcript_hash, derived.confirmation_tag
-        ),
-        confirmation_tag=derived.confirmation_tag,
-        suspended=applied.reinit is not None,
-    )
+    current = current_epoch(applied, derived)
     changed = tree.changes()
     void = tree.rekeyed()
     keys = {index: key for index, key in state.node_keys.items() if index not in void}
@@ -100,6 +91,21 @@ def next_epoch(
         keys[2 * state.own_leaf] = own_key or state.node_keys[2 * state.own_leaf]
     keys |= path_keys
     return NextEpoch(context, current, derived.secrets.encryption, tree, changed, keys)
+
+
+def current_epoch(applied: Applied, derived: Derived) -> CurrentEpoch:
+    """Return what is kept of the new epoch besides the tree."""
+    context, tree = derived.context, applied.tree
+    return CurrentEpoch.of(
+        derived.secrets,
+        epoch=context.epoch,
+        leaves=tree.leaf_count,
+        interim_hash=transcript.interim_hash(
+            tree.suite, context.confirmed_transcript_hash, derived.confirmation_tag
+        ),
+        confirmation_tag=derived.confirmation_tag,
+        suspended=applied.reinit is not None,
+    )
 
 
 def own_update_key(state: GroupState, proposals: Sequence[SentProposal]) -> HpkePrivateKey | None:

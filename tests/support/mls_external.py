@@ -93,7 +93,7 @@ class ExternalJoiner:
             signer=device.signer,
             rng=device.rng,
         )
-        provisional = provisional_context(state, applied)
+        provisional = provisional_context(state.context, applied)
         sealed = path.seal(applied.tree, provisional.encode(), ())
         body = alter(Commit(listed, sealed))
         content = FramedContent(
@@ -108,10 +108,10 @@ class ExternalJoiner:
         signature = sign_with_label(device.signer, LABEL, signed)
         sent = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, content, signature, None)
         derived = derive_epoch(
-            state,
             applied,
             provisional,
             sent,
+            interim_hash=state.current.interim_hash,
             init=self.init,
             commit_secret=path.keys.commit_secret,
         )
