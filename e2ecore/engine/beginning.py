@@ -21,7 +21,7 @@ from e2ecore_protocol.content.conversation import (
     InfoKind,
     Role,
 )
-from e2ecore_protocol.frames.conversations import direct_conversation_id
+from e2ecore_protocol.frames.conversations import direct_conversation_id, group_conversation_id
 from e2ecore_protocol.limits import MAX_DIRECT_ATTEMPT
 
 _OVER = frozenset({ConversationState.LEFT, ConversationState.REMOVED, ConversationState.FAILED})
@@ -63,7 +63,7 @@ def begin_group(job: Job, title: str, accounts: Sequence[bytes]) -> tuple[int, i
     """
     info = ConversationInfo(InfoKind.GROUP, title)
     info = info.with_role(job.own.account_id, Role.OWNER)
-    return _begin(job, job.state.rng(16), info, tuple(accounts))
+    return _begin(job, group_conversation_id(job.state.rng(16)), info, tuple(accounts))
 
 
 def _begin(

@@ -26,7 +26,11 @@ from e2ecore.mls.staged import StagedCommit
 from e2ecore_protocol.chain.state import AccountState
 from e2ecore_protocol.content.conversation import CONVERSATION_EXTENSION, ConversationInfo, InfoKind
 from e2ecore_protocol.errors import MalformedError
-from e2ecore_protocol.frames.conversations import direct_conversation_id
+from e2ecore_protocol.frames.conversations import (
+    ConversationKind,
+    direct_conversation_id,
+    kind_of_conversation,
+)
 from e2ecore_protocol.limits import MAX_DIRECT_ATTEMPT
 
 _KNOWN_PROPOSALS = (Add, Remove, Update, GroupContextExtensions)
@@ -198,6 +202,8 @@ def judge_group(
     accounts: set[bytes] = {decode_identity(one.identity).account_id for one in members}
     if info.kind is InfoKind.DIRECT:
         check_direct(group.group_id, accounts)
+    elif kind_of_conversation(group.group_id) is not ConversationKind.GROUP:
+        raise BadConversationError("a group in the place of a direct conversation")
     extra(info, accounts)
     check_leaves(job, members)
     return info

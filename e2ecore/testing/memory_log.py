@@ -12,6 +12,7 @@ from e2ecore_protocol.frames.conversations import (
     ConversationKind,
     DeviceAddress,
     direct_conversation_id,
+    kind_of_conversation,
 )
 from e2ecore_protocol.frames.delivery import (
     NO_ENVELOPE,
@@ -193,11 +194,13 @@ def delivery(
 
 
 def check_creation(frame: Commit, accounts: Iterable[bytes]) -> None:
-    """Check that a new direct conversation is the one of its two accounts.
+    """Check that the id of a new conversation is one of its kind, and of its two accounts.
 
     Raises:
         RefusedError: It is not.
     """
+    if frame.create_kind != kind_of_conversation(frame.conversation):
+        raise RefusedError(ErrorCode.MALFORMED)
     if frame.create_kind != ConversationKind.DIRECT:
         return
     pair = sorted(set(accounts))

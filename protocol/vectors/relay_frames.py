@@ -159,6 +159,10 @@ def ids() -> list[Json]:
         )
         for attempt in (0, 1, 15)
     ]
+    for first in (b"\xff", b"\x00"):
+        random = first + filler("group", 15)
+        group_id = frames.group_conversation_id(random)
+        found.append(formula("group conversation id", "ORD-23", group_id, random=random))
     made: dict[str, Wire] = {"now_ms": NOW_MS, "random": filler("envelope", 10)}
     found.append(formula("envelope id", "ORD-8", ENVELOPE_ID, **made))
     key = public("device 1")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from e2ecore_protocol.frames import Committed, ConversationKind, Envelope
+from e2ecore_protocol.frames import Committed, ConversationKind, Envelope, group_conversation_id
 from e2ecore_relay.backends.sqlite.connection import (
     Connection,
     Cursor,
@@ -74,7 +74,7 @@ class Scene(NamedTuple):
 def make_scene(folder: Path) -> Scene:
     desk = Desk(folder)
     alice, bob, carol = desk.device(), desk.device(), desk.device()
-    group = os.urandom(16)
+    group = group_conversation_id(os.urandom(16))
     desk.commit(alice, group, 0, create=ConversationKind.GROUP, added=[bob])
     desk.submit(alice, desk.envelope(group, b"earlier"))
     frail = Frail(desk.connection)

@@ -48,6 +48,7 @@ from e2ecore_protocol.frames import (
     authentication_message,
     decode_server_frame,
     direct_conversation_id,
+    group_conversation_id,
     make_envelope_id,
 )
 from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, MAX_FRAME_BYTES
@@ -267,7 +268,7 @@ class RawClient:
 
     async def group(self, *others: Person) -> bytes:
         """Begin a group; it is in epoch 1 then."""
-        name = os.urandom(16)
+        name = group_conversation_id(os.urandom(16))
         added = [other.address for other in others]
         done = await self.commit(name, 0, create=ConversationKind.GROUP, added=added)
         assert isinstance(done, Committed), done

@@ -31,6 +31,8 @@ from e2ecore_protocol.frames.conversations import (
     LeaveConversation,
     ListConversations,
     direct_conversation_id,
+    group_conversation_id,
+    kind_of_conversation,
 )
 from e2ecore_protocol.frames.delivery import (
     INBOX,
@@ -209,5 +211,7 @@ __all__ = [
     "decode_client_frame",
     "decode_server_frame",
     "direct_conversation_id",
+    "group_conversation_id",
+    "kind_of_conversation",
     "make_envelope_id",
 ]

@@ -30,6 +30,8 @@ from e2ecore_protocol.shape import (
 from e2ecore_protocol.shape import time_ms as a_time
 
 _DIRECT_LABEL = b"e2ecore direct v1"
+_DIRECT_BIT = 0x80
+"""The first bit of a conversation id: set exactly for direct ones, so that no group can take theirs."""
 
 
 class ConversationKind(IntEnum):
@@ -160,4 +162,19 @@ def direct_conversation_id(one: bytes, other: bytes, attempt: int) -> bytes:
     """
     pair = min(one, other) + max(one, other)
     digest = hashlib.sha256(_DIRECT_LABEL + pair + attempt.to_bytes(4)).digest()
-    return digest[:CONVERSATION_ID_BYTES]
+    return bytes((digest[0] | _DIRECT_BIT,)) + digest[1:CONVERSATION_ID_BYTES]
+
+
+def group_conversation_id(random: bytes) -> bytes:
+    """Return the id of a new group.
+
+    Args:
+        random: 16 random bytes, of which 127 bits count.
+    """
+    return bytes((random[0] & ~_DIRECT_BIT,)) + random[1:CONVERSATION_ID_BYTES]
+
+
+def kind_of_conversation(conversation: bytes) -> ConversationKind:
+    """Return the kind that an id stands for: its first bit says it."""
+    is_direct = conversation[0] & _DIRECT_BIT
+    return ConversationKind.DIRECT if is_direct else ConversationKind.GROUP

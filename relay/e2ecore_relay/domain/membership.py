@@ -14,6 +14,7 @@ from e2ecore_protocol.frames.conversations import (
     Committed,
     DeviceAddress,
     direct_conversation_id,
+    kind_of_conversation,
 )
 from e2ecore_protocol.frames.delivery import EnvelopeKind
 from e2ecore_protocol.limits import (
@@ -80,6 +81,8 @@ def _existing(
             raise RefusedError(ErrorCode.CONVERSATION_EXISTS)
         if frame.epoch:
             raise RefusedError(ErrorCode.MALFORMED, "a conversation begins with epoch 0")
+        if frame.create_kind != kind_of_conversation(frame.conversation):
+            raise RefusedError(ErrorCode.MALFORMED, "not an id of this kind of conversation")
         _live(ledger.accounts.devices([sender.address]), sender.address)
         return None
     if log is None or log.kind == LogKind.INBOX:

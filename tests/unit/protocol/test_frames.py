@@ -18,6 +18,7 @@ from e2ecore_protocol.frames import (
     AcknowledgedLog,
     CaughtUp,
     Commit,
+    ConversationKind,
     Deliver,
     Delivery,
     Envelope,
@@ -37,6 +38,8 @@ from e2ecore_protocol.frames import (
     decode_client_frame,
     decode_server_frame,
     direct_conversation_id,
+    group_conversation_id,
+    kind_of_conversation,
     make_envelope_id,
 )
 from e2ecore_protocol.versions import PROTOCOL_VERSION, choose_version
@@ -287,6 +290,14 @@ def test_direct_conversations_have_one_id_for_both() -> None:
     one, other = b"\x01" * 20, b"\x02" * 20
     assert direct_conversation_id(one, other, 0) == direct_conversation_id(other, one, 0)
     assert direct_conversation_id(one, other, 0) != direct_conversation_id(one, other, 1)
+
+
+@pytest.mark.parametrize("attempt", range(limits.MAX_DIRECT_ATTEMPT + 1))
+def test_the_id_of_a_conversation_says_its_kind(attempt: int) -> None:
+    direct = direct_conversation_id(b"\x01" * 20, b"\x02" * 20, attempt)
+    assert kind_of_conversation(direct) is ConversationKind.DIRECT
+    assert kind_of_conversation(group_conversation_id(direct)) is ConversationKind.GROUP
+    assert group_conversation_id(direct)[1:] == direct[1:]
 
 
 def test_envelope_ids_sort_by_time() -> None:

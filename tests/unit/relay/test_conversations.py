@@ -208,6 +208,9 @@ async def test_two_people_get_one_direct_conversation(relay: Relay) -> None:
         stolen = await e.commit(other, 0, create=ConversationKind.DIRECT, added=[bob.address])
         assert isinstance(stolen, Failed)
         assert stolen.code is ErrorCode.MALFORMED
+        squatted = await e.commit(other, 0, create=ConversationKind.GROUP, added=[bob.address])
+        assert isinstance(squatted, Failed)
+        assert squatted.code is ErrorCode.MALFORMED
         third = await a.commit(name, 1, added=[eve.address])
         assert isinstance(third, Failed)
         assert third.code is ErrorCode.MALFORMED

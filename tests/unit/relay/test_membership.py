@@ -15,6 +15,7 @@ from e2ecore_protocol.frames import (
     DeviceAddress,
     Refused,
     direct_conversation_id,
+    group_conversation_id,
 )
 from e2ecore_relay.domain import exchange as exchange_module
 from e2ecore_relay.domain import membership
@@ -29,7 +30,7 @@ class Scene:
     """A group of alice and bob in epoch 1; carol and dave are outside, gone was revoked."""
 
     desk: Desk
-    group: bytes = field(default_factory=lambda: os.urandom(16))
+    group: bytes = field(default_factory=lambda: group_conversation_id(os.urandom(16)))
 
     def __post_init__(self) -> None:
         self.alice, self.bob, self.carol, self.dave, self.gone = (
@@ -145,6 +146,21 @@ M = ErrorCode.MALFORMED
             M,
             id="the id of another pair",
         ),
+        pytest.param(
+            lambda s, f: replace(f, create_kind=2, epoch=0, conversation=s.pair(s.carol)),
+            M,
+            id="a group with the id of a pair",
+        ),
+        pytest.param(
+            lambda s, f: replace(
+                f,
+                create_kind=1,
+                epoch=0,
+                conversation=group_conversation_id(s.pair(s.carol)),
+            ),
+            M,
+            id="a direct conversation with the id of a group",
+        ),
     ],
 )
 def test_a_commit_with_one_fault_is_refused_and_changes_nothing(
@@ -178,7 +194,9 @@ def test_outsiders_and_revoked_devices_cannot_commit(scene: Scene) -> None:
 def test_conversations_and_their_members_are_bounded(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, limit: str, most: int, code: ErrorCode
 ) -> None:
-    scene.desk.commit(scene.alice, os.urandom(16), 0, create=2, added=[scene.carol])
+    scene.desk.commit(
+        scene.alice, group_conversation_id(b"\x01" * 16), 0, create=2, added=[scene.carol]
+    )
     monkeypatch.setattr(membership, limit, most)
     with pytest.raises(RefusedError) as refused:
         scene.run(scene.frame())
