@@ -47,6 +47,10 @@ class InvalidWelcomeError(MlsError):
     """A welcome breaks a rule. The group is not joined."""
 
 
+class InvalidGroupInfoError(InvalidWelcomeError):
+    """A group's state, in a welcome or published, breaks a rule. The group is not joined."""
+
+
 class ConfirmationError(InvalidCommitError):
     """The confirmation tag does not match: the sender computed another next epoch than we did."""
 

@@ -1,13 +1,19 @@
 """What a new member is sent. Spec: RFC 9420 §12.4.3 (Adding Members to the Group)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
+from e2ecore.crypto.signing import SigningKey
 from e2ecore.mls.codec import Reader, opaque, optional, u16, u32, vector
 from e2ecore.mls.extensions import Extensions, encode_extensions, read_extensions
 from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.key_schedule import JoinerSecret
+from e2ecore.mls.labels import sign_with_label
 from e2ecore.mls.psk import PskId, read_psk_id
 from e2ecore.mls.treekem import HpkeCiphertext
+
+GROUP_INFO_LABEL: Final = "GroupInfoTBS"
+"""Signature label (RFC 9420 §17.6 (MLS Signature Labels))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,12 @@ class GroupInfo:
                 opaque(self.confirmation_tag),
                 u32(self.signer),
             )
+        )
+
+    def signed(self, signer: SigningKey) -> "GroupInfo":
+        """Return this GroupInfo with a signature of the member at leaf ``signer``."""
+        return replace(
+            self, signature=sign_with_label(signer, GROUP_INFO_LABEL, self.signed_part())
         )
 
     def encode(self) -> bytes:

@@ -5,21 +5,15 @@ Spec: RFC 9420 §12.4.3.1 (Joining via Welcome Message).
 
 from dataclasses import dataclass
 from hmac import compare_digest
-from typing import Final
 
 from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls import transcript
 from e2ecore.mls.codec import decode_all
 from e2ecore.mls.epoch import CurrentEpoch
-from e2ecore.mls.errors import (
-    ConfirmationError,
-    InvalidTreeError,
-    InvalidWelcomeError,
-    UnknownPskError,
-)
-from e2ecore.mls.extensions import ExtensionType, find_extension
+from e2ecore.mls.errors import ConfirmationError, InvalidWelcomeError, UnknownPskError
 from e2ecore.mls.group_info import GroupInfo, GroupSecrets, Welcome
+from e2ecore.mls.group_info_rules import check_group_info, find_tree
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.mls.key_schedule import (
@@ -29,19 +23,14 @@ from e2ecore.mls.key_schedule import (
     epoch_secrets,
     welcome_secret,
 )
-from e2ecore.mls.labels import decrypt_with_label, verify_with_label
+from e2ecore.mls.labels import decrypt_with_label
 from e2ecore.mls.leaf_rules import LeafContext
 from e2ecore.mls.message import decode_message
 from e2ecore.mls.psk import NamedPsk, PskStore, ResumptionPskId, ResumptionUsage, psk_secret
 from e2ecore.mls.ratchet_tree import RatchetTree
 from e2ecore.mls.staged import NextEpoch
-from e2ecore.mls.tree_rules import check_tree, verify_all
 from e2ecore.mls.treekem import PathSecret, join_path
-from e2ecore.mls.welcome_create import GROUP_INFO_LABEL, WELCOME_LABEL, welcome_keys
-
-MAX_EPOCH: Final = 1 << 53
-"""Last epoch that we join in. Nobody commits that often; rows and their numbers stay far from their
-limits."""
+from e2ecore.mls.welcome_create import WELCOME_LABEL, welcome_keys
 
 
 @dataclass(slots=True)
@@ -76,17 +65,9 @@ def join_group(
     opened = _open(_decode(message), bundle, psks)
     suite, info = opened.suite, opened.info
     context = info.context
-    tree = _tree(opened, ratchet_tree)
+    tree = find_tree(suite, info, ratchet_tree)
     rules = LeafContext.of(suite, context.extensions, now_ms=now_ms, max_lifetime_s=max_lifetime_s)
-    if tree.root_hash() != context.tree_hash:
-        raise InvalidTreeError("the tree does not have the hash that the group agreed on")
-    signer = tree.leaf(info.signer)
-    if signer is None:
-        raise InvalidWelcomeError("the signer of the Welcome is no member")
-    verify_with_label(
-        suite, signer.signature_key, GROUP_INFO_LABEL, info.signed_part(), info.signature
-    )
-    verify_all(suite, check_tree(tree, rules, context.group_id))
+    check_group_info(info, tree, rules)
     own_leaf = _own_leaf(tree, bundle)
     if info.signer == own_leaf:
         raise InvalidWelcomeError("the Welcome claims to be signed by ourselves")
@@ -136,8 +117,6 @@ def _open(welcome: Welcome, bundle: KeyPackageBundle, psks: PskStore) -> _Opened
     info = decode_all(
         GroupInfo.read, suite.aead.open(key, nonce, welcome.encrypted_group_info, b"")
     )
-    if info.context.epoch > MAX_EPOCH:
-        raise InvalidWelcomeError("the group's epoch is beyond any that is possible")
     if info.context.cipher_suite != suite.code:
         raise InvalidWelcomeError("the group has another cipher suite than the key package")
     epoch = epoch_secrets(suite, epoch_secret(suite, secrets.joiner, psk, info.context.encode()))
@@ -159,14 +138,6 @@ def _named(secrets: GroupSecrets, psks: PskStore, suite: CipherSuite) -> list[Na
             raise UnknownPskError
         named.append(NamedPsk(psk_id, psk))
     return named
-
-
-def _tree(opened: _Opened, given: bytes | None) -> RatchetTree:
-    inside = find_extension(opened.info.extensions, ExtensionType.RATCHET_TREE)
-    data = given if inside is None else inside
-    if data is None:
-        raise InvalidWelcomeError("the Welcome has no tree, and none was given")
-    return RatchetTree.decode(opened.suite, data)
 
 
 def _own_leaf(tree: RatchetTree, bundle: KeyPackageBundle) -> int:

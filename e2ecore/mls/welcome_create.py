@@ -3,8 +3,6 @@
 Spec: RFC 9420 §12.4.3.1 (Joining via Welcome Message).
 """
 
-from dataclasses import replace
-
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls.applying import Applied
@@ -14,15 +12,12 @@ from e2ecore.mls.group_info import EncryptedGroupSecrets, GroupInfo, GroupSecret
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_package import KeyPackage
 from e2ecore.mls.key_schedule import WelcomeSecret
-from e2ecore.mls.labels import encrypt_with_label, expand_with_label, sign_with_label
+from e2ecore.mls.labels import encrypt_with_label, expand_with_label
 from e2ecore.mls.message import encode_message
 from e2ecore.mls.treekem import HpkeCiphertext, NewPath
 
 WELCOME_LABEL = "Welcome"
 """Encryption label (RFC 9420 §17.7 (MLS Public Key Encryption Labels))."""
-
-GROUP_INFO_LABEL = "GroupInfoTBS"
-"""Signature label (RFC 9420 §17.6 (MLS Signature Labels))."""
 
 
 def welcome_keys(suite: CipherSuite, secret: WelcomeSecret) -> tuple[bytes, bytes]:
@@ -50,11 +45,9 @@ def create_welcome(
         extensions = (Extension(ExtensionType.RATCHET_TREE, applied.tree.encode()),)
     info = GroupInfo(
         derived.context, extensions, derived.confirmation_tag, state.own_leaf, signature=b""
-    )
-    signature = sign_with_label(signer, GROUP_INFO_LABEL, info.signed_part())
+    ).signed(signer)
     key, nonce = welcome_keys(state.suite, derived.welcome)
-    info_bytes = replace(info, signature=signature).encode()
-    encrypted_info = state.suite.aead.seal(key, nonce, info_bytes, b"")
+    encrypted_info = state.suite.aead.seal(key, nonce, info.encode(), b"")
     psks = tuple(named.id for named in applied.psks)
     secrets = []
     for leaf, package in applied.joined:
