@@ -17,7 +17,7 @@ DEVICE_ID_BYTES: Final = 16
 """Start of SHA-256 over the device's Ed25519 public key."""
 
 CONVERSATION_ID_BYTES: Final = 16
-"""Also the MLS group_id. Random for groups, derived for direct conversations; the first bit says which."""
+"""Also the MLS group_id. Random for groups, derived for direct ones; the first bit says which."""
 
 ENVELOPE_ID_BYTES: Final = 16
 """6 bytes of milliseconds and 10 random ones: unique, and near in an index when near in time."""

@@ -31,7 +31,7 @@ from e2ecore_protocol.shape import time_ms as a_time
 
 _DIRECT_LABEL = b"e2ecore direct v1"
 _DIRECT_BIT = 0x80
-"""The first bit of a conversation id: set exactly for direct ones, so that no group can take theirs."""
+"""The first bit of an id: set exactly for direct conversations, so no group can take theirs."""
 
 
 class ConversationKind(IntEnum):
