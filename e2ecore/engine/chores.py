@@ -7,7 +7,7 @@ import anyio
 
 from e2ecore.engine.accounts import make_key_packages, published
 from e2ecore.engine.chains import chain_refused, compare_heads, store_chain
-from e2ecore.engine.errors import ChainInvalidError
+from e2ecore.engine.errors import ChainInvalidError, EngineClosedError
 from e2ecore.engine.job import Job, nothing
 from e2ecore.engine.receiving import expire_held, look_again
 from e2ecore.errors import E2EError, TransientError
@@ -26,6 +26,8 @@ NOTE_S: Final = 0.02
 """How long the relay's acceptance waits for another job to be stored with."""
 TROUBLE_S: Final = 1.0
 """How long to wait when the disk or the relay says no for now."""
+MAX_PAUSE_S: Final = 60.0
+"""Longest pause before a task that ended by a defect is begun anew; it doubles each time."""
 LOOK_S: Final = 0.5
 """How often envelopes that are held back are looked at."""
 
@@ -104,7 +106,7 @@ async def fetch_chains(core: "Core") -> None:
             note_fetched(job, answered)
             look_again(job, list(job.state.held), answered)
 
-        core.jobs.submit(work)
+        core.jobs.submit(work, core.in_trouble)
 
 
 def note_fetched(job: Job, accounts: Iterable[bytes]) -> None:
@@ -113,12 +115,22 @@ def note_fetched(job: Job, accounts: Iterable[bytes]) -> None:
 
 
 async def keep_going(chore: Callable[["Core"], Awaitable[None]], core: "Core") -> None:
-    """Run a task for the life of the engine; a full disk or the like only interrupts it."""
+    """Run a task for the life of the engine.
+
+    A full disk or the like only interrupts it; a defect ends the connection, and both begin anew.
+    """
+    pause_s = TROUBLE_S
     while True:
         try:
-            await chore(core)
+            return await chore(core)
+        except EngineClosedError:
+            return None
         except TransientError:
             await anyio.sleep(TROUBLE_S)
+        except Exception as error:  # noqa: BLE001 - told, logged, and begun anew
+            core.in_trouble(error)
+            await anyio.sleep(pause_s)
+            pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
 
 async def fetch_chain(core: "Core", account_id: bytes, *, is_contact: bool = False) -> AccountState:

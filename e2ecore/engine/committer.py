@@ -1,5 +1,6 @@
 """Carrying out intents: one task per conversation that has any, none otherwise."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,10 +17,13 @@ from e2ecore.engine.committing import (
     keys_refused,
     next_step,
 )
+from e2ecore.engine.defects import IntentBrokenError, is_defect
+from e2ecore.engine.errors import EngineClosedError
+from e2ecore.engine.isolating import drop, isolate
 from e2ecore.engine.job import Job
 from e2ecore.engine.judging import ChainsNeeded
 from e2ecore.engine.signals import Signal
-from e2ecore.errors import E2EError
+from e2ecore.errors import E2EError, PeerError, TransientError
 from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError
 from e2ecore_protocol.frames.conversations import Commit, Committed
 from e2ecore_protocol.frames.key_packages import ClaimKeyPackages, DeviceKeyPackage, KeyPackages
@@ -70,11 +74,47 @@ class Committer:
                 pause = await self._step(cid)
             except ConnectionLostError:
                 pause = None
-            except E2EError:
+            except EngineClosedError:
+                return
+            except (TransientError, PeerError):
                 pause = TROUBLE_S
+            except Exception as error:  # noqa: BLE001 - contained: this intent fails, no other
+                pause = await self._contain(error)
             if pause == 0 and not signal.is_raised:
                 del self._workers[cid]
                 return
+
+    async def _contain(self, error: Exception) -> float | None:
+        """Give up the intent that the engine failed at; the others go on.
+
+        Returns:
+            As ``_step``.
+        """
+        core = self._core
+        cause = error.__cause__ or error
+        core.report_defect("carrying out a change", cause)
+        if not isinstance(error, IntentBrokenError):
+            return None  # tried again over the next connection
+        iid, name = error.iid, type(cause).__name__
+        try:
+            await core.jobs.run(lambda job: isolate(job, iid, name))
+        except Exception as second:  # noqa: BLE001 - not even that: the wish alone is deleted
+            core.report_defect("giving up a change", second)
+            await core.jobs.run(lambda job: drop(job, iid, name))
+        return 0.001
+
+    async def _run(self, iid: int, work: Callable[[Job], None]) -> None:
+        """Run a job for an intent.
+
+        Raises:
+            IntentBrokenError: It failed by a defect.
+        """
+        try:
+            await self._core.jobs.run(work)
+        except Exception as error:
+            if is_defect(error):
+                raise IntentBrokenError(iid) from error
+            raise
 
     async def _step(self, cid: int) -> float | None:
         """Do one thing. Return for how many seconds there is nothing to do; 0: no more at all."""
@@ -136,7 +176,7 @@ class Committer:
             def work(job: Job) -> None:
                 keys_refused(job, iid, problem, can_retry=can_retry)
 
-            await core.jobs.run(work)
+            await self._run(iid, work)
             return None
         self._packages[iid] = known
         return known
@@ -160,7 +200,7 @@ class Committer:
                     relay_epoch=epoch,
                 )
 
-            await core.jobs.run(refused)
+            await self._run(iid, refused)
             return
         self._packages.pop(iid, None)
-        await core.jobs.run(lambda job: commit_accepted(job, iid))
+        await self._run(iid, lambda job: commit_accepted(job, iid))

@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from e2ecore.engine.applying import apply_commit, drop_outbox, forget_group
+from e2ecore.engine.defects import IntentBrokenError
 from e2ecore.engine.errors import ChangeFailedError, NoKeyPackageError
 from e2ecore.engine.events import ChangeApplied, ConversationReady, IntentFailed
 from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.job import Job
-from e2ecore.engine.judging import check_leaves, effect_of
+from e2ecore.engine.judging import ChainsNeeded, check_leaves, effect_of
 from e2ecore.engine.leaving import is_own_affair, propose_leaving
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.profiles import tell_name
 from e2ecore.engine.receiving import look_again
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState
-from e2ecore.errors import E2EError, PeerError, UsageError
+from e2ecore.errors import E2EError, PeerError, TransientError, UsageError
 from e2ecore.ids import GroupId
 from e2ecore.messaging.identity import LeafIdentity, decode_identity, encode_identity
 from e2ecore.messaging.intents import (
@@ -113,7 +114,12 @@ def next_step(job: Job, cid: int, packages: Sequence[DeviceKeyPackage] | None = 
         if row.next_ms > now_ms:
             soonest = min(soonest or row.next_ms, row.next_ms)
             continue
-        step = _step_for(job, mirror, row, packages)
+        try:
+            step = _step_for(job, mirror, row, packages)
+        except (PeerError, TransientError, ChainsNeeded):
+            raise
+        except Exception as error:
+            raise IntentBrokenError(row.iid) from error
         if step is not None:
             mirror.save(job.tx)
             return step

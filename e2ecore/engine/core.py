@@ -11,9 +11,15 @@ import anyio
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.suites import CipherSuite
+from e2ecore.engine.defects import is_defect, log_defect
 from e2ecore.engine.effects import Effects, Outgoing
-from e2ecore.engine.errors import EngineClosedError, NoRelayError, NotRegisteredError
-from e2ecore.engine.events import CaughtUp, ConnectionChanged, Event
+from e2ecore.engine.errors import (
+    EngineClosedError,
+    EngineDefectError,
+    NoRelayError,
+    NotRegisteredError,
+)
+from e2ecore.engine.events import CaughtUp, ConnectionChanged, DefectMet, Event
 from e2ecore.engine.handles import Change, Outcome
 from e2ecore.engine.hub import EventHub
 from e2ecore.engine.intake import Intake
@@ -24,7 +30,8 @@ from e2ecore.engine.sender import Sender, take_refusals
 from e2ecore.engine.signals import Signal
 from e2ecore.engine.state import State
 from e2ecore.engine.values import Account, ConnectionState
-from e2ecore.errors import CorruptStateError, E2EError
+from e2ecore.errors import E2EError
+from e2ecore.ids import GroupId
 from e2ecore.storage.database import Database
 from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import ConnectionLostError
@@ -240,7 +247,7 @@ class Core:
 
     def connected(self) -> None:
         """There is a connection: send what waits, and see to everything that needs the relay."""
-        self.jobs.submit(fresh_connection)
+        self.jobs.submit(fresh_connection, self.in_trouble)
         self.sender.connected()
         self.chains_signal.set()
         if self.fetch_due:
@@ -269,11 +276,17 @@ class Core:
 
     def in_trouble(self, error: BaseException) -> None:
         """Something that must not fail has failed: begin again with a new connection."""
-        if not isinstance(error, E2EError):
-            error = CorruptStateError(type(error).__name__)
+        if is_defect(error) or not isinstance(error, E2EError):
+            self.report_defect("serving the connection", error)
+            error = EngineDefectError(type(error).__name__)
         self.break_link(error)
 
-    def break_link(self, error: E2EError) -> None:
+    def report_defect(self, doing: str, error: BaseException, uid: GroupId | None = None) -> None:
+        """Tell the app and the log that something failed that must not fail."""
+        log_defect(doing, error)
+        self.emit(DefectMet(doing, type(error).__name__, uid))
+
+    def break_link(self, error: Exception) -> None:
         """End the present connection; another one is made after a pause."""
         if self.link is not None:
             self.link.break_off(error)

@@ -1,6 +1,6 @@
 """What can go wrong when an app calls the engine: one class per case, each says what to do."""
 
-from e2ecore.errors import PeerError, TransientError, UsageError
+from e2ecore.errors import CorruptStateError, PeerError, TransientError, UsageError
 
 
 class NotRegisteredError(UsageError):
@@ -116,6 +116,14 @@ class DeviceRevokedError(UsageError):
     """The relay no longer knows this device.
 
     It was unlinked or its account closed. History can still be read.
+    """
+
+
+class EngineDefectError(CorruptStateError):
+    """Something in the engine failed that must not fail.
+
+    What it was doing was given up, the rest goes on. Please report it: the log of ``e2ecore`` names
+    the place, without content.
     """
 
 

@@ -196,6 +196,21 @@ class EnvelopeQuarantined(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DefectMet(Event):
+    """Something in the engine failed that must not fail.
+
+    It was contained: what the engine was doing was given up or begun anew, everything else goes on.
+    Please report it; the log of ``e2ecore`` names the place, without content.
+    """
+
+    doing: str
+    """What the engine was doing."""
+    error: str
+    """Name of the error's class."""
+    conversation_id: GroupId | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeApplied(Event):
     """A change that we asked for (add, remove, leave, rename, role, update, create) is in force."""
 

@@ -8,6 +8,7 @@ that does the damage is found and set aside.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from e2ecore.engine.defects import is_defect
 from e2ecore.engine.job import Job
 from e2ecore.engine.receiving import IntakeStoppedError, poison, receive
 from e2ecore.errors import TransientError
@@ -107,6 +108,8 @@ class Intake:
 
     def _poison(self, item: Delivery, error: BaseException) -> None:
         state, name = self._core.state, type(error).__name__
+        if is_defect(error):
+            self._core.report_defect("taking an envelope", error)
         state.intake_broken = False
 
         def work(job: Job) -> None:

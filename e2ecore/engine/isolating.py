@@ -1,0 +1,32 @@
+"""Giving up an intent that the engine itself failed at, so that nothing else fails with it."""
+
+from e2ecore.engine.committing import fail
+from e2ecore.engine.errors import EngineDefectError
+from e2ecore.engine.healing import ask_for_readd
+from e2ecore.engine.job import Job
+from e2ecore.storage import intents
+from e2ecore.storage.intents import IntentState
+from e2ecore_protocol.content.readd import ReaddReason
+
+
+def isolate(job: Job, iid: int, error: str) -> None:
+    """Give up an intent that the engine itself failed at.
+
+    If its commit was sent, it may be in force: then we cannot follow, and ask to be added again.
+    """
+    row = intents.get(job.tx, iid)
+    if row is None:
+        return
+    mirror = job.mirror(row.cid)
+    defect = EngineDefectError(error)
+    fail(job, mirror, row, defect)
+    if row.state == IntentState.COMMIT_MADE:
+        ask_for_readd(job, mirror, ReaddReason.COMMIT_FAILED, defect)
+    mirror.save(job.tx)
+    job.effects.intents.add(row.cid)
+
+
+def drop(job: Job, iid: int, error: str) -> None:
+    """Give up an intent whose conversation cannot even be loaded."""
+    intents.remove(job.tx, iid)
+    job.effects.changes.append((iid, EngineDefectError(error)))
