@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from statistics import median
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 FLOOR: Final = "floor"
 """Name of the primitives alone, in every result."""
@@ -19,3 +22,35 @@ def cpu_us(work: Callable[[], None], count: int) -> float:
     before = time.process_time_ns()
     work()
     return (time.process_time_ns() - before) * US_PER_NS / count
+
+
+def timed(work: Callable[[], T]) -> tuple[float, T]:
+    """Return the CPU time that this thread needs for one call, in microseconds, and its result."""
+    before = time.thread_time_ns()
+    value = work()
+    return (time.thread_time_ns() - before) * US_PER_NS, value
+
+
+def on_the_clock(work: Callable[[], T]) -> tuple[float, T]:
+    """Return how long one call takes by the clock, in microseconds, and its result."""
+    before = time.perf_counter_ns()
+    value = work()
+    return (time.perf_counter_ns() - before) * US_PER_NS, value
+
+
+class Timings:
+    """Figures of many rounds, by name. A round that a neighbour disturbed does not move a median.
+
+    Work and its floor take turns within each round, for the same reason.
+    """
+
+    def __init__(self) -> None:
+        self._figures: dict[str, list[float]] = {}
+
+    def add(self, name: str, figure: float) -> None:
+        """Keep one figure."""
+        self._figures.setdefault(name, []).append(figure)
+
+    def medians(self) -> dict[str, float]:
+        """Return the median of each name's figures."""
+        return {name: median(figures) for name, figures in self._figures.items()}

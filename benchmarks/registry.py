@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.scenarios import (
     history,
     message_rows,
+    mls_commits,
+    mls_join,
+    mls_limits,
     mls_messages,
     relay_alone,
     ten_members,
@@ -27,6 +30,12 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     history.HISTORY,
     relay_alone.RELAY_ALONE,
     mls_messages.MLS_MESSAGES,
+    mls_commits.MLS_ADD,
+    mls_commits.MLS_PATH,
+    mls_commits.MLS_REMOVE,
+    mls_join.MLS_JOIN,
+    mls_limits.MLS_JUMP,
+    mls_limits.MLS_TREE,
     message_rows.ROWS,
 )
 

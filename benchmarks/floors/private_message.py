@@ -8,39 +8,20 @@ RFC 9420 §6.3 (Encoding and Decoding a Private Message), RFC 9420 §9.1 (Encryp
 
 from __future__ import annotations
 
-import hashlib
 import os
-import struct
 from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nacl import bindings
 
-KEY_BYTES: Final = 16
-NONCE_BYTES: Final = 12
-HASH_BYTES: Final = 32
-BLOCK_BYTES: Final = 64
-SIGNATURE_BYTES: Final = 64
+from benchmarks.floors.primitives import HASH_BYTES, KEY_BYTES, NONCE_BYTES, expander, sign, vector
+
 SAMPLE_BYTES: Final = 32
 PAD_TO: Final = 64
 HEAD: Final = b"\x00\x01\x00\x02"
 """Protocol version mls10, wire format PrivateMessage."""
 
-INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
-OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 TBS_LABEL: Final = b"MLS 1.0 FramedContentTBS"
-
-
-def _length(size: int) -> bytes:
-    if size < 1 << 6:
-        return bytes((size,))
-    if size < 1 << 14:
-        return struct.pack(">H", size | 0x4000)
-    return struct.pack(">I", size | 0x80000000)
-
-
-def _vector(value: bytes) -> bytes:
-    return _length(len(value)) + value
 
 
 def _read(data: bytes, at: int) -> tuple[bytes, int]:
@@ -54,15 +35,12 @@ def _read(data: bytes, at: int) -> tuple[bytes, int]:
     return data[at : at + size], at + size
 
 
-def _expand(secret: bytes, label: bytes, context: bytes, size: int) -> bytes:
-    """ExpandWithLabel for at most one block of output: one HMAC."""
-    message = struct.pack(">H", size) + _vector(b"MLS 1.0 " + label) + _vector(context) + b"\x01"
-    key = secret.ljust(BLOCK_BYTES, b"\0")
-    inner = hashlib.sha256(key.translate(INNER) + message).digest()
-    return hashlib.sha256(key.translate(OUTER) + inner).digest()[:size]
+_key = expander(b"key", KEY_BYTES)
+_nonce = expander(b"nonce", NONCE_BYTES)
+_following = expander(b"secret", HASH_BYTES)
 
 
-class _Ratchet:
+class Ratchet:
     """The application ratchet of one sender."""
 
     __slots__ = ("generation", "secret")
@@ -72,12 +50,17 @@ class _Ratchet:
         self.generation = 0
 
     def step(self) -> tuple[bytes, bytes]:
+        """Derive key and nonce, and move on."""
         context = self.generation.to_bytes(4, "big")
-        key = _expand(self.secret, b"key", context, KEY_BYTES)
-        nonce = _expand(self.secret, b"nonce", context, NONCE_BYTES)
-        self.secret = _expand(self.secret, b"secret", context, HASH_BYTES)
+        key, nonce = _key(self.secret, context), _nonce(self.secret, context)
+        self.secret = _following(self.secret, context)
         self.generation += 1
         return key, nonce
+
+    def skip(self) -> None:
+        """Move on without deriving a key."""
+        self.secret = _following(self.secret, self.generation.to_bytes(4, "big"))
+        self.generation += 1
 
 
 class PrivateMessageFloor:
@@ -88,18 +71,18 @@ class PrivateMessageFloor:
         self._public = public
         self._sender_data_secret = os.urandom(HASH_BYTES)
         root = os.urandom(HASH_BYTES)
-        self._sending, self._receiving = _Ratchet(root), _Ratchet(root)
+        self._sending, self._receiving = Ratchet(root), Ratchet(root)
         self._leaf = b"\0\0\0\x03"
-        self._header = _vector(os.urandom(16)) + (5).to_bytes(8, "big")
+        self._header = vector(os.urandom(16)) + (5).to_bytes(8, "big")
         self._context = os.urandom(150)
         """As long as a GroupContext with one extension."""
 
     def protect(self, plaintext: bytes, authenticated_data: bytes) -> bytes:
         """Sign, frame, pad, encrypt."""
-        content, aad = _vector(plaintext), _vector(authenticated_data)
-        signed = _vector(TBS_LABEL) + _vector(self._to_be_signed(content, aad))
-        signature = bindings.crypto_sign(signed, self._signing_key)[:SIGNATURE_BYTES]
-        body = content + _vector(signature)
+        content, aad = vector(plaintext), vector(authenticated_data)
+        signed = vector(TBS_LABEL) + vector(self._to_be_signed(content, aad))
+        signature = sign(self._signing_key, signed)
+        body = content + vector(signature)
         body += bytes(-len(body) % PAD_TO)
         generation = self._sending.generation.to_bytes(4, "big")
         key, nonce = self._sending.step()
@@ -109,7 +92,7 @@ class PrivateMessageFloor:
         sender = AESGCM(data_key).encrypt(
             data_nonce, self._leaf + generation + guard, self._header + b"\x01"
         )
-        return HEAD + self._header + b"\x01" + aad + _vector(sender) + _vector(sealed)
+        return HEAD + self._header + b"\x01" + aad + vector(sender) + vector(sealed)
 
     def unprotect(self, message: bytes) -> bytes:
         """Decrypt, unframe, verify."""
@@ -117,7 +100,7 @@ class PrivateMessageFloor:
         authenticated_data, at = _read(message, at)
         sender, at = _read(message, at)
         sealed, at = _read(message, at)
-        aad = _vector(authenticated_data)
+        aad = vector(authenticated_data)
         data_key, data_nonce = self._sender_data_keys(sealed)
         data = AESGCM(data_key).decrypt(data_nonce, sender, self._header + b"\x01")
         if int.from_bytes(data[4:8], "big") != self._receiving.generation:
@@ -130,7 +113,7 @@ class PrivateMessageFloor:
         signature, rest = _read(body, end)
         if any(body[rest:]):
             raise ValueError("padding is not zero")
-        signed = _vector(TBS_LABEL) + _vector(self._to_be_signed(body[:end], aad))
+        signed = vector(TBS_LABEL) + vector(self._to_be_signed(body[:end], aad))
         bindings.crypto_sign_open(signature + signed, self._public)
         return plaintext
 
@@ -139,9 +122,9 @@ class PrivateMessageFloor:
 
     def _sender_data_keys(self, sealed: bytes) -> tuple[bytes, bytes]:
         sample = sealed[:SAMPLE_BYTES]
-        key = _expand(self._sender_data_secret, b"key", sample, KEY_BYTES)
-        return key, _expand(self._sender_data_secret, b"nonce", sample, NONCE_BYTES)
+        return _key(self._sender_data_secret, sample), _nonce(self._sender_data_secret, sample)
 
 
 def _guarded(nonce: bytes, guard: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(nonce[:4], guard, strict=True)) + nonce[4:]
+    mixed = int.from_bytes(nonce[:4], "big") ^ int.from_bytes(guard, "big")
+    return mixed.to_bytes(4, "big") + nonce[4:]
