@@ -6,7 +6,7 @@ Spec: RFC 9420 §12.4.1 (Creating a Commit).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
@@ -45,6 +45,7 @@ class CommitOptions:
         include_pending: Commit the proposals that members sent, as far as they still fit.
         path: Refresh our own keys even where the proposals do not demand it.
         with_tree: Put the ratchet tree into the Welcome.
+        psks: External pre-shared keys, and other groups with resumption keys.
     """
 
     now_ms: int
@@ -53,6 +54,7 @@ class CommitOptions:
     include_pending: bool = True
     path: bool = True
     with_tree: bool = True
+    psks: PskStore = field(default_factory=lambda: PskStore({}))
 
 
 def create_commit(
@@ -130,7 +132,7 @@ def _select(
 
 def _apply(state: GroupState, sent: Sequence[SentProposal], options: CommitOptions) -> Applied:
     check_member_list(sent, state.own_leaf, state.suite)
-    psks = known_psks(state, PskStore.empty())
+    psks = known_psks(state, options.psks)
     return apply_proposals(
         state.tree, state.context, sent, psks=psks, lifetimes=LifetimePolicy(options.now_ms)
     )

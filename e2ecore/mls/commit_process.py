@@ -106,7 +106,7 @@ def _begin(
     )
     committer = sender.index
     if external and path is not None:
-        committer = external_committer(applied, path)
+        committer = external_committer(applied, path.leaf_node)
     return _Progress(state, authenticated, commit, proposals, applied, committer, external)
 
 

@@ -53,6 +53,11 @@ class X509Credential:
 Credential = BasicCredential | X509Credential
 
 
+def as_credential(identity: bytes | Credential) -> Credential:
+    """Return a credential as it is, or the basic one for a bare identity."""
+    return BasicCredential(identity) if isinstance(identity, bytes) else identity
+
+
 def read_credential(reader: Reader) -> Credential:
     """Read a Credential.
 

@@ -112,23 +112,12 @@ class PastEpoch:
     leaves: int
     ended_ms: int
     sender_data: SenderDataSecret
-    resumption: Psk
 
     def encode(self) -> bytes:
         """Return the row."""
-        return (
-            u32(self.leaves)
-            + u64(self.ended_ms)
-            + opaque(self.sender_data.raw)
-            + opaque(self.resumption.raw)
-        )
+        return u32(self.leaves) + u64(self.ended_ms) + opaque(self.sender_data.raw)
 
     @classmethod
     def read(cls, reader: Reader) -> "PastEpoch":
         """Read the row."""
-        return cls(
-            reader.u32(),
-            reader.u64(),
-            SenderDataSecret(reader.opaque()),
-            Psk(reader.opaque()),
-        )
+        return cls(reader.u32(), reader.u64(), SenderDataSecret(reader.opaque()))

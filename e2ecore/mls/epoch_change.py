@@ -122,6 +122,6 @@ def joined_members(applied: Applied) -> tuple[Member, ...]:
     return tuple(Member.of(leaf, package.leaf_node) for leaf, package in applied.joined)
 
 
-def known_psks(state: GroupState, external: PskStore) -> PskStore:
+def known_psks(state: GroupState, given: PskStore) -> PskStore:
     """Return the pre-shared keys at hand: the caller's, and this group's resumption keys."""
-    return PskStore(external.external, external.resumption | state.resumption_psks())
+    return PskStore(given.external, (state, *given.groups))

@@ -1,16 +1,18 @@
-"""The receiving side of external commits: new members who add themselves.
+"""What both sides of an external commit compute: new members who add themselves.
 
 Spec: RFC 9420 §12.4.3.2 (Joining via External Commits).
 """
+
+from typing import Final
 
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls.applying import Applied
 from e2ecore.mls.errors import InvalidCommitError
 from e2ecore.mls.key_schedule import ExternalSecret, InitSecret
 from e2ecore.mls.members import Member
-from e2ecore.mls.treekem import UpdatePath
+from e2ecore.mls.nodes import LeafNode
 
-_EXPORT_LABEL = b"MLS 1.0 external init secret"
+EXTERNAL_INIT_LABEL: Final = b"MLS 1.0 external init secret"
 """Spec: RFC 9420 §8.3 (External Initialization)."""
 
 
@@ -26,18 +28,18 @@ def external_init_secret(
     """
     pair = suite.hpke.derive_key_pair(external.raw)
     return InitSecret(
-        suite.hpke.export_receiver(kem_output, pair.private, b"", _EXPORT_LABEL, suite.nh)
+        suite.hpke.export_receiver(kem_output, pair.private, b"", EXTERNAL_INIT_LABEL, suite.nh)
     )
 
 
-def external_committer(applied: Applied, path: UpdatePath) -> int:
+def external_committer(applied: Applied, leaf_node: LeafNode) -> int:
     """Return the leaf index that the new member gets.
 
     Raises:
         InvalidCommitError: It removes somebody else than its old self.
     """
     leaf = applied.tree.next_leaf()
-    new = Member.of(leaf, path.leaf_node)
+    new = Member.of(leaf, leaf_node)
     if any(old.identity != new.identity for old in applied.removed):
         raise InvalidCommitError("an external commit removes somebody else")
     return leaf

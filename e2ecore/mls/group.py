@@ -12,34 +12,20 @@ from collections.abc import Mapping, Sequence
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
-from e2ecore.crypto.suites import CipherSuite
-from e2ecore.mls.applying import LifetimePolicy, check_alone
+from e2ecore.mls.applying import LifetimePolicy
 from e2ecore.mls.commit_create import CommitOptions, create_commit
-from e2ecore.mls.commit_process import stage_commit
-from e2ecore.mls.creation import create_group
-from e2ecore.mls.errors import InvalidProposalError, MalformedMessageError
-from e2ecore.mls.extensions import Extensions
-from e2ecore.mls.framing import AuthenticatedContent
 from e2ecore.mls.group_proposing import ProposingGroup
-from e2ecore.mls.group_state import GroupState
-from e2ecore.mls.key_package import DEFAULT_LIFETIME_S, KeyPackageBundle
+from e2ecore.mls.group_view import NO_PSKS, GroupView, states
 from e2ecore.mls.leaf_rules import MAX_LIFETIME_S
-from e2ecore.mls.members import Member
-from e2ecore.mls.message import decode_message
-from e2ecore.mls.nodes import Capabilities
-from e2ecore.mls.pending import PendingProposal, proposal_ref
 from e2ecore.mls.pending_commit import PendingCommit
-from e2ecore.mls.private_message import PaddingPolicy, PrivateMessage, bucketed
-from e2ecore.mls.proposal_rules import check_proposal
-from e2ecore.mls.proposals import Commit, Proposal
-from e2ecore.mls.psk import Psk, PskStore
-from e2ecore.mls.public_message import PublicMessage
+from e2ecore.mls.private_message import PaddingPolicy, bucketed
+from e2ecore.mls.proposals import Proposal
+from e2ecore.mls.psk import PskStore
 from e2ecore.mls.received import ApplicationMessage, Received, ReceivedProposal
-from e2ecore.mls.receiving import Genuine, handshake_of, open_private, open_public
-from e2ecore.mls.rows import RowKey, RowSource
+from e2ecore.mls.rows import RowKey
 from e2ecore.mls.sending import seal_application
-from e2ecore.mls.staged import SentProposal, StagedCommit
-from e2ecore.mls.welcome import join_group
+from e2ecore.mls.staged import StagedCommit
+from e2ecore.mls.taking import TakeOptions, take_message
 
 __all__ = [
     "NO_PSKS",
@@ -51,104 +37,11 @@ __all__ = [
     "StagedCommit",
 ]
 
-NO_PSKS: Mapping[bytes, bytes] = {}
-"""No external pre-shared keys."""
-
 
 class Group(ProposingGroup):
     """A member's view of one group."""
 
     __slots__ = ()
-
-    # Beginning
-
-    @classmethod
-    def create(
-        cls,
-        suite: CipherSuite,
-        group_id: bytes,
-        signer: SigningKey,
-        identity: bytes,
-        *,
-        extensions: Extensions = (),
-        capabilities: Capabilities | None = None,
-        lifetime_s: int = DEFAULT_LIFETIME_S,
-        now_ms: int,
-        rng: Rng,
-    ) -> "Group":
-        """Begin a group with ourselves as only member.
-
-        Args:
-            suite: Its cipher suite, for good.
-            group_id: Its name; never used before.
-            signer: The device's key.
-            identity: Content of our basic credential.
-            extensions: Of the GroupContext. Our capabilities must list their types.
-            capabilities: What we announce; the suite and nothing else if None.
-            lifetime_s: How long our first leaf is valid, in seconds.
-            now_ms: Begin of that, in milliseconds since the Unix epoch.
-            rng: Source of the keys.
-
-        Raises:
-            PeerError: Capabilities and extensions do not go together.
-        """
-        bundle = KeyPackageBundle.generate(
-            suite,
-            signer,
-            identity,
-            now_ms=now_ms,
-            rng=rng,
-            capabilities=capabilities,
-            lifetime_s=lifetime_s,
-        )
-        return cls(create_group(group_id, bundle, extensions=extensions, now_ms=now_ms, rng=rng))
-
-    @classmethod
-    def load(cls, source: RowSource) -> "Group":
-        """Open a stored group. Reads three rows; the rest is read when it is needed.
-
-        Raises:
-            CorruptStateError: Rows are missing, damaged, or of a newer version.
-        """
-        return cls(GroupState.load(source))
-
-    @classmethod
-    def join(
-        cls,
-        welcome: bytes,
-        bundle: KeyPackageBundle,
-        *,
-        ratchet_tree: bytes | None = None,
-        psks: Mapping[bytes, bytes] = NO_PSKS,
-        now_ms: int | None,
-        max_lifetime_s: int | None = MAX_LIFETIME_S,
-    ) -> "Group":
-        """Join by a Welcome, after all checks of RFC 9420 §12.4.3.1 (Joining via Welcome Message).
-
-        That no other group of ours has this id, and that the members are who they claim to be, is
-        for the caller to check before anything is stored.
-
-        Args:
-            welcome: The MLSMessage.
-            bundle: The key package it is for. Delete it afterwards, unless it is the last resort.
-            ratchet_tree: The tree, if it does not come with the Welcome.
-            psks: External pre-shared keys by their ids.
-            now_ms: The moment to judge the members' lifetimes by; None leaves their ends unchecked,
-                which suits groups older than the key packages their members came with.
-            max_lifetime_s: Longest total lifetime of a member's leaf; None: no limit.
-
-        Raises:
-            PeerError: It breaks a rule; the sub-class says which.
-        """
-        state = join_group(
-            welcome,
-            bundle,
-            ratchet_tree=ratchet_tree,
-            psks=_psk_store(psks),
-            now_ms=now_ms,
-            max_lifetime_s=max_lifetime_s,
-        )
-        return cls(state)
 
     def take_changes(self) -> dict[RowKey, bytes | None]:
         """Return the rows to write, None to delete, since the last call.
@@ -196,6 +89,7 @@ class Group(ProposingGroup):
         *,
         now_ms: int | None,
         psks: Mapping[bytes, bytes] = NO_PSKS,
+        groups: Sequence[GroupView] = (),
         max_lifetime_s: int | None = MAX_LIFETIME_S,
     ) -> Received:
         """Decrypt and verify one message. Nothing changes unless it is genuine and valid.
@@ -206,7 +100,9 @@ class Group(ProposingGroup):
             message: The MLSMessage.
             now_ms: The moment to judge lifetimes in a commit by, the same for all members: the
                 relay's time of the message. None leaves their ends unchecked.
-            psks: External pre-shared keys by their ids, for commits.
+            psks: External pre-shared keys by their ids, for commits. Only those are looked up that
+                the commit names.
+            groups: Other groups of ours whose resumption keys a commit may name.
             max_lifetime_s: Longest total lifetime of an added client's leaf; None: no limit.
 
         Raises:
@@ -215,64 +111,11 @@ class Group(ProposingGroup):
             EpochTooOldError: Its keys are deleted.
             PeerError: It was refused; other sub-classes say why.
         """
-        self._state.check_member()
-        decoded = decode_message(message)
-        if isinstance(decoded, PrivateMessage):
-            genuine = open_private(self._state, decoded)
-            if isinstance(genuine.opened.body, bytes):
-                return self._application(genuine, genuine.opened.body)
-            return self._private_handshake(genuine, LifetimePolicy(now_ms, max_lifetime_s), psks)
-        if isinstance(decoded, PublicMessage):
-            authenticated, lifetimes = (
-                open_public(self._state, decoded),
-                LifetimePolicy(now_ms, max_lifetime_s),
-            )
-            return self._handshake(authenticated, None, lifetimes, psks)
-        raise MalformedMessageError("not a message within a group")
-
-    def _application(self, genuine: Genuine, data: bytes) -> ApplicationMessage:
-        opened = genuine.opened
-        genuine.keys.tree.consume(opened.step)
-        return ApplicationMessage(
-            genuine.sender,
-            genuine.keys.epoch,
-            opened.step.generation,
-            opened.authenticated_data,
-            data,
+        options = TakeOptions(
+            lifetimes=LifetimePolicy(now_ms, max_lifetime_s),
+            psks=PskStore(psks, states(groups)),
         )
-
-    def _private_handshake(
-        self, genuine: Genuine, lifetimes: LifetimePolicy, psks: Mapping[bytes, bytes]
-    ) -> Received:
-        step = genuine.opened.step
-        authenticated = handshake_of(self._state, genuine)
-        received = self._handshake(authenticated, (step.leaf, step.generation), lifetimes, psks)
-        if isinstance(received, ReceivedProposal):
-            genuine.keys.tree.consume(step)
-        return received
-
-    def _handshake(
-        self,
-        authenticated: AuthenticatedContent,
-        key: tuple[int, int] | None,
-        lifetimes: LifetimePolicy,
-        psks: Mapping[bytes, bytes],
-    ) -> Received:
-        state, content = self._state, authenticated.content
-        if isinstance(content.body, bytes | Commit):
-            return stage_commit(
-                state, authenticated, psks=_psk_store(psks), lifetimes=lifetimes, key=key
-            )
-        if state.current.suspended:
-            raise InvalidProposalError("the group was closed by a reinit")
-        check_proposal(content.body, state.suite)
-        ref = proposal_ref(state.suite, authenticated)
-        sent = SentProposal(content.body, content.sender, ref)
-        check_alone(state.tree, state.context.group_id, sent)
-        state.pending.add(PendingProposal(ref, sent))
-        leaf = content.sender.index
-        sender = Member.of(leaf, state.tree.member(leaf))
-        return ReceivedProposal(sender, content.body, ref, content.authenticated_data)
+        return take_message(self._state, message, options)
 
     # Changes
 
@@ -288,6 +131,8 @@ class Group(ProposingGroup):
         path: bool = True,
         with_tree: bool = True,
         padding: PaddingPolicy = bucketed,
+        psks: Mapping[bytes, bytes] = NO_PSKS,
+        groups: Sequence[GroupView] = (),
     ) -> PendingCommit:
         """Make a commit. The epoch stays until it is merged; one row changes.
 
@@ -301,6 +146,8 @@ class Group(ProposingGroup):
             path: Refresh our keys even where the proposals do not demand it.
             with_tree: Put the ratchet tree into the Welcome.
             padding: Says how many zero bytes to append.
+            psks: External pre-shared keys by their ids, for what is proposed.
+            groups: Other groups of ours whose resumption keys are proposed.
 
         Raises:
             PeerError: A proposal breaks a rule; the sub-class says which.
@@ -313,6 +160,7 @@ class Group(ProposingGroup):
             include_pending=include_pending,
             path=path,
             with_tree=with_tree,
+            psks=PskStore(psks, states(groups)),
         )
         return create_commit(self._state, proposals, signer=signer, rng=rng, options=options)
 
@@ -333,7 +181,3 @@ class Group(ProposingGroup):
         """Delete the keys of epochs that ended more than 48 hours ago."""
         self._state.check_member()
         self._state.drop_past_epochs(now_ms)
-
-
-def _psk_store(external: Mapping[bytes, bytes]) -> PskStore:
-    return PskStore({psk_id: Psk(value) for psk_id, value in external.items()}, {})

@@ -3,15 +3,16 @@
 from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
+from e2ecore.mls.errors import UnknownPskError
 from e2ecore.mls.extensions import Extensions
-from e2ecore.mls.group_view import GroupView
+from e2ecore.mls.group_beginning import BeginningGroup
 from e2ecore.mls.key_package import KeyPackage
 from e2ecore.mls.private_message import bucketed
 from e2ecore.mls.proposals import GroupContextExtensions, Proposal
 from e2ecore.mls.sending import checked_add, checked_remove, fresh_update, propose
 
 
-class ProposingGroup(GroupView):
+class ProposingGroup(BeginningGroup):
     """A group to which changes can be proposed. Proposals are kept until a commit names them."""
 
     __slots__ = ()
@@ -72,6 +73,32 @@ class ProposingGroup(GroupView):
         """
         replaced = GroupContextExtensions(extensions)
         return self._propose(replaced, signer, rng, authenticated_data)
+
+    def propose_psk(
+        self, psk_id: bytes, *, signer: SigningKey, rng: Rng, authenticated_data: bytes = b""
+    ) -> bytes:
+        """Propose to mix in an external pre-shared key, and keep the proposal.
+
+        Spec: RFC 9420 §12.1.4 (PreSharedKey).
+
+        Raises:
+            UsageError: We may not send; sub-classes say why.
+        """
+        return self._propose(self.psk_proposal(psk_id, rng=rng), signer, rng, authenticated_data)
+
+    def propose_resumption(
+        self, epoch: int, *, signer: SigningKey, rng: Rng, authenticated_data: bytes = b""
+    ) -> bytes:
+        """Propose to mix in the resumption key of an epoch of this group, and keep the proposal.
+
+        Raises:
+            UnknownPskError: That epoch's key is not kept.
+            UsageError: We may not send; sub-classes say why.
+        """
+        if self._state.resumption_psk(self.group_id, epoch) is None:
+            raise UnknownPskError
+        injected = self.resumption_proposal(epoch, rng=rng)
+        return self._propose(injected, signer, rng, authenticated_data)
 
     def _propose(
         self,

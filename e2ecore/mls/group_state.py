@@ -192,15 +192,18 @@ class GroupState:
         keys = self._past[epoch] = self._message_keys(epoch, context, past)
         return keys
 
-    def resumption_psks(self) -> dict[tuple[bytes, int], Psk]:
-        """Return the resumption keys of this group that are kept, by group id and epoch."""
-        group_id = self.context.group_id
-        found = {(group_id, self.epoch): self.current.resumption}
-        for epoch in self._kept_epochs():
-            past = self._past_epoch(epoch)
-            if past is not None:
-                found[group_id, epoch] = past.resumption
-        return found
+    def resumption_psk(self, group_id: bytes, epoch: int) -> Psk | None:
+        """Return the resumption key of an epoch of this group, if it is kept.
+
+        Spec: RFC 9420 §8.6 (Resumption PSK). How long it is kept is counted in epochs alone:
+        members whose clocks differ know the same keys.
+        """
+        if group_id != self.context.group_id or self.removed:
+            return None
+        if epoch == self.epoch:
+            return self.current.resumption
+        row = self.rows.get((rows.RESUMPTION, epoch, 0))
+        return None if row is None else Psk(row)
 
     def _kept_epochs(self) -> range:
         return range(max(0, self.epoch - PAST_EPOCHS), self.epoch)
@@ -263,8 +266,10 @@ class GroupState:
     def _retire(self, staged: StagedCommit, now_ms: int) -> None:
         """Write down what is kept of the current epoch."""
         epoch, old = self.epoch, self.current
-        past = PastEpoch(old.leaves, now_ms, old.sender_data, old.resumption)
+        past = PastEpoch(old.leaves, now_ms, old.sender_data)
         self.rows.put((rows.PAST_EPOCH, epoch, 0), past.encode())
+        self.rows.put((rows.RESUMPTION, epoch, 0), old.resumption.raw)
+        self._forget_resumption(epoch - PAST_EPOCHS)
         before: dict[int, Member | None] = {member.leaf: None for member in staged.added}
         before |= {member.leaf: member for member in staged.removed}
         before |= {old.leaf: old for old, new in staged.updated if old != new}
@@ -272,6 +277,10 @@ class GroupState:
             self.rows.put((rows.PAST_LEAF, epoch, leaf), encode_past(member))
         self.pending.clear()
         self._past[epoch] = self.keys
+
+    def _forget_resumption(self, epoch: int) -> None:
+        if self.rows.get((rows.RESUMPTION, epoch, 0)) is not None:
+            self.rows.delete((rows.RESUMPTION, epoch, 0))
 
     def _install(self, following: NextEpoch, old_keys: Mapping[int, HpkePrivateKey]) -> None:
         """Write and take over a new epoch."""
@@ -305,6 +314,7 @@ class GroupState:
             self.rows.delete((rows.NODE, 0, index))
         for epoch in (*self._kept_epochs(), self.epoch):
             self.rows.delete_epoch(epoch)
+            self._forget_resumption(epoch)
         self.removed = True
 
 

@@ -1,11 +1,23 @@
 """What can be asked of a group without changing it."""
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from e2ecore.crypto.rng import Rng
+from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls.extensions import Extensions
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_schedule import export
 from e2ecore.mls.members import Member
+from e2ecore.mls.proposals import PreSharedKey
+from e2ecore.mls.psk import external_psk_id, resumption_psk_id
+from e2ecore.mls.publishing import publish
 from e2ecore.mls.staged import SentProposal
+
+NO_PSKS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
+"""No external pre-shared keys."""
 
 
 class GroupView:
@@ -87,6 +99,49 @@ class GroupView:
         """Return who sits at a leaf, or None if it is blank."""
         return self._state.member(leaf)
 
+    def group_info(
+        self, *, signer: SigningKey, with_tree: bool = True, with_external_pub: bool = True
+    ) -> bytes:
+        """Return this epoch's GroupInfo: who has it can join by itself, until the epoch ends.
+
+        Spec: RFC 9420 §12.4.3.2 (Joining via External Commits). It shows who the members are: hand
+        it only to those who may know.
+
+        Args:
+            signer: The key of our leaf.
+            with_tree: Put the ratchet tree into it.
+            with_external_pub: Put in the key that an external commit needs.
+
+        Raises:
+            UsageError: We may not speak for the group; sub-classes say why.
+        """
+        return publish(
+            self._state, signer=signer, with_tree=with_tree, with_external_pub=with_external_pub
+        )
+
+    def psk_proposal(self, psk_id: bytes, *, rng: Rng) -> PreSharedKey:
+        """Return a proposal to mix in an external pre-shared key, for ``create_commit``.
+
+        Spec: RFC 9420 §12.1.4 (PreSharedKey).
+        """
+        return PreSharedKey(external_psk_id(self.suite, psk_id, rng))
+
+    def resumption_proposal(
+        self, epoch: int, *, rng: Rng, group_id: bytes | None = None
+    ) -> PreSharedKey:
+        """Return a proposal to mix in a resumption key, for ``create_commit``.
+
+        Spec: RFC 9420 §8.6 (Resumption PSK). Each member keeps the keys of the last three epochs
+        that it was in.
+
+        Args:
+            epoch: The epoch whose key it is.
+            rng: Source of the nonce.
+            group_id: Of the group whose key it is; this one if None.
+        """
+        name = self.group_id if group_id is None else group_id
+        return PreSharedKey(resumption_psk_id(self.suite, name, epoch, rng))
+
     def export(self, label: str, context: bytes, size: int) -> bytes:
         """Derive a secret for another purpose, bound to this epoch.
 
@@ -97,3 +152,8 @@ class GroupView:
         """
         self._state.check_member()
         return export(self._state.suite, self._state.current.exporter, label, context, size)
+
+
+def states(groups: Iterable[GroupView]) -> tuple[GroupState, ...]:
+    """Return what these groups mirror."""
+    return tuple(group.state for group in groups)

@@ -8,7 +8,7 @@ from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import SUITES, CipherSuite
 from e2ecore.mls.codec import Reader, decode_all, opaque, u8, u16
-from e2ecore.mls.credentials import BasicCredential
+from e2ecore.mls.credentials import Credential, as_credential
 from e2ecore.mls.errors import (
     InvalidKeyPackageError,
     MalformedMessageError,
@@ -183,7 +183,7 @@ class KeyPackageBundle:
         cls,
         suite: CipherSuite,
         signer: SigningKey,
-        identity: bytes,
+        identity: bytes | Credential,
         *,
         now_ms: int,
         rng: Rng,
@@ -197,15 +197,18 @@ class KeyPackageBundle:
         Args:
             suite: The cipher suite that a group must have to use it.
             signer: The device's key.
-            identity: Content of the basic credential.
+            identity: The credential, or only the content of a basic one.
             now_ms: Begin of the lifetime, but for the tolerated clock skew.
             rng: Source of the keys.
-            capabilities: What to announce; the suite and nothing else if None.
+            capabilities: What to announce; the suite and the credential's type if None.
             lifetime_s: Seconds from ``now_ms`` to its end.
             last_resort: Whether it may be used more than once.
             leaf_extensions: Extensions of the leaf node; their types must be in ``capabilities``.
         """
-        capabilities = capabilities or Capabilities(cipher_suites=(suite.code,))
+        credential = as_credential(identity)
+        capabilities = capabilities or Capabilities(
+            cipher_suites=(suite.code,), credentials=(credential.type,)
+        )
         extensions: Extensions = ()
         if last_resort:
             type_ = ExtensionType.LAST_RESORT_KEY_PACKAGE
@@ -218,7 +221,7 @@ class KeyPackageBundle:
         leaf = LeafNode(
             encryption_key=own.public,
             signature_key=signer.public,
-            credential=BasicCredential(identity),
+            credential=credential,
             capabilities=capabilities,
             source=LeafNodeSource.KEY_PACKAGE,
             lifetime=Lifetime(max(0, now_s - CLOCK_SKEW_S), now_s + lifetime_s),

@@ -7,17 +7,14 @@ was merged, and then cannot be decoded either.
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.errors import CorruptStateError
-from e2ecore.mls.codec import Reader, decode_all, opaque, optional, u8, u32, u64, vector
-from e2ecore.mls.epoch import CurrentEpoch
+from e2ecore.mls.codec import Reader, opaque, optional, u8, u32, u64, vector
 from e2ecore.mls.errors import MlsError, StaleCommitError
 from e2ecore.mls.extensions import encode_extensions, read_extensions
 from e2ecore.mls.framing import Sender
-from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.group_state import GroupState
-from e2ecore.mls.key_schedule import EncryptionSecret
 from e2ecore.mls.members import Member
+from e2ecore.mls.next_epoch_row import encode_next, read_next
 from e2ecore.mls.proposals import encode_proposal, read_proposal
 from e2ecore.mls.staged import NextEpoch, SentProposal, StagedCommit
 
@@ -86,14 +83,14 @@ def _encode_staged(staged: StagedCommit) -> bytes:
             vector(map(_encode_member, staged.removed)),
             vector(_encode_member(old) + _encode_member(new) for old, new in staged.updated),
             optional(None if extensions is None else encode_extensions(extensions)),
-            optional(None if staged.next is None else _encode_next(staged.next)),
+            optional(None if staged.next is None else encode_next(staged.next)),
         )
     )
 
 
 def _read_staged(reader: Reader, state: GroupState) -> StagedCommit:
-    def read_next(reader: Reader) -> NextEpoch:
-        return _read_next(reader, state)
+    def read_epoch(reader: Reader) -> NextEpoch:
+        return read_next(reader, state.tree)
 
     return StagedCommit(
         epoch=state.epoch,
@@ -105,7 +102,7 @@ def _read_staged(reader: Reader, state: GroupState) -> StagedCommit:
         updated=tuple(reader.vector(_read_change)),
         new_extensions=reader.optional(read_extensions),
         self_removed=False,
-        next=reader.optional(read_next),
+        next=reader.optional(read_epoch),
         key=None,
     )
 
@@ -130,38 +127,3 @@ def _encode_sent(sent: SentProposal) -> bytes:
 def _read_sent(reader: Reader) -> SentProposal:
     sender, ref = Sender.read(reader), reader.optional(Reader.opaque)
     return SentProposal(read_proposal(reader), sender, ref)
-
-
-def _encode_next(following: NextEpoch) -> bytes:
-    nodes = (
-        u32(index) + optional(None if node is None else opaque(node))
-        for index, node in following.changed.items()
-    )
-    keys = (u32(index) + opaque(key.raw) for index, key in following.keys.items())
-    return b"".join(
-        (
-            opaque(following.context.encode()),
-            opaque(following.current.encode()),
-            opaque(following.encryption.raw),
-            vector(nodes),
-            vector(keys),
-        )
-    )
-
-
-def _read_next(reader: Reader, state: GroupState) -> NextEpoch:
-    context = decode_all(GroupContext.read, reader.opaque())
-    current = decode_all(CurrentEpoch.read, reader.opaque())
-    encryption = EncryptionSecret(reader.opaque())
-    changed = dict(reader.vector(_read_node))
-    tree = state.tree.fork()
-    tree.redo(current.leaves, changed)
-    return NextEpoch(context, current, encryption, tree, changed, dict(reader.vector(_read_key)))
-
-
-def _read_node(reader: Reader) -> tuple[int, bytes | None]:
-    return reader.u32(), reader.optional(Reader.opaque)
-
-
-def _read_key(reader: Reader) -> tuple[int, HpkePrivateKey]:
-    return reader.u32(), HpkePrivateKey(reader.opaque())

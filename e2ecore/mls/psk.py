@@ -3,12 +3,13 @@
 Spec: RFC 9420 §8.4 (Pre-Shared Keys)
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Self
+from typing import Protocol
 
 from e2ecore.crypto.hkdf import extract
+from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.secret import Secret
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls.codec import Reader, opaque, u8, u16, u64
@@ -74,6 +75,22 @@ class ResumptionPskId:
 PskId = ExternalPskId | ResumptionPskId
 
 
+def external_psk_id(suite: CipherSuite, psk_id: bytes, rng: Rng) -> ExternalPskId:
+    """Name a key that the application provides, for one use."""
+    return ExternalPskId(psk_id, rng(suite.nh))
+
+
+def resumption_psk_id(
+    suite: CipherSuite,
+    group_id: bytes,
+    epoch: int,
+    rng: Rng,
+    usage: ResumptionUsage = ResumptionUsage.APPLICATION,
+) -> ResumptionPskId:
+    """Name the resumption key of an epoch, for one use. ``suite`` is of the group that uses it."""
+    return ResumptionPskId(usage, group_id, epoch, rng(suite.nh))
+
+
 def read_psk_id(reader: Reader) -> PskId:
     """Read one PreSharedKeyID."""
     match reader.u8():
@@ -114,20 +131,33 @@ def psk_secret(suite: CipherSuite, psks: Sequence[NamedPsk]) -> PskSecret:
     return PskSecret(secret)
 
 
+class ResumptionSource(Protocol):
+    """A group of ours, as far as its resumption keys are concerned."""
+
+    def resumption_psk(self, group_id: bytes, epoch: int, /) -> Psk | None:
+        """Return the key of one of its epochs, or None if it is another group or not kept."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class PskStore:
-    """The pre-shared keys at hand. A key that is not here is an error, never a default."""
+    """The pre-shared keys at hand. A key that is not here is an error, never a default.
 
-    external: dict[bytes, Psk]
-    resumption: dict[tuple[bytes, int], Psk]
+    Attributes:
+        external: External keys by their ids. It is asked for those that a message names, no others.
+        groups: Where resumption keys come from.
+    """
 
-    @classmethod
-    def empty(cls) -> Self:
-        """Return a store without any key."""
-        return cls({}, {})
+    external: Mapping[bytes, bytes]
+    groups: Sequence[ResumptionSource] = ()
 
     def find(self, psk_id: PskId) -> Psk | None:
         """Return the key with this name, or None."""
         if isinstance(psk_id, ExternalPskId):
-            return self.external.get(psk_id.psk_id)
-        return self.resumption.get((psk_id.group_id, psk_id.epoch))
+            value = self.external.get(psk_id.psk_id)
+            return None if value is None else Psk(value)
+        for group in self.groups:
+            psk = group.resumption_psk(psk_id.group_id, psk_id.epoch)
+            if psk is not None:
+                return psk
+        return None

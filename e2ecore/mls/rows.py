@@ -32,6 +32,8 @@ PAST_EPOCH: Final = 9
 """(PAST_EPOCH, epoch, 0): what is kept of an epoch after its end."""
 PAST_LEAF: Final = 10
 """(PAST_LEAF, epoch, leaf index): who sat there in that epoch, if the next one differs."""
+RESUMPTION: Final = 11
+"""(RESUMPTION, epoch, 0): the resumption key of a past epoch; outlives the rest of that epoch."""
 
 _OF_ONE_EPOCH: Final = frozenset({CONTEXT, SECRET_NODE, RATCHET, PROPOSAL, PAST_EPOCH, PAST_LEAF})
 

@@ -1,13 +1,15 @@
 """Members, groups and their rows, for tests of MLS."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from e2ecore.crypto.suites import SUITES, CipherSuite
-from e2ecore.mls.group import Group
+from e2ecore.mls.group import NO_PSKS, Group
 from e2ecore.mls.key_package import KeyPackage, KeyPackageBundle
 from e2ecore.mls.nodes import Capabilities
 from e2ecore.mls.pending_commit import PendingCommit
+from e2ecore.mls.pending_join import PendingJoin
 from e2ecore.mls.proposals import Add, Proposal
 from e2ecore.mls.received import ApplicationMessage, ReceivedProposal
 from e2ecore.mls.rows import MemoryRows
@@ -76,8 +78,15 @@ class Device:
         self.save()
         return self.group
 
-    def join(self, welcome: bytes, bundle: KeyPackageBundle) -> Group:
-        self._group = Group.join(welcome, bundle, now_ms=self.now_ms)
+    def join(
+        self, welcome: bytes, bundle: KeyPackageBundle, psks: Mapping[bytes, bytes] = NO_PSKS
+    ) -> Group:
+        self._group = Group.join(welcome, bundle, psks=psks, now_ms=self.now_ms)
+        self.save()
+        return self.group
+
+    def enter(self, pending: PendingJoin) -> Group:
+        self._group = Group.enter(pending)
         self.save()
         return self.group
 

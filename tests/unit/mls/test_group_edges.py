@@ -33,7 +33,7 @@ from e2ecore.mls.proposals import (
     read_proposal,
     read_proposal_or_ref,
 )
-from e2ecore.mls.psk import ExternalPskId, Psk, PskStore, read_psk_id
+from e2ecore.mls.psk import ExternalPskId, read_psk_id
 from e2ecore.mls.secret_tree import HANDSHAKE
 from tests.support.mls_external import in_clear
 from tests.support.mls_forgery import altered_commits, forge_text
@@ -263,17 +263,18 @@ def test_welcome_can_leave_the_tree_to_another_way() -> None:
 
 
 @pytest.mark.spec("RFC 9420 §8.4 (Pre-Shared Keys)")
-def test_external_pre_shared_key_reaches_members_and_new_members(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_external_pre_shared_key_reaches_members_and_new_members() -> None:
     alice, bob = everybody("alice", "bob")
     carol = Device("carol")
     bundle = carol.bundle()
     psks = {b"a key": b"shared before"}
-    store = PskStore({b"a key": Psk(b"shared before")}, {})
-    monkeypatch.setattr(PskStore, "empty", lambda: store)
-    injected = PreSharedKey(ExternalPskId(b"a key", bytes(32)))
-    pending = alice.commit(injected, add(bundle))
+    pending = alice.group.create_commit(
+        [alice.group.psk_proposal(b"a key", rng=alice.rng), add(bundle)],
+        signer=alice.signer,
+        now_ms=NOW_MS,
+        rng=alice.rng,
+        psks=psks,
+    )
     staged = bob.group.receive(pending.commit, now_ms=NOW_MS, psks=psks)
     assert isinstance(staged, StagedCommit)
     bob.merge(staged)

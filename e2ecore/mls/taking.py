@@ -1,0 +1,99 @@
+"""One message for a group: read, verified, and what follows from it.
+
+Spec: RFC 9420 §6 (Message Framing).
+"""
+
+from dataclasses import dataclass, field
+
+from e2ecore.mls.applying import LifetimePolicy, check_alone
+from e2ecore.mls.commit_process import stage_commit
+from e2ecore.mls.errors import InvalidProposalError, MalformedMessageError
+from e2ecore.mls.framing import AuthenticatedContent
+from e2ecore.mls.group_state import GroupState
+from e2ecore.mls.members import Member
+from e2ecore.mls.message import decode_message
+from e2ecore.mls.pending import PendingProposal, proposal_ref
+from e2ecore.mls.private_message import PrivateMessage
+from e2ecore.mls.proposal_rules import check_proposal
+from e2ecore.mls.proposals import Commit
+from e2ecore.mls.psk import PskStore
+from e2ecore.mls.public_message import PublicMessage
+from e2ecore.mls.received import ApplicationMessage, Received, ReceivedProposal
+from e2ecore.mls.receiving import Genuine, handshake_of, open_private, open_public
+from e2ecore.mls.staged import SentProposal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeOptions:
+    """How to judge a message.
+
+    Attributes:
+        lifetimes: For the leaves of clients that a commit adds.
+        psks: External pre-shared keys, and other groups with resumption keys.
+    """
+
+    lifetimes: LifetimePolicy
+    psks: PskStore = field(default_factory=lambda: PskStore({}))
+
+
+def take_message(state: GroupState, message: bytes, options: TakeOptions) -> Received:
+    """Decrypt and verify one message; keep it if it is a proposal, stage it if it is a commit.
+
+    Raises:
+        UsageError: We are no longer a member.
+        PeerError: It was refused, and nothing changed; sub-classes say why.
+    """
+    state.check_member()
+    decoded = decode_message(message)
+    if isinstance(decoded, PrivateMessage):
+        genuine = open_private(state, decoded)
+        if isinstance(genuine.opened.body, bytes):
+            return _application(genuine, genuine.opened.body)
+        return _private_handshake(state, genuine, options)
+    if isinstance(decoded, PublicMessage):
+        return _handshake(state, open_public(state, decoded), None, options)
+    raise MalformedMessageError("not a message within a group")
+
+
+def _application(genuine: Genuine, data: bytes) -> ApplicationMessage:
+    opened = genuine.opened
+    genuine.keys.tree.consume(opened.step)
+    return ApplicationMessage(
+        genuine.sender,
+        genuine.keys.epoch,
+        opened.step.generation,
+        opened.authenticated_data,
+        data,
+    )
+
+
+def _private_handshake(state: GroupState, genuine: Genuine, options: TakeOptions) -> Received:
+    step = genuine.opened.step
+    authenticated = handshake_of(state, genuine)
+    received = _handshake(state, authenticated, (step.leaf, step.generation), options)
+    if isinstance(received, ReceivedProposal):
+        genuine.keys.tree.consume(step)
+    return received
+
+
+def _handshake(
+    state: GroupState,
+    authenticated: AuthenticatedContent,
+    key: tuple[int, int] | None,
+    options: TakeOptions,
+) -> Received:
+    content = authenticated.content
+    if isinstance(content.body, bytes | Commit):
+        return stage_commit(
+            state, authenticated, psks=options.psks, lifetimes=options.lifetimes, key=key
+        )
+    if state.current.suspended:
+        raise InvalidProposalError("the group was closed by a reinit")
+    check_proposal(content.body, state.suite)
+    ref = proposal_ref(state.suite, authenticated)
+    sent = SentProposal(content.body, content.sender, ref)
+    check_alone(state.tree, state.context.group_id, sent)
+    state.pending.add(PendingProposal(ref, sent))
+    leaf = content.sender.index
+    sender = Member.of(leaf, state.tree.member(leaf))
+    return ReceivedProposal(sender, content.body, ref, content.authenticated_data)

@@ -1,0 +1,407 @@
+"""Joining by an external commit, from what a member published."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from e2ecore.crypto.errors import DecryptionError, InvalidKeyError, SignatureError
+from e2ecore.crypto.suites import SUITES, CipherSuite
+from e2ecore.errors import CorruptStateError, E2EError
+from e2ecore.mls.errors import (
+    EpochTooOldError,
+    ExpiredError,
+    InvalidCommitError,
+    InvalidGroupInfoError,
+    InvalidLeafNodeError,
+    InvalidTreeError,
+    MalformedMessageError,
+    MembershipError,
+    PendingChangeError,
+    UnknownPskError,
+    UnsupportedError,
+)
+from e2ecore.mls.extensions import Extension, ExtensionType
+from e2ecore.mls.group import Group, StagedCommit
+from e2ecore.mls.group_info import GroupInfo
+from e2ecore.mls.message import decode_message, encode_message
+from e2ecore.mls.pending_join import PendingJoin
+from e2ecore.mls.proposals import GroupContextExtensions, ReInit, Remove
+from tests.support.mls_groups import CONVERSATION, NOW_MS, Device, add, agree, everybody, pass_on
+
+LIVE = [SUITES[1], SUITES[2], SUITES[3], SUITES[0xF001]]
+KEYS = {b"a key": b"shared before"}
+
+
+def published(device: Device, *, with_tree: bool = True) -> bytes:
+    return device.group.group_info(signer=device.signer, with_tree=with_tree)
+
+
+def knock(device: Device, group_info: bytes, *, resync: bool = False) -> PendingJoin:
+    return Group.join_by_commit(
+        group_info,
+        device.signer,
+        device.name.encode(),
+        capabilities=device.capabilities(),
+        resync=resync,
+        now_ms=NOW_MS,
+        rng=device.rng,
+    )
+
+
+def let_in(members: list[Device], newcomer: Device, pending: PendingJoin) -> None:
+    for member in members:
+        member.merge(member.stage(pending.commit))
+    newcomer.enter(pending)
+
+
+@pytest.mark.spec("RFC 9420 §12.4.3.2 (Joining via External Commits)")
+@pytest.mark.spec("RFC 9420 §8.3 (External Initialization)")
+@pytest.mark.parametrize("suite", LIVE, ids=lambda suite: suite.name)
+def test_who_has_the_group_info_joins_by_itself(suite: CipherSuite) -> None:
+    members = everybody("alice", "bob", "carol", suite=suite)
+    dave = Device("dave", suite)
+    pending = knock(dave, published(members[1]))
+    assert (pending.group_id, pending.epoch, pending.own_leaf) == (b"conversation", 1, 3)
+    let_in(members, dave, PendingJoin.decode(pending.encode()))
+    everyone = [*members, dave]
+    for device in everyone:
+        device.reload()
+    assert agree(everyone)
+    assert members[0].read(dave.send(b"here I am")).sender.identity == b"dave"
+    assert dave.read(members[2].send(b"hello")).data == b"hello"
+    pass_on(dave.commit(), dave, members)
+    pass_on(members[0].commit(), members[0], [*members[1:], dave])
+    assert agree(everyone)
+
+
+@pytest.mark.spec("RFC 9420 §11 (Group Creation)")
+def test_first_epoch_can_be_joined_too() -> None:
+    alice, bob = Device("alice"), Device("bob")
+    alice.begin()
+    let_in([alice], bob, knock(bob, published(alice)))
+    assert agree([alice, bob])
+    assert bob.group.epoch == 1
+
+
+@pytest.mark.parametrize("count", [2, 4, 5])
+def test_trees_of_all_shapes_can_be_joined(count: int) -> None:
+    members = everybody(*(f"member {number}" for number in range(count)))
+    newcomers = [Device(f"new {number}") for number in range(3)]
+    for device in newcomers:
+        let_in(members, device, knock(device, published(members[-1])))
+        members.append(device)
+        assert agree(members)
+    for device in members:
+        device.reload()
+        pass_on(device.commit(), device, [each for each in members if each is not device])
+    assert agree(members)
+
+
+@pytest.mark.spec("RFC 9420 §12.4.3.3 (Ratchet Tree Extension)")
+def test_tree_may_come_by_another_way() -> None:
+    members = everybody("alice", "bob")
+    carol = Device("carol")
+    info = published(members[0], with_tree=False)
+    assert len(info) < len(published(members[0]))
+    with pytest.raises(InvalidGroupInfoError):
+        knock(carol, info)
+    pending = Group.join_by_commit(
+        info,
+        carol.signer,
+        b"carol",
+        ratchet_tree=members[1].group.ratchet_tree,
+        now_ms=NOW_MS,
+        rng=carol.rng,
+    )
+    let_in(members, carol, pending)
+    assert agree([*members, carol])
+
+
+@pytest.mark.spec("RFC 9420 §12.4.3.2 (Joining via External Commits)")
+@pytest.mark.parametrize("same_key", [True, False])
+def test_member_that_lost_its_state_replaces_itself(*, same_key: bool) -> None:
+    alice, bob, carol = everybody("alice", "bob", "carol")
+    again = Device("carol")
+    if not same_key:
+        again.signer = again.suite.signature.generate(again.rng)
+    pending = knock(again, published(alice), resync=True)
+    assert pending.own_leaf == 2
+    old = carol.stage(pending.commit)
+    assert old.self_removed
+    staged = bob.stage(pending.commit)
+    assert [member.leaf for member in staged.removed] == [2]
+    assert [member.leaf for member in staged.added] == [2]
+    let_in([alice, bob], again, pending)
+    carol.merge(old)
+    assert not carol.group.is_member
+    assert agree([alice, bob, again])
+    assert again.read(alice.send(b"welcome back")).data == b"welcome back"
+
+
+@pytest.mark.spec("RFC 9420 §12.4.3.2 (Joining via External Commits)")
+def test_nobody_replaces_a_self_that_is_not_there_or_not_one() -> None:
+    alice, bob = everybody("alice", "bob")
+    with pytest.raises(MembershipError):
+        knock(Device("carol"), published(alice), resync=True)
+    second, third = Device("bob's second"), Device("bob's third")
+    second.name = third.name = "bob"
+    let_in([alice, bob], second, knock(second, published(alice)))
+    with pytest.raises(MembershipError):
+        knock(third, published(alice), resync=True)
+
+
+def test_key_in_use_joins_only_in_place_of_its_old_self() -> None:
+    alice, _ = everybody("alice", "bob")
+    with pytest.raises(InvalidLeafNodeError):
+        knock(Device("bob"), published(alice))
+
+
+@pytest.mark.spec("RFC 9420 §12.4.3.2 (Joining via External Commits)")
+def test_group_info_serves_one_join() -> None:
+    members = everybody("alice", "bob")
+    info = published(members[0])
+    carol, dave = Device("carol"), Device("dave")
+    first, second = knock(carol, info), knock(dave, info)
+    let_in(members, carol, first)
+    with pytest.raises(EpochTooOldError):
+        members[0].stage(second.commit)
+    let_in([*members, carol], dave, knock(dave, published(carol)))
+    assert agree([*members, carol, dave])
+
+
+@pytest.mark.spec("RFC 9420 §11.1 (Required Capabilities)")
+def test_newcomer_must_support_what_the_group_uses() -> None:
+    alice = Device("alice")
+    alice.begin()
+    title = GroupContextExtensions((Extension(CONVERSATION, b"title"),))
+    pass_on(alice.commit(title), alice, [])
+    with pytest.raises(UnsupportedError):
+        knock(Device("eve", extensions=()), published(alice))
+    bob = Device("bob")
+    let_in([alice], bob, knock(bob, published(alice)))
+    assert bob.group.extensions == alice.group.extensions
+
+
+@pytest.mark.spec("RFC 9420 §7.3 (Leaf Node Validation)")
+def test_lifetimes_of_members_are_judged_by_the_given_moment() -> None:
+    alice, _ = everybody("alice", "bob")
+    carol, later = Device("carol"), NOW_MS + 200 * 24 * 3600 * 1000
+    info = published(alice)
+    with pytest.raises(ExpiredError):
+        Group.join_by_commit(info, carol.signer, b"carol", now_ms=later, rng=carol.rng)
+    pending = Group.join_by_commit(info, carol.signer, b"carol", now_ms=None, rng=carol.rng)
+    assert pending.own_leaf == 2
+
+
+Alter = Callable[[GroupInfo], GroupInfo]
+
+
+def extended(type_: int, change: Callable[[bytes], bytes]) -> Alter:
+    """Change the content of one extension, and sign again."""
+
+    def alter(info: GroupInfo) -> GroupInfo:
+        changed = tuple(
+            replace(each, data=change(each.data)) if each.type == type_ else each
+            for each in info.extensions
+        )
+        return replace(info, extensions=changed)
+
+    return alter
+
+
+def other_context(**changes: int | bytes) -> Alter:
+    return lambda info: replace(info, context=replace(info.context, **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.spec("RFC 9420 §12.4.3 (Adding Members to the Group)")
+@pytest.mark.parametrize(
+    ("alter", "error"),
+    [
+        pytest.param(lambda info: replace(info, signer=1), SignatureError, id="other signer"),
+        pytest.param(lambda info: replace(info, signer=3), InvalidGroupInfoError, id="blank"),
+        pytest.param(lambda info: replace(info, signer=9), InvalidGroupInfoError, id="nobody"),
+        pytest.param(other_context(tree_hash=bytes(32)), InvalidTreeError, id="tree hash"),
+        pytest.param(other_context(epoch=1 << 60), InvalidGroupInfoError, id="absurd epoch"),
+        pytest.param(other_context(cipher_suite=0xFEED), UnsupportedError, id="no suite"),
+        pytest.param(
+            lambda info: replace(info, extensions=info.extensions[:1]),
+            InvalidGroupInfoError,
+            id="no external key",
+        ),
+        pytest.param(
+            extended(ExtensionType.EXTERNAL_PUB, lambda data: data + b"\0"),
+            MalformedMessageError,
+            id="tail",
+        ),
+        pytest.param(
+            extended(ExtensionType.EXTERNAL_PUB, lambda _: b"\x01\x00"), InvalidKeyError, id="short"
+        ),
+        pytest.param(
+            extended(ExtensionType.EXTERNAL_PUB, lambda data: data[:1] + bytes(32)),
+            InvalidKeyError,
+            id="low order",
+        ),
+    ],
+)
+def test_group_info_with_one_fault_is_refused(alter: Alter, error: type[E2EError]) -> None:
+    alice, _, _ = everybody("alice", "bob", "carol")
+    info = decode_message(published(alice))
+    assert isinstance(info, GroupInfo)
+    forged = encode_message(alter(info).signed(alice.signer))
+    with pytest.raises(error):
+        knock(Device("dave"), forged)
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        pytest.param(other_context(group_id=b"other"), id="group"),
+        pytest.param(other_context(confirmed_transcript_hash=bytes(32)), id="transcript"),
+        pytest.param(lambda info: replace(info, confirmation_tag=bytes(32)), id="tag"),
+    ],
+)
+def test_unsigned_change_of_the_group_info_is_refused(alter: Alter) -> None:
+    alice, _ = everybody("alice", "bob")
+    info = decode_message(published(alice))
+    assert isinstance(info, GroupInfo)
+    with pytest.raises(SignatureError):
+        knock(Device("dave"), encode_message(alter(info)))
+
+
+@pytest.mark.spec("RFC 9420 §12.4.3.2 (Joining via External Commits)")
+@pytest.mark.parametrize(
+    ("alter", "error"),
+    [
+        pytest.param(
+            lambda info: replace(info, confirmation_tag=bytes(32)), InvalidCommitError, id="tag"
+        ),
+        pytest.param(other_context(confirmed_transcript_hash=b""), SignatureError, id="transcript"),
+        pytest.param(
+            extended(
+                ExtensionType.EXTERNAL_PUB,
+                lambda data: data[:1] + SUITES[1].hpke.derive_key_pair(bytes(32)).public,
+            ),
+            (InvalidCommitError, DecryptionError),
+            id="external key",
+        ),
+    ],
+)
+def test_lie_that_only_members_can_see_leads_nowhere(
+    alter: Alter, error: type[E2EError] | tuple[type[E2EError], ...]
+) -> None:
+    alice, bob, _ = everybody("alice", "bob", "carol")
+    info = decode_message(published(alice))
+    assert isinstance(info, GroupInfo)
+    pending = knock(Device("dave"), encode_message(alter(info).signed(alice.signer)))
+    with pytest.raises(error):
+        bob.stage(pending.commit)
+    assert bob.group.take_changes() == {}
+
+
+def test_only_a_member_of_an_open_group_publishes() -> None:
+    alice, bob = everybody("alice", "bob")
+    with pytest.raises(MembershipError):
+        alice.group.group_info(signer=bob.signer)
+    assert alice.group.take_changes() == {}
+    without = decode_message(alice.group.group_info(signer=alice.signer, with_external_pub=False))
+    assert isinstance(without, GroupInfo)
+    with pytest.raises(InvalidGroupInfoError):
+        knock(Device("carol"), encode_message(without))
+    pass_on(alice.commit(ReInit(b"next group", 1, 1, ())), alice, [bob])
+    with pytest.raises(PendingChangeError):
+        published(alice)
+
+
+def test_other_messages_are_no_group_info() -> None:
+    alice, _ = everybody("alice", "bob")
+    with pytest.raises(InvalidGroupInfoError):
+        knock(Device("carol"), alice.send(b"hello"))
+
+
+def test_damaged_group_info_is_refused_everywhere() -> None:
+    alice, _ = everybody("alice", "bob")
+    info, carol = published(alice), Device("carol")
+    for position in range(0, len(info), 11):
+        damaged = bytearray(info)
+        damaged[position] ^= 0x11
+        with pytest.raises(E2EError):
+            knock(carol, bytes(damaged))
+
+
+def test_damaged_pending_join_is_reported() -> None:
+    alice, _ = everybody("alice", "bob")
+    stored = knock(Device("carol"), published(alice)).encode()
+    for damaged in (b"", b"\2" + stored[1:], stored[:1] + b"\xfe" + stored[2:], stored[:-1]):
+        with pytest.raises(CorruptStateError):
+            PendingJoin.decode(damaged)
+
+
+@pytest.mark.spec("RFC 9420 §12.2 (Proposal List Validation)")
+def test_newcomer_mixes_in_a_key_that_members_know() -> None:
+    alice, bob = everybody("alice", "bob")
+    carol = Device("carol")
+
+    def knocking(psks: dict[bytes, bytes]) -> PendingJoin:
+        return Group.join_by_commit(
+            published(alice),
+            carol.signer,
+            b"carol",
+            inject=[b"a key"],
+            psks=psks,
+            now_ms=NOW_MS,
+            rng=carol.rng,
+        )
+
+    with pytest.raises(UnknownPskError):
+        knocking({})
+    pending = knocking(KEYS)
+    with pytest.raises(UnknownPskError):
+        bob.stage(pending.commit)
+    with pytest.raises(InvalidCommitError):
+        bob.group.receive(pending.commit, now_ms=NOW_MS, psks={b"a key": b"another"})
+    for member in (alice, bob):
+        staged = member.group.receive(pending.commit, now_ms=NOW_MS, psks=KEYS)
+        assert isinstance(staged, StagedCommit)
+        member.merge(staged)
+    carol.enter(PendingJoin.decode(pending.encode()))
+    assert agree([alice, bob, carol])
+
+
+@pytest.mark.spec("RFC 9420 §8.6 (Resumption PSK)")
+def test_lost_member_proves_that_it_was_there_before() -> None:
+    alice, bob, carol = everybody("alice", "bob", "carol")
+    old = carol.group
+    pass_on(bob.commit(), bob, [alice])
+    again = Device("carol")
+    pending = Group.join_by_commit(
+        published(alice),
+        again.signer,
+        b"carol",
+        resync=True,
+        proof=old,
+        now_ms=NOW_MS,
+        rng=again.rng,
+    )
+    let_in([alice, bob], again, pending)
+    assert agree([alice, bob, again])
+
+
+def test_who_was_removed_cannot_come_back_by_an_old_group_info() -> None:
+    alice, bob, carol = everybody("alice", "bob", "carol")
+    info = published(carol)
+    pass_on(alice.commit(Remove(2)), alice, [bob])
+    with pytest.raises(EpochTooOldError):
+        alice.stage(knock(carol, info, resync=True).commit)
+
+
+def test_newcomer_invites_others() -> None:
+    members = everybody("alice", "bob")
+    carol, dave = Device("carol"), Device("dave")
+    let_in(members, carol, knock(carol, published(members[0])))
+    bundle = dave.bundle()
+    pending = carol.commit(add(bundle))
+    pass_on(pending, carol, members)
+    assert pending.welcome is not None
+    dave.join(pending.welcome, bundle)
+    assert agree([*members, carol, dave])
