@@ -30,6 +30,7 @@ from e2ecore.engine.errors import (
     UnknownAccountError,
     UnknownConversationError,
     UnknownHandleError,
+    UnsupportedSuiteError,
 )
 from e2ecore.engine.events import (
     CaughtUp,
@@ -58,6 +59,7 @@ from e2ecore.engine.events import (
     RemovedFromConversation,
     RoleChanged,
     TitleChanged,
+    WaitingForContact,
 )
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.hub import EventReader
@@ -206,9 +208,11 @@ __all__ = [
     "UnknownAccountError",
     "UnknownConversationError",
     "UnknownHandleError",
+    "UnsupportedSuiteError",
     "UsageError",
     "Verification",
     "VersionError",
+    "WaitingForContact",
     "WrongPassphraseError",
     "open",
 ]

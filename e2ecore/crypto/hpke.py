@@ -1,8 +1,9 @@
 """Hybrid public key encryption, base mode, one message per encapsulation.
 
 Spec: RFC 9180 §6 (Single-Shot APIs). The whole of seal and open runs inside ``cryptography`` where
-no associated data is wanted, which is what MLS does. Associated data and the exporter
-(RFC 9180 §5.3 (Secret Export)) take the written-out way over encapsulation and key schedule.
+no associated data is wanted, which is what MLS does. Associated data, the exporter
+(RFC 9180 §5.3 (Secret Export)) and X448, which ``cryptography`` lacks there, take the written-out
+way over encapsulation and key schedule.
 
 Encapsulation draws its randomness from the cryptographic library: ML-KEM offers no other door.
 """
@@ -20,6 +21,7 @@ from e2ecore.crypto.kem import (
     HpkePrivateKey,
     Kem,
     LabeledKdf,
+    OneCallKem,
 )
 from e2ecore.crypto.rng import Rng
 
@@ -40,16 +42,42 @@ class KeySchedule(NamedTuple):
 
 
 @final
+class _OneCall:
+    """Seal and open as ``cryptography`` does them, without associated data."""
+
+    __slots__ = ("_kem", "_suite")
+
+    def __init__(self, kem: OneCallKem, hash_: Hash, aead: Aead) -> None:
+        self._kem = kem
+        self._suite = Suite(kem.enum, _KDFS[hash_.kdf_id], _AEADS[aead.hpke_id])
+
+    def seal(self, public: bytes, info: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+        try:
+            sealed = self._suite.encrypt(plaintext, self._kem.load_public(public), info)
+        except ValueError:
+            raise InvalidKeyError("a public key of low order") from None
+        size = self._kem.enc_size
+        return sealed[:size], sealed[size:]
+
+    def open(self, enc: bytes, private: HpkePrivateKey, info: bytes, ciphertext: bytes) -> bytes:
+        handle = private.handle(self._kem.load_private)
+        try:
+            return self._suite.decrypt(enc + ciphertext, handle, info)
+        except (InvalidTag, ValueError):
+            raise DecryptionError("not authentic") from None
+
+
+@final
 class Hpke:
     """One choice of KEM, KDF and AEAD."""
 
-    __slots__ = ("_kdf", "_suite", "aead", "hash", "kem")
+    __slots__ = ("_kdf", "_one_call", "aead", "hash", "kem")
 
     def __init__(self, kem: Kem, hash_: Hash, aead: Aead) -> None:
         self.kem: Final = kem
         self.hash: Final = hash_
         self.aead: Final = aead
-        self._suite = Suite(kem.enum, _KDFS[hash_.kdf_id], _AEADS[aead.hpke_id])
+        self._one_call = _OneCall(kem, hash_, aead) if isinstance(kem, OneCallKem) else None
         numbers = (kem.code, hash_.kdf_id, aead.hpke_id)
         suite_id = b"HPKE" + b"".join(number.to_bytes(2, "big") for number in numbers)
         self._kdf = LabeledKdf(hash_, suite_id)
@@ -66,9 +94,9 @@ class Hpke:
         """Refuse what cannot be a public key.
 
         Raises:
-            InvalidKeyError: Wrong size, not on the curve, or not reduced.
+            InvalidKeyError: Wrong size, not on the curve, of low order, or not reduced.
         """
-        self.kem.load_public(public)
+        self.kem.check_public(public)
 
     def seal(self, public: bytes, info: bytes, aad: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
         """Encrypt to the owner of ``public``; return the encapsulated key and the ciphertext.
@@ -76,16 +104,11 @@ class Hpke:
         Raises:
             InvalidKeyError: The public key is unusable.
         """
-        if aad:
-            secret, enc = self.kem.encapsulate(public)
-            keys = self.schedule(secret, info)
-            return enc, self.aead.seal(keys.key, keys.base_nonce, plaintext, aad)
-        try:
-            sealed = self._suite.encrypt(plaintext, self.kem.load_public(public), info)
-        except ValueError:
-            raise InvalidKeyError("a public key of low order") from None
-        size = self.kem.enc_size
-        return sealed[:size], sealed[size:]
+        if self._one_call is not None and not aad:
+            return self._one_call.seal(public, info, plaintext)
+        secret, enc = self.kem.encapsulate(public)
+        keys = self.schedule(secret, info)
+        return enc, self.aead.seal(keys.key, keys.base_nonce, plaintext, aad)
 
     def open(
         self, enc: bytes, private: HpkePrivateKey, info: bytes, aad: bytes, ciphertext: bytes
@@ -97,14 +120,10 @@ class Hpke:
         """
         if len(enc) != self.kem.enc_size:
             raise DecryptionError("the encapsulated key has a wrong size")
-        if aad:
-            keys = self.schedule(self._decapsulate(enc, private), info)
-            return self.aead.open(keys.key, keys.base_nonce, ciphertext, aad)
-        handle = private.handle(self.kem.load_private)
-        try:
-            return self._suite.decrypt(enc + ciphertext, handle, info)
-        except (InvalidTag, ValueError):
-            raise DecryptionError("not authentic") from None
+        if self._one_call is not None and not aad:
+            return self._one_call.open(enc, private, info, ciphertext)
+        keys = self.schedule(self._decapsulate(enc, private), info)
+        return self.aead.open(keys.key, keys.base_nonce, ciphertext, aad)
 
     def export_sender(
         self, public: bytes, info: bytes, context: bytes, size: int

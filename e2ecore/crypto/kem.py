@@ -56,12 +56,13 @@ class HpkeKeyPair(NamedTuple):
 class Kem(ABC):
     """One mechanism. Public keys and encapsulated keys are the byte strings that travel."""
 
-    __slots__ = ("code", "enc_size", "enum", "public_size")
+    __slots__ = ("code", "enc_size", "private_size", "public_size")
 
-    def __init__(self, code: int, enum: KEM, public_size: int, enc_size: int) -> None:
+    def __init__(self, code: int, private_size: int, public_size: int, enc_size: int) -> None:
         self.code: Final = code
         """The number in RFC 9180 §7.1 (Key Encapsulation Mechanisms (KEMs))."""
-        self.enum: Final = enum
+        self.private_size: Final = private_size
+        """Bytes of a stored private key."""
         self.public_size: Final = public_size
         """Bytes of an encoded public key."""
         self.enc_size: Final = enc_size
@@ -69,26 +70,18 @@ class Kem(ABC):
 
     def generate(self, rng: Rng) -> HpkeKeyPair:
         """Return a fresh key pair."""
-        return self.derive_key_pair(rng(32))
+        return self.derive_key_pair(rng(self.private_size))
 
     @abstractmethod
     def derive_key_pair(self, ikm: bytes) -> HpkeKeyPair:
         """Return the key pair that belongs to this input keying material, always the same."""
 
     @abstractmethod
-    def load_private(self, raw: bytes) -> PrivateHandle:
-        """Expand a stored private key.
+    def check_public(self, public: bytes) -> None:
+        """Refuse what cannot be a public key.
 
         Raises:
-            KeyMaterialError: These bytes are no private key.
-        """
-
-    @abstractmethod
-    def load_public(self, public: bytes) -> PublicHandle:
-        """Decode and check a public key.
-
-        Raises:
-            InvalidKeyError: Wrong size, not on the curve, or not reduced.
+            InvalidKeyError: Wrong size, not on the curve, of low order, or not reduced.
         """
 
     @abstractmethod
@@ -110,6 +103,38 @@ class Kem(ABC):
         Raises:
             InvalidKeyError: ``enc`` is unusable, or leads to an all-zero secret.
         """
+
+
+class OneCallKem(Kem):
+    """A mechanism with which ``cryptography`` seals and opens in one call."""
+
+    __slots__ = ("enum",)
+
+    def __init__(
+        self, code: int, enum: KEM, private_size: int, public_size: int, enc_size: int
+    ) -> None:
+        super().__init__(code, private_size, public_size, enc_size)
+        self.enum: Final = enum
+
+    @abstractmethod
+    def load_private(self, raw: bytes) -> PrivateHandle:
+        """Expand a stored private key.
+
+        Raises:
+            KeyMaterialError: These bytes are no private key.
+        """
+
+    @abstractmethod
+    def load_public(self, public: bytes) -> PublicHandle:
+        """Decode and check a public key.
+
+        Raises:
+            InvalidKeyError: Wrong size, not on the curve, of low order, or not reduced.
+        """
+
+    def check_public(self, public: bytes) -> None:
+        """See ``Kem``."""
+        self.load_public(public)
 
 
 @dataclass(frozen=True, slots=True)

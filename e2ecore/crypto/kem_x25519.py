@@ -8,7 +8,7 @@ from nacl.bindings import crypto_scalarmult_base
 
 from e2ecore.crypto.errors import InvalidKeyError, KeyMaterialError
 from e2ecore.crypto.hashes import SHA256
-from e2ecore.crypto.kem import HpkeKeyPair, HpkePrivateKey, Kem, LabeledKdf
+from e2ecore.crypto.kem import HpkeKeyPair, HpkePrivateKey, LabeledKdf, OneCallKem
 
 KEY_BYTES: Final = 32
 _KDF: Final = LabeledKdf(SHA256, b"KEM\x00\x20")
@@ -67,7 +67,7 @@ def exchange(private: X25519PrivateKey, public: bytes) -> bytes:
 
 
 @final
-class _DhKemX25519(Kem):
+class _DhKemX25519(OneCallKem):
     __slots__ = ()
 
     def derive_key_pair(self, ikm: bytes) -> HpkeKeyPair:
@@ -96,4 +96,4 @@ class _DhKemX25519(Kem):
         return _KDF.extract_and_expand(exchange(key, enc), context)
 
 
-DHKEM_X25519: Final[Kem] = _DhKemX25519(0x0020, KEM.X25519, KEY_BYTES, KEY_BYTES)
+DHKEM_X25519: Final[OneCallKem] = _DhKemX25519(0x0020, KEM.X25519, KEY_BYTES, KEY_BYTES, KEY_BYTES)

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.hpke import (
 
 from e2ecore.crypto import kem_x25519
 from e2ecore.crypto.errors import InvalidKeyError, KeyMaterialError
-from e2ecore.crypto.kem import HpkeKeyPair, HpkePrivateKey, Kem
+from e2ecore.crypto.kem import HpkeKeyPair, HpkePrivateKey, OneCallKem
 
 SEED_BYTES: Final = 32
 _MLKEM_PUBLIC_BYTES: Final = 1184
@@ -62,7 +62,7 @@ def _combine(mlkem_secret: bytes, x_secret: bytes, x_enc: bytes, x_public: bytes
 
 
 @final
-class _XWing(Kem):
+class _XWing(OneCallKem):
     __slots__ = ()
 
     def derive_key_pair(self, ikm: bytes) -> HpkeKeyPair:
@@ -100,4 +100,6 @@ class _XWing(Kem):
         return _combine(mlkem_secret, x_secret, x_enc, x25519.public_key().public_bytes_raw())
 
 
-X_WING: Final[Kem] = _XWing(0x647A, KEM.MLKEM768_X25519, _PUBLIC_BYTES, _ENC_BYTES)
+X_WING: Final[OneCallKem] = _XWing(
+    0x647A, KEM.MLKEM768_X25519, SEED_BYTES, _PUBLIC_BYTES, _ENC_BYTES
+)

@@ -1,7 +1,9 @@
-"""Signatures: Ed25519 (RFC 8032 §5.1 (Ed25519ph, Ed25519ctx, and Ed25519)) and ECDSA on P-256.
+"""Signatures: Ed25519, Ed448 and ECDSA on P-256, P-384 and P-521.
 
-Ed25519 comes from libsodium, which also refuses public keys of low order and signatures with a
-second valid form. ECDSA signatures are DER, public keys uncompressed points, as
+Ed25519 (RFC 8032 §5.1 (Ed25519ph, Ed25519ctx, and Ed25519)) comes from libsodium, which also
+refuses public keys of low order and signatures with a second valid form. Ed448 (RFC 8032 §5.2
+(Ed448ph and Ed448)) comes from OpenSSL, which takes keys of low order; they are refused here.
+ECDSA signatures are DER in its one canonical form, public keys uncompressed points, as
 RFC 9420 §5.1.2 (Signing) wants them.
 """
 
@@ -11,19 +13,25 @@ from typing import Final, NoReturn, final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey, Ed448PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair
 from nacl.exceptions import CryptoError
 
+from e2ecore.crypto.curves import P256, P384, P521, Curve, public_bytes
 from e2ecore.crypto.errors import InvalidKeyError, KeyMaterialError, SignatureError
 from e2ecore.crypto.rng import Rng
 
 _SEED_BYTES: Final = 32
 _ED25519_SIGNATURE_BYTES: Final = 64
-_POINT_BYTES: Final = 65
-_UNCOMPRESSED: Final = 4
-_P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_ED448_BYTES: Final = 57
+_ED448_P: Final = 2**448 - 2**224 - 1
+_ED448_LOW_ORDER: Final = frozenset(
+    number.to_bytes(_ED448_BYTES, "little")
+    for number in (0, 1, _ED448_P - 1, _ED448_P, _ED448_P + 1)
+)
+"""The y of the points whose order divides the cofactor 4, in every encoding. A signature that fits
+such a key fits many messages."""
 
 
 class SigningKey(ABC):
@@ -32,7 +40,7 @@ class SigningKey(ABC):
     __slots__ = ("private", "public")
 
     private: bytes
-    """32 bytes: the Ed25519 seed, or the P-256 scalar."""
+    """The seed of an Ed25519 (32 bytes) or Ed448 (57 bytes) key, or the scalar of an ECDSA key."""
     public: bytes
     """What verifiers need, in the form that MLS puts on the wire."""
 
@@ -133,62 +141,101 @@ class _Ed25519(SignatureScheme):
 
 
 @final
-class _P256Key(SigningKey):
+class _Ed448Key(SigningKey):
     __slots__ = ("_key",)
 
-    def __init__(self, scalar: bytes) -> None:
-        number = int.from_bytes(scalar, "big")
-        if len(scalar) != _SEED_BYTES or not 0 < number < _P256_ORDER:
-            raise KeyMaterialError("not a P-256 private key")
-        self.private = scalar
-        self._key = ec.derive_private_key(number, ec.SECP256R1())
-        self.public = self._key.public_key().public_bytes(
-            Encoding.X962, PublicFormat.UncompressedPoint
-        )
+    def __init__(self, seed: bytes) -> None:
+        if len(seed) != _ED448_BYTES:
+            raise KeyMaterialError("an Ed448 private key has 57 bytes")
+        self.private = seed
+        self._key = Ed448PrivateKey.from_private_bytes(seed)
+        self.public = self._key.public_key().public_bytes_raw()
 
     @property
     def scheme(self) -> SignatureScheme:
-        return ECDSA_P256
+        return ED448
 
     def sign(self, message: bytes) -> bytes:
-        return self._key.sign(message, _ECDSA)
-
-
-_ECDSA: Final = ec.ECDSA(SHA256(), deterministic_signing=True)
-
-
-@lru_cache(maxsize=256)
-def _load_point(public: bytes) -> ec.EllipticCurvePublicKey:
-    if len(public) != _POINT_BYTES or public[0] != _UNCOMPRESSED:
-        raise InvalidKeyError("a P-256 public key is an uncompressed point of 65 bytes")
-    try:
-        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public)
-    except ValueError:
-        raise InvalidKeyError("not a point of P-256") from None
+        return self._key.sign(message)
 
 
 @final
-class _EcdsaP256(SignatureScheme):
+class _Ed448(SignatureScheme):
     __slots__ = ()
 
     def generate(self, rng: Rng) -> SigningKey:
-        while True:
-            candidate = rng(_SEED_BYTES)
-            if 0 < int.from_bytes(candidate, "big") < _P256_ORDER:
-                return _P256Key(candidate)
+        return _Ed448Key(rng(_ED448_BYTES))
 
     def load(self, private: bytes) -> SigningKey:
-        return _P256Key(private)
+        return _Ed448Key(private)
 
     def check_public(self, public: bytes) -> None:
-        _load_point(public)
+        if len(public) != _ED448_BYTES:
+            raise InvalidKeyError("an Ed448 public key has 57 bytes")
+        if public[:-1] + bytes((public[-1] & 0x7F,)) in _ED448_LOW_ORDER:
+            raise InvalidKeyError("an Ed448 public key of low order")
 
     def verify(self, public: bytes, message: bytes, signature: bytes) -> None:
         try:
-            _load_point(public).verify(signature, message, _ECDSA)
+            self.check_public(public)
+            Ed448PublicKey.from_public_bytes(public).verify(signature, message)
+        except (InvalidSignature, InvalidKeyError):
+            raise SignatureError("the signature is not valid") from None
+
+
+@final
+class _EcdsaKey(SigningKey):
+    __slots__ = ("_key", "_scheme")
+
+    def __init__(self, scheme: "_Ecdsa", scalar: bytes) -> None:
+        self._scheme = scheme
+        self._key = scheme.curve.load_private(scalar)
+        self.private = scalar
+        self.public = public_bytes(self._key)
+
+    @property
+    def scheme(self) -> SignatureScheme:
+        return self._scheme
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message, self._scheme.algorithm)
+
+
+@lru_cache(maxsize=256)
+def _load_point(curve: Curve, public: bytes) -> ec.EllipticCurvePublicKey:
+    return curve.load_public(public)
+
+
+@final
+class _Ecdsa(SignatureScheme):
+    __slots__ = ("algorithm", "curve")
+
+    def __init__(self, name: str, code: int, curve: Curve, hash_: HashAlgorithm) -> None:
+        super().__init__(name, code)
+        self.curve: Final = curve
+        self.algorithm: Final = ec.ECDSA(hash_, deterministic_signing=True)
+
+    def generate(self, rng: Rng) -> SigningKey:
+        while True:
+            candidate = self.curve.masked(rng(self.curve.scalar_size))
+            if self.curve.is_scalar(candidate):
+                return _EcdsaKey(self, candidate)
+
+    def load(self, private: bytes) -> SigningKey:
+        return _EcdsaKey(self, private)
+
+    def check_public(self, public: bytes) -> None:
+        _load_point(self.curve, public)
+
+    def verify(self, public: bytes, message: bytes, signature: bytes) -> None:
+        try:
+            _load_point(self.curve, public).verify(signature, message, self.algorithm)
         except (InvalidSignature, InvalidKeyError):
             raise SignatureError("the signature is not valid") from None
 
 
 ED25519: Final[SignatureScheme] = _Ed25519("ed25519", 0x0807)
-ECDSA_P256: Final[SignatureScheme] = _EcdsaP256("ecdsa_secp256r1_sha256", 0x0403)
+ED448: Final[SignatureScheme] = _Ed448("ed448", 0x0808)
+ECDSA_P256: Final[SignatureScheme] = _Ecdsa("ecdsa_secp256r1_sha256", 0x0403, P256, SHA256())
+ECDSA_P384: Final[SignatureScheme] = _Ecdsa("ecdsa_secp384r1_sha384", 0x0503, P384, SHA384())
+ECDSA_P521: Final[SignatureScheme] = _Ecdsa("ecdsa_secp521r1_sha512", 0x0603, P521, SHA512())

@@ -8,14 +8,22 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from e2ecore.crypto.aead import AES_128_GCM, CHACHA20_POLY1305, Aead
-from e2ecore.crypto.hashes import SHA256, Hash
+from e2ecore.crypto.aead import AES_128_GCM, AES_256_GCM, CHACHA20_POLY1305, Aead
+from e2ecore.crypto.hashes import SHA256, SHA384, SHA512, Hash
 from e2ecore.crypto.hpke import Hpke
 from e2ecore.crypto.kem import Kem
-from e2ecore.crypto.kem_p256 import DHKEM_P256
+from e2ecore.crypto.kem_nist import DHKEM_P256, DHKEM_P384, DHKEM_P521
+from e2ecore.crypto.kem_x448 import DHKEM_X448
 from e2ecore.crypto.kem_x25519 import DHKEM_X25519
 from e2ecore.crypto.kem_xwing import X_WING
-from e2ecore.crypto.signing import ECDSA_P256, ED25519, SignatureScheme
+from e2ecore.crypto.signing import (
+    ECDSA_P256,
+    ECDSA_P384,
+    ECDSA_P521,
+    ED448,
+    ED25519,
+    SignatureScheme,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +45,15 @@ class CipherSuite:
     """Bytes of an AEAD nonce."""
 
 
-def _suite(code: int, name: str, kem: Kem, aead: Aead, signature: SignatureScheme) -> CipherSuite:
-    hash_ = SHA256
+def _suite(
+    code: int,
+    name: str,
+    kem: Kem,
+    aead: Aead,
+    signature: SignatureScheme,
+    *,
+    hash_: Hash = SHA256,
+) -> CipherSuite:
     hpke = Hpke(kem, hash_, aead)
     return CipherSuite(
         code, name, hpke, hash_, aead, signature, hash_.size, aead.key_size, aead.nonce_size
@@ -62,6 +77,38 @@ X25519_CHACHA20: Final = _suite(
     CHACHA20_POLY1305,
     ED25519,
 )
+X448_AES256: Final = _suite(
+    0x0004,
+    "MLS_256_DHKEMX448_AES256GCM_SHA512_Ed448",
+    DHKEM_X448,
+    AES_256_GCM,
+    ED448,
+    hash_=SHA512,
+)
+P521_AES256: Final = _suite(
+    0x0005,
+    "MLS_256_DHKEMP521_AES256GCM_SHA512_P521",
+    DHKEM_P521,
+    AES_256_GCM,
+    ECDSA_P521,
+    hash_=SHA512,
+)
+X448_CHACHA20: Final = _suite(
+    0x0006,
+    "MLS_256_DHKEMX448_CHACHA20POLY1305_SHA512_Ed448",
+    DHKEM_X448,
+    CHACHA20_POLY1305,
+    ED448,
+    hash_=SHA512,
+)
+P384_AES256: Final = _suite(
+    0x0007,
+    "MLS_256_DHKEMP384_AES256GCM_SHA384_P384",
+    DHKEM_P384,
+    AES_256_GCM,
+    ECDSA_P384,
+    hash_=SHA384,
+)
 XWING_AES128: Final = _suite(
     0xF001, "MLS_128_MLKEM768X25519_AES128GCM_SHA256_Ed25519", X_WING, AES_128_GCM, ED25519
 )
@@ -70,6 +117,22 @@ XWING_AES128: Final = _suite(
 DEFAULT_SUITE: Final = XWING_AES128
 
 SUITES: Final[Mapping[int, CipherSuite]] = MappingProxyType(
-    {suite.code: suite for suite in (X25519_AES128, P256_AES128, X25519_CHACHA20, XWING_AES128)}
+    {
+        suite.code: suite
+        for suite in (
+            X25519_AES128,
+            P256_AES128,
+            X25519_CHACHA20,
+            X448_AES256,
+            P521_AES256,
+            X448_CHACHA20,
+            P384_AES256,
+            XWING_AES128,
+        )
+    }
 )
 """Every suite this library speaks, by its number on the wire."""
+
+ENGINE_SUITES: Final = (XWING_AES128, X25519_AES128, P256_AES128, X25519_CHACHA20)
+"""What an engine may begin conversations with: the default, and three that every other
+implementation knows. The rest is for the protocol's own tests: no app needs the choice."""

@@ -12,14 +12,14 @@ import anyio
 import anyio.to_thread
 
 from e2ecore.crypto.rng import Rng, system_rng
-from e2ecore.crypto.suites import DEFAULT_SUITE, SUITES, CipherSuite
+from e2ecore.crypto.suites import DEFAULT_SUITE, ENGINE_SUITES, CipherSuite
 from e2ecore.engine import chores
 from e2ecore.engine.committer import Committer
 from e2ecore.engine.connection import keep_connected
 from e2ecore.engine.contacts import Contacts
 from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.core import Core
-from e2ecore.engine.errors import NoRelayError
+from e2ecore.engine.errors import NoRelayError, UnsupportedSuiteError
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.names import check_display_name
 from e2ecore.engine.receipts import send_receipts
@@ -58,7 +58,7 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
         relay_ca: PEM file with the certificates to trust, for a relay with its own authority.
         create: Make the database if there is none.
         allow_plain_loopback: Take ``ws://`` to this machine, for tests.
-        suite: Cipher suite of new conversations; all members must know it.
+        suite: Cipher suite of new conversations, 0xF001, 1, 2 or 3; all members must know it.
         clock_ms: Milliseconds since the Unix epoch.
         rng: Source of all randomness. Anything but the default is for tests.
 
@@ -68,8 +68,9 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
         DatabaseInUseError: Another process has it open.
         CorruptStateError: The file is damaged; sub-classes say how.
         BadRelayAddressError: The relay's address cannot be used.
+        UnsupportedSuiteError: Conversations cannot be begun with this cipher suite.
     """
-    file = Path(path)
+    file, chosen = Path(path), _suite(suite)
 
     def unlock() -> Database:
         if create and not is_present(file):
@@ -81,7 +82,14 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
     dial = _dial(relay, relay_ca, allow_plain_loopback=allow_plain_loopback)
     with anyio.CancelScope(shield=True):
         database = await anyio.to_thread.run_sync(unlock)
-    return Engine(database, dial, suite=SUITES[suite], clock_ms=clock_ms, rng=rng)
+    return Engine(database, dial, suite=chosen, clock_ms=clock_ms, rng=rng)
+
+
+def _suite(code: int) -> CipherSuite:
+    for suite in ENGINE_SUITES:
+        if suite.code == code:
+            return suite
+    raise UnsupportedSuiteError
 
 
 def _dial(

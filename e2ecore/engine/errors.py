@@ -14,6 +14,10 @@ class AlreadyRegisteredError(UsageError):
     """
 
 
+class UnsupportedSuiteError(UsageError):
+    """Conversations cannot be begun with this cipher suite. Leave it out for the default."""
+
+
 class NoRelayError(UsageError):
     """The engine was opened without a relay.
 

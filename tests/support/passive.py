@@ -1,6 +1,5 @@
 """A member that only listens: plays the passive-client vectors."""
 
-from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.suites import SUITES
 from e2ecore.mls.group import Group, ReceivedProposal, StagedCommit
 from e2ecore.mls.key_package import KeyPackage, KeyPackageBundle
@@ -18,12 +17,10 @@ def join(case: Case) -> Group:
     package = decode_message(case.hex("key_package"))
     assert isinstance(package, KeyPackage)
     suite = SUITES[case.number("cipher_suite")]
-    init, own = HpkePrivateKey(case.hex("init_priv")), HpkePrivateKey(case.hex("encryption_priv"))
+    init, own = (case.hpke_key(name, suite) for name in ("init_priv", "encryption_priv"))
     assert suite.hpke.kem.public_of(init) == package.init_key
     assert suite.hpke.kem.public_of(own) == package.leaf_node.encryption_key
-    assert (
-        suite.signature.load(case.hex("signature_priv")).public == package.leaf_node.signature_key
-    )
+    assert case.signing_key("signature_priv", suite).public == package.leaf_node.signature_key
     group = Group.join(
         case.hex("welcome"),
         KeyPackageBundle(package, init, own),

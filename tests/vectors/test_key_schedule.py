@@ -17,8 +17,8 @@ from e2ecore.mls.key_schedule import (
 from e2ecore.mls.psk import ExternalPskId, NamedPsk, Psk, PskSecret, psk_secret
 from tests.support.cases import Case, cases
 
-KEY_SCHEDULE = cases("mls/key-schedule.json", suites=(1, 2, 3))
-PSK_SECRET = cases("mls/psk_secret.json", suites=(1, 2, 3))
+KEY_SCHEDULE = cases("mls/key-schedule.json")
+PSK_SECRET = cases("mls/psk_secret.json")
 
 
 @pytest.mark.spec("RFC 9420 §8 (Key Schedule)")

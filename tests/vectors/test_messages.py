@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.suites import SUITES, CipherSuite
 from e2ecore.mls import transcript
 from e2ecore.mls.codec import Reader, decode_all, opaque
@@ -52,10 +51,9 @@ from e2ecore.mls.welcome_create import welcome_keys
 from tests.support.cases import Case, cases
 from tests.support.mls_groups import SeededRng
 
-SUITE_CODES = (1, 2, 3)
-PROTECTION = cases("mls/message-protection.json", suites=SUITE_CODES)
-TRANSCRIPTS = cases("mls/transcript-hashes.json", suites=SUITE_CODES)
-WELCOMES = cases("mls/welcome.json", suites=SUITE_CODES)
+PROTECTION = cases("mls/message-protection.json")
+TRANSCRIPTS = cases("mls/transcript-hashes.json")
+WELCOMES = cases("mls/welcome.json")
 MESSAGES = cases("mls/messages.json")
 LEAF = 1
 LABEL = "FramedContentTBS"
@@ -116,7 +114,7 @@ def test_private_message_opens_and_what_we_seal_opens_too(case: Case, name: str)
     keys, content = keys_of(case), encoded_content(case, name)
     assert open_genuine(case, keys, case.hex(f"{name}_priv")) == content
     content_type = ContentType[name.upper()]
-    signer = keys.suite.signature.load(case.hex("signature_priv"))
+    signer = case.signing_key("signature_priv", keys.suite)
     signed = keys.signed_part(LEAF, content_type, b"in clear", content)
     tag = opaque(b"any tag") if name == "commit" else b""
     message = keys_of(case).seal(
@@ -178,7 +176,7 @@ def test_welcome_opens_with_the_init_key_and_proves_itself(case: Case) -> None:
         GroupSecrets.read,
         decrypt_with_label(
             suite,
-            HpkePrivateKey(case.hex("init_priv")),
+            case.hpke_key("init_priv", suite),
             "Welcome",
             welcome.encrypted_group_info,
             mine.secrets.kem_output,

@@ -5,10 +5,9 @@ import pytest
 from tests.support.cases import Case, cases
 from tests.support.passive import follow, join
 
-SUITES = (1, 2, 3)
-WELCOME = cases("mls/passive-client-welcome.json", suites=SUITES)
-HANDLING = cases("mls/passive-client-handling-commit.json", suites=SUITES)
-RANDOM = cases("mls/passive-client-random.json", suites=SUITES)
+WELCOME = cases("mls/passive-client-welcome.json")
+HANDLING = cases("mls/passive-client-handling-commit.json")
+RANDOM = cases("mls/passive-client-random.json")
 
 
 @pytest.mark.spec("RFC 9420 §12.4.3.1 (Joining via Welcome Message)")
@@ -19,9 +18,10 @@ def test_member_joins_by_welcome(case: Case) -> None:
 
 
 @pytest.mark.spec("RFC 9420 §12.4.2 (Processing a Commit)")
+@pytest.mark.parametrize("reload", [False, True], ids=["in memory", "reloaded in each epoch"])
 @pytest.mark.parametrize("case", HANDLING, ids=lambda case: f"suite {case.number('cipher_suite')}")
-def test_member_follows_commits(case: Case) -> None:
-    follow(join(case), case, reload=False)
+def test_member_follows_commits(case: Case, *, reload: bool) -> None:
+    follow(join(case), case, reload=reload)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from e2ecore.mls.rows import Rows
 from e2ecore.mls.secret_tree import APPLICATION, HANDSHAKE, SecretTree
 from tests.support.cases import Case, cases
 
-CASES = cases("mls/secret-tree.json", suites=(1, 2, 3))
+CASES = cases("mls/secret-tree.json")
 
 
 @pytest.mark.spec("RFC 9420 §9 (Secret Tree)")

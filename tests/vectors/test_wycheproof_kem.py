@@ -11,7 +11,7 @@ import pytest
 from e2ecore.crypto.errors import InvalidKeyError, KeyMaterialError
 from e2ecore.crypto.hashes import SHA256
 from e2ecore.crypto.kem import HpkePrivateKey, LabeledKdf
-from e2ecore.crypto.kem_p256 import DHKEM_P256
+from e2ecore.crypto.kem_nist import DHKEM_P256
 from e2ecore.crypto.kem_x25519 import exchange, load_private
 from e2ecore.crypto.kem_xwing import X_WING
 from tests.support.wycheproof import entries, expected

@@ -4,21 +4,26 @@ import pickle  # noqa: TID251 - to see that it is refused
 
 import pytest
 
-from e2ecore.crypto import kem_p256, kem_x25519
+from e2ecore.crypto import kem_nist, kem_x448, kem_x25519
 from e2ecore.crypto.aead import AES_128_GCM
+from e2ecore.crypto.curves import P256, P384, P521, Curve
 from e2ecore.crypto.errors import DecryptionError, InvalidKeyError, KeyMaterialError
 from e2ecore.crypto.hashes import SHA256
 from e2ecore.crypto.hpke import Hpke, HpkePrivateKey
-from e2ecore.crypto.kem import LabeledKdf
-from e2ecore.crypto.kem_p256 import DHKEM_P256
+from e2ecore.crypto.kem import Kem, LabeledKdf
+from e2ecore.crypto.kem_nist import DHKEM_P256, DHKEM_P384, DHKEM_P521
+from e2ecore.crypto.kem_x448 import DHKEM_X448
 from e2ecore.crypto.kem_x25519 import DHKEM_X25519, exchange, load_private
 from e2ecore.crypto.kem_xwing import X_WING
 from e2ecore.crypto.suites import DEFAULT_SUITE, SUITES, XWING_AES128
 from tests.support.rng import SeededRng
 
-HPKES = [Hpke(kem, SHA256, AES_128_GCM) for kem in (DHKEM_X25519, DHKEM_P256, X_WING)]
-each_hpke = pytest.mark.parametrize("hpke", HPKES, ids=["X25519", "P-256", "X-Wing"])
+NIST = (DHKEM_P256, DHKEM_P384, DHKEM_P521)
+HPKES = [Hpke(kem, SHA256, AES_128_GCM) for kem in (DHKEM_X25519, *NIST, DHKEM_X448, X_WING)]
+NAMES = ["X25519", "P-256", "P-384", "P-521", "X448", "X-Wing"]
+each_hpke = pytest.mark.parametrize("hpke", HPKES, ids=NAMES)
 P = 2**255 - 19
+P448 = 2**448 - 2**224 - 1
 ORDER_EIGHT = [
     int.from_bytes(bytes.fromhex(point), "little")
     for point in (
@@ -99,7 +104,8 @@ def test_public_keys_that_are_none_are_refused_before_use(hpke: Hpke) -> None:
 @each_hpke
 def test_private_keys_of_other_sizes_are_refused(hpke: Hpke) -> None:
     enc, sealed = hpke.seal(hpke.generate(SeededRng(1)).public, b"", b"", b"")
-    for bad in (b"", bytes(31), bytes(33)):
+    size = hpke.kem.private_size
+    for bad in (b"", bytes(size - 1), bytes(size + 1)):
         with pytest.raises(KeyMaterialError):
             hpke.open(enc, HpkePrivateKey(bad), b"", b"", sealed)
 
@@ -108,11 +114,11 @@ def test_private_keys_of_other_sizes_are_refused(hpke: Hpke) -> None:
 def test_x25519_keys_of_low_order_are_refused_in_every_encoding(public: bytes) -> None:
     x_wing = X_WING.generate(SeededRng(1)).public[:-32] + public
     with pytest.raises(InvalidKeyError):
-        DHKEM_X25519.load_public(public)
+        DHKEM_X25519.check_public(public)
     with pytest.raises(InvalidKeyError):
         exchange(load_private(b"\1" * 32), public)
     with pytest.raises(InvalidKeyError):
-        X_WING.load_public(x_wing)
+        X_WING.check_public(x_wing)
 
 
 def test_a_shared_secret_of_zeros_is_refused_even_if_the_point_is_not_known(
@@ -123,6 +129,45 @@ def test_a_shared_secret_of_zeros_is_refused_even_if_the_point_is_not_known(
         kem_x25519.exchange(load_private(b"\1" * 32), bytes(32))
     with pytest.raises(InvalidKeyError):
         HPKES[0].seal(bytes(32), b"", b"", b"")
+    monkeypatch.setattr(kem_x448, "_LOW_ORDER", frozenset())
+    with pytest.raises(InvalidKeyError):
+        kem_x448.exchange(kem_x448.load_private(b"\1" * 56), bytes(56))
+
+
+@pytest.mark.parametrize("number", [0, 1, P448 - 1, P448, P448 + 1])
+def test_x448_keys_of_low_order_are_refused_in_every_encoding(number: int) -> None:
+    public = number.to_bytes(56, "little")
+    with pytest.raises(InvalidKeyError):
+        DHKEM_X448.check_public(public)
+    with pytest.raises(InvalidKeyError):
+        DHKEM_X448.encapsulate(public)
+    with pytest.raises(DecryptionError):
+        HPKES[4].open(public, DHKEM_X448.generate(SeededRng(1)).private, b"", b"", bytes(16))
+
+
+@pytest.mark.parametrize("kem", NIST, ids=["P-256", "P-384", "P-521"])
+def test_points_of_nist_curves_come_whole_and_lie_on_the_curve(kem: Kem) -> None:
+    public = kem.generate(SeededRng(1)).public
+    size = len(public) // 2
+    for bad in (
+        b"\2" + public[1 : size + 1],
+        b"\3" + public[1 : size + 1],
+        b"\6" + public[1:],
+        b"\4" + b"\xff" * (2 * size),
+        public[:-1] + bytes((public[-1] ^ 1,)),
+        b"\0",
+    ):
+        with pytest.raises(InvalidKeyError):
+            kem.check_public(bad)
+
+
+@pytest.mark.parametrize(("kem", "curve"), [*zip(NIST, (P256, P384, P521), strict=True)])
+def test_scalars_lie_between_zero_and_the_order(kem: Kem, curve: Curve) -> None:
+    for number in (0, curve.order, curve.order + 1, 2 ** (8 * curve.scalar_size) - 1):
+        with pytest.raises(KeyMaterialError):
+            kem.public_of(HpkePrivateKey(number.to_bytes(curve.scalar_size, "big")))
+    for number in (1, curve.order - 1):
+        assert kem.public_of(HpkePrivateKey(number.to_bytes(curve.scalar_size, "big")))
 
 
 def test_x_wing_encapsulations_have_one_size() -> None:
@@ -150,7 +195,7 @@ def test_a_private_key_is_expanded_once_and_is_no_more_visible_then() -> None:
 def test_p256_gives_up_when_no_candidate_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LabeledKdf, "expand", lambda *_: b"\xff" * 32)
     with pytest.raises(KeyMaterialError):
-        kem_p256.DHKEM_P256.derive_key_pair(b"ikm")
+        kem_nist.DHKEM_P256.derive_key_pair(b"ikm")
 
 
 def test_every_suite_agrees_with_itself() -> None:
@@ -160,5 +205,5 @@ def test_every_suite_agrees_with_itself() -> None:
         assert (suite.nk, suite.nn) == (suite.aead.key_size, suite.aead.nonce_size)
         assert suite.hpke.aead is suite.aead
         assert suite.hpke.hash is suite.hash
-    assert set(SUITES) == {1, 2, 3, 0xF001}
+    assert set(SUITES) == {1, 2, 3, 4, 5, 6, 7, 0xF001}
     assert DEFAULT_SUITE is XWING_AES128

@@ -175,3 +175,13 @@ async def test_after_closing_every_call_says_so(tmp_path: Path) -> None:
         with anyio.fail_after(PATIENCE_S):
             while (await notes.messages())[0].state is not MessageState.ACCEPTED:  # noqa: ASYNC110
                 await anyio.sleep(0.01)
+
+
+@pytest.mark.parametrize("suite", [0, 4, 5, 6, 7, 0xF002])
+async def test_suites_that_are_not_for_conversations_are_refused(
+    tmp_path: Path, suite: int
+) -> None:
+    file = tmp_path / "a.db"
+    with pytest.raises(e2ecore.UnsupportedSuiteError):
+        await e2ecore.open(file, passphrase="a long one", suite=suite)
+    assert not file.exists()
