@@ -23,6 +23,10 @@ class ExpiredError(InvalidLeafNodeError):
     """A leaf node's lifetime is over, not begun, or longer than allowed. Ask for a newer one."""
 
 
+class CredentialError(MlsError):
+    """A client's claim about who it is was not accepted. Nothing of it takes effect."""
+
+
 class InvalidKeyPackageError(MlsError):
     """A key package breaks a rule. Its owner cannot be added with it; fetch another one."""
 
@@ -64,7 +68,7 @@ class UnknownSenderError(MlsError):
 
 
 class DuplicateMessageError(MlsError):
-    """The key of this message was used and deleted: it is a repeat. Nothing to do."""
+    """The key of this message was used and deleted: it is a repeat, or our own. Nothing to do."""
 
 
 class GenerationTooFarError(MlsError):
@@ -104,7 +108,7 @@ class PendingChangeError(UsageError):
 
 
 class OwnMessageError(MlsError):
-    """The message names ourselves as its sender: an echo, or a forgery. It was dropped."""
+    """The message names ourselves as its sender, and we have not sent it. It was dropped."""
 
 
 class RemovedFromGroupError(UsageError):

@@ -7,6 +7,8 @@ from hmac import compare_digest
 from typing import NamedTuple
 
 from e2ecore.mls.errors import (
+    DuplicateMessageError,
+    EpochTooOldError,
     InvalidCommitError,
     InvalidProposalError,
     MalformedMessageError,
@@ -31,6 +33,7 @@ from e2ecore.mls.members import Member
 from e2ecore.mls.private_message import MessageKeys, Opened, PrivateMessage
 from e2ecore.mls.proposals import Commit
 from e2ecore.mls.public_message import PublicMessage, membership_tag
+from e2ecore.mls.secret_tree import APPLICATION, HANDSHAKE
 
 CONTENT_LABEL = "FramedContentTBS"
 """Signature label of all group messages."""
@@ -52,21 +55,23 @@ def open_private(state: GroupState, message: PrivateMessage) -> Genuine:
         EpochInFutureError: Keep it until the commits before it came.
         EpochTooOldError: Its epoch's secrets are deleted; for handshakes: its epoch is over.
         UnknownSenderError: It names no member.
-        OwnMessageError: It names ourselves.
-        DuplicateMessageError: It was received before.
+        OwnMessageError: It names ourselves, and we have not sent it.
+        DuplicateMessageError: It was received before, or sent by ourselves.
         PeerError: It is not authentic; other sub-classes say why.
     """
     if message.group_id != state.context.group_id:
         raise WrongGroupError
     keys = state.message_keys(message.epoch)
-    if message.content_type != ContentType.APPLICATION:
-        state.check_current(message.epoch)
     leaf, generation, guard = keys.open_sender(message)
-    if leaf == state.own_leaf:
-        raise OwnMessageError
     sender = state.sender(message.epoch, leaf)
     if sender is None:
         raise UnknownSenderError
+    application = message.content_type == ContentType.APPLICATION
+    own = leaf == state.own_leaf
+    if own or (not application and message.epoch != state.epoch):
+        if keys.tree.used(leaf, APPLICATION if application else HANDSHAKE, generation):
+            raise DuplicateMessageError
+        raise OwnMessageError if own else EpochTooOldError
     opened = keys.open(message, leaf, generation, guard)
     signed = keys.signed_part(
         leaf, message.content_type, message.authenticated_data, opened.encoded
@@ -96,6 +101,7 @@ def open_public(state: GroupState, message: PublicMessage) -> AuthenticatedConte
 
     Raises:
         WrongGroupError: Of another group.
+        DuplicateMessageError: It is the commit that began the current epoch.
         EpochInFutureError: Keep it until the commits before it came.
         EpochTooOldError: Its epoch is over.
         UnknownSenderError: It names no member.
@@ -106,7 +112,7 @@ def open_public(state: GroupState, message: PublicMessage) -> AuthenticatedConte
     content = authenticated.content
     if content.group_id != state.context.group_id:
         raise WrongGroupError
-    state.check_current(content.epoch)
+    _check_new(state, authenticated)
     if content.content_type is ContentType.APPLICATION:
         raise MalformedMessageError("application data in clear")
     key = _signature_key(state, content)
@@ -119,6 +125,14 @@ def open_public(state: GroupState, message: PublicMessage) -> AuthenticatedConte
     signed = signed_part(WireFormat.PUBLIC_MESSAGE, content, state.keys.context)
     verify_with_label(state.suite, key, CONTENT_LABEL, signed, authenticated.signature)
     return authenticated
+
+
+def _check_new(state: GroupState, authenticated: AuthenticatedContent) -> None:
+    """Refuse a PublicMessage that is not of the current epoch."""
+    tag, epoch = authenticated.confirmation_tag, authenticated.content.epoch
+    if tag is not None and epoch + 1 == state.epoch and tag == state.current.confirmation_tag:
+        raise DuplicateMessageError
+    state.check_current(epoch)
 
 
 def _signature_key(state: GroupState, content: FramedContent) -> bytes:

@@ -223,6 +223,11 @@ class SecretTree:
             key, nonce = ratchet.keys()
         return Step(leaf, content, generation, key, nonce, ratchet, expansion)
 
+    def used(self, leaf: int, content: int, generation: int) -> bool:
+        """Tell whether a key was used and deleted; of one too old to say, it is not known."""
+        ratchet, _ = self._find(leaf, content)
+        return ratchet.floor <= generation < ratchet.next and generation not in ratchet.skipped
+
     def next_step(self, leaf: int, content: int) -> Step:
         """Derive the next key for sending. ``consume`` it before the message leaves."""
         ratchet, expansion = self._find(leaf, content)

@@ -6,6 +6,7 @@ from e2ecore.crypto.suites import SUITES, CipherSuite
 from e2ecore.errors import CorruptStateError
 from e2ecore.mls import rows
 from e2ecore.mls.errors import (
+    DuplicateMessageError,
     EpochTooOldError,
     InvalidProposalError,
     MembershipError,
@@ -101,7 +102,7 @@ def test_staging_a_commit_changes_nothing() -> None:
     assert bob.group.take_changes() == {}
     bob.merge(second)
     assert bob.disk.rows != before
-    with pytest.raises(EpochTooOldError):
+    with pytest.raises(DuplicateMessageError):
         bob.stage(pending.commit)
 
 
