@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from e2ecore.mls.errors import InvalidProposalError, UnknownPskError
 from e2ecore.mls.extensions import Extensions
+from e2ecore.mls.external_senders import check_senders
 from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.key_package import KeyPackage
 from e2ecore.mls.leaf_rules import (
@@ -109,6 +110,7 @@ def apply_proposals(
     for sent in proposals:
         _apply_other(applied, sent.proposal, psks)
     if replaced is not None:
+        check_senders(tree.suite, replaced)
         _check_everybody(applied)
     return applied
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.mls.applying import Applied, LifetimePolicy, apply_proposals
+from e2ecore.mls.credential_policy import CredentialPolicy, accept_basic
 from e2ecore.mls.epoch_change import (
     Derived,
     derive_epoch,
@@ -21,14 +22,17 @@ from e2ecore.mls.epoch_change import (
 )
 from e2ecore.mls.errors import MlsError
 from e2ecore.mls.framing import Sender, SenderType
+from e2ecore.mls.framing_choice import PRIVATE, HandshakeFraming
 from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.group_state import GroupState
+from e2ecore.mls.judging import judge_applied
 from e2ecore.mls.key_schedule import CommitSecret
+from e2ecore.mls.leaf_rules import check_leaf
 from e2ecore.mls.members import Member
+from e2ecore.mls.own_leaf import NO_CHANGE, LeafChange, changed_leaf
 from e2ecore.mls.pending_commit import PendingCommit
-from e2ecore.mls.private_message import PaddingPolicy
 from e2ecore.mls.proposal_rules import check_member_list, needs_path
-from e2ecore.mls.proposals import Commit, Proposal, ProposalRef
+from e2ecore.mls.proposals import Commit, Proposal, ProposalRef, ReInit
 from e2ecore.mls.psk import PskStore
 from e2ecore.mls.sending import check_sender, seal_handshake, sign_handshake
 from e2ecore.mls.staged import SentProposal, StagedCommit
@@ -42,19 +46,24 @@ class CommitOptions:
 
     Attributes:
         now_ms: The moment to judge lifetimes by, in milliseconds since the Unix epoch.
+        framing: How the commit travels.
         include_pending: Commit the proposals that members sent, as far as they still fit.
         path: Refresh our own keys even where the proposals do not demand it.
         with_tree: Put the ratchet tree into the Welcome.
         psks: External pre-shared keys, and other groups with resumption keys.
+        leaf: What to change in our own leaf.
+        policy: Asked about the credentials that the proposals bring.
     """
 
     now_ms: int
-    padding: PaddingPolicy
+    framing: HandshakeFraming = PRIVATE
     authenticated_data: bytes = b""
     include_pending: bool = True
     path: bool = True
     with_tree: bool = True
     psks: PskStore = field(default_factory=lambda: PskStore({}))
+    leaf: LeafChange = NO_CHANGE
+    policy: CredentialPolicy = accept_basic
 
 
 def create_commit(
@@ -73,21 +82,15 @@ def create_commit(
     """
     check_sender(state, signer)
     sent, applied = _select(state, proposals, options)
-    old = state.tree.member(state.own_leaf)
-    new: NewPath | None = None
-    if options.path or needs_path(sent):
-        new = new_path(
-            applied.tree,
-            state.own_leaf,
-            old,
-            group_id=state.context.group_id,
-            signer=signer,
-            rng=rng,
-        )
+    new = None
+    if options.path or options.leaf != NO_CHANGE or needs_path(sent):
+        new = _new_path(state, applied, signer=signer, rng=rng, change=options.leaf)
     provisional = provisional_context(state.context, applied)
     path = _seal_path(applied, new, provisional)
     listed = tuple(item.proposal if item.ref is None else ProposalRef(item.ref) for item in sent)
-    authenticated = sign_handshake(state, Commit(listed, path), signer, options.authenticated_data)
+    authenticated = sign_handshake(
+        state, Commit(listed, path), signer, options.authenticated_data, options.framing
+    )
     secret = CommitSecret(bytes(state.suite.nh)) if new is None else new.keys.commit_secret
     derived = derive_epoch(
         applied,
@@ -99,10 +102,15 @@ def create_commit(
     )
     staged = _stage(state, sent, applied, derived, new)
     welcome = create_welcome(
-        state, applied, derived, new, signer=signer, with_tree=options.with_tree
+        state,
+        applied,
+        derived,
+        new,
+        signer=options.leaf.signer or signer,
+        with_tree=options.with_tree,
     )
     authenticated = replace(authenticated, confirmation_tag=derived.confirmation_tag)
-    message = seal_handshake(state, authenticated, options.padding, rng)
+    message = seal_handshake(state, authenticated, options.framing.padding, rng)
     return PendingCommit(message, welcome, staged)
 
 
@@ -121,7 +129,7 @@ def _select(
     except MlsError:
         applied = _apply(state, ours, options)
     chosen: list[SentProposal] = ours
-    for item in reversed(waiting):
+    for item in _by_preference(waiting):
         try:
             applied = _apply(state, [item, *chosen], options)
         except MlsError:
@@ -130,12 +138,39 @@ def _select(
     return chosen, applied
 
 
+def _by_preference(waiting: Sequence[SentProposal]) -> list[SentProposal]:
+    """Return the newest first, but a reinit last: it goes with nothing else, and can wait."""
+    newest = list(reversed(waiting))
+    newest.sort(key=lambda sent: isinstance(sent.proposal, ReInit))
+    return newest
+
+
 def _apply(state: GroupState, sent: Sequence[SentProposal], options: CommitOptions) -> Applied:
     check_member_list(sent, state.own_leaf, state.suite)
     psks = known_psks(state, options.psks)
-    return apply_proposals(
+    applied = apply_proposals(
         state.tree, state.context, sent, psks=psks, lifetimes=LifetimePolicy(options.now_ms)
     )
+    judge_applied(options.policy, applied, state.context.extensions)
+    return applied
+
+
+def _new_path(
+    state: GroupState, applied: Applied, *, signer: SigningKey, rng: Rng, change: LeafChange
+) -> NewPath:
+    """Replace our leaf and the keys above it."""
+    tree, index = applied.tree, state.own_leaf
+    path = new_path(
+        tree,
+        index,
+        changed_leaf(change, tree.member(index), tree, index),
+        group_id=applied.group_id,
+        signer=change.signer or signer,
+        rng=rng,
+    )
+    if change != NO_CHANGE:
+        check_leaf(path.leaf_node, applied.rules)
+    return path
 
 
 def _seal_path(

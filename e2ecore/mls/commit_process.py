@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hmac import compare_digest
 
 from e2ecore.mls.applying import Applied, LifetimePolicy, apply_proposals
+from e2ecore.mls.credential_policy import CredentialPolicy, accept_basic, judge_changed
 from e2ecore.mls.epoch_change import (
     derive_epoch,
     joined_members,
@@ -15,11 +16,12 @@ from e2ecore.mls.epoch_change import (
     own_update_key,
     provisional_context,
 )
-from e2ecore.mls.errors import ConfirmationError, InvalidCommitError, InvalidProposalError
-from e2ecore.mls.external import external_committer, external_init_secret
+from e2ecore.mls.errors import ConfirmationError, InvalidCommitError, UnknownProposalError
+from e2ecore.mls.external import external_init_secret
 from e2ecore.mls.framing import AuthenticatedContent, Sender, SenderType
 from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.group_state import GroupState
+from e2ecore.mls.judging import judge_applied, judge_newcomer
 from e2ecore.mls.key_schedule import CommitSecret, InitSecret
 from e2ecore.mls.members import Member
 from e2ecore.mls.nodes import LeafNode
@@ -50,6 +52,7 @@ def stage_commit(
     psks: PskStore,
     lifetimes: LifetimePolicy,
     key: tuple[int, int] | None,
+    policy: CredentialPolicy = accept_basic,
 ) -> StagedCommit:
     """Stage a commit whose signature has been verified.
 
@@ -59,6 +62,7 @@ def stage_commit(
         psks: External pre-shared keys, and resumption keys of other groups.
         lifetimes: How to judge the lifetimes of added clients.
         key: Leaf and generation of the handshake key it was encrypted with, if it was.
+        policy: Asked about new and changed credentials, unless a member removes us.
 
     Raises:
         InvalidCommitError: It breaks a rule, or leads to another epoch than its sender says.
@@ -78,7 +82,19 @@ def stage_commit(
         )
     gone = any(member.leaf == state.own_leaf for member in applied.removed)
     following = None if gone else _next_epoch(progress)
+    if not gone or progress.external:
+        _judge(progress, old, policy)
     return _staged(progress, old, following, key)
+
+
+def _judge(progress: _Progress, old: LeafNode | None, policy: CredentialPolicy) -> None:
+    applied, leaf = progress.applied, progress.committer
+    node = applied.tree.member(leaf)
+    if progress.external:
+        judge_newcomer(policy, applied, node, leaf)
+    elif old is not None:
+        judge_changed(policy, applied.group_id, Member.of(leaf, old), Member.of(leaf, node))
+    judge_applied(policy, applied, progress.state.context.extensions)
 
 
 def _begin(
@@ -105,8 +121,8 @@ def _begin(
         state.tree, state.context, proposals, psks=known_psks(state, psks), lifetimes=lifetimes
     )
     committer = sender.index
-    if external and path is not None:
-        committer = external_committer(applied, path.leaf_node)
+    if external:
+        committer = applied.tree.next_leaf()
     return _Progress(state, authenticated, commit, proposals, applied, committer, external)
 
 
@@ -119,7 +135,7 @@ def _resolve(state: GroupState, commit: Commit, sender: Sender) -> tuple[SentPro
         elif item.hash in known:
             found.append(known[item.hash].sent)
         else:
-            raise InvalidProposalError("the commit names a proposal that is not here")
+            raise UnknownProposalError("the commit names a proposal that is not here")
     return tuple(found)
 
 

@@ -4,6 +4,7 @@ from e2ecore.crypto.rng import Rng
 from e2ecore.mls import transcript
 from e2ecore.mls.epoch import CurrentEpoch
 from e2ecore.mls.extensions import Extensions
+from e2ecore.mls.external_senders import check_senders
 from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_package import KeyPackageBundle
@@ -27,6 +28,7 @@ def create_group(
         PeerError: The creator's key package does not fit the group's suite or extensions.
     """
     suite = bundle.key_package.suite
+    check_senders(suite, extensions)
     bundle.key_package.validate(LeafContext.of(suite, extensions, now_ms=now_ms))
     tree = RatchetTree(suite)
     tree.add_leaf(bundle.key_package.leaf_node)

@@ -59,6 +59,17 @@ class ConfirmationError(InvalidCommitError):
     """The confirmation tag does not match: the sender computed another next epoch than we did."""
 
 
+class PathSecretError(InvalidUpdatePathError):
+    """The secret that a commit holds for us does not open, or is not what the commit promised.
+
+    Others may be able to open theirs.
+    """
+
+
+class UnknownProposalError(InvalidProposalError):
+    """A commit names a proposal that did not come here. It is not merged."""
+
+
 class WrongGroupError(MlsError):
     """The message belongs to another group."""
 

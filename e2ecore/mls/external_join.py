@@ -11,6 +11,7 @@ from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import SUITES, CipherSuite
 from e2ecore.mls import transcript
 from e2ecore.mls.applying import Applied, LifetimePolicy, apply_proposals
+from e2ecore.mls.credential_policy import CredentialPolicy
 from e2ecore.mls.credentials import Credential
 from e2ecore.mls.epoch_change import (
     Derived,
@@ -20,7 +21,7 @@ from e2ecore.mls.epoch_change import (
 )
 from e2ecore.mls.errors import InvalidGroupInfoError, MembershipError, UnsupportedError
 from e2ecore.mls.extensions import Extensions
-from e2ecore.mls.external import EXTERNAL_INIT_LABEL, external_committer
+from e2ecore.mls.external import EXTERNAL_INIT_LABEL
 from e2ecore.mls.framing import (
     AuthenticatedContent,
     FramedContent,
@@ -31,7 +32,7 @@ from e2ecore.mls.framing import (
     signed_part,
 )
 from e2ecore.mls.group_info import GroupInfo
-from e2ecore.mls.group_info_rules import check_group_info, find_tree
+from e2ecore.mls.group_info_rules import check_group_info, find_tree, judge_group
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_schedule import InitSecret
 from e2ecore.mls.labels import sign_with_label
@@ -91,6 +92,7 @@ class JoinOptions:
     """
 
     lifetimes: LifetimePolicy
+    policy: CredentialPolicy
     ratchet_tree: bytes | None = None
     resync: bool = False
     inject: Sequence[bytes] = ()
@@ -171,6 +173,7 @@ def _believe(message: bytes, options: JoinOptions) -> _Outside:
         max_lifetime_s=options.lifetimes.max_lifetime_s,
     )
     check_group_info(info, tree, rules)
+    judge_group(options.policy, info.context, tree, None)
     return _Outside(suite, info, tree)
 
 
@@ -216,7 +219,7 @@ def _new_leaf(applied: Applied, newcomer: Newcomer, rng: Rng) -> tuple[NewPath, 
     """Put ourselves into the leftmost blank leaf, if the members will accept that."""
     template = newcomer.leaf(applied.tree.suite)
     check_among(template, applied.tree, None)
-    own_leaf = external_committer(applied, template)
+    own_leaf = applied.tree.next_leaf()
     path = new_path(
         applied.tree,
         own_leaf,

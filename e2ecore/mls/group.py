@@ -14,9 +14,12 @@ from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.mls.applying import LifetimePolicy
 from e2ecore.mls.commit_create import CommitOptions, create_commit
+from e2ecore.mls.credential_policy import CredentialPolicy, accept_basic
+from e2ecore.mls.framing_choice import PRIVATE, HandshakeFraming
 from e2ecore.mls.group_proposing import ProposingGroup
 from e2ecore.mls.group_view import NO_PSKS, GroupView, states
 from e2ecore.mls.leaf_rules import MAX_LIFETIME_S
+from e2ecore.mls.own_leaf import NO_CHANGE, LeafChange
 from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.private_message import PaddingPolicy, bucketed
 from e2ecore.mls.proposals import Proposal
@@ -91,6 +94,7 @@ class Group(ProposingGroup):
         psks: Mapping[bytes, bytes] = NO_PSKS,
         groups: Sequence[GroupView] = (),
         max_lifetime_s: int | None = MAX_LIFETIME_S,
+        policy: CredentialPolicy = accept_basic,
     ) -> Received:
         """Decrypt and verify one message. Nothing changes unless it is genuine and valid.
 
@@ -104,6 +108,7 @@ class Group(ProposingGroup):
                 the commit names.
             groups: Other groups of ours whose resumption keys a commit may name.
             max_lifetime_s: Longest total lifetime of an added client's leaf; None: no limit.
+            policy: Asked about each new or changed credential.
 
         Raises:
             DuplicateMessageError: It was received before.
@@ -114,6 +119,7 @@ class Group(ProposingGroup):
         options = TakeOptions(
             lifetimes=LifetimePolicy(now_ms, max_lifetime_s),
             psks=PskStore(psks, states(groups)),
+            policy=policy,
         )
         return take_message(self._state, message, options)
 
@@ -130,9 +136,11 @@ class Group(ProposingGroup):
         include_pending: bool = True,
         path: bool = True,
         with_tree: bool = True,
-        padding: PaddingPolicy = bucketed,
+        leaf: LeafChange = NO_CHANGE,
+        framing: HandshakeFraming = PRIVATE,
         psks: Mapping[bytes, bytes] = NO_PSKS,
         groups: Sequence[GroupView] = (),
+        policy: CredentialPolicy = accept_basic,
     ) -> PendingCommit:
         """Make a commit. The epoch stays until it is merged; one row changes.
 
@@ -145,9 +153,11 @@ class Group(ProposingGroup):
             include_pending: Commit the waiting proposals too, as far as they fit.
             path: Refresh our keys even where the proposals do not demand it.
             with_tree: Put the ratchet tree into the Welcome.
-            padding: Says how many zero bytes to append.
+            leaf: What to change in our leaf: above all, a new signature key for the next epoch.
+            framing: How the commit travels: encrypted, or in clear.
             psks: External pre-shared keys by their ids, for what is proposed.
             groups: Other groups of ours whose resumption keys are proposed.
+            policy: Asked about the credentials that the proposals bring.
 
         Raises:
             PeerError: A proposal breaks a rule; the sub-class says which.
@@ -155,12 +165,14 @@ class Group(ProposingGroup):
         """
         options = CommitOptions(
             now_ms=now_ms,
-            padding=padding,
+            framing=framing,
             authenticated_data=authenticated_data,
             include_pending=include_pending,
             path=path,
             with_tree=with_tree,
             psks=PskStore(psks, states(groups)),
+            leaf=leaf,
+            policy=policy,
         )
         return create_commit(self._state, proposals, signer=signer, rng=rng, options=options)
 

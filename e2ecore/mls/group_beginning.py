@@ -8,6 +8,7 @@ from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls.applying import LifetimePolicy
 from e2ecore.mls.creation import create_group
+from e2ecore.mls.credential_policy import CredentialPolicy, accept_basic
 from e2ecore.mls.credentials import Credential, as_credential
 from e2ecore.mls.extensions import Extensions
 from e2ecore.mls.external_join import JoinOptions, Newcomer, join_by_commit
@@ -88,6 +89,7 @@ class BeginningGroup(GroupView):
         groups: Sequence[GroupView] = (),
         now_ms: int | None,
         max_lifetime_s: int | None = MAX_LIFETIME_S,
+        policy: CredentialPolicy = accept_basic,
     ) -> Self:
         """Join by a Welcome, after all checks of RFC 9420 §12.4.3.1 (Joining via Welcome Message).
 
@@ -103,6 +105,7 @@ class BeginningGroup(GroupView):
             now_ms: The moment to judge the members' lifetimes by; None leaves their ends unchecked,
                 which suits groups older than the key packages their members came with.
             max_lifetime_s: Longest total lifetime of a member's leaf; None: no limit.
+            policy: Asked about the credential of each member.
 
         Raises:
             PeerError: It breaks a rule; the sub-class says which.
@@ -114,6 +117,7 @@ class BeginningGroup(GroupView):
             psks=PskStore(psks, states(groups)),
             now_ms=now_ms,
             max_lifetime_s=max_lifetime_s,
+            policy=policy,
         )
         return cls(state)
 
@@ -134,6 +138,7 @@ class BeginningGroup(GroupView):
         authenticated_data: bytes = b"",
         now_ms: int | None,
         max_lifetime_s: int | None = MAX_LIFETIME_S,
+        policy: CredentialPolicy = accept_basic,
         rng: Rng,
     ) -> PendingJoin:
         """Make the commit that adds us to a group that did not invite us.
@@ -157,6 +162,7 @@ class BeginningGroup(GroupView):
             authenticated_data: What the relay sees too, and nobody can change.
             now_ms: The moment to judge the members' lifetimes by; None leaves their ends unchecked.
             max_lifetime_s: Longest total lifetime of a member's leaf; None: no limit.
+            policy: Asked about the credential of each member.
             rng: Source of our keys.
 
         Raises:
@@ -172,6 +178,7 @@ class BeginningGroup(GroupView):
         )
         options = JoinOptions(
             lifetimes=LifetimePolicy(now_ms, max_lifetime_s),
+            policy=policy,
             ratchet_tree=ratchet_tree,
             resync=resync,
             inject=inject,

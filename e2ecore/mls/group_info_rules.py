@@ -7,11 +7,15 @@ Message). The confirmation tag is proven by those who have the epoch's secrets, 
 from typing import Final
 
 from e2ecore.crypto.suites import CipherSuite
+from e2ecore.mls.credential_policy import CredentialPolicy, judge_found
 from e2ecore.mls.errors import InvalidGroupInfoError, InvalidTreeError
 from e2ecore.mls.extensions import ExtensionType, find_extension
+from e2ecore.mls.external_senders import check_senders, judge_senders
+from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.group_info import GROUP_INFO_LABEL, GroupInfo
 from e2ecore.mls.labels import verify_with_label
 from e2ecore.mls.leaf_rules import LeafContext
+from e2ecore.mls.members import Member
 from e2ecore.mls.ratchet_tree import RatchetTree
 from e2ecore.mls.tree_rules import check_tree, verify_all
 
@@ -53,4 +57,18 @@ def check_group_info(info: GroupInfo, tree: RatchetTree, rules: LeafContext) -> 
     verify_with_label(
         suite, signer.signature_key, GROUP_INFO_LABEL, info.signed_part(), info.signature
     )
+    check_senders(suite, context.extensions)
     verify_all(suite, check_tree(tree, rules, context.group_id))
+
+
+def judge_group(
+    policy: CredentialPolicy, context: GroupContext, tree: RatchetTree, own_leaf: int | None
+) -> None:
+    """Ask about everybody in a group that we join, but for ourselves.
+
+    Raises:
+        CredentialError: The policy refuses one; it may raise others.
+    """
+    members = (Member.of(leaf, node) for leaf, node in tree.members())
+    judge_found(policy, context.group_id, members, own_leaf)
+    judge_senders(policy, context.group_id, (), context.extensions)

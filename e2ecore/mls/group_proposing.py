@@ -3,11 +3,13 @@
 from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
+from e2ecore.mls.credential_policy import CredentialPolicy, accept_basic
 from e2ecore.mls.errors import UnknownPskError
 from e2ecore.mls.extensions import Extensions
+from e2ecore.mls.framing_choice import PRIVATE, HandshakeFraming
 from e2ecore.mls.group_beginning import BeginningGroup
 from e2ecore.mls.key_package import KeyPackage
-from e2ecore.mls.private_message import bucketed
+from e2ecore.mls.own_leaf import NO_CHANGE, LeafChange
 from e2ecore.mls.proposals import GroupContextExtensions, Proposal
 from e2ecore.mls.sending import checked_add, checked_remove, fresh_update, propose
 
@@ -24,7 +26,9 @@ class ProposingGroup(BeginningGroup):
         signer: SigningKey,
         rng: Rng,
         now_ms: int,
+        policy: CredentialPolicy = accept_basic,
         authenticated_data: bytes = b"",
+        framing: HandshakeFraming = PRIVATE,
     ) -> bytes:
         """Propose to add the client with this key package, and keep the proposal.
 
@@ -32,11 +36,17 @@ class ProposingGroup(BeginningGroup):
             PeerError: The key package breaks a rule; the sub-class says which.
             UsageError: We may not send; sub-classes say why.
         """
-        add = checked_add(self._state, KeyPackage.decode(key_package), now_ms)
-        return self._propose(add, signer, rng, authenticated_data)
+        add = checked_add(self._state, KeyPackage.decode(key_package), now_ms, policy)
+        return self._propose(add, signer, rng, authenticated_data, framing=framing)
 
     def propose_remove(
-        self, leaf: int, *, signer: SigningKey, rng: Rng, authenticated_data: bytes = b""
+        self,
+        leaf: int,
+        *,
+        signer: SigningKey,
+        rng: Rng,
+        authenticated_data: bytes = b"",
+        framing: HandshakeFraming = PRIVATE,
     ) -> bytes:
         """Propose to remove a member, and keep the proposal. With our own leaf: ask to leave.
 
@@ -45,18 +55,27 @@ class ProposingGroup(BeginningGroup):
             UsageError: We may not send; sub-classes say why.
         """
         remove = checked_remove(self._state, leaf)
-        return self._propose(remove, signer, rng, authenticated_data)
+        return self._propose(remove, signer, rng, authenticated_data, framing=framing)
 
     def propose_update(
-        self, *, signer: SigningKey, rng: Rng, authenticated_data: bytes = b""
+        self,
+        *,
+        leaf: LeafChange = NO_CHANGE,
+        signer: SigningKey,
+        rng: Rng,
+        authenticated_data: bytes = b"",
+        framing: HandshakeFraming = PRIVATE,
     ) -> bytes:
         """Propose a fresh key for our leaf, and keep the proposal and the key.
 
+        A new signature key in ``leaf`` counts from the epoch on that a commit of it begins.
+
         Raises:
+            PeerError: The group cannot take the changed leaf; the sub-class says why.
             UsageError: We may not send; sub-classes say why.
         """
-        update, key = fresh_update(self._state, signer, rng)
-        return self._propose(update, signer, rng, authenticated_data, key)
+        update, key = fresh_update(self._state, signer, rng, leaf)
+        return self._propose(update, signer, rng, authenticated_data, framing=framing, key=key)
 
     def propose_extensions(
         self,
@@ -65,6 +84,7 @@ class ProposingGroup(BeginningGroup):
         signer: SigningKey,
         rng: Rng,
         authenticated_data: bytes = b"",
+        framing: HandshakeFraming = PRIVATE,
     ) -> bytes:
         """Propose to replace all extensions of the group, and keep the proposal.
 
@@ -72,10 +92,16 @@ class ProposingGroup(BeginningGroup):
             UsageError: We may not send; sub-classes say why.
         """
         replaced = GroupContextExtensions(extensions)
-        return self._propose(replaced, signer, rng, authenticated_data)
+        return self._propose(replaced, signer, rng, authenticated_data, framing=framing)
 
     def propose_psk(
-        self, psk_id: bytes, *, signer: SigningKey, rng: Rng, authenticated_data: bytes = b""
+        self,
+        psk_id: bytes,
+        *,
+        signer: SigningKey,
+        rng: Rng,
+        authenticated_data: bytes = b"",
+        framing: HandshakeFraming = PRIVATE,
     ) -> bytes:
         """Propose to mix in an external pre-shared key, and keep the proposal.
 
@@ -84,10 +110,17 @@ class ProposingGroup(BeginningGroup):
         Raises:
             UsageError: We may not send; sub-classes say why.
         """
-        return self._propose(self.psk_proposal(psk_id, rng=rng), signer, rng, authenticated_data)
+        injected = self.psk_proposal(psk_id, rng=rng)
+        return self._propose(injected, signer, rng, authenticated_data, framing=framing)
 
     def propose_resumption(
-        self, epoch: int, *, signer: SigningKey, rng: Rng, authenticated_data: bytes = b""
+        self,
+        epoch: int,
+        *,
+        signer: SigningKey,
+        rng: Rng,
+        authenticated_data: bytes = b"",
+        framing: HandshakeFraming = PRIVATE,
     ) -> bytes:
         """Propose to mix in the resumption key of an epoch of this group, and keep the proposal.
 
@@ -98,7 +131,7 @@ class ProposingGroup(BeginningGroup):
         if self._state.resumption_psk(self.group_id, epoch) is None:
             raise UnknownPskError
         injected = self.resumption_proposal(epoch, rng=rng)
-        return self._propose(injected, signer, rng, authenticated_data)
+        return self._propose(injected, signer, rng, authenticated_data, framing=framing)
 
     def _propose(
         self,
@@ -106,6 +139,8 @@ class ProposingGroup(BeginningGroup):
         signer: SigningKey,
         rng: Rng,
         authenticated_data: bytes,
+        *,
+        framing: HandshakeFraming,
         key: HpkePrivateKey | None = None,
     ) -> bytes:
         return propose(
@@ -113,7 +148,7 @@ class ProposingGroup(BeginningGroup):
             proposal,
             signer=signer,
             rng=rng,
-            padding=bucketed,
+            framing=framing,
             authenticated_data=authenticated_data,
             key=key,
         )

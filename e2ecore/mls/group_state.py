@@ -167,7 +167,7 @@ class GroupState:
         for past in range(epoch, self.context.epoch):
             row = self.rows.get((rows.PAST_LEAF, past, leaf))
             if row is not None:
-                return decode_past(leaf, row)
+                return decode_past(row)
         node = self.tree.leaf(leaf)
         return None if node is None else Member.of(leaf, node)
 

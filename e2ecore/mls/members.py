@@ -7,8 +7,8 @@ there is none, whoever sits there now.
 
 from dataclasses import dataclass
 
-from e2ecore.mls.codec import Reader, opaque
-from e2ecore.mls.credentials import BasicCredential
+from e2ecore.mls.codec import Reader, opaque, u32
+from e2ecore.mls.credentials import BasicCredential, Credential, read_credential
 from e2ecore.mls.nodes import LeafNode
 
 
@@ -18,31 +18,39 @@ class Member:
 
     Attributes:
         leaf: Leaf index.
-        identity: Content of the basic credential; empty for other types of credential.
+        credential: Who it claims to be.
     """
 
     leaf: int
-    identity: bytes
+    credential: Credential
     signature_key: bytes
 
     @classmethod
     def of(cls, leaf: int, node: LeafNode) -> "Member":
         """Return what a leaf node says about its member."""
-        credential = node.credential
-        identity = credential.identity if isinstance(credential, BasicCredential) else b""
-        return cls(leaf, identity, node.signature_key)
+        return cls(leaf, node.credential, node.signature_key)
+
+    @property
+    def identity(self) -> bytes:
+        """Content of the basic credential; empty for other types of credential."""
+        credential = self.credential
+        return credential.identity if isinstance(credential, BasicCredential) else b""
+
+    def encode(self) -> bytes:
+        """Return it as it is stored."""
+        return u32(self.leaf) + self.credential.encode() + opaque(self.signature_key)
+
+    @classmethod
+    def read(cls, reader: Reader) -> "Member":
+        """Read what ``encode`` made."""
+        return cls(reader.u32(), read_credential(reader), reader.opaque())
 
 
 def encode_past(member: Member | None) -> bytes:
     """Return the row of a leaf as it was; an empty one for a blank leaf."""
-    if member is None:
-        return b""
-    return opaque(member.identity) + opaque(member.signature_key)
+    return b"" if member is None else member.encode()
 
 
-def decode_past(leaf: int, row: bytes) -> Member | None:
+def decode_past(row: bytes) -> Member | None:
     """Read the row of a leaf as it was."""
-    if not row:
-        return None
-    reader = Reader(row)
-    return Member(leaf, reader.opaque(), reader.opaque())
+    return Member.read(Reader(row)) if row else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from e2ecore.errors import CorruptStateError
-from e2ecore.mls.codec import Reader, opaque, optional, u8, u32, u64, vector
+from e2ecore.mls.codec import Reader, opaque, optional, u8, u64, vector
 from e2ecore.mls.errors import MlsError, StaleCommitError
 from e2ecore.mls.extensions import encode_extensions, read_extensions
 from e2ecore.mls.framing import Sender
@@ -77,11 +77,11 @@ def _encode_staged(staged: StagedCommit) -> bytes:
     extensions = staged.new_extensions
     return b"".join(
         (
-            _encode_member(staged.committer),
+            staged.committer.encode(),
             vector(map(_encode_sent, staged.proposals)),
-            vector(map(_encode_member, staged.added)),
-            vector(map(_encode_member, staged.removed)),
-            vector(_encode_member(old) + _encode_member(new) for old, new in staged.updated),
+            vector(map(Member.encode, staged.added)),
+            vector(map(Member.encode, staged.removed)),
+            vector(old.encode() + new.encode() for old, new in staged.updated),
             optional(None if extensions is None else encode_extensions(extensions)),
             optional(None if staged.next is None else encode_next(staged.next)),
         )
@@ -94,11 +94,11 @@ def _read_staged(reader: Reader, state: GroupState) -> StagedCommit:
 
     return StagedCommit(
         epoch=state.epoch,
-        committer=_read_member(reader),
+        committer=Member.read(reader),
         external=False,
         proposals=tuple(reader.vector(_read_sent)),
-        added=tuple(reader.vector(_read_member)),
-        removed=tuple(reader.vector(_read_member)),
+        added=tuple(reader.vector(Member.read)),
+        removed=tuple(reader.vector(Member.read)),
         updated=tuple(reader.vector(_read_change)),
         new_extensions=reader.optional(read_extensions),
         self_removed=False,
@@ -107,16 +107,8 @@ def _read_staged(reader: Reader, state: GroupState) -> StagedCommit:
     )
 
 
-def _encode_member(member: Member) -> bytes:
-    return u32(member.leaf) + opaque(member.identity) + opaque(member.signature_key)
-
-
-def _read_member(reader: Reader) -> Member:
-    return Member(reader.u32(), reader.opaque(), reader.opaque())
-
-
 def _read_change(reader: Reader) -> tuple[Member, Member]:
-    return _read_member(reader), _read_member(reader)
+    return Member.read(reader), Member.read(reader)
 
 
 def _encode_sent(sent: SentProposal) -> bytes:

@@ -1,7 +1,7 @@
 """Signed messages that are not encrypted.
 
-We send none: handshakes travel as PrivateMessage. We receive them from groups that use them, and
-from senders outside of the group.
+Senders outside of a group have no other way. Members choose it for handshakes where the relay is to
+see who changes what; application data never travels in it.
 
 Spec: RFC 9420 §6.2 (Encoding and Decoding a Public Message)
 """

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 
 from e2ecore.mls.applying import LifetimePolicy, check_alone
 from e2ecore.mls.commit_process import stage_commit
+from e2ecore.mls.credential_policy import (
+    CredentialPolicy,
+    accept_basic,
+    judge_added,
+    judge_changed,
+)
 from e2ecore.mls.errors import InvalidProposalError, MalformedMessageError
+from e2ecore.mls.external_senders import check_senders, judge_senders
 from e2ecore.mls.framing import AuthenticatedContent
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.members import Member
@@ -15,7 +22,7 @@ from e2ecore.mls.message import decode_message
 from e2ecore.mls.pending import PendingProposal, proposal_ref
 from e2ecore.mls.private_message import PrivateMessage
 from e2ecore.mls.proposal_rules import check_proposal
-from e2ecore.mls.proposals import Commit
+from e2ecore.mls.proposals import Add, Commit, GroupContextExtensions, Update
 from e2ecore.mls.psk import PskStore
 from e2ecore.mls.public_message import PublicMessage
 from e2ecore.mls.received import ApplicationMessage, Received, ReceivedProposal
@@ -30,10 +37,12 @@ class TakeOptions:
     Attributes:
         lifetimes: For the leaves of clients that a commit adds.
         psks: External pre-shared keys, and other groups with resumption keys.
+        policy: Asked about new and changed credentials.
     """
 
     lifetimes: LifetimePolicy
     psks: PskStore = field(default_factory=lambda: PskStore({}))
+    policy: CredentialPolicy = accept_basic
 
 
 def take_message(state: GroupState, message: bytes, options: TakeOptions) -> Received:
@@ -85,7 +94,12 @@ def _handshake(
     content = authenticated.content
     if isinstance(content.body, bytes | Commit):
         return stage_commit(
-            state, authenticated, psks=options.psks, lifetimes=options.lifetimes, key=key
+            state,
+            authenticated,
+            psks=options.psks,
+            lifetimes=options.lifetimes,
+            key=key,
+            policy=options.policy,
         )
     if state.current.suspended:
         raise InvalidProposalError("the group was closed by a reinit")
@@ -93,7 +107,25 @@ def _handshake(
     ref = proposal_ref(state.suite, authenticated)
     sent = SentProposal(content.body, content.sender, ref)
     check_alone(state.tree, state.context.group_id, sent)
+    _judge(state, sent, options.policy)
     state.pending.add(PendingProposal(ref, sent))
     leaf = content.sender.index
     sender = Member.of(leaf, state.tree.member(leaf))
     return ReceivedProposal(sender, content.body, ref, content.authenticated_data)
+
+
+def _judge(state: GroupState, sent: SentProposal, policy: CredentialPolicy) -> None:
+    """Ask about a credential that a proposal would bring in."""
+    group_id, proposal = state.context.group_id, sent.proposal
+    match proposal:
+        case Add(package):
+            judge_added(policy, group_id, package.leaf_node)
+        case Update(leaf):
+            index = sent.sender.index
+            before = Member.of(index, state.tree.member(index))
+            judge_changed(policy, group_id, before, Member.of(index, leaf))
+        case GroupContextExtensions(extensions):
+            check_senders(state.suite, extensions)
+            judge_senders(policy, group_id, state.context.extensions, extensions)
+        case _:
+            return

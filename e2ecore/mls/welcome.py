@@ -10,10 +10,11 @@ from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls import transcript
 from e2ecore.mls.codec import decode_all
+from e2ecore.mls.credential_policy import CredentialPolicy
 from e2ecore.mls.epoch import CurrentEpoch
 from e2ecore.mls.errors import ConfirmationError, InvalidWelcomeError, UnknownPskError
 from e2ecore.mls.group_info import GroupInfo, GroupSecrets, Welcome
-from e2ecore.mls.group_info_rules import check_group_info, find_tree
+from e2ecore.mls.group_info_rules import check_group_info, find_tree, judge_group
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.mls.key_schedule import (
@@ -51,6 +52,7 @@ def join_group(
     psks: PskStore,
     now_ms: int | None,
     max_lifetime_s: int | None,
+    policy: CredentialPolicy,
 ) -> GroupState:
     """Join. That the group id is new here is for the caller to check.
 
@@ -69,6 +71,7 @@ def join_group(
     rules = LeafContext.of(suite, context.extensions, now_ms=now_ms, max_lifetime_s=max_lifetime_s)
     check_group_info(info, tree, rules)
     own_leaf = _own_leaf(tree, bundle)
+    judge_group(policy, context, tree, own_leaf)
     if info.signer == own_leaf:
         raise InvalidWelcomeError("the Welcome claims to be signed by ourselves")
     keys = _node_keys(opened, tree, own_leaf, bundle)

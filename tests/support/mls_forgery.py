@@ -10,6 +10,7 @@ from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.mls.codec import opaque
 from e2ecore.mls.framing import AuthenticatedContent, ContentType
+from e2ecore.mls.framing_choice import HandshakeFraming
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.labels import sign_with_label
 from e2ecore.mls.private_message import MessageKeys, PaddingPolicy, no_padding
@@ -103,9 +104,13 @@ def altered_commits(alter: Callable[[Commit], Commit]) -> Iterator[None]:
     """Change each commit before it is signed; everything that follows from it is consistent."""
 
     def sign(
-        state: GroupState, body: Commit, signer: SigningKey, authenticated_data: bytes
+        state: GroupState,
+        body: Commit,
+        signer: SigningKey,
+        authenticated_data: bytes,
+        framing: HandshakeFraming,
     ) -> AuthenticatedContent:
-        return sign_handshake(state, alter(body), signer, authenticated_data)
+        return sign_handshake(state, alter(body), signer, authenticated_data, framing)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("e2ecore.mls.commit_create.sign_handshake", sign)

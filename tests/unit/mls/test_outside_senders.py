@@ -10,6 +10,7 @@ from e2ecore.crypto.suites import SUITES, CipherSuite
 from e2ecore.errors import PeerError
 from e2ecore.mls.errors import (
     ConfirmationError,
+    CredentialError,
     EpochInFutureError,
     EpochTooOldError,
     InvalidCommitError,
@@ -207,7 +208,7 @@ def path_dropped(commit: Commit) -> Commit:
         pytest.param(
             lambda init: (init, Remove(2), Remove(1)), InvalidProposalError, id="two removed"
         ),
-        pytest.param(lambda init: (init, Remove(1)), InvalidCommitError, id="other removed"),
+        pytest.param(lambda init: (init, Remove(1)), CredentialError, id="other removed"),
         pytest.param(
             lambda init: (init, add(Device("eve").bundle())), InvalidProposalError, id="adds"
         ),
