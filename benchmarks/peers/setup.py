@@ -1,13 +1,15 @@
 """Install foreign programs: Debian packages through apt, Python packages into virtual environments
-of their own.
+of their own, node packages as a lock file names them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -75,6 +77,50 @@ def python_environment(name: str, requirements: Sequence[str]) -> Path:
     _run([*pip, *requirements], f"pip install {' '.join(requirements)}")
     marker.write_text(wanted)
     return interpreter
+
+
+def node_packages(name: str, manifest: Path) -> Path:
+    """Return a directory with the `node_modules` of a lock file, filled on first use.
+
+    Args:
+        name: Begin of the directory's name; its end is made from the lock file.
+        manifest: Directory of `package.json` and `package-lock.json`.
+
+    Raises:
+        NotInstalledError: With the reason, for the row.
+    """
+    npm = program("npm")
+    files = [manifest / "package.json", manifest / "package-lock.json"]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    home = CACHE / f"{name}-{digest[:12]}"
+    if home.exists():
+        return home
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as made:
+        staged = Path(made) / "packages"
+        staged.mkdir()
+        for file in files:
+            shutil.copy(file, staged)
+        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        _run([npm, "ci", "--prefix", str(staged), *options], "npm ci")
+        try:
+            staged.rename(home)
+        except OSError:
+            if not home.exists():  # else somebody installed the same at the same moment
+                raise
+    return home
+
+
+def program(name: str) -> str:
+    """Return the path of a program that a person must have installed.
+
+    Raises:
+        NotInstalledError: It is not here.
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise NotInstalledError(f"{name} is missing")
+    return found
 
 
 def _search_path() -> str:

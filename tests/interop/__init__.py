@@ -1,0 +1,1 @@
+"""Tests: MLS with another implementation as partner."""
