@@ -59,12 +59,17 @@ class Log:
         elif frames * _FRAME_BYTES + _MARGIN_BYTES > self._laid_out:
             self._lay_out(frames * _FRAME_BYTES + LAID_OUT_BYTES)
 
-    def tidy(self, connection: Connection) -> None:
-        """Empty the log for good and lay it out again. For when nothing waits."""
+    def tidy(self, connection: Connection) -> bool:
+        """Empty the log for good and lay it out again. For when nothing waits.
+
+        Returns:
+            Whether it is empty; not if a reader still looks at an older state.
+        """
         if checkpoint(connection, "TRUNCATE").blocked:
-            return
+            return False
         self.dirty = False
         self._lay_out(LAID_OUT_BYTES, flush=True)
+        return True
 
     def _lay_out(self, end: int, *, flush: bool = False) -> None:
         """Write zeros from the end of the file up to ``end``; never over anything.

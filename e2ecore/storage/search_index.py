@@ -186,7 +186,9 @@ def remove(tx: Tx, rows: Iterable[MessageRow], fold: Fold = NO_FOLD) -> None:
     """
     now = state(tx)
     ordered = sorted(rows, key=lambda row: row.mid)
-    if now.made_with:
+    if now.damaged or now.made_with not in ("", made_with(fold)):
+        drop(tx)  # what it holds could not be named any more
+    elif now.made_with:
         tx.executemany(
             _REMOVE,
             [

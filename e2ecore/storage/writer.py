@@ -72,6 +72,15 @@ class _Job(Generic[T]):
         self.pending.settle(self.result, self.error)
 
 
+class _Purge(_Job[bool]):
+    """Runs between two transactions: empties the log, says whether it could."""
+
+    __slots__ = ()
+
+    def __init__(self, pending: Pending[bool], wake: Wake | None) -> None:
+        super().__init__(lambda _tx: False, pending, wake)
+
+
 class Writer:
     """The thread that owns the writing connection. Start it once; ``close`` ends it."""
 
@@ -117,6 +126,28 @@ class Writer:
         """Run a job and block until it is durable. For plain threads."""
         pending: BlockingPending[T] = BlockingPending()
         self._put(_Job(work, pending, None))
+        return pending.block()
+
+    def purge(self, wake: Wake | None = None) -> Pending[bool]:
+        """Have the log emptied behind the jobs submitted so far, so that nothing deleted is in it.
+
+        Args:
+            wake: As for ``submit``.
+
+        Returns:
+            Whether it is empty. If not, a reader still looks at an older state: ask again.
+
+        Raises:
+            ClosedError: ``close`` was called.
+        """
+        pending: Pending[bool] = Pending()
+        self._put(_Purge(pending, wake))
+        return pending
+
+    def call_purge(self) -> bool:
+        """As ``purge``, and block until it is done. For plain threads."""
+        pending: BlockingPending[bool] = BlockingPending()
+        self._put(_Purge(pending, None))
         return pending.block()
 
     def close(self) -> None:
@@ -175,6 +206,9 @@ class Writer:
     def _run_batch(self, batch: list[_Job[object]]) -> None:
         waiting = deque(batch)
         while waiting and self._failure is None:
+            if isinstance(waiting[0], _Purge):
+                self._purge(waiting.popleft())
+                continue
             done: list[_Job[object]] = []
             try:
                 self._transaction(waiting, done)
@@ -194,7 +228,7 @@ class Writer:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         alone = len(waiting) == 1
-        while waiting:
+        while waiting and not isinstance(waiting[0], _Purge):
             job = waiting.popleft()
             done.append(job)
             if alone:
@@ -213,6 +247,13 @@ class Writer:
             connection.execute("ROLLBACK TO job")
             job.undo(error)
         connection.execute("RELEASE job")
+
+    def _purge(self, job: _Job[object]) -> None:
+        try:
+            job.result = self._log.tidy(self._connection)
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for it
+            self._fail([job], error)
+        self._hand_out([job])
 
     def _fail(self, done: list[_Job[object]], error: BaseException) -> None:
         """Nothing of this transaction happened: undo it in the file and in the caches."""
@@ -251,7 +292,7 @@ class Writer:
     def _tidy_log(self) -> None:
         self._care(self._log.tidy)
 
-    def _care(self, care: Callable[[Connection], None]) -> None:
+    def _care(self, care: Callable[[Connection], object]) -> None:
         """Look after the log. What is committed is safe in it even if this fails."""
         if self._failure is not None:
             return
