@@ -32,7 +32,7 @@ from e2ecore.mls.members import Member
 from e2ecore.mls.own_leaf import NO_CHANGE, LeafChange, changed_leaf
 from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.proposal_rules import check_member_list, needs_path
-from e2ecore.mls.proposals import Commit, Proposal, ProposalRef, ReInit
+from e2ecore.mls.proposals import Commit, PreSharedKey, Proposal, ProposalRef, ReInit
 from e2ecore.mls.psk import PskStore
 from e2ecore.mls.sending import check_sender, seal_handshake, sign_handshake
 from e2ecore.mls.staged import SentProposal, StagedCommit
@@ -53,6 +53,8 @@ class CommitOptions:
         psks: External pre-shared keys, and other groups with resumption keys.
         leaf: What to change in our own leaf.
         policy: Asked about the credentials that the proposals bring.
+        link: The proposal that ties a new group to the one that it continues. Its first commit is
+            the only place for such a one.
     """
 
     now_ms: int
@@ -64,6 +66,7 @@ class CommitOptions:
     psks: PskStore = field(default_factory=lambda: PskStore({}))
     leaf: LeafChange = NO_CHANGE
     policy: CredentialPolicy = accept_basic
+    link: PreSharedKey | None = None
 
 
 def create_commit(
@@ -146,7 +149,8 @@ def _by_preference(waiting: Sequence[SentProposal]) -> list[SentProposal]:
 
 
 def _apply(state: GroupState, sent: Sequence[SentProposal], options: CommitOptions) -> Applied:
-    check_member_list(sent, state.own_leaf, state.suite)
+    judged = [each for each in sent if each.proposal is not options.link]
+    check_member_list(judged, state.own_leaf, state.suite)
     psks = known_psks(state, options.psks)
     applied = apply_proposals(
         state.tree, state.context, sent, psks=psks, lifetimes=LifetimePolicy(options.now_ms)

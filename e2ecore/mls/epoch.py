@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from e2ecore.mls.codec import Reader, opaque, u32, u64
+from e2ecore.mls.codec import Reader, opaque, optional, u32, u64
 from e2ecore.mls.key_schedule import (
     EpochAuthenticator,
     EpochSecrets,
@@ -12,6 +12,7 @@ from e2ecore.mls.key_schedule import (
     MembershipKey,
     SenderDataSecret,
 )
+from e2ecore.mls.proposals import ReInit
 from e2ecore.mls.psk import Psk
 
 
@@ -22,12 +23,12 @@ class CurrentEpoch:
     Attributes:
         epoch: Its number.
         leaves: Leaf count of the ratchet tree, blanks included.
-        suspended: A ReInit was committed: nothing is sent any more.
+        reinit: What follows this group, if a ReInit was committed: nothing is sent any more.
     """
 
     epoch: int
     leaves: int
-    suspended: bool
+    reinit: ReInit | None
     interim_hash: bytes
     confirmation_tag: bytes
     sender_data: SenderDataSecret
@@ -47,13 +48,13 @@ class CurrentEpoch:
         leaves: int,
         interim_hash: bytes,
         confirmation_tag: bytes,
-        suspended: bool = False,
+        reinit: ReInit | None = None,
     ) -> "CurrentEpoch":
         """Keep what is needed after the epoch has begun."""
         return cls(
             epoch,
             leaves,
-            suspended,
+            reinit,
             interim_hash,
             confirmation_tag,
             secrets.sender_data,
@@ -64,6 +65,11 @@ class CurrentEpoch:
             secrets.authenticator,
             secrets.init,
         )
+
+    @property
+    def suspended(self) -> bool:
+        """True after a ReInit was committed."""
+        return self.reinit is not None
 
     def encode(self) -> bytes:
         """Return the row."""
@@ -78,7 +84,8 @@ class CurrentEpoch:
             self.authenticator.raw,
             self.init.raw,
         )
-        head = u64(self.epoch) + u32(self.leaves) + (b"\1" if self.suspended else b"\0")
+        reinit = None if self.reinit is None else self.reinit.encode()
+        head = u64(self.epoch) + u32(self.leaves) + optional(reinit)
         return head + b"".join(map(opaque, fields))
 
     @classmethod
@@ -87,7 +94,7 @@ class CurrentEpoch:
         return cls(
             reader.u64(),
             reader.u32(),
-            bool(reader.u8()),
+            reader.optional(ReInit.read),
             reader.opaque(),
             reader.opaque(),
             SenderDataSecret(reader.opaque()),

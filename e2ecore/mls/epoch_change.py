@@ -104,7 +104,7 @@ def current_epoch(applied: Applied, derived: Derived) -> CurrentEpoch:
             tree.suite, context.confirmed_transcript_hash, derived.confirmation_tag
         ),
         confirmation_tag=derived.confirmation_tag,
-        suspended=applied.reinit is not None,
+        reinit=applied.reinit,
     )
 
 

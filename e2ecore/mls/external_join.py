@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
-from e2ecore.crypto.suites import SUITES, CipherSuite
+from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls import transcript
 from e2ecore.mls.applying import Applied, LifetimePolicy, apply_proposals
 from e2ecore.mls.credential_policy import CredentialPolicy
@@ -19,7 +19,7 @@ from e2ecore.mls.epoch_change import (
     derive_epoch,
     provisional_context,
 )
-from e2ecore.mls.errors import InvalidGroupInfoError, MembershipError, UnsupportedError
+from e2ecore.mls.errors import MembershipError
 from e2ecore.mls.extensions import Extensions
 from e2ecore.mls.external import EXTERNAL_INIT_LABEL
 from e2ecore.mls.framing import (
@@ -32,12 +32,12 @@ from e2ecore.mls.framing import (
     signed_part,
 )
 from e2ecore.mls.group_info import GroupInfo
-from e2ecore.mls.group_info_rules import check_group_info, find_tree, judge_group
+from e2ecore.mls.group_info_rules import check_group_info, find_tree, judge_group, read_group_info
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_schedule import InitSecret
 from e2ecore.mls.labels import sign_with_label
 from e2ecore.mls.leaf_rules import LeafContext, check_among, check_leaf
-from e2ecore.mls.message import decode_message, encode_message
+from e2ecore.mls.message import encode_message
 from e2ecore.mls.nodes import Capabilities, LeafNode, LeafNodeSource
 from e2ecore.mls.pending_join import PendingJoin
 from e2ecore.mls.proposal_rules import check_external_list
@@ -108,22 +108,6 @@ class _Outside:
     suite: CipherSuite
     info: GroupInfo
     tree: RatchetTree
-
-
-def read_group_info(message: bytes) -> tuple[CipherSuite, GroupInfo]:
-    """Decode a published GroupInfo, not believing it yet.
-
-    Raises:
-        InvalidGroupInfoError: It is another kind of message.
-        UnsupportedError: Of a cipher suite or version that this library lacks.
-    """
-    info = decode_message(message)
-    if not isinstance(info, GroupInfo):
-        raise InvalidGroupInfoError("the message is not a GroupInfo")
-    suite = SUITES.get(info.context.cipher_suite)
-    if suite is None:
-        raise UnsupportedError("the group has a cipher suite that this library lacks")
-    return suite, info
 
 
 def join_by_commit(

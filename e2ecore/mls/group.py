@@ -24,7 +24,7 @@ from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.private_message import PaddingPolicy, bucketed
 from e2ecore.mls.proposals import Proposal
 from e2ecore.mls.psk import PskStore
-from e2ecore.mls.received import ApplicationMessage, Received, ReceivedProposal
+from e2ecore.mls.received import ApplicationMessage, OutsideProposal, Received, ReceivedProposal
 from e2ecore.mls.rows import RowKey
 from e2ecore.mls.sending import seal_application
 from e2ecore.mls.staged import StagedCommit
@@ -34,6 +34,7 @@ __all__ = [
     "NO_PSKS",
     "ApplicationMessage",
     "Group",
+    "OutsideProposal",
     "PendingCommit",
     "Received",
     "ReceivedProposal",
@@ -95,6 +96,7 @@ class Group(ProposingGroup):
         groups: Sequence[GroupView] = (),
         max_lifetime_s: int | None = MAX_LIFETIME_S,
         policy: CredentialPolicy = accept_basic,
+        join_requests: bool = False,
     ) -> Received:
         """Decrypt and verify one message. Nothing changes unless it is genuine and valid.
 
@@ -109,6 +111,8 @@ class Group(ProposingGroup):
             groups: Other groups of ours whose resumption keys a commit may name.
             max_lifetime_s: Longest total lifetime of an added client's leaf; None: no limit.
             policy: Asked about each new or changed credential.
+            join_requests: Take proposals of clients that ask to be added, if the policy accepts
+                them. All members should do the same, or they cannot follow commits of such.
 
         Raises:
             DuplicateMessageError: It was received before.
@@ -120,6 +124,7 @@ class Group(ProposingGroup):
             lifetimes=LifetimePolicy(now_ms, max_lifetime_s),
             psks=PskStore(psks, states(groups)),
             policy=policy,
+            join_requests=join_requests,
         )
         return take_message(self._state, message, options)
 

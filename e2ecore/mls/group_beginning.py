@@ -18,8 +18,8 @@ from e2ecore.mls.key_package import DEFAULT_LIFETIME_S, KeyPackageBundle
 from e2ecore.mls.leaf_rules import MAX_LIFETIME_S
 from e2ecore.mls.nodes import Capabilities
 from e2ecore.mls.pending_join import PendingJoin
-from e2ecore.mls.psk import PskStore
 from e2ecore.mls.rows import RowSource
+from e2ecore.mls.succession import Identify, by_credential
 from e2ecore.mls.welcome import join_group
 
 
@@ -90,6 +90,7 @@ class BeginningGroup(GroupView):
         now_ms: int | None,
         max_lifetime_s: int | None = MAX_LIFETIME_S,
         policy: CredentialPolicy = accept_basic,
+        identify: Identify = by_credential,
     ) -> Self:
         """Join by a Welcome, after all checks of RFC 9420 §12.4.3.1 (Joining via Welcome Message).
 
@@ -101,11 +102,13 @@ class BeginningGroup(GroupView):
             bundle: The key package it is for. Delete it afterwards, unless it is the last resort.
             ratchet_tree: The tree, if it does not come with the Welcome.
             psks: External pre-shared keys by their ids.
-            groups: Groups of ours whose resumption keys the Welcome may name.
+            groups: Groups of ours that the new one may continue, or whose resumption keys the
+                Welcome may name.
             now_ms: The moment to judge the members' lifetimes by; None leaves their ends unchecked,
                 which suits groups older than the key packages their members came with.
             max_lifetime_s: Longest total lifetime of a member's leaf; None: no limit.
             policy: Asked about the credential of each member.
+            identify: Says who of the old group is who, where the new one continues it.
 
         Raises:
             PeerError: It breaks a rule; the sub-class says which.
@@ -114,10 +117,12 @@ class BeginningGroup(GroupView):
             welcome,
             bundle,
             ratchet_tree=ratchet_tree,
-            psks=PskStore(psks, states(groups)),
+            psks=psks,
+            groups=states(groups),
             now_ms=now_ms,
             max_lifetime_s=max_lifetime_s,
             policy=policy,
+            identify=identify,
         )
         return cls(state)
 

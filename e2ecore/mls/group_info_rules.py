@@ -6,9 +6,9 @@ Message). The confirmation tag is proven by those who have the epoch's secrets, 
 
 from typing import Final
 
-from e2ecore.crypto.suites import CipherSuite
+from e2ecore.crypto.suites import SUITES, CipherSuite
 from e2ecore.mls.credential_policy import CredentialPolicy, judge_found
-from e2ecore.mls.errors import InvalidGroupInfoError, InvalidTreeError
+from e2ecore.mls.errors import InvalidGroupInfoError, InvalidTreeError, UnsupportedError
 from e2ecore.mls.extensions import ExtensionType, find_extension
 from e2ecore.mls.external_senders import check_senders, judge_senders
 from e2ecore.mls.group_context import GroupContext
@@ -16,12 +16,38 @@ from e2ecore.mls.group_info import GROUP_INFO_LABEL, GroupInfo
 from e2ecore.mls.labels import verify_with_label
 from e2ecore.mls.leaf_rules import LeafContext
 from e2ecore.mls.members import Member
+from e2ecore.mls.message import decode_message
 from e2ecore.mls.ratchet_tree import RatchetTree
 from e2ecore.mls.tree_rules import check_tree, verify_all
 
 MAX_EPOCH: Final = 1 << 53
 """Last epoch that we join in. Nobody commits that often; rows and their numbers stay far from their
 limits."""
+
+
+def read_group_info(message: bytes) -> tuple[CipherSuite, GroupInfo]:
+    """Decode a published GroupInfo, not believing it yet.
+
+    Raises:
+        InvalidGroupInfoError: It is another kind of message.
+        UnsupportedError: Of a cipher suite or version that this library lacks.
+    """
+    info = decode_message(message)
+    if not isinstance(info, GroupInfo):
+        raise InvalidGroupInfoError("the message is not a GroupInfo")
+    return known_suite(info.context.cipher_suite), info
+
+
+def known_suite(code: int) -> CipherSuite:
+    """Return a group's cipher suite by its number.
+
+    Raises:
+        UnsupportedError: We do not have it.
+    """
+    suite = SUITES.get(code)
+    if suite is None:
+        raise UnsupportedError("the group has a cipher suite that this library lacks")
+    return suite
 
 
 def find_tree(suite: CipherSuite, info: GroupInfo, given: bytes | None) -> RatchetTree:

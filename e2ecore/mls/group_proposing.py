@@ -3,18 +3,19 @@
 from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
+from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls.credential_policy import CredentialPolicy, accept_basic
 from e2ecore.mls.errors import UnknownPskError
 from e2ecore.mls.extensions import Extensions
 from e2ecore.mls.framing_choice import PRIVATE, HandshakeFraming
-from e2ecore.mls.group_beginning import BeginningGroup
+from e2ecore.mls.group_following import FollowedGroup
 from e2ecore.mls.key_package import KeyPackage
 from e2ecore.mls.own_leaf import NO_CHANGE, LeafChange
 from e2ecore.mls.proposals import GroupContextExtensions, Proposal
 from e2ecore.mls.sending import checked_add, checked_remove, fresh_update, propose
 
 
-class ProposingGroup(BeginningGroup):
+class ProposingGroup(FollowedGroup):
     """A group to which changes can be proposed. Proposals are kept until a commit names them."""
 
     __slots__ = ()
@@ -132,6 +133,28 @@ class ProposingGroup(BeginningGroup):
             raise UnknownPskError
         injected = self.resumption_proposal(epoch, rng=rng)
         return self._propose(injected, signer, rng, authenticated_data, framing=framing)
+
+    def propose_reinit(
+        self,
+        group_id: bytes,
+        *,
+        suite: CipherSuite,
+        extensions: Extensions = (),
+        signer: SigningKey,
+        rng: Rng,
+        authenticated_data: bytes = b"",
+        framing: HandshakeFraming = PRIVATE,
+    ) -> bytes:
+        """Propose to end this group in favour of another one, and keep the proposal.
+
+        Spec: RFC 9420 §12.1.5 (ReInit).
+
+        Raises:
+            MembershipError: The name is this group's.
+            UsageError: We may not send; sub-classes say why.
+        """
+        reinit = self.reinit_proposal(group_id, suite=suite, extensions=extensions)
+        return self._propose(reinit, signer, rng, authenticated_data, framing=framing)
 
     def _propose(
         self,

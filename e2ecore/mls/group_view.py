@@ -7,11 +7,13 @@ from typing import Final
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
+from e2ecore.mls.errors import MembershipError
 from e2ecore.mls.extensions import Extensions
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_schedule import export
 from e2ecore.mls.members import Member
-from e2ecore.mls.proposals import PreSharedKey
+from e2ecore.mls.nodes import MLS10
+from e2ecore.mls.proposals import PreSharedKey, ReInit
 from e2ecore.mls.psk import external_psk_id, resumption_psk_id
 from e2ecore.mls.publishing import publish
 from e2ecore.mls.staged import SentProposal
@@ -87,6 +89,11 @@ class GroupView:
         return self._state.current.suspended
 
     @property
+    def successor(self) -> ReInit | None:
+        """What the group that follows this one will be, after a reinit was committed."""
+        return self._state.current.reinit
+
+    @property
     def pending_proposals(self) -> tuple[SentProposal, ...]:
         """The proposals that wait for a commit, in order of arrival."""
         return tuple(item.sent for item in self._state.pending.by_ref.values())
@@ -141,6 +148,26 @@ class GroupView:
         """
         name = self.group_id if group_id is None else group_id
         return PreSharedKey(resumption_psk_id(self.suite, name, epoch, rng))
+
+    def reinit_proposal(
+        self, group_id: bytes, *, suite: CipherSuite, extensions: Extensions = ()
+    ) -> ReInit:
+        """Return a proposal to end this group in favour of another one, for ``create_commit``.
+
+        Spec: RFC 9420 §12.1.5 (ReInit). It goes with no other proposal. When it is committed, this
+        group is closed, and one of the members calls ``begin_successor``.
+
+        Args:
+            group_id: The new group's name; never used before.
+            suite: Its cipher suite.
+            extensions: Of its GroupContext.
+
+        Raises:
+            MembershipError: The name is this group's.
+        """
+        if group_id == self.group_id:
+            raise MembershipError("the new group needs a name of its own")
+        return ReInit(group_id, MLS10, suite.code, extensions)
 
     def export(self, label: str, context: bytes, size: int) -> bytes:
         """Derive a secret for another purpose, bound to this epoch.

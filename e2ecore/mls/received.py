@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from e2ecore.mls.external_senders import ExternalSender
 from e2ecore.mls.members import Member
 from e2ecore.mls.proposals import Proposal
 from e2ecore.mls.staged import StagedCommit
@@ -43,4 +44,22 @@ class ReceivedProposal:
     authenticated_data: bytes
 
 
-Received = ApplicationMessage | ReceivedProposal | StagedCommit
+@dataclass(frozen=True, slots=True)
+class OutsideProposal:
+    """A proposal from outside of the group that is now kept for a commit to name.
+
+    Spec: RFC 9420 §12.1.8 (External Proposals). Nothing comes of it unless a member commits it:
+    judge it, and ``discard_proposals`` if it is not wanted.
+
+    Attributes:
+        sender: The listed sender; None for a client that asks to be added.
+        ref: Its name.
+    """
+
+    sender: ExternalSender | None
+    proposal: Proposal
+    ref: bytes
+    authenticated_data: bytes
+
+
+Received = ApplicationMessage | ReceivedProposal | OutsideProposal | StagedCommit

@@ -4,7 +4,7 @@ Spec: RFC 9420 §6.1 (Content Authentication).
 """
 
 from hmac import compare_digest
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from e2ecore.mls.errors import (
     DuplicateMessageError,
@@ -15,9 +15,9 @@ from e2ecore.mls.errors import (
     MembershipTagError,
     OwnMessageError,
     UnknownSenderError,
-    UnsupportedError,
     WrongGroupError,
 )
+from e2ecore.mls.external_senders import ExternalSender, external_senders
 from e2ecore.mls.framing import (
     AuthenticatedContent,
     ContentType,
@@ -31,12 +31,23 @@ from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.labels import verify_with_label
 from e2ecore.mls.members import Member
 from e2ecore.mls.private_message import MessageKeys, Opened, PrivateMessage
-from e2ecore.mls.proposals import Commit
+from e2ecore.mls.proposals import (
+    Add,
+    Commit,
+    GroupContextExtensions,
+    PreSharedKey,
+    ReInit,
+    Remove,
+)
 from e2ecore.mls.public_message import PublicMessage, membership_tag
 from e2ecore.mls.secret_tree import APPLICATION, HANDSHAKE
 
 CONTENT_LABEL = "FramedContentTBS"
 """Signature label of all group messages."""
+
+
+FROM_OUTSIDE: Final = (Add, Remove, PreSharedKey, ReInit, GroupContextExtensions)
+"""What external senders may propose (RFC 9420 §12.1.8 (External Proposals))."""
 
 
 class Genuine(NamedTuple):
@@ -151,4 +162,20 @@ def _signature_key(state: GroupState, content: FramedContent) -> bytes:
         return body.path.leaf_node.signature_key
     if isinstance(body, Commit):
         raise InvalidProposalError("only members and new members commit")
-    raise UnsupportedError("proposals from outside of the group are not accepted")
+    if sender.type is SenderType.EXTERNAL:
+        return external_sender(state, sender).signature_key
+    if not isinstance(body, Add):
+        raise MalformedMessageError("a client outside of the group asks for more than to be added")
+    return body.key_package.leaf_node.signature_key
+
+
+def external_sender(state: GroupState, sender: Sender) -> ExternalSender:
+    """Return the external sender that a message names.
+
+    Raises:
+        UnknownSenderError: The group does not list it.
+    """
+    listed = external_senders(state.context.extensions)
+    if sender.index >= len(listed):
+        raise UnknownSenderError
+    return listed[sender.index]

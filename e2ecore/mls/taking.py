@@ -13,21 +13,28 @@ from e2ecore.mls.credential_policy import (
     judge_added,
     judge_changed,
 )
-from e2ecore.mls.errors import InvalidProposalError, MalformedMessageError
+from e2ecore.mls.errors import InvalidProposalError, MalformedMessageError, UnsupportedError
 from e2ecore.mls.external_senders import check_senders, judge_senders
-from e2ecore.mls.framing import AuthenticatedContent
+from e2ecore.mls.framing import AuthenticatedContent, Sender, SenderType
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.members import Member
 from e2ecore.mls.message import decode_message
 from e2ecore.mls.pending import PendingProposal, proposal_ref
 from e2ecore.mls.private_message import PrivateMessage
 from e2ecore.mls.proposal_rules import check_proposal
-from e2ecore.mls.proposals import Add, Commit, GroupContextExtensions, Update
+from e2ecore.mls.proposals import Add, Commit, GroupContextExtensions, Proposal, Update
 from e2ecore.mls.psk import PskStore
 from e2ecore.mls.public_message import PublicMessage
-from e2ecore.mls.received import ApplicationMessage, Received, ReceivedProposal
-from e2ecore.mls.receiving import Genuine, handshake_of, open_private, open_public
-from e2ecore.mls.staged import SentProposal
+from e2ecore.mls.received import ApplicationMessage, OutsideProposal, Received, ReceivedProposal
+from e2ecore.mls.receiving import (
+    FROM_OUTSIDE,
+    Genuine,
+    external_sender,
+    handshake_of,
+    open_private,
+    open_public,
+)
+from e2ecore.mls.staged import SentProposal, StagedCommit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +45,13 @@ class TakeOptions:
         lifetimes: For the leaves of clients that a commit adds.
         psks: External pre-shared keys, and other groups with resumption keys.
         policy: Asked about new and changed credentials.
+        join_requests: Take proposals of clients that want to be added.
     """
 
     lifetimes: LifetimePolicy
     psks: PskStore = field(default_factory=lambda: PskStore({}))
     policy: CredentialPolicy = accept_basic
+    join_requests: bool = False
 
 
 def take_message(state: GroupState, message: bytes, options: TakeOptions) -> Received:
@@ -80,7 +89,7 @@ def _private_handshake(state: GroupState, genuine: Genuine, options: TakeOptions
     step = genuine.opened.step
     authenticated = handshake_of(state, genuine)
     received = _handshake(state, authenticated, (step.leaf, step.generation), options)
-    if isinstance(received, ReceivedProposal):
+    if not isinstance(received, StagedCommit):
         genuine.keys.tree.consume(step)
     return received
 
@@ -101,17 +110,39 @@ def _handshake(
             key=key,
             policy=options.policy,
         )
+    return _proposal(state, authenticated, content.body, options)
+
+
+def _proposal(
+    state: GroupState,
+    authenticated: AuthenticatedContent,
+    proposal: Proposal,
+    options: TakeOptions,
+) -> ReceivedProposal | OutsideProposal:
+    """Check and keep a proposal."""
     if state.current.suspended:
         raise InvalidProposalError("the group was closed by a reinit")
-    check_proposal(content.body, state.suite)
+    sender, data = authenticated.content.sender, authenticated.content.authenticated_data
+    _check_outside(sender, proposal, options)
+    check_proposal(proposal, state.suite)
     ref = proposal_ref(state.suite, authenticated)
-    sent = SentProposal(content.body, content.sender, ref)
+    sent = SentProposal(proposal, sender, ref)
     check_alone(state.tree, state.context.group_id, sent)
     _judge(state, sent, options.policy)
     state.pending.add(PendingProposal(ref, sent))
-    leaf = content.sender.index
-    sender = Member.of(leaf, state.tree.member(leaf))
-    return ReceivedProposal(sender, content.body, ref, content.authenticated_data)
+    if sender.type is SenderType.MEMBER:
+        member = Member.of(sender.index, state.tree.member(sender.index))
+        return ReceivedProposal(member, proposal, ref, data)
+    listed = external_sender(state, sender) if sender.type is SenderType.EXTERNAL else None
+    return OutsideProposal(listed, proposal, ref, data)
+
+
+def _check_outside(sender: Sender, proposal: Proposal, options: TakeOptions) -> None:
+    """Refuse what may not come from outside. Spec: RFC 9420 §12.1.8 (External Proposals)."""
+    if sender.type is SenderType.EXTERNAL and not isinstance(proposal, FROM_OUTSIDE):
+        raise MalformedMessageError("an external sender proposes what only members may")
+    if sender.type is SenderType.NEW_MEMBER_PROPOSAL and not options.join_requests:
+        raise UnsupportedError("clients that ask to be added are not heard here")
 
 
 def _judge(state: GroupState, sent: SentProposal, policy: CredentialPolicy) -> None:

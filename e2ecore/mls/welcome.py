@@ -3,6 +3,7 @@
 Spec: RFC 9420 §12.4.3.1 (Joining via Welcome Message).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hmac import compare_digest
 
@@ -27,9 +28,10 @@ from e2ecore.mls.key_schedule import (
 from e2ecore.mls.labels import decrypt_with_label
 from e2ecore.mls.leaf_rules import LeafContext
 from e2ecore.mls.message import decode_message
-from e2ecore.mls.psk import NamedPsk, PskStore, ResumptionPskId, ResumptionUsage, psk_secret
+from e2ecore.mls.psk import NamedPsk, PskStore, psk_secret
 from e2ecore.mls.ratchet_tree import RatchetTree
 from e2ecore.mls.staged import NextEpoch
+from e2ecore.mls.succession import Identify, check_succession
 from e2ecore.mls.treekem import PathSecret, join_path
 from e2ecore.mls.welcome_create import WELCOME_LABEL, welcome_keys
 
@@ -49,10 +51,12 @@ def join_group(
     bundle: KeyPackageBundle,
     *,
     ratchet_tree: bytes | None,
-    psks: PskStore,
+    psks: Mapping[bytes, bytes],
+    groups: Sequence[GroupState],
     now_ms: int | None,
     max_lifetime_s: int | None,
     policy: CredentialPolicy,
+    identify: Identify,
 ) -> GroupState:
     """Join. That the group id is new here is for the caller to check.
 
@@ -64,13 +68,14 @@ def join_group(
         UnknownPskError: It wants a pre-shared key that is not at hand.
         PeerError: Something in it breaks a rule; the sub-class says which.
     """
-    opened = _open(_decode(message), bundle, psks)
+    opened = _open(_decode(message), bundle, PskStore(psks, groups))
     suite, info = opened.suite, opened.info
     context = info.context
     tree = find_tree(suite, info, ratchet_tree)
     rules = LeafContext.of(suite, context.extensions, now_ms=now_ms, max_lifetime_s=max_lifetime_s)
     check_group_info(info, tree, rules)
     own_leaf = _own_leaf(tree, bundle)
+    check_succession(opened.secrets.psks, context, tree, groups, identify)
     judge_group(policy, context, tree, own_leaf)
     if info.signer == own_leaf:
         raise InvalidWelcomeError("the Welcome claims to be signed by ourselves")
@@ -134,8 +139,6 @@ def _named(secrets: GroupSecrets, psks: PskStore, suite: CipherSuite) -> list[Na
     for psk_id in secrets.psks:
         if len(psk_id.nonce) != suite.nh:
             raise InvalidWelcomeError("the nonce of a pre-shared key has a wrong size")
-        if isinstance(psk_id, ResumptionPskId) and psk_id.usage is not ResumptionUsage.APPLICATION:
-            raise InvalidWelcomeError("the group continues another one: not supported")
         psk = psks.find(psk_id)
         if psk is None:
             raise UnknownPskError

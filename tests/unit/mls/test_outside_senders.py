@@ -135,10 +135,16 @@ def test_application_data_in_clear_is_refused() -> None:
 
 
 @pytest.mark.spec("RFC 9420 §12.1.8 (External Proposals)")
-@pytest.mark.parametrize("kind", [SenderType.EXTERNAL, SenderType.NEW_MEMBER_PROPOSAL])
-def test_proposals_from_outside_are_not_accepted(kind: SenderType) -> None:
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        (SenderType.EXTERNAL, UnknownSenderError),
+        (SenderType.NEW_MEMBER_PROPOSAL, MalformedMessageError),
+    ],
+)
+def test_proposals_from_outside_are_not_accepted(kind: SenderType, error: type[PeerError]) -> None:
     alice, bob = everybody("alice", "bob")
-    with pytest.raises(UnsupportedError):
+    with pytest.raises(error):
         alice.group.receive(in_clear(bob, Remove(1), sender=Sender(kind)), now_ms=None)
     commit = in_clear(bob, Commit((), None), sender=Sender(kind))
     with pytest.raises(InvalidProposalError):

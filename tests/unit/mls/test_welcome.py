@@ -231,7 +231,7 @@ def test_tree_may_come_by_another_way(invited: Invited) -> None:
             lambda secrets: replace(
                 secrets, psks=(ResumptionPskId(ResumptionUsage.BRANCH, b"g", 1, NONCE),)
             ),
-            InvalidWelcomeError,
+            UnknownPskError,
             id="branch",
         ),
     ],
