@@ -17,7 +17,7 @@ from e2ecore.mls.epoch_change import (
     provisional_context,
 )
 from e2ecore.mls.errors import ConfirmationError, InvalidCommitError, UnknownProposalError
-from e2ecore.mls.external import external_init_secret
+from e2ecore.mls.external import check_new_key, external_init_secret
 from e2ecore.mls.framing import AuthenticatedContent, Sender, SenderType
 from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.group_state import GroupState
@@ -121,8 +121,9 @@ def _begin(
         state.tree, state.context, proposals, psks=known_psks(state, psks), lifetimes=lifetimes
     )
     committer = sender.index
-    if external:
+    if external and path is not None:
         committer = applied.tree.next_leaf()
+        check_new_key(state.tree, applied.removed, path.leaf_node)
     return _Progress(state, authenticated, commit, proposals, applied, committer, external)
 
 

@@ -69,6 +69,8 @@ class ExternalJoiner:
             external.public, b"", b"MLS 1.0 external init secret", self.state.suite.nh
         )
         self.external_init, self.init = ExternalInit(enc), InitSecret(secret)
+        self.content_signer = device.signer
+        self.encryption_key: bytes | None = None
 
     def commit(
         self,
@@ -93,6 +95,11 @@ class ExternalJoiner:
             signer=device.signer,
             rng=device.rng,
         )
+        if self.encryption_key is not None:
+            node = replace(path.leaf_node, encryption_key=self.encryption_key)
+            node = node.signed(device.signer, state.context.group_id, leaf)
+            applied.tree.set_leaf(leaf, node)
+            path = replace(path, leaf_node=node)
         provisional = provisional_context(state.context, applied)
         sealed = path.seal(applied.tree, provisional.encode(), ())
         body = alter(Commit(listed, sealed))
@@ -105,7 +112,7 @@ class ExternalJoiner:
             encode_body(body),
         )
         signed = signed_part(WireFormat.PUBLIC_MESSAGE, content, state.keys.context)
-        signature = sign_with_label(device.signer, LABEL, signed)
+        signature = sign_with_label(self.content_signer, LABEL, signed)
         sent = AuthenticatedContent(WireFormat.PUBLIC_MESSAGE, content, signature, None)
         derived = derive_epoch(
             applied,

@@ -161,13 +161,12 @@ class Forger:
             else SentProposal(item, own, None)
             for item in proposals
         ]
-        external = PskStore(self.psks)
         with outlaw(state.suite):
             return apply_proposals(
                 state.tree,
                 state.context,
                 sent,
-                psks=known_psks(state, external),
+                psks=known_psks(state, PskStore(self.psks)),
                 lifetimes=LifetimePolicy(None, None),
             )
 

@@ -25,5 +25,5 @@ def refused(*rules: str) -> Iterator[None]:
         yield
     seen = (type(caught.value).__name__, str(caught.value))
     for rule in rules:
-        assert seen == (RULES[rule].error, RULES[rule].says)
+        assert seen == (RULES[rule].error, RULES[rule].says), f"{rule}: {seen}"
         OBSERVED.add(rule)

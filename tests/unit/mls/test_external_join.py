@@ -27,7 +27,16 @@ from e2ecore.mls.group_info import GroupInfo
 from e2ecore.mls.message import decode_message, encode_message
 from e2ecore.mls.pending_join import PendingJoin
 from e2ecore.mls.proposals import GroupContextExtensions, ReInit, Remove
-from tests.support.mls_groups import CONVERSATION, NOW_MS, Device, add, agree, everybody, pass_on
+from tests.support.mls_groups import (
+    CONVERSATION,
+    NOW_MS,
+    Device,
+    SeededRng,
+    add,
+    agree,
+    everybody,
+    pass_on,
+)
 
 LIVE = [SUITES[1], SUITES[2], SUITES[3], SUITES[0xF001]]
 KEYS = {b"a key": b"shared before"}
@@ -123,6 +132,7 @@ def test_tree_may_come_by_another_way() -> None:
 def test_member_that_lost_its_state_replaces_itself(*, same_key: bool) -> None:
     alice, bob, carol = everybody("alice", "bob", "carol")
     again = Device("carol")
+    again.rng = SeededRng("after the loss")
     if not same_key:
         again.signer = again.suite.signature.generate(again.rng)
     pending = knock(again, published(alice), resync=True)
@@ -374,6 +384,7 @@ def test_lost_member_proves_that_it_was_there_before() -> None:
     old = carol.group
     pass_on(bob.commit(), bob, [alice])
     again = Device("carol")
+    again.rng = SeededRng("after the loss")
     pending = Group.join_by_commit(
         published(alice),
         again.signer,
