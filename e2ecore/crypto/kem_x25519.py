@@ -46,11 +46,20 @@ def load_public(public: bytes) -> X25519PublicKey:
     Raises:
         InvalidKeyError: They are not 32, or the point has low order.
     """
+    check_public(public)
+    return X25519PublicKey.from_public_bytes(public)
+
+
+def check_public(public: bytes) -> None:
+    """Refuse what ``load_public`` would refuse, without making a key object.
+
+    Raises:
+        InvalidKeyError: Not 32 bytes, or the point has low order.
+    """
     if len(public) != KEY_BYTES:
         raise InvalidKeyError("an X25519 public key has 32 bytes")
     if public[:-1] + bytes((public[-1] & 0x7F,)) in _LOW_ORDER:
         raise InvalidKeyError("an X25519 public key of low order")
-    return X25519PublicKey.from_public_bytes(public)
 
 
 def exchange(private: X25519PrivateKey, public: bytes) -> bytes:
@@ -80,6 +89,9 @@ class _DhKemX25519(OneCallKem):
 
     def load_public(self, public: bytes) -> X25519PublicKey:
         return load_public(public)
+
+    def check_public(self, public: bytes) -> None:
+        check_public(public)
 
     def public_of(self, private: HpkePrivateKey) -> bytes:
         return load_private(private.raw).public_key().public_bytes_raw()

@@ -97,18 +97,35 @@ class Reader:
 
     def opaque(self, least: int = 0, most: int = MAX_VECTOR_BYTES) -> bytes:
         """Read ``opaque<V>`` of ``least`` to ``most`` bytes."""
-        size = self.length()
+        at = self._at
+        if at < self._end and self._data[at] < _ONE_BYTE:  # most fields; decoding is calls
+            size = self._data[at]
+            start = at + 1
+            if size > self._end - start:
+                raise MalformedMessageError("a length points behind the end of the message")
+        else:
+            size = self.length()
+            start = self._at
         if not least <= size <= most:
             raise MalformedMessageError("a field has a size that is not allowed")
-        start = self._at
         self._at = stop = start + size
         return self._data[start:stop]
+
+    def opaques(self, count: int) -> bytes:
+        """Read several ``opaque<V>`` and return them as they stand, lengths included."""
+        start = self._at
+        for _ in range(count):
+            size = self.length()
+            self._at += size
+        return self._data[start : self._at]
 
     def vector(self, item: Callable[["Reader"], T], most: int = MAX_VECTOR_BYTES) -> list[T]:
         """Read elements with ``item`` until the vector's bytes are used up, ``most`` at most."""
         stop = self.length() + self._at
-        outer, self._end = self._end, stop
         items: list[T] = []
+        if stop == self._at:
+            return items
+        outer, self._end = self._end, stop
         while self._at < stop:
             if len(items) == most:
                 raise MalformedMessageError("a vector has too many elements")
@@ -118,10 +135,14 @@ class Reader:
 
     def optional(self, item: Callable[["Reader"], T]) -> T | None:
         """Read a presence byte, which is 0 or 1, and what it announces."""
-        present = self.u8()
-        if present > 1:
+        return item(self) if self.present() else None
+
+    def present(self) -> bool:
+        """Read a presence byte, which is 0 or 1."""
+        byte = self.u8()
+        if byte > 1:
             raise MalformedMessageError("a presence byte is neither 0 nor 1")
-        return item(self) if present else None
+        return byte == 1
 
     def rest(self) -> bytes:
         """Read all that is left."""
@@ -201,7 +222,8 @@ def opaque(data: bytes) -> bytes:
 
 def vector(items: Iterable[bytes]) -> bytes:
     """Encode a vector of elements that are encoded already."""
-    return opaque(b"".join(items))
+    parts = list(items)
+    return b"".join((length(sum(map(len, parts))), *parts))
 
 
 def optional(item: bytes | None) -> bytes:

@@ -6,9 +6,11 @@ Spec: RFC 9420 §13.4 (Extensions) and RFC 9420 §11.1 (Required Capabilities).
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
+from struct import iter_unpack
 from typing import Final
 
-from e2ecore.mls.codec import Reader, decode_all, opaque, read_u16, u16, vector
+from e2ecore.mls.codec import Reader, decode_all, length, u16, vector
 from e2ecore.mls.errors import MalformedMessageError
 
 
@@ -40,7 +42,7 @@ class Extension:
 
     def encode(self) -> bytes:
         """Return the Extension."""
-        return u16(self.type) + opaque(self.data)
+        return b"".join((u16(self.type), length(len(self.data)), self.data))
 
 
 Extensions = tuple[Extension, ...]
@@ -78,8 +80,20 @@ def encode_u16s(numbers: Iterable[int]) -> bytes:
 
 
 def read_u16s(reader: Reader) -> tuple[int, ...]:
-    """Read a vector of two-byte numbers."""
-    return tuple(reader.vector(read_u16))
+    """Read a vector of two-byte numbers.
+
+    Raises:
+        MalformedMessageError: Also if its last number is cut in half.
+    """
+    return _numbers(reader.opaque())
+
+
+@lru_cache(maxsize=256)
+def _numbers(data: bytes) -> tuple[int, ...]:
+    """Split a list of numbers. Members of a group send the same few lists."""
+    if len(data) % 2:
+        raise MalformedMessageError("the message ends too early")
+    return tuple(number for (number,) in iter_unpack(">H", data))
 
 
 @dataclass(frozen=True, slots=True)

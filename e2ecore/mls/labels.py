@@ -13,7 +13,7 @@ from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.errors import UsageError
-from e2ecore.mls.codec import opaque, u16
+from e2ecore.mls.codec import length, opaque, u16
 
 
 @lru_cache(maxsize=256)
@@ -73,12 +73,12 @@ def expander(suite: CipherSuite, label: str, size: int) -> Callable[[bytes, byte
 
 def sign_with_label(key: SigningKey, label: str, content: bytes) -> bytes:
     """SignWithLabel of RFC 9420 §5.1.2 (Signing)."""
-    return key.sign(_prefix(label) + opaque(content))
+    return key.sign(signed_bytes(label, content))
 
 
 def signed_bytes(label: str, content: bytes) -> bytes:
     """Return what a signature with this label covers, for callers that verify many at once."""
-    return _prefix(label) + opaque(content)
+    return b"".join((_prefix(label), length(len(content)), content))
 
 
 def verify_with_label(
@@ -89,7 +89,7 @@ def verify_with_label(
     Raises:
         SignatureError: The signature is not valid.
     """
-    suite.signature.verify(public, _prefix(label) + opaque(content), signature)
+    suite.signature.verify(public, signed_bytes(label, content), signature)
 
 
 def encrypt_with_label(
@@ -103,7 +103,7 @@ def encrypt_with_label(
     Raises:
         InvalidKeyError: The public key is unusable.
     """
-    return suite.hpke.seal(public, _prefix(label) + opaque(context), b"", plaintext)
+    return suite.hpke.seal(public, signed_bytes(label, context), b"", plaintext)
 
 
 def decrypt_with_label(  # noqa: PLR0917 - the parameters of the RFC
@@ -119,5 +119,5 @@ def decrypt_with_label(  # noqa: PLR0917 - the parameters of the RFC
     Raises:
         DecryptionError: It was sealed to another key, with another label or context, or changed.
     """
-    info = _prefix(label) + opaque(context)
+    info = signed_bytes(label, context)
     return suite.hpke.open(kem_output, private, info, b"", ciphertext)

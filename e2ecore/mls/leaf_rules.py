@@ -106,27 +106,40 @@ def check_leaf(leaf: LeafNode, context: LeafContext) -> None:
         InvalidLeafNodeError: It contradicts itself.
         InvalidKeyError: A key in it is unusable.
     """
-    _check_lists(leaf)
-    _check_support(leaf.capabilities, context)
+    check_content(leaf, context)
+    check_capabilities(leaf.capabilities, context)
+
+
+def check_content(leaf: LeafNode, context: LeafContext) -> None:
+    """Check what ``check_leaf`` checks, but for what the leaf's capabilities say by themselves.
+
+    Raises:
+        ExpiredError: Its lifetime is too long, over, or has not begun.
+        InvalidLeafNodeError: It contradicts itself.
+        InvalidKeyError: A key in it is unusable.
+    """
+    capabilities = leaf.capabilities
+    if leaf.credential.type not in capabilities.credentials:
+        raise InvalidLeafNodeError("the leaf's credential type is not among its capabilities")
+    for extension in leaf.extensions:
+        if not capabilities.supports_extension(extension.type):
+            raise InvalidLeafNodeError("a leaf's extension is not among its capabilities")
     if leaf.lifetime is not None:
         check_lifetime(leaf.lifetime, context)
     context.suite.hpke.check_public(leaf.encryption_key)
     context.suite.signature.check_public(leaf.signature_key)
 
 
-def _check_lists(leaf: LeafNode) -> None:
-    capabilities = leaf.capabilities
+def check_capabilities(capabilities: Capabilities, context: LeafContext) -> None:
+    """Check what a client announces; the same for all members who announce the same.
+
+    Raises:
+        UnsupportedError: It lacks something the group needs.
+        InvalidLeafNodeError: It names something twice.
+    """
     for numbers in capabilities.lists():
         if len(set(numbers)) != len(numbers):
             raise InvalidLeafNodeError("a capability is listed twice")
-    if leaf.credential.type not in capabilities.credentials:
-        raise InvalidLeafNodeError("the leaf's credential type is not among its capabilities")
-    for extension in leaf.extensions:
-        if not capabilities.supports_extension(extension.type):
-            raise InvalidLeafNodeError("a leaf's extension is not among its capabilities")
-
-
-def _check_support(capabilities: Capabilities, context: LeafContext) -> None:
     if MLS10 not in capabilities.versions:
         raise UnsupportedError("the client does not support MLS 1.0")
     if context.suite.code not in capabilities.cipher_suites:

@@ -8,11 +8,12 @@ all start from it.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from itertools import pairwise
-from typing import Final, Self
+from typing import Final
 
 from e2ecore.crypto.signing import SigningKey
-from e2ecore.mls.codec import Reader, opaque, read_u32, u8, u32, u64, vector
+from e2ecore.mls.codec import Reader, length, opaque, read_u32, u8, u32, u64, vector
 from e2ecore.mls.credentials import Credential, CredentialType, read_credential
 from e2ecore.mls.errors import MalformedMessageError
 from e2ecore.mls.extensions import (
@@ -28,6 +29,9 @@ from e2ecore.mls.labels import sign_with_label
 
 MLS10: Final = 1
 """ProtocolVersion mls10, the only one there is."""
+
+_LISTS: Final = 5
+"""Lists of numbers that capabilities consist of."""
 
 LEAF_LABEL: Final = "LeafNodeTBS"
 """Signature label of leaf nodes (RFC 9420 §17.6 (MLS Signature Labels))."""
@@ -46,6 +50,9 @@ class LeafNodeSource(IntEnum):
     KEY_PACKAGE = 1
     UPDATE = 2
     COMMIT = 3
+
+
+_SOURCES: Final = {int(source): source for source in LeafNodeSource}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +81,10 @@ class Capabilities:
         """Return the Capabilities."""
         return b"".join(map(encode_u16s, self.lists()))
 
-    @classmethod
-    def read(cls, reader: Reader) -> Self:
+    @staticmethod
+    def read(reader: Reader) -> "Capabilities":
         """Read Capabilities."""
-        return cls(
-            read_u16s(reader),
-            read_u16s(reader),
-            read_u16s(reader),
-            read_u16s(reader),
-            read_u16s(reader),
-        )
+        return _capabilities(reader.opaques(_LISTS))
 
     def lists(self) -> Sequence[tuple[int, ...]]:
         """Return the five lists in their order on the wire."""
@@ -102,6 +103,13 @@ class Capabilities:
     def supports_proposal(self, type_: int) -> bool:
         """Tell whether a proposal type is listed, or is one that everybody knows."""
         return type_ in DEFAULT_PROPOSAL_TYPES or type_ in self.proposals
+
+
+@lru_cache(maxsize=256)
+def _capabilities(encoded: bytes) -> Capabilities:
+    """Decode capabilities. Members of a group announce the same: one object serves them all."""
+    reader = Reader(encoded)
+    return Capabilities(*(read_u16s(reader) for _ in range(_LISTS)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +140,8 @@ class LeafNode:
     def unsigned(self) -> bytes:
         """Return everything before the signature."""
         if self._encoded is not None:
-            return self._encoded[: -len(opaque(self.signature))]
+            size = len(self.signature)
+            return self._encoded[: -size - len(length(size))]
         head = opaque(self.encryption_key) + opaque(self.signature_key)
         head += self.credential.encode() + self.capabilities.encode() + u8(self.source)
         if self.lifetime is not None:
@@ -194,16 +203,14 @@ class LeafNode:
 
 
 def _read_source(reader: Reader) -> tuple[LeafNodeSource, Lifetime | None, bytes | None]:
-    match reader.u8():
-        case LeafNodeSource.KEY_PACKAGE:
-            lifetime = Lifetime(reader.u64(), reader.u64())
-            return LeafNodeSource.KEY_PACKAGE, lifetime, None
-        case LeafNodeSource.UPDATE:
-            return LeafNodeSource.UPDATE, None, None
-        case LeafNodeSource.COMMIT:
-            return LeafNodeSource.COMMIT, None, reader.opaque()
-        case _:
-            raise MalformedMessageError("an unknown source of a leaf node")
+    source = _SOURCES.get(reader.u8())
+    if source is LeafNodeSource.COMMIT:
+        return source, None, reader.opaque()
+    if source is LeafNodeSource.KEY_PACKAGE:
+        return source, Lifetime(reader.u64(), reader.u64()), None
+    if source is LeafNodeSource.UPDATE:
+        return source, None, None
+    raise MalformedMessageError("an unknown source of a leaf node")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +242,7 @@ class ParentNode:
         start = reader.position
         key, parent_hash = reader.opaque(), reader.opaque()
         unmerged = tuple(reader.vector(read_u32))
-        if any(a >= b for a, b in pairwise(unmerged)):
+        if unmerged and any(a >= b for a, b in pairwise(unmerged)):
             raise MalformedMessageError("unmerged leaves are not in increasing order")
         node = cls(key, parent_hash, unmerged)
         object.__setattr__(node, "_encoded", reader.since(start))

@@ -15,13 +15,17 @@ from e2ecore.errors import UsageError
 from e2ecore.mls import tree_math
 from e2ecore.mls.codec import Reader, decode_all, vector
 from e2ecore.mls.errors import InvalidTreeError
-from e2ecore.mls.nodes import LeafNode, Node, ParentNode, read_node
+from e2ecore.mls.nodes import LeafNode, Node, NodeType, ParentNode, read_node
 from e2ecore.mls.tree_base import CredentialCounts, NodeSource, TreeBase, decode_node
 from e2ecore.mls.tree_view import TreeView
 
 MAX_LEAVES: Final = 1 << 16
 """Leaves of the largest tree we decode or build. Far above any group we serve; bounds the work that
 a hostile tree can cause."""
+
+_BLANK: Final = b"\0"
+_LEAF: Final = b"\1" + bytes((NodeType.LEAF,))
+_PARENT: Final = b"\1" + bytes((NodeType.PARENT,))
 
 
 class RatchetTree(TreeView):
@@ -48,24 +52,28 @@ class RatchetTree(TreeView):
         leaves = 1
         while tree_math.node_width(leaves) < len(nodes):
             leaves *= 2
-        tree = cls(suite, leaves)
         for index, node in enumerate(nodes):
-            if node is not None:
-                if isinstance(node, LeafNode) is not tree_math.is_leaf(index):
-                    raise InvalidTreeError("a leaf and a parent node are interchanged")
-                tree._changes[index] = node
-        tree.settle()
-        return tree
+            if node is not None and isinstance(node, LeafNode) is not tree_math.is_leaf(index):
+                raise InvalidTreeError("a leaf and a parent node are interchanged")
+        present = {index: node for index, node in enumerate(nodes) if node is not None}
+        return cls(suite, leaves, TreeBase.of(present))
 
     def encode(self) -> bytes:
         """Return the content of a ``ratchet_tree`` extension."""
-        return vector(map(self._optional_node, range(2 * self._rightmost() + 1)))
-
-    def _optional_node(self, index: int) -> bytes:
-        encoded = self.encoded_node(index)
-        if encoded is None:
-            return b"\0"
-        return (b"\1\2" if index & 1 else b"\1\1") + encoded
+        nodes = dict(self._base.encoded())
+        for index, node in self._changes.items():
+            if node is not None:
+                nodes[index] = node.encode()
+            else:
+                nodes.pop(index, None)
+        parts: list[bytes] = []
+        for index in range(2 * self._rightmost() + 1):
+            encoded = nodes.get(index)
+            if encoded is None:
+                parts.append(_BLANK)
+            else:
+                parts += (_PARENT if index & 1 else _LEAF, encoded)
+        return vector(parts)
 
     def fork(self) -> "RatchetTree":
         """Return a tree that starts like this one and can be changed without touching it."""
@@ -77,8 +85,8 @@ class RatchetTree(TreeView):
         other._signature_keys = self._signature_keys.copy()
         if self._counts is not None:
             other._counts = CredentialCounts(*(Counter(each) for each in self._counts))
-        other._first_blank = self._first_blank
-        other._last_leaf = self._last_leaf
+        self._first_blank = other._first_blank = self._skip_members()
+        other._last_leaf = self._rightmost()
         return other
 
     def changes(self) -> dict[int, bytes | None]:
@@ -159,15 +167,19 @@ class RatchetTree(TreeView):
         Raises:
             InvalidTreeError: The tree is full and may not grow further.
         """
-        leaf_index = self._first_blank
-        while leaf_index < self._leaves and not self.is_blank(2 * leaf_index):
-            leaf_index += 1
-        self._first_blank = leaf_index
+        leaf_index = self._first_blank = self._skip_members()
         if leaf_index == self._leaves:
             if self._leaves >= MAX_LEAVES:
                 raise InvalidTreeError("the group is full")
             self._leaves *= 2
             self._hashes[self.root] = None
+        return leaf_index
+
+    def _skip_members(self) -> int:
+        """Return the leftmost blank leaf, or the number of leaves."""
+        leaf_index = self._first_blank
+        while leaf_index < self._leaves and not self.is_blank(2 * leaf_index):
+            leaf_index += 1
         return leaf_index
 
     def update_leaf(self, leaf_index: int, leaf: LeafNode) -> None:
@@ -241,7 +253,7 @@ class RatchetTree(TreeView):
 
 
 def _read_optional_node(reader: Reader) -> Node | None:
-    return reader.optional(read_node)
+    return read_node(reader) if reader.present() else None
 
 
 def _read_nodes(reader: Reader) -> list[Node | None]:

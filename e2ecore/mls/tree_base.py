@@ -7,7 +7,7 @@ made at the first use, kept up to date from then on.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from e2ecore.mls.codec import Reader, decode_all
 from e2ecore.mls.extensions import read_u16s
@@ -77,6 +77,14 @@ class TreeBase:
         self.version = 0
         """Grows with every merge: forks of an older version are void."""
 
+    @classmethod
+    def of(cls, nodes: dict[int, Node]) -> Self:
+        """Return a base that holds these nodes, which were decoded."""
+        base = cls()
+        base._decoded = nodes
+        base._encoded = {index: node.encode() for index, node in nodes.items()}
+        return base
+
     def node(self, index: int) -> Node | None:
         """Return one node, or None if it is blank."""
         found = self._decoded.get(index)
@@ -100,8 +108,10 @@ class TreeBase:
     def encryption_keys(self) -> dict[bytes, int]:
         """Return the node index of every encryption key."""
         if self._encryption_keys is None:
-            nodes = self.encoded().items()
-            self._encryption_keys = {Reader(data).opaque(): index for index, data in nodes}
+            self._encryption_keys = {
+                known.encryption_key if (known := self._decoded.get(index)) else key_of(data): index
+                for index, data in self.encoded().items()
+            }
         return self._encryption_keys
 
     def signature_keys(self) -> dict[bytes, int]:
@@ -119,9 +129,18 @@ class TreeBase:
         """Return the credential types in use and supported."""
         if self._counts is None:
             self._counts = CredentialCounts(Counter(), Counter())
+            alike: Counter[tuple[int, tuple[int, ...]]] = Counter()
             for index, data in self.encoded().items():
                 if not index & 1:
-                    self._counts.tally_encoded(data)
+                    known = self._decoded.get(index)
+                    if isinstance(known, LeafNode):
+                        alike[known.credential.type, known.capabilities.credentials] += 1
+                    else:
+                        self._counts.tally_encoded(data)
+            for (type_, supported), count in alike.items():
+                self._counts.in_use[type_] += count
+                for each in set(supported):
+                    self._counts.supported[each] += count
         return self._counts
 
     def apply(
@@ -165,6 +184,11 @@ class TreeBase:
 def _drop(keys: dict[bytes, int] | None, key: bytes, index: int) -> None:
     if keys is not None and keys.get(key) == index:
         del keys[key]
+
+
+def key_of(encoded: bytes) -> bytes:
+    """Return the encryption key of an encoded node: its first field."""
+    return Reader(encoded).opaque()
 
 
 def decode_node(index: int, encoded: bytes) -> Node:

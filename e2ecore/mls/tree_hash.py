@@ -19,7 +19,8 @@ def leaf_tree_hash(suite: CipherSuite, leaf_index: int, encoded: bytes | None) -
         leaf_index: The leaf's place.
         encoded: The encoded LeafNode, or None if it is blank.
     """
-    return suite.hash.digest(_LEAF + u32(leaf_index) + optional(encoded))
+    head = _LEAF + u32(leaf_index)
+    return suite.hash.digest(head + b"\0" if encoded is None else b"".join((head, b"\1", encoded)))
 
 
 def parent_tree_hash(

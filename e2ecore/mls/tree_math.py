@@ -56,6 +56,18 @@ def right(node: int) -> int:
     return node ^ (3 << (level(node) - 1))
 
 
+def children(node: int) -> tuple[int, int]:
+    """Return both children.
+
+    Raises:
+        UsageError: A leaf has none.
+    """
+    if not node & 1:
+        raise UsageError("a leaf has no children")
+    half = 1 << (level(node) - 1)
+    return node - half, node + half
+
+
 def parent(node: int, leaves: int) -> int:
     """Return the parent.
 

@@ -4,11 +4,20 @@ Spec: RFC 9420 §12.4.3.1 (Joining via Welcome Message), "verify the integrity o
 and RFC 9420 §7.9.2 (Verifying Parent Hashes).
 """
 
+from collections.abc import Collection
+
 from e2ecore.crypto.suites import CipherSuite
+from e2ecore.crypto.verifying import verify_many
 from e2ecore.mls import tree_math
 from e2ecore.mls.errors import InvalidTreeError, UnsupportedError
-from e2ecore.mls.leaf_rules import LeafContext, SignedPart, check_leaf, leaf_signature
-from e2ecore.mls.nodes import ParentNode
+from e2ecore.mls.leaf_rules import (
+    LeafContext,
+    SignedPart,
+    check_capabilities,
+    check_content,
+    leaf_signature,
+)
+from e2ecore.mls.nodes import Capabilities, Node, ParentNode
 from e2ecore.mls.ratchet_tree import RatchetTree
 from e2ecore.mls.tree_hash import leaf_tree_hash, parent_hash, parent_tree_hash
 
@@ -16,8 +25,7 @@ from e2ecore.mls.tree_hash import leaf_tree_hash, parent_hash, parent_tree_hash
 def check_tree(tree: RatchetTree, context: LeafContext, group_id: bytes) -> list[SignedPart]:
     """Check everything but the leaf signatures, and return those.
 
-    They are most of the work of joining, and independent of each other: a caller with threads can
-    share them out, ``verify_all`` does them one after the other.
+    They are most of the work of joining: the caller gives them to ``verify_all``.
 
     Args:
         tree: The tree as it was received. Its root hash is compared by the caller.
@@ -35,22 +43,24 @@ def check_tree(tree: RatchetTree, context: LeafContext, group_id: bytes) -> list
 
 
 def verify_all(suite: CipherSuite, parts: list[SignedPart]) -> None:
-    """Verify signatures one after the other.
+    """Verify signatures, on all cores if they are many.
 
     Raises:
         SignatureError: One of them is not valid.
     """
-    verify = suite.signature.verify
-    for part in parts:
-        verify(*part)
+    verify_many(suite.signature, parts)
 
 
 def _check_leaves(tree: RatchetTree, context: LeafContext, group_id: bytes) -> list[SignedPart]:
     signatures = []
     encryption_keys: set[bytes] = set()
     signature_keys: set[bytes] = set()
+    judged: set[Capabilities] = set()
     for leaf_index, leaf in tree.members():
-        check_leaf(leaf, context)
+        check_content(leaf, context)
+        if leaf.capabilities not in judged:
+            check_capabilities(leaf.capabilities, context)
+            judged.add(leaf.capabilities)
         encryption_keys.add(leaf.encryption_key)
         signature_keys.add(leaf.signature_key)
         signatures.append(leaf_signature(leaf, group_id, leaf_index))
@@ -93,19 +103,20 @@ def _check_unmerged(tree: RatchetTree, index: int, node: ParentNode) -> None:
 def check_parent_hashes(tree: RatchetTree) -> None:
     """Check that every parent was set by a member below it.
 
-    Top down: each parent that is not blank must have exactly one descendant whose parent hash is
-    valid with respect to it.
+    Each parent that is not blank must have exactly one descendant whose parent hash is valid with
+    respect to it. One below either child cannot be: each hash would contain the other.
 
     Raises:
-        InvalidTreeError: A parent has none, or two.
+        InvalidTreeError: A parent has none.
     """
     originals = _OriginalHashes(tree)
     for index, node in tree.nodes():
         if isinstance(node, ParentNode):
-            left, right = tree_math.left(index), tree_math.right(index)
-            valid = _vouches(originals, node, left, right) + _vouches(originals, node, right, left)
-            if valid != 1:
-                raise InvalidTreeError("a parent is not vouched for by one path below it")
+            left, right = tree_math.children(index)
+            if not (
+                _vouches(originals, node, left, right) or _vouches(originals, node, right, left)
+            ):
+                raise InvalidTreeError("a parent is not vouched for by a path below it")
 
 
 def _vouches(originals: "_OriginalHashes", node: ParentNode, child: int, sibling: int) -> bool:
@@ -115,18 +126,29 @@ def _vouches(originals: "_OriginalHashes", node: ParentNode, child: int, sibling
     leaves of the parent; so there can be only one.
     """
     tree = originals.tree
+    found = tree.node(child)
+    if found is None or node.unmerged_leaves or _has_unmerged(found):
+        found = _candidate(tree, node, child)
+    if found is None or not found.parent_hash:
+        return False
+    key, above = node.encryption_key, node.parent_hash
+    original = originals.of(sibling, node.unmerged_leaves)
+    return found.parent_hash == parent_hash(tree.suite, key, above, original)
+
+
+def _has_unmerged(node: Node) -> bool:
+    return isinstance(node, ParentNode) and bool(node.unmerged_leaves)
+
+
+def _candidate(tree: RatchetTree, node: ParentNode, child: int) -> Node | None:
+    """Find the candidate where nodes are blank or leaves are unmerged."""
     below = tree_math.leaf_range(child)
     unmerged = {2 * leaf for leaf in node.unmerged_leaves if leaf in below}
     resolution = tree.resolution(child)
     candidates = [index for index in resolution if index not in unmerged]
     if len(candidates) != 1 or len(resolution) != 1 + len(unmerged):
-        return False
-    found = tree.node(candidates[0])
-    if found is None or not found.parent_hash:
-        return False
-    key, above = node.encryption_key, node.parent_hash
-    original = originals.of(sibling, frozenset(node.unmerged_leaves))
-    return found.parent_hash == parent_hash(tree.suite, key, above, original)
+        return None
+    return tree.node(candidates[0])
 
 
 class _OriginalHashes:
@@ -139,8 +161,10 @@ class _OriginalHashes:
         self.tree = tree
         self._known: dict[tuple[int, frozenset[int]], bytes] = {}
 
-    def of(self, index: int, unmerged: frozenset[int]) -> bytes:
+    def of(self, index: int, unmerged: Collection[int]) -> bytes:
         """Return the tree hash of a node as if ``unmerged`` had not been added."""
+        if not unmerged:
+            return self.tree.tree_hash(index)
         below = tree_math.leaf_range(index)
         gone = frozenset(leaf for leaf in unmerged if leaf in below)
         if not gone:

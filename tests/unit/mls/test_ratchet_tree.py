@@ -288,7 +288,11 @@ def test_one_changed_leaf_costs_one_hash_per_level(monkeypatch: pytest.MonkeyPat
 def test_a_tree_with_one_fault_in_its_encoding_is_refused() -> None:
     group = full_group(3)
     tree = group.tree
-    nodes = [tree._optional_node(index) for index in range(5)]
+    encoded = [tree.encoded_node(index) or b"" for index in range(5)]
+    nodes = [
+        b"\1" + bytes((1 + index % 2,)) + node if node else b"\0"
+        for index, node in enumerate(encoded)
+    ]
     assert RatchetTree.decode(SUITE, vector(nodes)).encode() == tree.encode()
     for bad, error in (
         (vector([]), InvalidTreeError),
