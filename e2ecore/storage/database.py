@@ -16,10 +16,11 @@ from typing import Final, Self
 
 from e2ecore.crypto.password import DEFAULT_PARAMETERS, Argon2idParameters
 from e2ecore.crypto.rng import Rng, system_rng
-from e2ecore.storage import files
+from e2ecore.storage import destroying, files
 from e2ecore.storage.connecting import APPLICATION_ID, PAGE_BYTES, Connect, Opener
 from e2ecore.storage.errors import (
     CorruptDatabaseError,
+    DatabaseErasedError,
     DatabaseExistsError,
     DatabaseMissingError,
     KeyFileMissingError,
@@ -105,6 +106,7 @@ class Database:
 
         Raises:
             DatabaseMissingError: There is none; none is created.
+            DatabaseErasedError: It was erased, and a crash had left some of its files.
             WrongPassphraseError: Nothing is damaged.
             KeyFileMissingError: The database is here, its keys are not.
             KeyFileDamagedError: The key file is not whole.
@@ -117,6 +119,7 @@ class Database:
             raise DatabaseMissingError
         lock = files.DatabaseLock(path)
         try:
+            _refuse_erased(path)
             return cls._open_locked(path, passphrase, lock, connect)
         except BaseException:
             lock.release()
@@ -169,6 +172,23 @@ class Database:
         """
         self.readers.read(_check)
 
+    def erase(self) -> None:
+        """Close it and destroy it: its keys, then its files. It cannot be brought back.
+
+        A crash leaves it as it is, or erased: opening it then says ``DatabaseErasedError``. The
+        lock file stays; it is empty.
+
+        Raises:
+            ReadOnlyError: Not permitted.
+            DiskError: Anything else the operating system reports.
+        """
+        self.readers.close()
+        self.writer.close()
+        try:
+            destroying.destroy(self.path)
+        finally:
+            self._lock.release()
+
     def close(self) -> None:
         """Finish what was accepted, truncate the log, close the files, let others have them."""
         self.readers.close()
@@ -185,7 +205,7 @@ def _check(tx: Tx) -> None:
 
 def is_present(path: Path) -> bool:
     """Was a database made at this path? True also if only one of its two files is left."""
-    if files.exists(path):
+    if files.exists(path) or destroying.is_marked(path):
         return True
     try:
         return KeyFile.load(_key_path(path)).created
@@ -200,6 +220,12 @@ def _key_path(path: Path) -> Path:
 def _refuse_existing(path: Path) -> None:
     if is_present(path):
         raise DatabaseExistsError
+
+
+def _refuse_erased(path: Path) -> None:
+    if destroying.is_marked(path):
+        destroying.finish(path)
+        raise DatabaseErasedError
 
 
 def _make_file(opener: Opener) -> None:

@@ -26,6 +26,10 @@ class DatabaseMissingError(StorageError, UsageError):
     """There is no database at this path. Check the path, or create a new database there."""
 
 
+class DatabaseErasedError(StorageError, UsageError):
+    """This database was erased and cannot be brought back. Its last files are gone now, too."""
+
+
 class DatabaseExistsError(StorageError, UsageError):
     """There is already a database or its key file at this path. Open it, or choose another path."""
 

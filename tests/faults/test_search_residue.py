@@ -8,6 +8,7 @@ import pytest
 from e2ecore.storage import erasure, messages, outbox, search, search_index
 from e2ecore.storage.database import Database
 from e2ecore.storage.messages import MessageRow
+from e2ecore.storage.tx import Tx
 from tests.faults.test_storage_residue import plain_pages
 from tests.support.databases import create_database, waiting
 from tests.support.searching import SILENCE, erase_below, index, store, texts
@@ -68,8 +69,7 @@ def test_what_was_erased_is_in_no_page(
     secrets = texts(2, SECRETS, first_mid=101)
     before, after = texts(1, ORDINARY[:100]), texts(3, ORDINARY[100:], first_mid=201)
     call = database.writer.call
-    for rows in (before, secrets, after):
-        call(lambda tx, rows=rows: store(tx, rows))
+    call(lambda tx: [store(tx, rows) for rows in (before, secrets, after)])
     call(lambda tx: outbox.add(tx, [waiting(1, 2, secrets[3].id)._replace(content=HAN.encode())]))
     if indexed:
         call(index)
@@ -95,14 +95,10 @@ def test_a_reader_that_looks_at_an_older_state_delays_the_purge(
     database.writer.call(lambda tx: store(tx, secrets))
     each_by_itself(database, secrets)
 
-    def work(tx: object) -> bool:
-        assert tx is not None
-        return database.writer.call_purge()
-
-    def look(tx: search.Tx) -> bool:
+    def look(tx: Tx) -> bool:
         messages.count(tx, 1)
         database.writer.call(lambda tx: outbox.add(tx, [waiting(1, 1)]))
-        return work(tx)
+        return database.writer.call_purge()
 
     assert database.readers.read(look) is False
     assert database.writer.call_purge() is True
