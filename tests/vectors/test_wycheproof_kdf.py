@@ -4,12 +4,17 @@ import pytest
 
 from e2ecore.crypto import hkdf
 from e2ecore.crypto.errors import KeyMaterialError
-from e2ecore.crypto.hashes import SHA256, SHA512, Hash
+from e2ecore.crypto.hashes import SHA256, SHA384, SHA512, Hash
 from tests.support.wycheproof import entries, expected
 
 
 @pytest.mark.parametrize(
-    ("name", "hash_"), [("hkdf_sha256_test", SHA256), ("hkdf_sha512_test", SHA512)]
+    ("name", "hash_"),
+    [
+        ("hkdf_sha256_test", SHA256),
+        ("hkdf_sha384_test", SHA384),
+        ("hkdf_sha512_test", SHA512),
+    ],
 )
 def test_hkdf_gives_the_published_keys_and_refuses_to_give_more(name: str, hash_: Hash) -> None:
     for _, test in entries(name):
@@ -23,7 +28,12 @@ def test_hkdf_gives_the_published_keys_and_refuses_to_give_more(name: str, hash_
 
 
 @pytest.mark.parametrize(
-    ("name", "hash_"), [("hmac_sha256_test", SHA256), ("hmac_sha512_test", SHA512)]
+    ("name", "hash_"),
+    [
+        ("hmac_sha256_test", SHA256),
+        ("hmac_sha384_test", SHA384),
+        ("hmac_sha512_test", SHA512),
+    ],
 )
 def test_hmac_gives_the_published_tags_and_no_others(name: str, hash_: Hash) -> None:
     for group, test in entries(name):
