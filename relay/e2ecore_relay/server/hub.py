@@ -118,7 +118,11 @@ class Hub:
         self._touched[session] = None
 
     def pushed(self, pushes: list[Push]) -> None:
-        """Hand out new envelopes, then let everybody who has something write once."""
+        """Hand out new envelopes, then let everybody who has something write once.
+
+        Readers before the sender, whose answer was ready first: the kernel likes to run whoever is
+        written to at once, and a message on its way matters more than its receipt.
+        """
         online = self._online
         for push in pushes:
             for device in push.audience:
@@ -128,7 +132,7 @@ class Hub:
                     session.deliver(items)
         touched, self._touched = self._touched, {}
         defects: list[Exception] = []
-        for session in touched:
+        for session in reversed(touched):
             try:
                 session.flush()
             except Exception as error:  # noqa: BLE001  raised below; the others get theirs first

@@ -6,15 +6,22 @@ batch with one wake-up of the event loop. So the cost of durability is shared by
 the same time, and somebody who waits alone waits for nobody: only when the last batch was large
 does the writer pause for a moment to let the next one grow.
 
+While the writer rests, a lone submit does not even wait for another thread: the event loop commits
+it itself. That saves two thread switches of the five that a lone message costs the relay (measured:
+12 % more messages one after another). It is done only where it holds nobody up: the disk is quick,
+and the store has been idle for longer than a commit takes.
+
 Acknowledgements are noted and ride along with a later transaction, or get one of their own after
 ``PROGRESS_DELAY_S``: losing one means that an envelope is sent again, which its reader recognises.
 """
 
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final, TypeVar
 
 from e2ecore_relay.backends.sqlite.connection import Connection, StoreError
@@ -41,6 +48,9 @@ _LARGE_BATCH: Final = 8
 
 _LINGER_S: Final = 0.003
 """How long the writer lets the next batch grow after a large one."""
+
+_QUICK_S: Final = 0.002
+"""The event loop commits by itself only if the last commit did not take longer."""
 
 _CHECKPOINT_IDLE_S: Final = 5.0
 """Quiet seconds after which the write-ahead log is emptied, so that deleted rows leave the disk."""
@@ -90,6 +100,10 @@ class SqliteStore:
         self._exchange = Exchange()
         self._readers: list[SqliteLedger] = []
         self._changed = threading.Condition()
+        self._turn = threading.Lock()
+        """Held by the thread that uses the writing connection, the exchange and the journal."""
+        self._took_s = math.inf
+        self._ended_at = 0.0
         self._jobs: deque[AnyJob] = deque()
         self._notes: deque[tuple[int, Mapping[int, int]]] = deque()
         self._pending_bytes = 0
@@ -113,11 +127,29 @@ class SqliteStore:
         return self._pending_bytes
 
     def submit(self, job: SubmitJob) -> None:
-        """Queue envelopes."""
+        """Take envelopes: queue them, or commit them here and now. For the event loop only."""
+        if self._resting and self._commit_here(job):
+            return
         self._pending_bytes += job.size
         self._jobs.append(job)
         if self._resting:
             self._wake_writer()
+
+    def _commit_here(self, job: SubmitJob) -> bool:
+        """Commit one job in the calling thread, if that holds nobody up. Return whether it did."""
+        if self._jobs or not self._turn.acquire(blocking=False):
+            return False
+        try:
+            now = time.monotonic()
+            idle_s = now - self._ended_at
+            is_due = self._has_leftovers and now >= self._due_at
+            if self._took_s > min(idle_s, _QUICK_S) or is_due or self._stopping:
+                return False
+            pushes = self._commit([job], store_progress=False)
+        finally:
+            self._turn.release()
+        self._report([job], pushes)
+        return True
 
     def call(
         self,
@@ -185,21 +217,27 @@ class SqliteStore:
 
     def _work(self) -> None:
         busy = 0
-        while True:
+        stopping = False
+        while not stopping or busy:
             if busy >= _LARGE_BATCH:
                 time.sleep(_LINGER_S)
-            jobs, stopping = self._take()
-            waiting = self._exchange.noted or not self._journal.is_empty
-            if jobs or (waiting and (stopping or self._progress_due())):
-                self._commit(jobs, store_progress=stopping or self._progress_due())
-            if stopping and not jobs:
-                return
+            if not self._jobs and not self._notes and not self._stopping:
+                self._rest()
+            with self._turn:
+                jobs, stopping = self._take()
+                pushes = self._commit_what_is_due(jobs, stopping=stopping)
+            if jobs or pushes:
+                self._wake(partial(self._report, jobs, pushes))
             busy = len(jobs)
 
+    def _commit_what_is_due(self, jobs: list[AnyJob], *, stopping: bool) -> list[Push]:
+        store_progress = stopping or self._progress_due()
+        if jobs or (store_progress and self._has_leftovers):
+            return self._commit(jobs, store_progress=store_progress)
+        return []
+
     def _take(self) -> tuple[list[AnyJob], bool]:
-        """Wait for jobs, or until something is due, or until the end."""
-        if not self._jobs and not self._notes and not self._stopping:
-            self._rest()
+        """Take what waits. Also tell whether the end has come."""
         stopping = self._stopping
         jobs, notes = self._jobs, self._notes
         taken = [jobs.popleft() for _ in range(len(jobs))]
@@ -211,8 +249,11 @@ class SqliteStore:
         return taken, stopping
 
     def _rest(self) -> None:
-        """Wait with the lock released. What was queued before ``_resting`` was set is seen here."""
-        waits = self._exchange.noted or not self._journal.is_empty
+        """Wait for jobs, or until something is due, or until the end, with the lock released.
+
+        What was queued before ``_resting`` was set is seen here.
+        """
+        waits = self._has_leftovers
         timeout_s = max(self._due_at - time.monotonic(), 0) if waits else _CHECKPOINT_IDLE_S
         with self._changed:
             self._resting = True
@@ -223,18 +264,24 @@ class SqliteStore:
         if not woken and not waits:
             self._empty_log()
 
+    @property
+    def _has_leftovers(self) -> bool:
+        """Is there anything to store that nobody waits for?"""
+        return bool(self._exchange.noted) or not self._journal.is_empty
+
     def _progress_due(self) -> bool:
         return self._exchange.noted > _MAX_NOTED or time.monotonic() >= self._due_at
 
     def _empty_log(self) -> None:
         """Nothing to do for a while: copy the write-ahead log into the database and cut it off."""
-        commits = self.statistics.commits
-        if commits != self._emptied_at:
-            self._emptied_at = commits
-            with suppress(StoreError):  # the disk is full: next time
-                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with self._turn:
+            commits = self.statistics.commits
+            if commits != self._emptied_at:
+                self._emptied_at = commits
+                with suppress(StoreError):  # the disk is full: next time
+                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
-    def _commit(self, jobs: list[AnyJob], *, store_progress: bool) -> None:
+    def _commit(self, jobs: Sequence[AnyJob], *, store_progress: bool) -> list[Push]:
         pushes: list[Push] = []
         started = time.monotonic()
         try:
@@ -247,10 +294,10 @@ class SqliteStore:
         self.statistics.commits += 1
         self.statistics.jobs += len(jobs)
         self.statistics.commit_s += now - started
-        if jobs or pushes:
-            self._wake(lambda: self._report(jobs, pushes))
+        self._took_s, self._ended_at = now - started, now
+        return pushes
 
-    def _report(self, jobs: list[AnyJob], pushes: list[Push]) -> None:
+    def _report(self, jobs: Sequence[AnyJob], pushes: list[Push]) -> None:
         """Tell everybody. A defect in one report must not keep the others from theirs."""
         defects: list[Exception] = []
         for job in jobs:
@@ -262,7 +309,9 @@ class SqliteStore:
         if defects:
             raise ExceptionGroup("reports failed", defects)
 
-    def _transaction(self, jobs: list[AnyJob], now: float, *, store_progress: bool) -> list[Push]:
+    def _transaction(
+        self, jobs: Sequence[AnyJob], now: float, *, store_progress: bool
+    ) -> list[Push]:
         exchange, ledger, connection = self._exchange, self._ledger, self._connection
         if self._stale:
             self._journal.reload()
@@ -305,7 +354,7 @@ class SqliteStore:
             job.fail(error)
         connection.execute("RELEASE job")
 
-    def _abandon(self, jobs: list[AnyJob], error: Exception) -> None:
+    def _abandon(self, jobs: Sequence[AnyJob], error: Exception) -> None:
         """The transaction failed as a whole: nothing of it happened."""
         self.statistics.failures += 1
         self._stale = True
