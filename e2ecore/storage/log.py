@@ -24,8 +24,11 @@ LAID_OUT_BYTES: Final = 256 << 10
 one commit in fifty wait for two milliseconds."""
 
 _FRAME_BYTES: Final = 24 + 4096
-_MARGIN_BYTES: Final = 16 * _FRAME_BYTES
+_MARGIN_FRAMES: Final = 16
 """Room that the next commit is likely to need."""
+
+_MOST_UNSEEN: Final = 8
+"""Commits between two looks at the log: bounds how far it grows behind our back."""
 
 
 class Checkpoint(NamedTuple):
@@ -42,22 +45,38 @@ class Checkpoint(NamedTuple):
 class Log:
     """The log of one database, in the hands of its writer."""
 
-    __slots__ = ("_laid_out", "_path", "dirty")
+    __slots__ = ("_commits", "_frames", "_laid_out", "_path", "_unseen", "dirty")
 
     def __init__(self, database: Path) -> None:
         self._path = f"{database}-wal"
         self._laid_out = 0
+        self._frames = 0
+        self._commits = 0
+        self._unseen = 0
+        """Commits that may pass before the log is looked at again."""
         self.dirty = True
         """Is there anything in it that ``tidy`` would remove?"""
 
     def committed(self, connection: Connection) -> None:
-        """Note a commit: begin again at the limit, or lay out some more."""
+        """Note a commit: begin again at the limit, or lay out some more.
+
+        Looking costs as much as a statement, so it is done again only when commits of twice the
+        size seen last may have used up the room. A guess that is too high costs one slower flush.
+        """
         self.dirty = True
+        self._commits += 1
+        if self._commits <= self._unseen:
+            return
         frames = checkpoint(connection, "NOOP").frames
         if frames >= MAX_LOG_FRAMES:
             checkpoint(connection, "RESTART")
-        elif frames * _FRAME_BYTES + _MARGIN_BYTES > self._laid_out:
+            frames = 0
+        elif (frames + _MARGIN_FRAMES) * _FRAME_BYTES > self._laid_out:
             self._lay_out(frames * _FRAME_BYTES + LAID_OUT_BYTES)
+        each = max(1, (frames - self._frames) // self._commits)
+        room = self._laid_out // _FRAME_BYTES - frames - _MARGIN_FRAMES
+        self._unseen = min(max(0, room // (2 * each)), _MOST_UNSEEN)
+        self._frames, self._commits = frames, 0
 
     def tidy(self, connection: Connection) -> bool:
         """Empty the log for good and lay it out again. For when nothing waits.
@@ -68,6 +87,7 @@ class Log:
         if checkpoint(connection, "TRUNCATE").blocked:
             return False
         self.dirty = False
+        self._frames = self._commits = self._unseen = 0
         self._lay_out(LAID_OUT_BYTES, flush=True)
         return True
 
