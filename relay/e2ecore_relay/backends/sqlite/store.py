@@ -109,6 +109,7 @@ class SqliteStore:
         self._pending_bytes = 0
         self._stopping = False
         self._resting = False
+        self._looks_soon = False
         self._connection = database.writer()
         self._journal = Journal(self._connection)
         self._journal.reload()
@@ -162,9 +163,12 @@ class SqliteStore:
             self._wake_writer()
 
     def note_progress(self, device: int, cursors: Mapping[int, int]) -> None:
-        """Take acknowledgements: cursors by log number. Stored later."""
+        """Take acknowledgements: cursors by log number. Stored later.
+
+        The writer is woken for them only if it would not look by itself in time.
+        """
         self._notes.append((device, cursors))
-        if self._resting and len(self._notes) == 1:
+        if self._resting and not self._looks_soon and len(self._notes) == 1:
             self._wake_writer()
 
     def _wake_writer(self) -> None:
@@ -254,8 +258,10 @@ class SqliteStore:
         What was queued before ``_resting`` was set is seen here.
         """
         waits = self._has_leftovers
-        timeout_s = max(self._due_at - time.monotonic(), 0) if waits else _CHECKPOINT_IDLE_S
+        left_s = max(self._due_at - time.monotonic(), 0)
+        timeout_s = min(left_s, PROGRESS_DELAY_S) if waits else _CHECKPOINT_IDLE_S
         with self._changed:
+            self._looks_soon = waits
             self._resting = True
             woken = True
             if not self._jobs and not self._notes and not self._stopping:
