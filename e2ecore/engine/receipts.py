@@ -13,8 +13,9 @@ from e2ecore_protocol.content.messages import Receipt, Stored
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
-COALESCE_S: Final = 0.1
-"""How long receipts are gathered: a tenth of a second more on a mark that people look at later."""
+COALESCE_S: Final = 0.25
+"""How long receipts are gathered: nobody misses a mark for a quarter of a second, but each receipt
+is a message of its own, three flushes of disks for which other messages have to wait."""
 MOST: Final = 256
 """Messages after which a receipt is sent at once."""
 

@@ -37,8 +37,9 @@ from e2ecore_relay.domain.ports import Page
 
 Result = TypeVar("Result")
 
-PROGRESS_DELAY_S: Final = 0.1
-"""How long acknowledgements wait for a transaction to ride along with."""
+PROGRESS_DELAY_S: Final = 0.5
+"""How long acknowledgements wait for a transaction to ride along with. A shorter time costs flushes
+of the disk, for which messages have to wait."""
 
 _MAX_NOTED: Final = 4_096
 """Cursors noted at most before they are stored."""
@@ -150,6 +151,8 @@ class SqliteStore:
         finally:
             self._turn.release()
         self._report([job], pushes)
+        if self._resting and not self._looks_soon:
+            self._wake_writer()  # what was just written has to move on before long
         return True
 
     def call(
