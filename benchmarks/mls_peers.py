@@ -6,16 +6,15 @@ figures. A peer that does not know the work has none, and its rows say so.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from benchmarks.model import Context, Goal, Measure, Result
-from benchmarks.peers.server import ServerError
+from benchmarks.peers.mls import MLS_WORKERS
 from benchmarks.peers.setup import NotInstalledError
+from benchmarks.worker import WorkerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from benchmarks.model import Sample
+    from collections.abc import Mapping
 
 OPENMLS: Final = "openmls-wasm"
 TS_MLS: Final = "ts-mls"
@@ -30,40 +29,21 @@ GROUP_PEERS: Final = (OPENMLS, TS_MLS, RFC9420)
 """Those with a group key agreement."""
 
 
-class MlsPeer(Protocol):
-    """One implementation, ready to be measured."""
-
-    def version(self) -> str:
-        """Return what exactly runs."""
-        ...
-
-    def measure(self, work: str, size: int) -> Sample:
-        """Return the figures of one run, or none if this peer cannot do the work.
-
-        Args:
-            work: The scenario's name.
-            size: Its size, in the scenario's unit.
-        """
-        ...
-
-
-PEERS: Final[Mapping[str, Callable[[], MlsPeer]]] = {}
-"""How to set up each peer; raises `NotInstalledError` where it does not install."""
-
-
 def add_peers(context: Context, result: Result, work: str, size: int) -> None:
     """Measure all peers, if they are wanted, as often as ours were."""
-    for name, make in PEERS.items() if context.peers else ():
+    for name, start in MLS_WORKERS.items() if context.peers else ():
         try:
-            peer = make()
-            result.versions[name] = peer.version()
-            for _ in range(context.runs):
-                sample = peer.measure(work, size)
-                if not sample:
-                    result.skipped[name] = "it cannot do this"
-                    break
-                result.add(name, sample)
-        except (NotInstalledError, ServerError) as error:
+            with start(context.home) as peer:
+                result.versions[name] = peer.version()
+                for run in range(context.runs):
+                    sample = peer.measure(work, size)
+                    if not sample:
+                        result.skipped[name] = "it cannot do this"
+                        break
+                    result.add(name, sample)
+                    shown = ", ".join(f"{key} {value:.4g}" for key, value in sample.items())
+                    context.say(f"run {run + 1}/{context.runs} {name}: {shown}")
+        except (NotInstalledError, WorkerError) as error:
             result.skipped[name] = str(error)
 
 
