@@ -28,8 +28,11 @@ _SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
     e2ecore.MessagesExpired: "{count} expired at the relay, unread",
     e2ecore.EnvelopeQuarantined: "something invalid arrived and was set aside ({error})",
     e2ecore.MessageFailed: "a message was not sent: {error}",
+    e2ecore.WaitingForContact: "{account_id} was away for long and is added when back online",
     e2ecore.IntentFailed: "a change was not made: {error}",
     e2ecore.DefectMet: "something failed inside e2e while {doing} ({error}); the rest goes on",
+    e2ecore.MemberMisbehaved: "{account_id} sent a change that breaks the rules ({error}); "
+    "it has no effect",
     e2ecore.ConversationHealing: "this device could not follow and asked to be added again",
     e2ecore.ConversationHealed: "this device was added again; what was said between may be missing",
     e2ecore.KeyChanged: "The devices of {account_id} changed.",

@@ -8,7 +8,7 @@ from e2ecore.engine.errors import AlreadyRegisteredError
 from e2ecore.engine.job import Job
 from e2ecore.engine.profiles import note_own_names
 from e2ecore.mls.extensions import ExtensionType
-from e2ecore.mls.key_package import KeyPackageBundle
+from e2ecore.mls.key_package import DEFAULT_LIFETIME_S, KeyPackageBundle
 from e2ecore.mls.nodes import Capabilities
 from e2ecore.storage import account, chains, key_packages
 from e2ecore.storage.account import AccountRow, AccountState
@@ -23,7 +23,12 @@ from e2ecore_protocol.chain.entry import (
 )
 from e2ecore_protocol.chain.state import genesis_entry
 from e2ecore_protocol.content.conversation import CONVERSATION_EXTENSION
-from e2ecore_protocol.limits import MAX_KEY_PACKAGES_PER_FRAME
+from e2ecore_protocol.limits import (
+    LAST_RESORT_KEY_PACKAGE_S,
+    MAX_ENVELOPE_LIFETIME_S,
+    MAX_KEY_PACKAGES_PER_FRAME,
+    ONE_TIME_KEY_PACKAGE_S,
+)
 
 KEY_PACKAGES_WANTED: Final = 50
 """One-time key packages at the relay after a top-up: how many people can add us while away."""
@@ -32,11 +37,23 @@ RENEWAL_MS: Final = 30 * 24 * 3600 * 1000
 month can always be added."""
 
 
+LAST_RESORT_LIFETIME_S: Final = 365 * 24 * 3600
+"""A last resort is what remains of somebody who is away for long, so it lives longer. Its price:
+whoever steals the device before it is replaced can open the invitations made with it."""
+LAST_RESORT_RENEWAL_MS: Final = 305 * 24 * 3600 * 1000
+"""The same for the last resort: it is replaced after two months, and at once when it was used."""
+RETIRED_MS: Final = (MAX_ENVELOPE_LIFETIME_S + 24 * 3600) * 1000
+"""How long the private parts of replaced key packages stay: as long as an invitation made with one
+may be on its way."""
+
+
 class Registration(NamedTuple):
     """What the relay needs to make our account."""
 
     entries: tuple[bytes, ...]
     account_id: bytes
+    is_repeat: bool
+    """The keys are of an earlier attempt, of which the relay may have heard."""
 
 
 def capabilities(job: Job) -> Capabilities:
@@ -58,6 +75,7 @@ def prepare(job: Job, handle: str | None, display_name: str | None, relay: str) 
     row = account.load(job.tx)
     if row is not None and row.state != AccountState.MADE:
         raise AlreadyRegisteredError
+    is_repeat = row is not None
     if row is None:
         row = _make(job)
     account.replace(
@@ -66,7 +84,7 @@ def prepare(job: Job, handle: str | None, display_name: str | None, relay: str) 
     )
     job.state.drop()
     entries = tuple(one.entry for one in chains.entries(job.tx, row.account_id))
-    return Registration(entries, row.account_id)
+    return Registration(entries, row.account_id, is_repeat)
 
 
 def _make(job: Job) -> AccountRow:
@@ -110,6 +128,13 @@ def registered(job: Job) -> AccountRow:
     return row
 
 
+_HANDED_OUT_MS: Final = {
+    False: ONE_TIME_KEY_PACKAGE_S * 1000,
+    True: LAST_RESORT_KEY_PACKAGE_S * 1000,
+}
+"""What is published must be valid for as long as the relay may hand it out."""
+
+
 class Supply(NamedTuple):
     """Key packages to publish."""
 
@@ -140,7 +165,11 @@ def make_key_packages(job: Job, left: int) -> Supply:
     now_ms = job.now_ms
     renews = _renewal_due(job.tx, now_ms)
     key_packages.remove_expired(job.tx, now_ms)
-    made = key_packages.in_state(job.tx, KeyPackageState.MADE)
+    made = [
+        row
+        for row in key_packages.in_state(job.tx, KeyPackageState.MADE)
+        if row.expires_ms - now_ms >= _HANDED_OUT_MS[bool(row.last_resort)]
+    ]
     one_time = [row for row in made if not row.last_resort]
     wanted = MAX_KEY_PACKAGES_PER_FRAME if renews else KEY_PACKAGES_WANTED - left
     missing = max(0, wanted - len(one_time))
@@ -163,15 +192,29 @@ def make_key_packages(job: Job, left: int) -> Supply:
 def published(job: Job, supply: Supply) -> None:
     """The relay has them.
 
-    Those that they replace stay here until they expire: invitations may be on their way.
+    Those that they replace stay here for a while: invitations may be on their way.
     """
     replaced = [
         row.ref
         for row in key_packages.in_state(job.tx, KeyPackageState.PUBLISHED)
         if (supply.last_resort is not None if row.last_resort else supply.renews)
     ]
-    key_packages.set_state(job.tx, replaced, KeyPackageState.REPLACED)
+    key_packages.retire(job.tx, replaced, job.now_ms + RETIRED_MS)
     key_packages.set_state(job.tx, supply.refs, KeyPackageState.PUBLISHED)
+
+
+def used(job: Job, row: KeyPackageRow) -> None:
+    """We have joined with a key package.
+
+    A one-time package is gone with this transaction, a last resort is replaced as soon as possible.
+
+    Spec: RFC 9420 §16.8 (KeyPackage Reuse)
+    """
+    if not row.last_resort:
+        key_packages.remove(job.tx, row.ref)
+    elif row.state == KeyPackageState.PUBLISHED:
+        key_packages.retire(job.tx, (row.ref,), job.now_ms + RETIRED_MS)
+        job.effects.key_packages_low = True
 
 
 def _renewal_due(tx: Tx, now_ms: int) -> bool:
@@ -181,7 +224,7 @@ def _renewal_due(tx: Tx, now_ms: int) -> bool:
 
 def _needs_last_resort(tx: Tx, now_ms: int) -> bool:
     known = key_packages.in_state(tx, KeyPackageState.PUBLISHED)
-    return all(row.expires_ms - now_ms < RENEWAL_MS for row in known if row.last_resort)
+    return all(row.expires_ms - now_ms < LAST_RESORT_RENEWAL_MS for row in known if row.last_resort)
 
 
 def _bundle(job: Job, *, last_resort: bool) -> KeyPackageRow:
@@ -193,6 +236,7 @@ def _bundle(job: Job, *, last_resort: bool) -> KeyPackageRow:
         now_ms=job.now_ms,
         rng=job.state.rng,
         capabilities=capabilities(job),
+        lifetime_s=LAST_RESORT_LIFETIME_S if last_resort else DEFAULT_LIFETIME_S,
         last_resort=last_resort,
     )
     lifetime = bundle.key_package.leaf_node.lifetime

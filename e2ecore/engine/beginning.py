@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from e2ecore.engine.accounts import capabilities
 from e2ecore.engine.errors import OwnAccountError, TooManyRestartsError
+from e2ecore.engine.isolating import withdraw_additions
 from e2ecore.engine.job import Job
 from e2ecore.engine.joining import seat_everybody
 from e2ecore.engine.mirror import Mirror
@@ -106,6 +107,8 @@ def _begin(
 
 def add_wish(job: Job, cid: int, wish: Wish) -> int:
     """Store what the user wants done to a conversation; return its number."""
+    if wish.kind is IntentKind.REMOVE:
+        withdraw_additions(job, cid, wish.accounts)
     iid = intents.add(job.tx, cid, wish.kind, wish.encode(), job.now_ms)
     job.effects.intents.add(cid)
     return iid

@@ -19,12 +19,15 @@ from e2ecore.engine.committing import (
 )
 from e2ecore.engine.defects import IntentBrokenError, is_defect
 from e2ecore.engine.errors import EngineClosedError
+from e2ecore.engine.inviting import is_valid_now
 from e2ecore.engine.isolating import drop, isolate
 from e2ecore.engine.job import Job
 from e2ecore.engine.judging import ChainsNeeded
 from e2ecore.engine.signals import Signal
 from e2ecore.errors import E2EError, PeerError, TransientError
+from e2ecore.mls.key_package import KeyPackage
 from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError
+from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.conversations import Commit, Committed
 from e2ecore_protocol.frames.key_packages import ClaimKeyPackages, DeviceKeyPackage, KeyPackages
 from e2ecore_protocol.limits import MAX_CLAIMED_ACCOUNTS
@@ -159,14 +162,12 @@ class Committer:
         self, iid: int, accounts: tuple[bytes, ...]
     ) -> tuple[DeviceKeyPackage, ...] | None:
         """Get key packages for an intent; None if they could not be had, which is seen to."""
-        core = self._core
-        known = self._packages.get(iid, ())
+        known = self._still_valid(iid)
         missing = [who for who in accounts if who not in {one.account_id for one in known}]
         try:
             for at in range(0, len(missing), MAX_CLAIMED_ACCOUNTS):
                 some = tuple(missing[at : at + MAX_CLAIMED_ACCOUNTS])
-                answer = await core.need_link().request(ClaimKeyPackages(0, some), KeyPackages)
-                known = (*known, *answer.packages)
+                known = (*known, *await self._claim_some(some))
         except ConnectionLostError:
             raise
         except E2EError as error:
@@ -180,6 +181,28 @@ class Committer:
             return None
         self._packages[iid] = known
         return known
+
+    def _still_valid(self, iid: int) -> tuple[DeviceKeyPackage, ...]:
+        now_ms = self._core.clock_ms()
+        return tuple(
+            one
+            for one in self._packages.pop(iid, ())
+            if is_valid_now(KeyPackage.decode(one.key_package), now_ms)
+        )
+
+    async def _claim_some(self, accounts: tuple[bytes, ...]) -> tuple[DeviceKeyPackage, ...]:
+        """Claim key packages of some accounts; leave out who has none that is valid."""
+        try:
+            link = self._core.need_link()
+            answer = await link.request(ClaimKeyPackages(0, accounts), KeyPackages)
+        except RelayRefusedError as error:
+            if error.code is not ErrorCode.NO_KEY_PACKAGE:
+                raise
+            if len(accounts) == 1:
+                return ()
+            each = [await self._claim_some((one,)) for one in accounts]
+            return tuple(package for packages in each for package in packages)
+        return answer.packages
 
     async def _send(self, iid: int, frame: Commit) -> None:
         """Send a stored commit and act on the answer."""

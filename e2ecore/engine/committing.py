@@ -5,7 +5,7 @@ When another commit was faster it is thrown away, and the wish is planned anew i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from e2ecore.engine.applying import apply_commit, drop_outbox, forget_group
@@ -13,8 +13,9 @@ from e2ecore.engine.defects import IntentBrokenError
 from e2ecore.engine.errors import ChangeFailedError, NoKeyPackageError
 from e2ecore.engine.events import ChangeApplied, ConversationReady, IntentFailed
 from e2ecore.engine.healing import ask_for_readd
+from e2ecore.engine.inviting import INVITING, add_later, usable, wait_for
 from e2ecore.engine.job import Job
-from e2ecore.engine.judging import ChainsNeeded, check_leaves, effect_of
+from e2ecore.engine.judging import ChainsNeeded, effect_of
 from e2ecore.engine.leaving import is_own_affair, propose_leaving
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.profiles import tell_name
@@ -23,7 +24,7 @@ from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState
 from e2ecore.errors import E2EError, PeerError, TransientError, UsageError
 from e2ecore.ids import GroupId
-from e2ecore.messaging.identity import LeafIdentity, decode_identity, encode_identity
+from e2ecore.messaging.identity import LeafIdentity, decode_identity
 from e2ecore.messaging.intents import (
     MAX_ATTEMPTS,
     MAX_REFUSALS,
@@ -41,12 +42,15 @@ from e2ecore.messaging.intents import IntentState as Stage
 from e2ecore.mls.errors import EpochInFutureError
 from e2ecore.mls.extensions import Extension
 from e2ecore.mls.key_package import KeyPackage
-from e2ecore.mls.members import Member
 from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.proposals import Add, GroupContextExtensions, Proposal, Remove
 from e2ecore.storage import intents
 from e2ecore.storage.intents import IntentRow, IntentState
-from e2ecore_protocol.content.conversation import CONVERSATION_EXTENSION, ConversationInfo
+from e2ecore_protocol.content.conversation import (
+    CONVERSATION_EXTENSION,
+    ConversationInfo,
+    InfoKind,
+)
 from e2ecore_protocol.content.readd import ReaddReason
 from e2ecore_protocol.frames.conversations import Commit, DeviceAddress
 from e2ecore_protocol.frames.delivery import make_envelope_id
@@ -156,14 +160,38 @@ def _commit_step(
             finish(job, mirror, row.iid)
             return None
         task = Task(row.iid, wish, found)
-        if task.accounts and packages is None:
+        if not task.accounts:
+            return _stage(job, mirror, task, ())
+        if packages is None:
             return NeedKeys(row.iid, task.accounts)
-        return _stage(job, mirror, task, packages or ())
+        return _invite(job, mirror, row, task, packages)
     except Impossible as error:
         fail(job, mirror, row, ChangeFailedError(str(error)))
     except (PeerError, UsageError, NoKeyPackageError) as error:
         fail(job, mirror, row, error)
     return None
+
+
+def _invite(
+    job: Job, mirror: Mirror, row: IntentRow, task: Task, packages: Sequence[DeviceKeyPackage]
+) -> Step | None:
+    """Add those who can be added now; the others later."""
+    checked = usable(job, packages, task.accounts)
+    away = sorted(set(task.accounts) - {who.account_id for who, _ in checked})
+    if not away:
+        return _stage(job, mirror, task, checked)
+    if task.wish.kind not in INVITING:
+        keys_refused(job, row.iid, NoKeyPackageError(), can_retry=True)
+        return None
+    if mirror.info.kind is InfoKind.DIRECT or (
+        task.wish.kind is IntentKind.ADD and len(away) == len(task.accounts)
+    ):
+        wait_for(job, mirror, row, away)
+        return None
+    rest = add_later(job, mirror, row, task.wish, away)
+    gone = set(away)
+    left = replace(task.plan, add=tuple(one for one in task.plan.add if one not in gone))
+    return _stage(job, mirror, Task(row.iid, rest, left), checked)
 
 
 def _without_group(job: Job, mirror: Mirror, row: IntentRow) -> None:
@@ -195,10 +223,11 @@ def _catch_up(job: Job, mirror: Mirror) -> Step:
     return Wait(0)
 
 
-def _stage(job: Job, mirror: Mirror, task: Task, packages: Sequence[DeviceKeyPackage]) -> Step:
+def _stage(
+    job: Job, mirror: Mirror, task: Task, checked: Sequence[tuple[LeafIdentity, KeyPackage]]
+) -> Step:
     """Make the commit, store it, and return what to send."""
     group = group_of(mirror)
-    checked = _check_packages(job, packages, task.accounts)
     if set(task.plan.heal) - {who for who, _ in checked}:
         raise NoKeyPackageError
     pending = group.create_commit(
@@ -232,37 +261,6 @@ def _proposals(
         if who.account_id in wanted or who in found.heal:
             proposals.append(Add(package))
     return proposals
-
-
-def _check_packages(
-    job: Job, packages: Sequence[DeviceKeyPackage], wanted: Sequence[bytes]
-) -> list[tuple[LeafIdentity, KeyPackage]]:
-    """Check that key packages are whose they are said to be, and that none is missing.
-
-    Raises:
-        NoKeyPackageError: An account has none.
-        PeerError: One is forged.
-        ChainsNeeded: An account's chain must be fetched first.
-    """
-    checked: list[tuple[LeafIdentity, KeyPackage]] = []
-    for item in packages:
-        if item.account_id not in wanted:
-            continue
-        package = KeyPackage.decode(item.key_package)
-        leaf = package.leaf_node
-        identity = encode_identity(item.account_id, item.device_id)
-        who = decode_identity(identity)
-        check_leaves(job, (Member(0, identity, leaf.signature_key),))
-        if Member.of(0, leaf).identity != identity:
-            raise ForeignKeyPackageError
-        checked.append((who, package))
-    if set(wanted) - {who.account_id for who, _ in checked}:
-        raise NoKeyPackageError
-    return checked
-
-
-class ForeignKeyPackageError(PeerError):
-    """The relay handed out somebody else's key package. It was not used."""
 
 
 def _extensions(old: Sequence[Extension], info: ConversationInfo) -> tuple[Extension, ...]:

@@ -49,6 +49,7 @@ async def keep_connected(core: "Core") -> None:
         failures += 1
         asked_ms = error.retry_after_ms if isinstance(error, RelayRefusedError) else 0
         core.set_connection(ConnectionState.WAITING, error)
+        core.attempted(error)
         await core.reconnect_signal.wait_for(pause_ms(failures, asked_ms, core.rng) / 1000)
 
 
@@ -60,6 +61,7 @@ async def _connect_once(core: "Core", dial: Dial) -> E2EError:
         core.link = link
         core.set_connection(ConnectionState.CATCHING_UP)
         core.connected()
+        core.attempted()
         await link.run()
     except RelayRefusedError as error:
         return DeviceRevokedError(str(error)) if error.code in _REVOKED else error
@@ -89,7 +91,7 @@ async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
         if isinstance(error, TimeoutError):
             raise RelayUnreachableError("no answer in time") from error
         raise
+    core.key_packages_left = ready.key_packages_left
     if ready.key_packages_left <= KEY_PACKAGES_LOW or await core.jobs.run(supply_due):
-        core.key_packages_left = ready.key_packages_left
         core.supply_signal.set()
     return Link(channel, core, frames.rest())

@@ -88,6 +88,7 @@ class Contact:
             ChainInvalidError: The relay served a bad chain; nothing changed.
             TransientError: The relay was not reached.
         """
+        await self._core.await_link()
         await fetch_chain(self._core, self._row.account_id)
         self._reload()
 
@@ -114,13 +115,16 @@ class Contacts:
     async def find(self, handle: str) -> Contact:
         """Return the account with this handle, asking the relay, and checking its chain.
 
-        Offline, an account that was found before is found again.
+        Right after opening, this waits for the connection. Offline, an account that was found
+        before is found again.
 
         Raises:
             BadHandleError: No handle looks like that.
             UnknownHandleError: Nobody has it.
             ChainInvalidError: The relay served a bad chain. It was not used.
-            TransientError: The relay was not reached, and the handle is not known here.
+            NotRegisteredError: There is no account yet.
+            TransientError: The relay was not reached, and the handle is not known here. Why is said
+                by the class: ``RelayUnreachableError``, ``RelayCertificateError`` and so on.
         """
         core = self._core
         check_handle(handle)
@@ -128,7 +132,8 @@ class Contacts:
         if core.link is None and known is not None:
             return known
         try:
-            answer = await core.need_link().request(LookupHandle(0, handle), Account)
+            link = await core.await_link()
+            answer = await link.request(LookupHandle(0, handle), Account)
         except RelayRefusedError as error:
             if error.code is ErrorCode.UNKNOWN_HANDLE:
                 raise UnknownHandleError(handle) from error
@@ -155,6 +160,7 @@ class Contacts:
         """
         row = self._core.read(lambda tx: chains.account(tx, account_id))
         if row is None:
+            await self._core.await_link()
             try:
                 await fetch_chain(self._core, account_id, is_contact=True)
             except RelayRefusedError as error:

@@ -33,6 +33,7 @@ from e2ecore.engine.values import Account, ConnectionState
 from e2ecore.errors import E2EError
 from e2ecore.ids import GroupId
 from e2ecore.storage.database import Database
+from e2ecore.storage.search_tokens import NO_FOLD, Fold
 from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import ConnectionLostError
 from e2ecore.transport.link import Link
@@ -40,6 +41,8 @@ from e2ecore.transport.login import Dial
 from e2ecore_protocol.frames.delivery import Delivery, SubmitResult
 
 T = TypeVar("T")
+CONNECT_PATIENCE_S: Final = 10
+"""How long a call that needs the relay waits for a connection; longer than a usual log-in takes."""
 _MAX_ENDED: Final = 256
 """Intents whose end is remembered, for callers that ask late."""
 
@@ -66,6 +69,8 @@ class Core:
         self.sender = Sender(self.jobs, self.state, self.in_trouble)
         self.link: Link[Outgoing] | None = None
         self.connection = ConnectionState.OFFLINE
+        self._attempt = Outcome()
+        """Settled when the present or next attempt to connect is over."""
         self.registered = Signal()
         """Set once there is an account to connect with."""
         self.intents_due: set[int] = set()
@@ -93,6 +98,14 @@ class Core:
         self.pauses: list[int] = []
         """Milliseconds for which the sender shall pause."""
         self.pause_signal = Signal()
+        self.search_fold: Fold = NO_FOLD
+        """Characters that searches take for others."""
+        self.search_signal = Signal()
+        """There are messages that the search index does not know yet."""
+        self.search_broken = False
+        """The search index is damaged and has not been made anew yet."""
+        self.erasing = anyio.Lock()
+        """Held by whoever erases messages: one after the other."""
 
     def check_open(self) -> None:
         """Refuse calls after ``close``.
@@ -146,6 +159,28 @@ class Core:
             raise ConnectionLostError
         return self.link
 
+    async def await_link(self) -> Link[Outgoing]:
+        """Return the connection; where there is none, try to connect now and wait for that.
+
+        Raises:
+            NoRelayError: There is no relay to connect to.
+            NotRegisteredError: There is no account to connect with.
+            E2EError: Why no connection could be made.
+        """
+        if self.link is None and self.dial is not None and not self.closed:
+            attempt = self._attempt
+            if self.account is None:
+                raise NotRegisteredError
+            self.reconnect_signal.set()
+            with anyio.move_on_after(CONNECT_PATIENCE_S):
+                await attempt.wait()
+        return self.need_link()
+
+    def attempted(self, error: E2EError | None = None) -> None:
+        """An attempt to connect is over: tell who waits for it."""
+        attempt, self._attempt = self._attempt, Outcome()
+        attempt.settle(error)
+
     def emit(self, *events: Event) -> None:
         """Hand events to the app."""
         self.hub.emit(*events)
@@ -174,6 +209,8 @@ class Core:
     def _apply_rare(self, effects: Effects) -> None:
         self._apply_ends(effects)
         self._apply_signals(effects)
+        if effects.batch_taken or effects.sent:
+            self.search_signal.set()
         if effects.batch_taken:
             self.intake.taken()
         if effects.pause_ms is not None:
@@ -269,6 +306,7 @@ class Core:
         self.set_connection(ConnectionState.OFFLINE)
         self.hub.close()
         self.sender.fail_waiters(closed)
+        self.attempted(closed)
         self.all_here.settle(closed)
         self.supplied.settle(closed)
         for change in self.changes.values():

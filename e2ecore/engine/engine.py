@@ -193,7 +193,8 @@ class Engine:
     async def register(self, handle: str | None = None, display_name: str | None = None) -> Account:
         """Make an account at the relay.
 
-        May be repeated after a failure, with another handle too: the keys are made once.
+        May be repeated after a failure, with another handle too: the keys are made once. If the
+        relay had heard of an earlier attempt, the handle of that one stays; see ``Account.handle``.
 
         Raises:
             BadHandleError: No handle looks like that.

@@ -60,6 +60,21 @@ class BadTextError(UsageError):
     """
 
 
+class BadRetentionError(UsageError):
+    """Messages are kept for at least a second. Choose a longer time, or None for ever."""
+
+
+class TooManyMessagesError(UsageError):
+    """At most 1,000 messages are erased in one call. Call it again for the rest."""
+
+
+class ErasureDelayedError(TransientError):
+    """The messages are deleted, but something reads an older state of the database for very long.
+
+    What was deleted can still be in its log until that ends. Nothing has to be done again.
+    """
+
+
 class EmptyTextError(UsageError):
     """There is nothing in the text. Send something."""
 

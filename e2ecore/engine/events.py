@@ -196,6 +196,22 @@ class EnvelopeQuarantined(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MemberMisbehaved(Event):
+    """A member sent a commit that breaks the rules. It has no effect, and the conversation goes on.
+
+    Nobody is removed for it: that is for the app, or its user, to do.
+    """
+
+    conversation_id: GroupId
+    account_id: AccountId
+    error: str
+    """What was wrong. ``VotedDownError``: most members could not open it. ``RouteFaultError``: the
+    relay was told to deliver to others than to the members, which is put right."""
+    is_proven: bool
+    """The member has signed it. Else it is the relay's word."""
+
+
+@dataclass(frozen=True, slots=True)
 class DefectMet(Event):
     """Something in the engine failed that must not fail.
 
@@ -208,6 +224,37 @@ class DefectMet(Event):
     error: str
     """Name of the error's class."""
     conversation_id: GroupId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesErased(Event):
+    """Messages were erased on this device: on request, or because their time was over."""
+
+    conversation_id: GroupId
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchDegraded(Event):
+    """The search index is damaged. It is made anew in the background; no message is affected.
+
+    Until ``SearchRestored`` searches read the history itself: as complete, and slower.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class SearchProgress(Event):
+    """Many messages are being indexed, after an import or because the index is made anew."""
+
+    indexed: int
+    """Arrival number up to which messages are indexed."""
+    newest: int
+    """Arrival number of the newest message."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRestored(Event):
+    """The search index was made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +272,19 @@ class IntentFailed(Event):
     conversation_id: GroupId
     change_id: int
     error: E2EError
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingForContact(Event):
+    """Somebody cannot be added now, because their devices were away for very long.
+
+    The change stays: it is carried out by itself when they were online again. Told once each time
+    the engine is opened. Removing them from the conversation withdraws it.
+    """
+
+    conversation_id: GroupId
+    change_id: int
+    account_id: AccountId
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,12 @@
-"""Giving up an intent that the engine itself failed at, so that nothing else fails with it."""
+"""Giving up intents: that the engine itself failed at, or that the user takes back."""
+
+from collections.abc import Collection
 
 from e2ecore.engine.committing import fail
-from e2ecore.engine.errors import EngineDefectError
+from e2ecore.engine.errors import ChangeFailedError, EngineDefectError
 from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.job import Job
+from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.storage import intents
 from e2ecore.storage.intents import IntentState
 from e2ecore_protocol.content.readd import ReaddReason
@@ -30,3 +33,17 @@ def drop(job: Job, iid: int, error: str) -> None:
     """Give up an intent whose conversation cannot even be loaded."""
     intents.remove(job.tx, iid)
     job.effects.changes.append((iid, EngineDefectError(error)))
+
+
+def withdraw_additions(job: Job, cid: int, accounts: Collection[bytes]) -> None:
+    """Who is removed shall not be added by a wish that waits for them."""
+    mirror = job.mirror(cid)
+    for row in intents.of_conversation(job.tx, cid):
+        if row.kind != IntentKind.ADD or row.state != IntentState.WANTED:
+            continue
+        wish = Wish.decode(row.kind, row.args)
+        rest = tuple(one for one in wish.accounts if one not in accounts)
+        if not rest:
+            fail(job, mirror, row, ChangeFailedError("withdrawn"))
+        elif rest != wish.accounts:
+            intents.rewrite(job.tx, row.iid, Wish(wish.kind, rest).encode())

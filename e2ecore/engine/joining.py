@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from e2ecore.engine.accounts import used
 from e2ecore.engine.applying import forget_group
 from e2ecore.engine.events import ConversationAdded, ConversationHealed, ConversationReady
 from e2ecore.engine.job import Job
@@ -64,8 +65,7 @@ def take_welcome(job: Job, item: Delivery) -> Mirror | None:
             raise BadConversationError("the conversation has changed its kind")
 
     info = judge_group(job, group, same_kind)
-    if not row.last_resort:
-        key_packages.remove(job.tx, row.ref)
+    used(job, row)
     joined = _new_mirror(job, uid, info) if mirror is None else mirror
     _enter(job, joined, group, info)
     return joined

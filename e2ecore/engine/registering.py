@@ -20,6 +20,8 @@ from e2ecore.transport.login import Dial, Frames, greet
 from e2ecore.transport.login import register as register_at
 from e2ecore_protocol.content.messages import Profile
 from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames.accounts import Account as FoundAccount
+from e2ecore_protocol.frames.accounts import FetchChain
 from e2ecore_protocol.limits import AUTHENTICATION_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -63,7 +65,9 @@ async def register(
             raise HandleTakenError(handle) from error
         if error.code is ErrorCode.BAD_HANDLE:
             raise BadHandleError(handle) from error
-        raise
+        if error.code is not ErrorCode.ACCOUNT_EXISTS:
+            raise
+        account_id = made.account_id  # an earlier answer was lost
     if account_id != made.account_id:
         raise RelayProtocolError("the relay registered another account")
 
@@ -72,9 +76,36 @@ async def register(
 
     core.account = account_of(await core.jobs.run(work))
     core.registered.set()
+    if made.is_repeat:
+        await confirm_handle(core)
     with anyio.move_on_after(SUPPLY_S):
         await core.supplied.wait()
     return core.account
+
+
+async def confirm_handle(core: "Core") -> None:
+    """Ask the relay which handle it gave us: that of the first registration that it heard of.
+
+    Raises:
+        TransientError: The relay was not reached.
+    """
+    link = await core.await_link()
+    chain = await core.jobs.run(lambda job: job.state.chain(job.tx, job.own.account_id))
+    head = 0 if chain is None else chain.head_seq
+    answer = await link.request(FetchChain(0, core.account_id, head), FoundAccount)
+    core.account = await core.jobs.run(lambda job: correct_handle(job, answer.handle))
+
+
+def correct_handle(job: Job, handle: str | None) -> Account:
+    """Note the handle that the relay gave us."""
+    row = account.load(job.tx)
+    if row is None or row.state == AccountState.MADE:
+        raise NotRegisteredError
+    if row.handle != (handle or ""):
+        row = row._replace(handle=handle or "")
+        account.replace(job.tx, row)
+        note_own_names(job)
+    return account_of(row)
 
 
 async def _register_at(

@@ -94,6 +94,8 @@ class State:
         self.relay_epochs: dict[int, int] = {}
         """Conversation to the epoch that the relay named when it refused ours."""
         self.behind_since: dict[int, int] = {}
+        self.told_away: set[tuple[int, bytes]] = set()
+        """Intents and accounts of which the app knows that they wait."""
         self.key_packages_left: int | None = None
         """What the relay's last notice said of our one-time key packages, until that is seen to."""
         self.intake_broken = False

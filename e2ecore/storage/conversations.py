@@ -139,8 +139,3 @@ def save_traffic(tx: Tx, rows: Iterable[ConversationRow]) -> None:
 def last_mid(tx: Tx) -> int:
     """Return the highest arrival number given so far; 0 before the first message."""
     return tx.value(int, "SELECT max(last_mid) FROM conversations") or 0
-
-
-def unread_total(tx: Tx) -> int:
-    """Return the number of unread messages in all conversations."""
-    return tx.value(int, "SELECT sum(unread) FROM conversations") or 0

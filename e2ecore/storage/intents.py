@@ -77,6 +77,11 @@ def commit_lost(tx: Tx, iid: int, *, attempts: int, next_ms: int) -> None:
     )
 
 
+def rewrite(tx: Tx, iid: int, args: bytes) -> None:
+    """Change what is wanted."""
+    tx.execute("UPDATE intents SET args = ? WHERE iid = ?", (args, iid))
+
+
 def remove(tx: Tx, iid: int) -> None:
     """It is done, or reported as failed."""
     tx.execute("DELETE FROM intents WHERE iid = ?", (iid,))

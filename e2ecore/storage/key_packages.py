@@ -55,6 +55,14 @@ def set_state(tx: Tx, refs: Iterable[bytes], state: KeyPackageState) -> None:
     )
 
 
+def retire(tx: Tx, refs: Iterable[bytes], until_ms: int) -> None:
+    """Note that these were replaced; forget them at a time, if they do not expire earlier."""
+    tx.executemany(
+        "UPDATE key_packages SET state = 3, expires_ms = min(expires_ms, ?) WHERE ref = ?",
+        [(until_ms, ref) for ref in refs],
+    )
+
+
 def remove(tx: Tx, ref: bytes) -> None:
     """Forget a used one, keys included, in the transaction that joins the group."""
     tx.execute("DELETE FROM key_packages WHERE ref = ?", (ref,))

@@ -119,31 +119,3 @@ def mark_accepted(tx: Tx, places: Iterable[tuple[int, int]]) -> None:
 def mark_failed(tx: Tx, message: int) -> None:
     """Note that an own message will not be sent."""
     tx.execute("UPDATE messages SET state = 3 WHERE id = ?", (message,))
-
-
-def own_in_counter_range(
-    tx: Tx, cid: int, device_id: bytes, *, above: int, upto: int, limit: int = MAX_PAGE
-) -> list[MessageRow]:
-    """Return own messages with ``above < counter <= upto``, the newest first.
-
-    Walks back from the newest message, so the cost is the number of messages since ``above``, and
-    stops there: own counters ascend with the row id.
-    """
-    low = tx.value(
-        int,
-        "SELECT id FROM messages WHERE id < ? AND id >= ? AND device_id = ? AND counter <= ?"
-        " ORDER BY id DESC LIMIT 1",
-        ((cid + 1) << ORDER_BITS, cid << ORDER_BITS, device_id, above),
-    )
-    return tx.rows(
-        MessageRow._make,
-        f"{_SELECT} WHERE id < ? AND id > ? AND device_id = ? AND counter <= ?"
-        " ORDER BY id DESC LIMIT ?",
-        (
-            (cid + 1) << ORDER_BITS,
-            low if low is not None else (cid << ORDER_BITS) - 1,
-            device_id,
-            upto,
-            min(limit, MAX_PAGE),
-        ),
-    )

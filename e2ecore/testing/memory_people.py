@@ -4,6 +4,7 @@ Spec: protocol/spec/20-relay-frames.md
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from e2ecore.crypto.signing import ED25519
@@ -33,8 +34,10 @@ from e2ecore_protocol.frames.key_packages import (
 from e2ecore_protocol.frames.session import Ok
 from e2ecore_protocol.limits import (
     KEY_PACKAGES_LOW,
+    LAST_RESORT_KEY_PACKAGE_S,
     MAX_ENTRIES_PER_FRAME,
     MAX_KEY_PACKAGES_PER_FRAME,
+    ONE_TIME_KEY_PACKAGE_S,
 )
 
 Low = list[tuple[DeviceAddress, int]]
@@ -58,7 +61,9 @@ def verify(public: bytes, message: bytes, signature: bytes) -> None:
 class MemoryPeople:
     """All accounts."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock_ms: Callable[[], int]) -> None:
+        self._clock_ms = clock_ms
+        self._published_ms: dict[bytes, int] = {}
         self.accounts: dict[bytes, MemoryAccount] = {}
         self._handles: dict[str, bytes] = {}
         self._packages: defaultdict[bytes, list[bytes]] = defaultdict(list)
@@ -129,7 +134,9 @@ class MemoryPeople:
     def publish(self, device: DeviceAddress, frame: PublishKeyPackages) -> Ok:
         """Keep key packages."""
         waiting = self._packages[device.device_id]
-        waiting.extend(frame.key_packages)
+        waiting.extend(one for one in frame.key_packages if one not in waiting)
+        last_resort = () if frame.last_resort is None else (frame.last_resort,)
+        self._published_ms |= dict.fromkeys((*frame.key_packages, *last_resort), self._clock_ms())
         del waiting[: max(0, len(waiting) - MAX_KEY_PACKAGES_PER_FRAME)]
         if frame.last_resort is not None:
             self._last_resorts[device.device_id] = frame.last_resort
@@ -137,7 +144,19 @@ class MemoryPeople:
 
     def packages_left(self, device_id: bytes) -> int:
         """Return how many one-time packages wait."""
+        self._forget_old(device_id)
         return len(self._packages[device_id])
+
+    def _forget_old(self, device_id: bytes) -> None:
+        now_ms, since = self._clock_ms(), self._published_ms
+        self._packages[device_id][:] = [
+            one
+            for one in self._packages[device_id]
+            if now_ms - since.get(one, now_ms) <= ONE_TIME_KEY_PACKAGE_S * 1_000
+        ]
+        last = self._last_resorts.get(device_id)
+        if last and now_ms - since.get(last, now_ms) > LAST_RESORT_KEY_PACKAGE_S * 1_000:
+            del self._last_resorts[device_id]
 
     def claim(self, asking: DeviceAddress, frame: ClaimKeyPackages) -> tuple[KeyPackages, Low]:
         """Hand out one package for each live device, and tell whose run out."""
@@ -152,6 +171,7 @@ class MemoryPeople:
         return KeyPackages(frame.request, tuple(found)), low
 
     def _take(self, address: DeviceAddress, low: Low) -> bytes:
+        self._forget_old(address.device_id)
         waiting = self._packages[address.device_id]
         if waiting:
             package = waiting.pop(0)

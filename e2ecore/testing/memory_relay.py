@@ -83,7 +83,7 @@ class MemoryRelay:
             server_name: What devices sign when they authenticate.
         """
         self.faults = Faults()
-        self.people = MemoryPeople()
+        self.people = MemoryPeople(clock_ms)
         self.logs: dict[bytes, MemoryLog] = {}
         self.server_name = server_name
         self._clock_ms = clock_ms

@@ -132,6 +132,12 @@ MAX_KEY_PACKAGES_PER_FRAME: Final = 100
 KEY_PACKAGES_LOW: Final = 20
 """At or below this number of one-time key packages a device publishes new ones."""
 
+ONE_TIME_KEY_PACKAGE_S: Final = 80 * DAY_S
+"""Seconds for which a relay hands out a one-time key package, which MUST be valid as long."""
+
+LAST_RESORT_KEY_PACKAGE_S: Final = 350 * DAY_S
+"""The same for a last resort: who was away for most of a year can still be added."""
+
 MAX_CLAIMED_ACCOUNTS: Final = 100
 """Accounts of one ClaimKeyPackages: 100 accounts x 6 devices x 8 KiB fit one frame."""
 

@@ -17,7 +17,7 @@ from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S
 from e2ecore_relay.backends.sqlite.pages import SqlitePages
 from e2ecore_relay.domain.feed import Entry, Span
 from e2ecore_relay.domain.log import Hole, LogKind
-from e2ecore_relay.domain.ports import Ledger, NewEntry, PageReader, StoredDevice
+from e2ecore_relay.domain.ports import Fresh, Ledger, NewEntry, PageReader, StoredDevice
 from tests.support.relay_desk import START_MS, Desk, decode_items
 
 NAME = b"conversation 16B"
@@ -127,15 +127,32 @@ def test_one_time_packages_leave_in_order_the_last_resort_stays(backend: Backend
     with backend.desk.turn() as (_, ledger, _now_ms):
         table = ledger.key_packages
         assert table.claim([device]) == {}
-        table.set_last_resort(device, b"old")
-        table.set_last_resort(device, b"last")
-        assert table.publish(device, [b"1", b"2", b"3", b"4"], 3) == 3
+        table.set_last_resort(device, b"old", 1)
+        table.set_last_resort(device, b"last", 1)
+        table.publish(device, [b"1", b"2", b"3", b"4"], 3, 1)
         assert table.count([device, 999]) == {device: 3, 999: 0}
         claimed = [table.claim([device, 999])[device] for _ in range(5)]
     assert claimed == [b"2", b"3", b"4", b"last", b"last"]
     with backend.desk.turn() as (_, ledger, _now_ms):
         ledger.key_packages.discard([device])
         assert ledger.key_packages.claim([device]) == {}
+
+
+def test_packages_are_forgotten_by_age_and_stored_once(backend: Backend) -> None:
+    device, other = backend.desk.device().device, backend.desk.device().device
+    with backend.desk.turn() as (_, ledger, _now_ms):
+        table = ledger.key_packages
+        table.publish(device, [b"old"], 9, 10)
+        table.publish(device, [b"new", b"new"], 9, 20)
+        table.publish(device, [b"new"], 9, 30)
+        table.set_last_resort(device, b"last", 10)
+        table.publish(other, [b"old"], 9, 10)
+        assert table.count([device, other]) == {device: 2, other: 1}
+        table.forget([device], Fresh(20, 10))
+        assert table.count([device, other]) == {device: 1, other: 1}
+        assert [table.claim([device])[device] for _ in range(2)] == [b"new", b"last"]
+        table.forget([device], Fresh(20, 11))
+        assert table.claim([device]) == {}
 
 
 # --- LogTable and PageReader ---------------------------------------------------------------------

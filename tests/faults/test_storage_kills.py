@@ -104,10 +104,12 @@ def kill_the_creator(tmp_path: Path, kills: int) -> None:
         database.close()
 
 
+@pytest.mark.slow
 def test_a_killed_writer_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     kill_the_writer(tmp_path, kills=2)
 
 
+@pytest.mark.slow
 def test_a_killed_creation_is_begun_anew_or_finished(tmp_path: Path) -> None:
     kill_the_creator(tmp_path, kills=2)
 

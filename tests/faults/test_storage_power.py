@@ -208,6 +208,7 @@ def two_messages(number: int, tx: Tx) -> None:
     messages.insert(tx, [message(1, number + 1)])
 
 
+@pytest.mark.slow
 def test_a_creation_cut_anywhere_is_begun_anew_or_finished(tmp_path: Path) -> None:
     for power in every_cut():
         path = tmp_path / f"{power.survives}-{power.last_runs}.db"
@@ -292,6 +293,7 @@ def test_a_creation_cut_at_any_file_operation_is_begun_anew_or_finished(
     assert finished
 
 
+@pytest.mark.slow
 def test_a_migration_cut_anywhere_is_finished_at_the_next_opening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,20 +9,36 @@ from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.delivery import EnvelopeKind, make_envelope_id
 from e2ecore_protocol.frames.key_packages import DeviceKeyPackage
 from e2ecore_protocol.frames.notices import KeyPackagesLow
-from e2ecore_protocol.limits import KEY_PACKAGES_LOW, MAX_KEY_PACKAGES_PER_FRAME
+from e2ecore_protocol.limits import (
+    KEY_PACKAGES_LOW,
+    LAST_RESORT_KEY_PACKAGE_S,
+    MAX_KEY_PACKAGES_PER_FRAME,
+    ONE_TIME_KEY_PACKAGE_S,
+)
 from e2ecore_relay.domain import accounts
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
-from e2ecore_relay.domain.ports import Ledger, StoredDevice
+from e2ecore_relay.domain.ports import Fresh, StoredDevice
 
 
-def publish(
-    ledger: Ledger, device: int, packages: Sequence[bytes], last_resort: bytes | None
-) -> None:
-    """Keep packages for whoever wants to add a device."""
-    ledger.key_packages.publish(device, packages, MAX_KEY_PACKAGES_PER_FRAME)
+def publish(turn: Turn, device: int, packages: Sequence[bytes], last_resort: bytes | None) -> None:
+    """Keep packages for whoever wants to add a device, and forget those that are too old."""
+    _, ledger, now_ms = turn
+    ledger.key_packages.forget([device], _fresh(now_ms))
+    ledger.key_packages.publish(device, packages, MAX_KEY_PACKAGES_PER_FRAME, now_ms)
     if last_resort is not None:
-        ledger.key_packages.set_last_resort(device, last_resort)
+        ledger.key_packages.set_last_resort(device, last_resort, now_ms)
+
+
+def left(turn: Turn, device: int) -> int:
+    """Return how many one-time packages of a device can still be handed out."""
+    table = turn.ledger.key_packages
+    table.forget([device], _fresh(turn.now_ms))
+    return table.count([device])[device]
+
+
+def _fresh(now_ms: int) -> Fresh:
+    return Fresh(now_ms - ONE_TIME_KEY_PACKAGE_S * 1000, now_ms - LAST_RESORT_KEY_PACKAGE_S * 1000)
 
 
 def claim(
@@ -49,6 +65,7 @@ def claim(
             raise RefusedError(ErrorCode.ACCOUNT_CLOSED, data=account_id)
     numbers = [stored[account_id].account for account_id in wanted]
     devices = [d for d in accounts.covered(ledger, numbers, wanted, now_ms) if d.device != asker]
+    ledger.key_packages.forget([device.device for device in devices], _fresh(now_ms))
     before = ledger.key_packages.count([device.device for device in devices])
     claimed = ledger.key_packages.claim(list(before))
     for device in devices:

@@ -100,14 +100,21 @@ class AccountTable(Protocol):
         ...
 
 
+class Fresh(NamedTuple):
+    """Key packages published at these times (relay's clock) or later can still be handed out."""
+
+    one_time_ms: int
+    last_resort_ms: int
+
+
 class KeyPackageTable(Protocol):
     """Key packages waiting to be claimed."""
 
-    def publish(self, device: int, packages: Sequence[bytes], most: int) -> int:
-        """Add one-time packages; drop the oldest beyond ``most``. Return how many wait now."""
+    def publish(self, device: int, packages: Sequence[bytes], most: int, now_ms: int) -> None:
+        """Add one-time packages that are not there yet; drop the oldest beyond ``most``."""
         ...
 
-    def set_last_resort(self, device: int, package: bytes) -> None:
+    def set_last_resort(self, device: int, package: bytes, now_ms: int) -> None:
         """Replace the package that is handed out when no other is left."""
         ...
 
@@ -117,6 +124,10 @@ class KeyPackageTable(Protocol):
 
     def count(self, devices: Collection[int]) -> dict[int, int]:
         """Return how many one-time packages wait for each of the devices."""
+        ...
+
+    def forget(self, devices: Collection[int], fresh: Fresh) -> None:
+        """Delete the packages of these devices that are not fresh any more."""
         ...
 
     def discard(self, devices: Iterable[int]) -> None:

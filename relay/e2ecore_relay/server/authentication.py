@@ -11,7 +11,7 @@ import nacl.exceptions
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import Authenticate, DeviceAddress, authentication_message
 from e2ecore_protocol.versions import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION
-from e2ecore_relay.domain import accounts
+from e2ecore_relay.domain import accounts, key_packages
 from e2ecore_relay.domain.accounts import BadSignatureError
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
@@ -68,7 +68,7 @@ async def authenticate(
     def connect(turn: Turn) -> Welcome:
         exchange, ledger, now_ms = turn
         device = accounts.usable_device(ledger, address, now_ms)
-        left = ledger.key_packages.count([device.device])[device.device]
+        left = key_packages.left(turn, device.device)
         return Welcome(device, exchange.connect(ledger, device.device), left)
 
     await anyio.to_thread.run_sync(hub.store.read, prove, limiter=hub.proof_threads)

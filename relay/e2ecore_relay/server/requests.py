@@ -201,7 +201,7 @@ def _append_chain(hub: Hub, sender: StoredDevice, frame: AppendChain, turn: Turn
 
 
 def _publish(sender: StoredDevice, frame: PublishKeyPackages, turn: Turn) -> Reply:
-    key_packages.publish(turn.ledger, sender.device, frame.key_packages, frame.last_resort)
+    key_packages.publish(turn, sender.device, frame.key_packages, frame.last_resort)
     return lambda: Ok(frame.request)
 
 

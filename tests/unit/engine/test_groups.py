@@ -10,8 +10,6 @@ from e2ecore import ConversationState, Role
 from e2ecore.testing import devices
 from tests.support.engines import (
     PATIENCE_S,
-    authenticator,
-    epoch_reached,
     group_of,
     same,
     texts,
@@ -146,37 +144,6 @@ async def test_somebody_who_was_removed_is_added_again_and_reads_on(tmp_path: Pa
 
 
 @pytest.mark.slow
-async def test_five_members_commit_at_once_and_every_wish_comes_true(
-    tmp_path: Path, anyio_backend_name: str
-) -> None:
-    rounds = 200 if anyio_backend_name == "trio" else 10
-    names = ("alice", "bob", "carol", "dave", "erin")
-    async with devices(tmp_path, *names) as (_, engines):
-        groups = await group_of(engines)
-        for one in engines[1:]:
-            contact = await engines[0].contacts.find(names[engines.index(one)])
-            await (await groups[0].set_role(contact, Role.ADMIN)).applied()
-        await groups[0].refresh()
-        for chat in groups[1:]:
-            await epoch_reached(chat, groups[0].epoch)
-        with anyio.fail_after(900):
-            for number in range(rounds):
-                changes = [await chat.rename(f"{number}") for chat in groups[:2]]
-                changes += [await chat.renew_keys() for chat in groups[2:]]
-                for change in changes:
-                    await change.applied()
-        for chat in groups:
-            await chat.refresh()
-        last = max(chat.epoch for chat in groups)
-        for chat in groups:
-            await epoch_reached(chat, last)
-        states = {
-            await authenticator(engine, chat) for engine, chat in zip(engines, groups, strict=True)
-        }
-        assert len(states) == 1
-        assert {chat.title for chat in groups} == {str(rounds - 1)}
-
-
 async def test_a_conversation_can_be_added_to_while_everybody_talks(tmp_path: Path) -> None:
     async with devices(tmp_path, "alice", "bob", "carol") as (_, engines):
         alice, bob, carol = engines

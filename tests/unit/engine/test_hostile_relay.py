@@ -113,6 +113,7 @@ async def test_envelopes_of_another_conversation_are_set_aside(tmp_path: Path) -
         assert await history(other) == ["again"]
 
 
+@pytest.mark.slow
 async def test_a_withheld_commit_is_noticed_and_the_member_is_added_again(tmp_path: Path) -> None:
     async with devices(tmp_path, "alice", "bob", "carol") as (relay, engines):
         alice, _, carol = engines

@@ -177,6 +177,7 @@ async def test_a_reader_that_does_not_acknowledge_gets_one_window_and_is_not_cut
         assert [one.seq for one in b.delivered[1:]] == list(range(2, 1_002))
 
 
+@pytest.mark.slow
 async def test_a_reader_that_reads_nothing_holds_up_nobody(relay: Relay) -> None:
     bob, carol = Person(), Person()
     async with (

@@ -281,6 +281,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_another_process_is_refused_until_the_first_one_is_killed(path: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True

@@ -132,7 +132,6 @@ def test_conversations_are_numbered_and_sorted_by_their_newest_message(database:
     call(lambda tx: conversations.save_traffic(tx, [busy]))
     assert call(conversations.all_rows) == [busy, two]
     assert call(conversations.last_mid) == 12
-    assert call(conversations.unread_total) == 2
     renamed = two._replace(title="Trip", state=ConversationState.ACTIVE, epoch=4, info=b"info")
     call(lambda tx: conversations.save(tx, renamed))
     assert call(lambda tx: conversations.get(tx, 2)) == renamed
@@ -182,28 +181,6 @@ def test_pages_are_at_most_as_large_as_a_reader_can_hold(database: Database) -> 
     database.writer.call(lambda tx: messages.insert(tx, rows))
     found = database.readers.read(lambda tx: messages.newest(tx, 1, 10**9))
     assert len(found) == messages.MAX_PAGE
-
-
-def test_own_messages_are_found_by_the_counters_of_a_receipt(database: Database) -> None:
-    own, other = numbered(8), numbered(9)
-    rows = [
-        message(1, number)._replace(device_id=own if number % 3 else other, counter=number)
-        for number in range(1, 31)
-    ]
-    database.writer.call(lambda tx: messages.insert(tx, rows))
-
-    def found(above: int, upto: int) -> list[int]:
-        return [
-            row.counter
-            for row in database.readers.read(
-                lambda tx: messages.own_in_counter_range(tx, 1, own, above=above, upto=upto)
-            )
-        ]
-
-    assert found(20, 25) == [25, 23, 22]
-    assert found(0, 5) == [5, 4, 2, 1]
-    assert found(29, 29) == []
-    assert found(28, 99) == [29]
 
 
 def test_the_outbox_keeps_its_order_and_forgets_what_was_accepted(database: Database) -> None:

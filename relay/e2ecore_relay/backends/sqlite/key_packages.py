@@ -4,12 +4,20 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import cast
 
 from e2ecore_relay.backends.sqlite.connection import Connection
-from e2ecore_relay.backends.sqlite.rows import insert, select, singles
+from e2ecore_relay.backends.sqlite.rows import select, singles
+from e2ecore_relay.domain.ports import Fresh
 
 _TAKE = """
 SELECT id, last_resort, key_package FROM key_packages
 WHERE device = ? ORDER BY last_resort, id LIMIT 1
 """
+_PUBLISH = """
+INSERT INTO key_packages (device, last_resort, key_package, published_ms)
+SELECT ?1, 0, ?2, ?3 WHERE NOT EXISTS (
+    SELECT 1 FROM key_packages
+    WHERE device = ?1 AND last_resort = 0 AND key_package = ?2)
+"""
+_FORGET = "DELETE FROM key_packages WHERE device = ? AND published_ms < iif(last_resort, ?, ?)"
 _DROP_OLDEST = """
 DELETE FROM key_packages WHERE id IN (
     SELECT id FROM key_packages WHERE device = ? AND last_resort = 0
@@ -24,24 +32,21 @@ class SqliteKeyPackages:
         """Work on one connection."""
         self._connection = connection
 
-    def publish(self, device: int, packages: Sequence[bytes], most: int) -> int:
+    def publish(self, device: int, packages: Sequence[bytes], most: int, now_ms: int) -> None:
         """See ports.KeyPackageTable."""
-        insert(
-            self._connection,
-            "INSERT INTO key_packages (device, last_resort, key_package)",
-            [(device, 0, package) for package in packages],
-        )
+        rows = [(device, package, now_ms) for package in packages]
+        self._connection.executemany(_PUBLISH, rows)
         self._connection.execute(_DROP_OLDEST, (device, most))
-        return self.count([device])[device]
 
-    def set_last_resort(self, device: int, package: bytes) -> None:
+    def set_last_resort(self, device: int, package: bytes, now_ms: int) -> None:
         """See ports.KeyPackageTable."""
         self._connection.execute(
             "DELETE FROM key_packages WHERE device = ? AND last_resort = 1", (device,)
         )
         self._connection.execute(
-            "INSERT INTO key_packages (device, last_resort, key_package) VALUES (?, 1, ?)",
-            (device, package),
+            "INSERT INTO key_packages (device, last_resort, key_package, published_ms)"
+            " VALUES (?, 1, ?, ?)",
+            (device, package, now_ms),
         )
 
     def claim(self, devices: Collection[int]) -> dict[int, bytes]:
@@ -67,6 +72,11 @@ class SqliteKeyPackages:
             "GROUP BY device",
         )
         return dict.fromkeys(devices, 0) | dict(cast("list[tuple[int, int]]", rows))
+
+    def forget(self, devices: Collection[int], fresh: Fresh) -> None:
+        """See ports.KeyPackageTable."""
+        rows = [(device, fresh.last_resort_ms, fresh.one_time_ms) for device in devices]
+        self._connection.executemany(_FORGET, rows)
 
     def discard(self, devices: Iterable[int]) -> None:
         """See ports.KeyPackageTable."""
