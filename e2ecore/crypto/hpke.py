@@ -1,9 +1,11 @@
 """Hybrid public key encryption, base mode, one message per encapsulation.
 
-Spec: RFC 9180 §6 (Single-Shot APIs). The whole of seal and open runs inside ``cryptography`` where
-no associated data is wanted, which is what MLS does. Associated data, the exporter
-(RFC 9180 §5.3 (Secret Export)) and X448, which ``cryptography`` lacks there, take the written-out
-way over encapsulation and key schedule.
+Spec: RFC 9180 §6 (Single-Shot APIs). Opening runs inside ``cryptography`` where no associated data
+is wanted, which is what MLS does. Associated data, the exporter (RFC 9180 §5.3 (Secret Export)) and
+X448, which ``cryptography`` lacks there, take the written-out way over decapsulation and key
+schedule. So does sealing, which is faster for it: 80 instead of 120 us with X25519, and what many
+seals have in common is hashed once (``Sealer``): an invitation of a thousand would hash its tree a
+thousand times.
 
 Encapsulation draws its randomness from the cryptographic library: ML-KEM offers no other door.
 """
@@ -43,21 +45,13 @@ class KeySchedule(NamedTuple):
 
 @final
 class _OneCall:
-    """Seal and open as ``cryptography`` does them, without associated data."""
+    """Open as ``cryptography`` does it, without associated data."""
 
     __slots__ = ("_kem", "_suite")
 
     def __init__(self, kem: OneCallKem, hash_: Hash, aead: Aead) -> None:
         self._kem = kem
         self._suite = Suite(kem.enum, _KDFS[hash_.kdf_id], _AEADS[aead.hpke_id])
-
-    def seal(self, public: bytes, info: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
-        try:
-            sealed = self._suite.encrypt(plaintext, self._kem.load_public(public), info)
-        except ValueError:
-            raise InvalidKeyError("a public key of low order") from None
-        size = self._kem.enc_size
-        return sealed[:size], sealed[size:]
 
     def open(self, enc: bytes, private: HpkePrivateKey, info: bytes, ciphertext: bytes) -> bytes:
         handle = private.handle(self._kem.load_private)
@@ -71,7 +65,7 @@ class _OneCall:
 class Hpke:
     """One choice of KEM, KDF and AEAD."""
 
-    __slots__ = ("_kdf", "_one_call", "aead", "hash", "kem")
+    __slots__ = ("_kdf", "_one_call", "_psk_id_hash", "aead", "hash", "kem")
 
     def __init__(self, kem: Kem, hash_: Hash, aead: Aead) -> None:
         self.kem: Final = kem
@@ -81,6 +75,7 @@ class Hpke:
         numbers = (kem.code, hash_.kdf_id, aead.hpke_id)
         suite_id = b"HPKE" + b"".join(number.to_bytes(2, "big") for number in numbers)
         self._kdf = LabeledKdf(hash_, suite_id)
+        self._psk_id_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
 
     def generate(self, rng: Rng) -> HpkeKeyPair:
         """Return a fresh key pair."""
@@ -104,11 +99,11 @@ class Hpke:
         Raises:
             InvalidKeyError: The public key is unusable.
         """
-        if self._one_call is not None and not aad:
-            return self._one_call.seal(public, info, plaintext)
-        secret, enc = self.kem.encapsulate(public)
-        keys = self.schedule(secret, info)
-        return enc, self.aead.seal(keys.key, keys.base_nonce, plaintext, aad)
+        return self.sealer(info).seal(public, plaintext, aad)
+
+    def sealer(self, info: bytes) -> "Sealer":
+        """Return what seals several messages with the same ``info``."""
+        return Sealer(self, info)
 
     def open(
         self, enc: bytes, private: HpkePrivateKey, info: bytes, aad: bytes, ciphertext: bytes
@@ -150,14 +145,22 @@ class Hpke:
 
     def schedule(self, shared_secret: bytes, info: bytes) -> KeySchedule:
         """Derive key, nonce and exporter secret from what a KEM agreed on."""
-        kdf = self._kdf
-        psk_id_hash = kdf.extract(b"", b"psk_id_hash", b"")
-        context = _BASE_MODE + psk_id_hash + kdf.extract(b"", b"info_hash", info)
+        kdf, context = self._kdf, self.context(info)
+        key, nonce = self.message_keys(shared_secret, context)
         secret = kdf.extract(shared_secret, b"secret", b"")
-        return KeySchedule(
+        return KeySchedule(key, nonce, kdf.expand(secret, b"exp", context, self.hash.size))
+
+    def context(self, info: bytes) -> bytes:
+        """Return the key schedule's context: what the keys are bound to."""
+        return _BASE_MODE + self._psk_id_hash + self._kdf.extract(b"", b"info_hash", info)
+
+    def message_keys(self, shared_secret: bytes, context: bytes) -> tuple[bytes, bytes]:
+        """Derive the AEAD's key and nonce from what a KEM agreed on."""
+        kdf = self._kdf
+        secret = kdf.extract(shared_secret, b"secret", b"")
+        return (
             kdf.expand(secret, b"key", context, self.aead.key_size),
             kdf.expand(secret, b"base_nonce", context, self.aead.nonce_size),
-            kdf.expand(secret, b"exp", context, self.hash.size),
         )
 
     def export(self, keys: KeySchedule, context: bytes, size: int) -> bytes:
@@ -171,4 +174,26 @@ class Hpke:
             raise DecryptionError("the encapsulated key is unusable") from None
 
 
-__all__ = ["Hpke", "HpkeKeyPair", "HpkePrivateKey", "KeySchedule"]
+@final
+class Sealer:
+    """Seals messages with one ``info`` to different receivers."""
+
+    __slots__ = ("_context", "_hpke")
+
+    def __init__(self, hpke: Hpke, info: bytes) -> None:
+        self._hpke = hpke
+        self._context = hpke.context(info)
+
+    def seal(self, public: bytes, plaintext: bytes, aad: bytes = b"") -> tuple[bytes, bytes]:
+        """Encrypt to the owner of ``public``; return the encapsulated key and the ciphertext.
+
+        Raises:
+            InvalidKeyError: The public key is unusable.
+        """
+        hpke = self._hpke
+        secret, enc = hpke.kem.encapsulate(public)
+        key, nonce = hpke.message_keys(secret, self._context)
+        return enc, hpke.aead.seal(key, nonce, plaintext, aad)
+
+
+__all__ = ["Hpke", "HpkeKeyPair", "HpkePrivateKey", "KeySchedule", "Sealer"]

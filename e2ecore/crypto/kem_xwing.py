@@ -84,10 +84,8 @@ class _XWing(OneCallKem):
 
     def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
         mlkem_secret, mlkem_enc = _load_mlkem_public(public).encapsulate()
-        ephemeral = X25519PrivateKey.generate()
-        x_enc = ephemeral.public_key().public_bytes_raw()
         x_public = public[_MLKEM_PUBLIC_BYTES:]
-        x_secret = kem_x25519.exchange(ephemeral, x_public)
+        x_secret, x_enc = kem_x25519.agree(x_public)
         return _combine(mlkem_secret, x_secret, x_enc, x_public), mlkem_enc + x_enc
 
     def decapsulate(self, enc: bytes, private: HpkePrivateKey) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from e2ecore.crypto import hkdf
-from e2ecore.crypto.hpke import HpkePrivateKey
+from e2ecore.crypto.hpke import HpkePrivateKey, Sealer
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.errors import UsageError
@@ -103,7 +103,12 @@ def encrypt_with_label(
     Raises:
         InvalidKeyError: The public key is unusable.
     """
-    return suite.hpke.seal(public, signed_bytes(label, context), b"", plaintext)
+    return sealer_with_label(suite, label, context).seal(public, plaintext)
+
+
+def sealer_with_label(suite: CipherSuite, label: str, context: bytes) -> Sealer:
+    """Return EncryptWithLabel for several receivers, which all get the same label and context."""
+    return suite.hpke.sealer(signed_bytes(label, context))
 
 
 def decrypt_with_label(  # noqa: PLR0917 - the parameters of the RFC

@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from e2ecore.crypto.errors import DecryptionError
-from e2ecore.crypto.hpke import HpkeKeyPair, HpkePrivateKey
+from e2ecore.crypto.hpke import HpkeKeyPair, HpkePrivateKey, Sealer
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.secret import Secret
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls import tree_math
 from e2ecore.mls.codec import Reader, opaque, vector
-from e2ecore.mls.errors import InvalidUpdatePathError
+from e2ecore.mls.errors import InvalidUpdatePathError, PathSecretError
 from e2ecore.mls.key_schedule import CommitSecret
-from e2ecore.mls.labels import decrypt_with_label, derive_secret, encrypt_with_label
+from e2ecore.mls.labels import decrypt_with_label, derive_secret, sealer_with_label
 from e2ecore.mls.leaf_rules import (
     LeafContext,
     check_among,
@@ -132,8 +132,9 @@ class NewPath:
         Raises:
             InvalidKeyError: A key in the tree is unusable.
         """
+        sealer = sealer_with_label(tree.suite, _LABEL, context)
         return UpdatePath(
-            self.leaf_node, tuple(_seal_step(tree, step, context, added) for step in self._steps)
+            self.leaf_node, tuple(_seal_step(tree, step, sealer, added) for step in self._steps)
         )
 
     def secret_for(self, own_leaf: int, other_leaf: int) -> PathSecret | None:
@@ -148,11 +149,11 @@ class NewPath:
 
 
 def _seal_step(
-    tree: RatchetTree, step: _Step, context: bytes, added: Collection[int]
+    tree: RatchetTree, step: _Step, sealer: Sealer, added: Collection[int]
 ) -> UpdatePathNode:
     keys = map(tree.encryption_key, tree.resolution(step.other, added))
     secret = step.secret.raw
-    sealed = (encrypt_with_label(tree.suite, key, _LABEL, context, secret) for key in keys)
+    sealed = (sealer.seal(key, secret) for key in keys)
     return UpdatePathNode(step.pair.public, tuple(HpkeCiphertext(*each) for each in sealed))
 
 
@@ -301,12 +302,12 @@ def open_path(
         added: Leaf indices of the members that the commit adds.
 
     Raises:
-        InvalidUpdatePathError: Nothing can be decrypted, or keys are not what the path promised.
+        PathSecretError: Nothing can be decrypted, or keys are not what the path promised.
     """
     filtered = tree.filtered_direct_path(leaf_index)
     below = [tree_math.contains(other, 2 * own_leaf) for _, other in filtered]
     if True not in below:
-        raise InvalidUpdatePathError("the path is not meant for this member")
+        raise PathSecretError("the path is not meant for this member")
     position = below.index(True)
     other, sealed = filtered[position][1], path.nodes[position].encrypted_path_secret
     for index, each in zip(tree.resolution(other, added), sealed, strict=True):
@@ -314,7 +315,7 @@ def open_path(
         if key is not None:
             secret = _open_secret(tree.suite, key, context, each)
             return _climb(tree, [node for node, _ in filtered[position:]], secret)
-    raise InvalidUpdatePathError("the path secret is not sealed to this member")
+    raise PathSecretError("the path secret is not sealed to this member")
 
 
 def _open_secret(
@@ -325,19 +326,19 @@ def _open_secret(
             decrypt_with_label(suite, key, _LABEL, context, sealed.kem_output, sealed.ciphertext)
         )
     except DecryptionError:
-        raise InvalidUpdatePathError("the path secret for this member does not open") from None
+        raise PathSecretError("the path secret for this member does not open") from None
 
 
 def _climb(tree: RatchetTree, nodes: Sequence[int], secret: PathSecret) -> PathKeys:
     """Derive the keys of these nodes, from the lowest up, and compare them with the tree."""
     suite, raw = tree.suite, secret.raw
     if len(raw) != suite.nh:
-        raise InvalidUpdatePathError("a path secret has a wrong size")
+        raise PathSecretError("a path secret has a wrong size")
     private = {}
     for index in nodes:
         pair, node = _key_pair(suite, raw), tree.node(index)
         if node is None or node.encryption_key != pair.public:
-            raise InvalidUpdatePathError("a path secret and its public key do not belong together")
+            raise PathSecretError("a path secret and its public key do not belong together")
         private[index] = pair.private
         raw = _next_secret(suite, raw)
     return PathKeys(CommitSecret(raw), private)

@@ -3,6 +3,7 @@
 Spec: RFC 9420 §12.4.3.1 (Joining via Welcome Message).
 """
 
+from e2ecore.crypto.hpke import Sealer
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls.applying import Applied
@@ -12,7 +13,7 @@ from e2ecore.mls.group_info import EncryptedGroupSecrets, GroupInfo, GroupSecret
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_package import KeyPackage
 from e2ecore.mls.key_schedule import WelcomeSecret
-from e2ecore.mls.labels import encrypt_with_label, expand_with_label
+from e2ecore.mls.labels import expand_with_label, sealer_with_label
 from e2ecore.mls.message import encode_message
 from e2ecore.mls.treekem import HpkeCiphertext, NewPath
 
@@ -50,18 +51,17 @@ def create_welcome(
     encrypted_info = state.suite.aead.seal(key, nonce, info.encode(), b"")
     psks = tuple(named.id for named in applied.psks)
     secrets = []
+    sealer = sealer_with_label(state.suite, WELCOME_LABEL, encrypted_info)
     for leaf, package in applied.joined:
         secret = None if path is None else path.secret_for(state.own_leaf, leaf)
         raw = None if secret is None else secret.raw
         group_secrets = GroupSecrets(derived.joiner, raw, psks)
-        secrets.append(_seal_secrets(group_secrets, package, encrypted_info))
+        secrets.append(_seal_secrets(group_secrets, package, sealer))
     return encode_message(Welcome(state.suite.code, tuple(secrets), encrypted_info))
 
 
 def _seal_secrets(
-    secrets: GroupSecrets, package: KeyPackage, encrypted_info: bytes
+    secrets: GroupSecrets, package: KeyPackage, sealer: Sealer
 ) -> EncryptedGroupSecrets:
-    sealed = encrypt_with_label(
-        package.suite, package.init_key, WELCOME_LABEL, encrypted_info, secrets.encode()
-    )
+    sealed = sealer.seal(package.init_key, secrets.encode())
     return EncryptedGroupSecrets(package.ref(), HpkeCiphertext(*sealed))
