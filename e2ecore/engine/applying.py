@@ -42,7 +42,8 @@ def apply_commit(job: Job, mirror: Mirror, staged: StagedCommit, effect: Effect)
         mirror.info = effect.info
         mirror.title = effect.info.title
     mirror.epoch = group.epoch
-    mirror.dirty = True
+    mirror.log_epoch += 1
+    mirror.dirty = mirror.placed = True
     mirror.set_roles()
     healed_by_itself(job.effects, mirror)
     job.effects.events.extend(changes_between(mirror, before, effect))

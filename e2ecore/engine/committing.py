@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from e2ecore.engine.applying import apply_commit, drop_outbox, forget_group
+from e2ecore.engine.deciding import in_force
 from e2ecore.engine.defects import IntentBrokenError
 from e2ecore.engine.errors import ChangeFailedError, NoKeyPackageError
 from e2ecore.engine.events import ChangeApplied, ConversationReady, IntentFailed
@@ -141,7 +142,7 @@ def _step_for(
     if row.state == IntentState.COMMIT_MADE:
         return None if wish.kind is IntentKind.LEAVE else Send(row.iid, _frame(mirror, row, wish))
     behind = job.state.relay_epochs.get(mirror.cid, 0)
-    if behind > mirror.epoch:
+    if behind > mirror.log_epoch:
         return _catch_up(job, mirror)
     if wish.kind is IntentKind.LEAVE:
         return _leave(job, mirror, row)
@@ -282,13 +283,23 @@ def _make_frame(mirror: Mirror, wish: Wish, envelope_id: bytes, pending: Pending
         0,
         mirror.uid,
         envelope_id,
-        mirror.epoch,
+        mirror.log_epoch,
         pending.commit,
         int(mirror.kind) if wish.kind is IntentKind.CREATE else None,
         tuple(DeviceAddress(*decode_identity(one.identity)) for one in staged.added),
-        tuple(DeviceAddress(*decode_identity(one.identity)) for one in staged.removed),
+        (
+            *(DeviceAddress(*decode_identity(one.identity)) for one in staged.removed),
+            *_strangers(mirror, wish),
+        ),
         pending.welcome,
     )
+
+
+def _strangers(mirror: Mirror, wish: Wish) -> list[DeviceAddress]:
+    """Return whom a commit only takes out of the route, in which they have no business."""
+    if wish.kind is not IntentKind.REROUTE:
+        return []
+    return [DeviceAddress(*one) for one in wish.devices if not mirror.is_member(one.device_id)]
 
 
 def commit_accepted(job: Job, iid: int) -> None:
@@ -308,6 +319,7 @@ def commit_accepted(job: Job, iid: int) -> None:
         mirror.state = ConversationState.ACTIVE
         job.effects.events.append(ConversationReady(GroupId(mirror.uid)))
     apply_commit(job, mirror, pending.staged, effect)
+    in_force(job, mirror, pending.staged, None, pending.commit)
     if is_new:
         tell_name(job, mirror)
     job.effects.intents.add(mirror.cid)
@@ -327,7 +339,7 @@ def commit_refused(
     attempts = row.attempts + 1
     now_ms = job.now_ms
     if code == "stale_epoch":
-        if relay_epoch is not None and relay_epoch > mirror.epoch:
+        if relay_epoch is not None and relay_epoch > mirror.log_epoch:
             job.state.relay_epochs[mirror.cid] = relay_epoch
         if row.state != IntentState.COMMIT_MADE:
             return  # the commit that was faster has come already
@@ -376,7 +388,7 @@ def fail(job: Job, mirror: Mirror, row: IntentRow, error: E2EError) -> None:
     """The wish is given up, and the app told."""
     step(Stage(row.state), IntentEvent.IMPOSSIBLE)
     intents.remove(job.tx, row.iid)
-    quiet = row.kind in {IntentKind.SETTLE, IntentKind.HEAL}
+    quiet = row.kind in {IntentKind.SETTLE, IntentKind.HEAL, IntentKind.REROUTE}
     if row.kind == IntentKind.CREATE:
         forget_group(job.tx, mirror)
         mirror.state = ConversationState.FAILED

@@ -7,20 +7,19 @@ is first; the others wait a little longer each, so that one commit is made and n
 
 from typing import Final
 
-from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.effects import Effects
 from e2ecore.engine.events import ConversationHealed, ConversationHealing
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import outgoing
-from e2ecore.ids import AccountId, DeviceId, GroupId
-from e2ecore.messaging.identity import ForeignLeafError, LeafIdentity
-from e2ecore.messaging.intents import IntentKind, Wish
+from e2ecore.ids import GroupId
+from e2ecore.messaging.docket import open_trial
+from e2ecore.messaging.intents import Wish
 from e2ecore.storage import intents, outbox
 from e2ecore.storage.outbox import OutboxRow
-from e2ecore_protocol.content.readd import ReaddReason, ReaddRequest
-from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind, make_envelope_id
+from e2ecore_protocol.content.readd import FailedCommit, ReaddReason, ReaddRequest
+from e2ecore_protocol.frames.delivery import EnvelopeKind, make_envelope_id
 
 ASK_AGAIN_MS: Final = 15_000
 """Pause between two requests for one conversation."""
@@ -39,7 +38,7 @@ def ask_for_readd(job: Job, mirror: Mirror, reason: ReaddReason, error: Exceptio
     if mirror.state not in {ConversationState.ACTIVE, ConversationState.HEALING}:
         return
     now_ms = job.now_ms
-    if mirror.healing_ms and now_ms - mirror.healing_ms < ASK_AGAIN_MS:
+    if not is_due(mirror, now_ms):
         return
     own = job.own
     if mirror.state != ConversationState.HEALING:
@@ -47,49 +46,24 @@ def ask_for_readd(job: Job, mirror: Mirror, reason: ReaddReason, error: Exceptio
     mirror.state = ConversationState.HEALING
     mirror.healing_ms = now_ms
     mirror.dirty = True
+    failed = open_trial(mirror.docket)
     request = ReaddRequest(
-        mirror.uid, own.account_id, own.device_id, mirror.epoch, reason, now_ms
-    ).signed(own.signer.sign)
+        mirror.uid, own.account_id, own.device_id, mirror.floor,
+        reason if failed is None else ReaddReason.COMMIT_FAILED,
+        None if failed is None else FailedCommit(failed.number, failed.digest), now_ms,
+    ).signed(own.signer.sign)  # fmt: skip
     row = OutboxRow(
         job.state.next_oid(job.tx), mirror.cid, 0, int(EnvelopeKind.READD_REQUEST), mirror.epoch, 0,
         make_envelope_id(now_ms, job.state.rng(10)), request.encode(), b"", 0, 0,
     )  # fmt: skip
     outbox.add(job.tx, (row,))
-    job.effects.outgoing.append(outgoing(row, mirror.uid))
+    job.effects.outgoing.append(outgoing(row, mirror))
     mirror.save(job.tx)
 
 
-def take_readd_request(job: Job, mirror: Mirror, item: Delivery) -> None:
-    """Note that a member wants to be added again.
-
-    Raises:
-        PeerError: The request is forged.
-        MalformedError: It cannot be read.
-    """
-    request = ReaddRequest.decode(item.payload)
-    device = mirror.devices.get(request.device_id)
-    if request.conversation != mirror.uid or device is None:
-        raise ForeignLeafError("a re-add request from outside of the conversation")
-    chain = job.state.chain(job.tx, request.account_id)
-    if device.account_id != request.account_id or chain is None:
-        raise ForeignLeafError("a re-add request in another account's name")
-    known = chain.devices.get(request.device_id)
-    if known is None or known.removed_ms is not None:
-        raise ForeignLeafError("a re-add request of a device that is no more")
-    ED25519.verify(known.key, request.signed_message(), request.signature)
-    own = job.own
-    if mirror.group is None or request.device_id == own.device_id:
-        return
-    if request.epoch > mirror.epoch or device.leaf < 0:
-        return
-    sick = LeafIdentity(AccountId(request.account_id), DeviceId(request.device_id))
-    wish = Wish(IntentKind.HEAL, devices=(sick,))
-    if any(
-        row.kind == IntentKind.HEAL and sick in Wish.decode(row.kind, row.args).devices
-        for row in intents.of_conversation(job.tx, mirror.cid)
-    ):
-        return
-    add_intent_later(job, mirror, wish, avoid=request.device_id)
+def is_due(mirror: Mirror, now_ms: int) -> bool:
+    """May a request be sent now? Not so soon after the last one."""
+    return not mirror.healing_ms or now_ms - mirror.healing_ms >= ASK_AGAIN_MS
 
 
 def add_intent_later(job: Job, mirror: Mirror, wish: Wish, avoid: bytes = b"") -> None:

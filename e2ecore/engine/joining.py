@@ -4,6 +4,7 @@ from typing import Final
 
 from e2ecore.engine.accounts import used
 from e2ecore.engine.applying import forget_group
+from e2ecore.engine.deciding import forget
 from e2ecore.engine.events import ConversationAdded, ConversationHealed, ConversationReady
 from e2ecore.engine.job import Job
 from e2ecore.engine.judging import BadConversationError, judge_group
@@ -48,7 +49,7 @@ def take_welcome(job: Job, item: Delivery) -> Mirror | None:
         raise BadConversationError("an invitation to nothing")
     mirror = job.state.find(job.tx, uid)
     if mirror is not None and mirror.state not in _EXPECTED:
-        if item.epoch <= mirror.epoch:
+        if item.epoch <= mirror.log_epoch:
             return None
         raise BadConversationError("an invitation to a conversation that we are in")
     row = _key_package(job.tx, item.payload)
@@ -56,7 +57,7 @@ def take_welcome(job: Job, item: Delivery) -> Mirror | None:
     group = Group.join(item.payload, bundle, now_ms=None)  # old members need no fresh key package
     if group.group_id != uid:
         raise BadConversationError("the invitation is to another conversation")
-    if mirror is not None and mirror.devices and group.epoch <= mirror.epoch:
+    if mirror is not None and mirror.devices and group.epoch <= mirror.floor:
         raise BadConversationError("the invitation leads into the past")
     kind = None if mirror is None else mirror.info.kind
 
@@ -68,6 +69,7 @@ def take_welcome(job: Job, item: Delivery) -> Mirror | None:
     used(job, row)
     joined = _new_mirror(job, uid, info) if mirror is None else mirror
     _enter(job, joined, group, info)
+    joined.log_epoch = item.epoch
     return joined
 
 
@@ -102,6 +104,10 @@ def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> No
     own = job.own
     is_new = not mirror.devices
     before = ConversationState(mirror.state)
+    if not (mirror.is_disputed or mirror.floor < mirror.epoch):
+        mirror.floor = group.epoch
+    forget(mirror)
+    job.state.asking.pop(mirror.cid, None)
     forget_group(job.tx, mirror)
     seat_everybody(job.tx, mirror, group)
     mirror.info = info
@@ -119,6 +125,8 @@ def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> No
             intents.remove(job.tx, intent.iid)
             job.effects.changes.append((intent.iid, None))
             job.effects.events.append(ConversationReady(uid))
+        elif intent.kind in {IntentKind.HEAL, IntentKind.REROUTE}:
+            intents.remove(job.tx, intent.iid)
         elif intent.state == intents.IntentState.COMMIT_MADE:
             intents.commit_lost(job.tx, intent.iid, attempts=intent.attempts + 1, next_ms=0)
     if before is ConversationState.HEALING:

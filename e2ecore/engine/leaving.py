@@ -1,5 +1,7 @@
 """Leaving: a member proposes its own removal, and any other member commits that."""
 
+from typing import Final
+
 from e2ecore.engine.healing import add_intent_later
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
@@ -16,6 +18,9 @@ from e2ecore.storage import intents, outbox
 from e2ecore.storage.outbox import OutboxRow
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind, make_envelope_id
 
+AGAIN_MS: Final = 200
+"""Pause before a proposal is made anew: the commit that was faster has to come first."""
+
 
 def take_proposal(job: Job, mirror: Mirror, item: Delivery) -> None:
     """Take a proposal that was sent on its own: somebody wants to leave, or fresh keys.
@@ -25,7 +30,7 @@ def take_proposal(job: Job, mirror: Mirror, item: Delivery) -> None:
     """
     if mirror.group is None:
         raise EpochInFutureError
-    if item.epoch < mirror.epoch:
+    if item.epoch < mirror.log_epoch:
         return  # its epoch is over: whoever wanted it proposes again
     received = mirror.group.receive(item.payload, now_ms=job.now_ms)
     if not isinstance(received, ReceivedProposal):
@@ -50,6 +55,14 @@ def _member(received: ReceivedProposal) -> Sender:
     return Sender(SenderType.MEMBER, received.sender.leaf)
 
 
+def propose_again(job: Job, mirror: Mirror) -> None:
+    """The relay has not taken a proposal, because another commit came first: make it anew."""
+    for row in intents.of_conversation(job.tx, mirror.cid):
+        if row.kind == IntentKind.LEAVE and row.state == intents.IntentState.COMMIT_MADE:
+            later = job.now_ms + AGAIN_MS
+            intents.commit_lost(job.tx, row.iid, attempts=row.attempts + 1, next_ms=later)
+
+
 def propose_leaving(job: Job, mirror: Mirror, iid: int) -> None:
     """Propose our own removal in the present epoch."""
     own, group = job.own, group_of(mirror)
@@ -61,6 +74,6 @@ def propose_leaving(job: Job, mirror: Mirror, iid: int) -> None:
         envelope_id, payload, b"", 0, 0,
     )  # fmt: skip
     outbox.add(job.tx, (row,))
-    job.effects.outgoing.append(outgoing(row, mirror.uid))
+    job.effects.outgoing.append(outgoing(row, mirror))
     intents.commit_made(job.tx, iid, epoch=mirror.epoch, envelope_id=envelope_id, pending=b"")
     mirror.save(job.tx)

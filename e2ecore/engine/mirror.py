@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 from e2ecore.engine.values import ConversationKind, ConversationState
 from e2ecore.messaging.counters import ReceiveCounter, decode_missing, encode_missing
+from e2ecore.messaging.docket import Docket, Judgement, Trial, open_trial
+from e2ecore.messaging.identity import DEVICE_ID_BYTES, IDENTITY_BYTES
 from e2ecore.messaging.receipts import Delivery
 from e2ecore.messaging.roster import Roster
-from e2ecore.storage import conversations, members, mls_rows
+from e2ecore.storage import conversations, members, mls_rows, trials
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.members import NO_LEAF, MemberRow
+from e2ecore.storage.trials import LogPlace, TrialRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import ConversationInfo, Role
 
@@ -71,15 +74,19 @@ class Mirror:
         "cursor",
         "devices",
         "dirty",
+        "docket",
         "epoch",
+        "floor",
         "group",
         "healing_ms",
         "info",
         "kind",
         "last_mid",
+        "log_epoch",
         "next_order",
         "own_counter",
         "peer",
+        "placed",
         "read_order",
         "source",
         "state",
@@ -106,6 +113,13 @@ class Mirror:
         self.info = ConversationInfo.decode(row.info)
         self.healing_ms = row.healing_ms
         self.created_ms = row.created_ms
+        self.log_epoch = row.epoch
+        """How many commits of the relay's log are behind us, in force or not."""
+        self.floor = row.epoch
+        """The MLS epoch that is over for good: no invitation leads to it or before it."""
+        self.docket: Docket = ()
+        self.placed = False
+        """Any of these three changed."""
         self.group: Group | None = None
         self.source: mls_rows.MlsRows | None = None
         self.devices: dict[bytes, Peer] = {}
@@ -122,8 +136,23 @@ class Mirror:
 
     @property
     def can_send(self) -> bool:
-        """Can a message be encrypted now?"""
-        return self.state == ConversationState.ACTIVE and self.group is not None
+        """Can a message be encrypted now?
+
+        A commit that not all can follow keeps nobody from talking in the epoch before it: who has
+        followed it can read that, too.
+        """
+        if self.group is None:
+            return False
+        return self.state == ConversationState.ACTIVE or self.is_disputed
+
+    @property
+    def is_disputed(self) -> bool:
+        """Did we ask to be added again because of a commit that others may refuse as well?"""
+        return self.state == ConversationState.HEALING and open_trial(self.docket) is not None
+
+    def log_epoch_of(self, epoch: int) -> int:
+        """Return the epoch of the log as which something of an MLS epoch is submitted."""
+        return max(0, epoch + self.log_epoch - self.epoch)
 
     def row(self) -> ConversationRow:
         """Return what is to be stored."""
@@ -146,6 +175,11 @@ class Mirror:
             self.created_ms,
         )
 
+    def load_place(self, row: LogPlace, rows: list[TrialRow]) -> None:
+        """Take what is stored about the conversation's place in the log."""
+        self.log_epoch, self.floor = row.log_epoch, row.floor
+        self.docket = tuple(map(_trial, rows))
+
     def load_members(self, rows: list[MemberRow]) -> None:
         """Take the stored members."""
         self.devices = {row.device_id: Peer(row) for row in rows}
@@ -154,6 +188,11 @@ class Mirror:
     def index(self) -> None:
         """Rebuild the table of who sits where."""
         self.by_leaf = {one.leaf: one for one in self.devices.values() if one.leaf != NO_LEAF}
+
+    def is_member(self, device_id: bytes) -> bool:
+        """Has a device a leaf now?"""
+        one = self.devices.get(device_id)
+        return one is not None and one.leaf != NO_LEAF
 
     def roster(self) -> Roster:
         """Return who is a member now, and on which terms."""
@@ -201,6 +240,10 @@ class Mirror:
             changes = self.group.take_changes()
             if changes:
                 mls_rows.apply(tx, self.cid, changes)
+        if self.placed:
+            trials.save_place(tx, LogPlace(self.cid, self.log_epoch, self.floor))
+            trials.replace_all(tx, self.cid, [_row(self.cid, one) for one in self.docket])
+            self.placed = False
         dirty = [one for one in self.devices.values() if one.dirty]
         if dirty:
             members.save(tx, [one.row(self.cid) for one in dirty])
@@ -211,3 +254,38 @@ class Mirror:
         elif self.traffic:
             conversations.save_traffic(tx, (self.row(),))
         self.dirty = self.traffic = False
+
+
+def _trial(row: TrialRow) -> Trial:
+    return Trial(
+        row.number,
+        row.digest,
+        row.epoch,
+        Judgement(row.judgement),
+        row.sender,
+        _split(row.joined, DEVICE_ID_BYTES),
+        _split(row.gone, DEVICE_ID_BYTES),
+        _split(row.strangers, IDENTITY_BYTES),
+        _split(row.cut, IDENTITY_BYTES),
+        _split(row.against, DEVICE_ID_BYTES),
+    )
+
+
+def _row(cid: int, trial: Trial) -> TrialRow:
+    return TrialRow(
+        cid,
+        trial.number,
+        trial.digest,
+        trial.epoch,
+        trial.judgement,
+        trial.sender,
+        b"".join(sorted(trial.joined)),
+        b"".join(sorted(trial.left)),
+        b"".join(sorted(trial.strangers)),
+        b"".join(sorted(trial.cut)),
+        b"".join(sorted(trial.against)),
+    )
+
+
+def _split(joined: bytes, size: int) -> frozenset[bytes]:
+    return frozenset(joined[at : at + size] for at in range(0, len(joined), size))

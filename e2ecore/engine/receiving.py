@@ -13,14 +13,16 @@ from typing import Final
 
 from e2ecore.engine.applying import apply_commit
 from e2ecore.engine.content import Inbox
+from e2ecore.engine.deciding import in_force, pass_over, refuse
 from e2ecore.engine.errors import UnknownConversationError
 from e2ecore.engine.events import EnvelopeQuarantined, MessagesExpired
-from e2ecore.engine.healing import ask_for_readd, take_readd_request
+from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.job import Job
 from e2ecore.engine.joining import take_welcome
 from e2ecore.engine.judging import ChainsNeeded, judge_commit
 from e2ecore.engine.leaving import take_proposal
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.readding import take_readd_request
 from e2ecore.engine.state import Held
 from e2ecore.engine.values import ConversationState
 from e2ecore.errors import PeerError, TransientError
@@ -117,8 +119,20 @@ def expire_held(job: Job) -> None:
     for log_id, held in list(job.state.held.items()):
         if not held.accounts and now_ms - held.since_ms >= intake.patience_ms(log_id):
             intake.give_up(log_id)
-    job.effects.holding = bool(job.state.held)
+    _ask_again(job, now_ms)
+    job.effects.holding = bool(job.state.held or job.state.asking)
     intake.finish()
+
+
+def _ask_again(job: Job, now_ms: int) -> None:
+    """Ask once more where the relay says that we were added again and no invitation came."""
+    for cid, due_ms in list(job.state.asking.items()):
+        if due_ms <= now_ms:
+            del job.state.asking[cid]
+            mirror = job.mirror(cid)
+            if mirror.is_disputed:
+                mirror.healing_ms = 0
+                ask_for_readd(job, mirror, ReaddReason.COMMIT_FAILED, EpochInFutureError())
 
 
 class Batch:
@@ -173,7 +187,7 @@ class Batch:
             except (DuplicateMessageError, OwnMessageError):
                 pass  # a repeat, or our own echo: nothing new
             except EpochInFutureError as error:
-                if mirror.group is None or item.epoch > mirror.epoch:
+                if _waits(mirror, item):
                     raise Postponed from error
                 self.set_aside(mirror, item, type(error).__name__)
             except (PeerError, MalformedError) as error:
@@ -201,20 +215,26 @@ class Batch:
         group = mirror.group
         if group is None:
             raise EpochInFutureError
-        if item.epoch < mirror.epoch:
-            return  # from before we joined, or a repeat: it is in force already
+        if item.epoch < mirror.log_epoch:
+            return  # from before we joined, or a repeat: it is decided already
+        if item.epoch > mirror.log_epoch:
+            raise EpochInFutureError
+        if mirror.is_disputed:
+            pass_over(self._job, mirror, item)
+            return
         try:
             staged = _stage(group, item)
             effect = judge_commit(self._job, mirror, staged)
         except ChainsNeeded as needed:
             raise Postponed(needed.accounts) from needed
-        except (DuplicateMessageError, OwnMessageError, EpochInFutureError, EpochTooOldError):
-            raise
-        except PeerError as error:
-            ask_for_readd(self._job, mirror, ReaddReason.COMMIT_FAILED, error)
-            raise
-        self._inbox.flush()
-        apply_commit(self._job, mirror, staged, effect)
+        except (PeerError, MalformedError) as error:
+            self._inbox.flush()
+            refuse(self._job, mirror, item, error)
+            self.set_aside(mirror, item, type(error).__name__)
+        else:
+            self._inbox.flush()
+            apply_commit(self._job, mirror, staged, effect)
+            in_force(self._job, mirror, staged, item, item.payload)
         self._again.add(mirror.uid)
 
     def _gap(self, mirror: Mirror, gap: Gap) -> None:
@@ -285,6 +305,7 @@ class Batch:
         if held is None:
             return
         mirror = self._find(log_id)
+        before = None if mirror is None else mirror.state
         for item in sorted(held.items, key=lambda one: one.seq):
             if mirror is None:
                 self.skip(item, UnknownConversationError.__name__)
@@ -293,7 +314,7 @@ class Batch:
                 self._process(mirror, item)
             except Postponed:
                 self.skip(item, EpochInFutureError.__name__)
-        if mirror is not None:
+        if mirror is not None and mirror.state == before:
             ask_for_readd(self._job, mirror, ReaddReason.COMMIT_MISSED, EpochInFutureError())
 
     def skip(self, item: Delivery, error: str) -> None:
@@ -330,6 +351,12 @@ class Batch:
         self._inbox.flush()
         for mirror in self._touched.values():
             mirror.save(self._job.tx)
+
+
+def _waits(mirror: Mirror, item: Delivery) -> bool:
+    """Is there a commit on its way, or an invitation, that may open something of a later epoch?"""
+    is_healing = mirror.state == ConversationState.HEALING
+    return mirror.group is None or is_healing or item.epoch > mirror.log_epoch
 
 
 def _stage(group: Group, item: Delivery) -> StagedCommit:

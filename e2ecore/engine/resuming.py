@@ -1,10 +1,20 @@
 """What has to be taken up again after a new connection, from the database alone."""
 
+from collections.abc import Iterable
+from typing import Final
+
+from e2ecore.engine.deciding import RouteFaultError
+from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.inviting import INVITING
 from e2ecore.engine.job import Job
 from e2ecore.engine.values import ConversationState
 from e2ecore.storage import conversations, intents, members
 from e2ecore.storage.intents import IntentState
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.readd import ReaddReason
+
+ASK_AGAIN_AFTER_MS: Final = 3600 * 1000
+"""How long a request to be added again may stay unanswered before a new connection repeats it."""
 
 
 def fresh_connection(job: Job) -> None:
@@ -22,3 +32,22 @@ def fresh_connection(job: Job) -> None:
             one.receive_counter > one.receipt_counter for one in members.current(job.tx, row.cid)
         ):
             job.effects.receipts[row.cid] = 1
+
+
+def conversations_in_use(tx: Tx) -> frozenset[bytes]:
+    """Return the ids of all conversations in which we are a member and can follow."""
+    rows = conversations.all_rows(tx)
+    return frozenset(row.uid for row in rows if row.state == ConversationState.ACTIVE)
+
+
+def ask_for_routes(job: Job, missing: Iterable[bytes]) -> None:
+    """Ask the members for what the relay does not deliver; and again where nobody has answered."""
+    for uid in missing:
+        mirror = job.state.find(job.tx, uid)
+        if mirror is not None and mirror.state == ConversationState.ACTIVE:
+            ask_for_readd(job, mirror, ReaddReason.NOT_IN_ROUTE, RouteFaultError())
+    for row in conversations.all_rows(job.tx):
+        is_waiting = row.state == ConversationState.HEALING
+        if is_waiting and job.now_ms - row.healing_ms >= ASK_AGAIN_AFTER_MS:
+            mirror = job.mirror(row.cid)
+            ask_for_readd(job, mirror, ReaddReason.COMMIT_MISSED, RouteFaultError())

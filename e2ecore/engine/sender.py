@@ -14,6 +14,7 @@ from e2ecore.engine.events import Event, MessageAccepted, MessageFailed
 from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.jobs import Jobs
+from e2ecore.engine.leaving import propose_again
 from e2ecore.engine.state import State
 from e2ecore.engine.writing import encrypt_again, outgoing
 from e2ecore.errors import E2EError
@@ -146,7 +147,7 @@ class Sender:
     def _load(self, job: Job, after: int) -> None:
         state = self._state
         rows = outbox.after(job.tx, after, _PAGE)
-        found = [outgoing(row, state.mirror(job.tx, row.cid).uid) for row in rows if row.payload]
+        found = [outgoing(row, state.mirror(job.tx, row.cid)) for row in rows if row.payload]
         job.effects.page = OutboxPage(
             found, after, rows[-1].oid if rows else after, len(rows) < _PAGE
         )
@@ -227,7 +228,9 @@ def _take_stale(job: Job, cid: int, rows: Sequence[Outgoing]) -> None:
     """Encrypt again if we know a newer epoch; else the commit that brings it will see to it."""
     mirror = job.mirror(cid)
     outbox.remove(job.tx, [row.oid for row in rows if row.envelope.kind != _APPLICATION])
-    behind = frozenset(row.oid for row in rows if row.envelope.epoch < mirror.epoch)
+    behind = frozenset(row.oid for row in rows if row.envelope.epoch < mirror.log_epoch)
+    if any(row.envelope.kind == EnvelopeKind.PROPOSAL for row in rows):
+        propose_again(job, mirror)
     encrypt_again(job, mirror, behind)
     job.effects.intents.add(cid)
     mirror.save(job.tx)

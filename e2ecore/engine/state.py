@@ -20,7 +20,16 @@ from e2ecore.errors import CorruptStateError
 from e2ecore.ids import AccountId, DeviceId
 from e2ecore.messaging.identity import encode_identity
 from e2ecore.mls.group import Group
-from e2ecore.storage import account, chains, conversations, members, messages, mls_rows, outbox
+from e2ecore.storage import (
+    account,
+    chains,
+    conversations,
+    members,
+    messages,
+    mls_rows,
+    outbox,
+    trials,
+)
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.entry import Entry
 from e2ecore_protocol.chain.state import AccountState, start
@@ -94,6 +103,8 @@ class State:
         self.relay_epochs: dict[int, int] = {}
         """Conversation to the epoch that the relay named when it refused ours."""
         self.behind_since: dict[int, int] = {}
+        self.asking: dict[int, int] = {}
+        """Conversation to when to ask again to be added, if no invitation came by then."""
         self.told_away: set[tuple[int, bytes]] = set()
         """Intents and accounts of which the app knows that they wait."""
         self.key_packages_left: int | None = None
@@ -176,6 +187,7 @@ class State:
 
     def _load(self, tx: Tx, row: conversations.ConversationRow) -> Mirror:
         mirror = Mirror(row)
+        mirror.load_place(trials.place(tx, row.cid), trials.of_conversation(tx, row.cid))
         mirror.load_members(members.all_rows(tx, row.cid))
         if row.state not in _DEAD:
             source = mls_rows.MlsRows(tx, row.cid)

@@ -95,7 +95,7 @@ def write_content(job: Job, mirror: Mirror, content: bytes, row_id: int, now_ms:
         envelope_id, payload, content, 0, 0,
     )  # fmt: skip
     if payload:
-        job.effects.outgoing.append(outgoing(row, mirror.uid))
+        job.effects.outgoing.append(outgoing(row, mirror))
     return row
 
 
@@ -125,11 +125,12 @@ def padded(size: int, /) -> int:
     return max(0, min(bucketed(size), _LARGEST_CONTENT - size))
 
 
-def outgoing(row: OutboxRow, uid: bytes) -> Outgoing:
+def outgoing(row: OutboxRow, mirror: Mirror) -> Outgoing:
     """Return what the sender submits for a row."""
     envelope = Envelope(
-        uid, row.envelope_id, row.kind, row.epoch, MAX_ENVELOPE_LIFETIME_S, row.payload
-    )
+        mirror.uid, row.envelope_id, row.kind, mirror.log_epoch_of(row.epoch),
+        MAX_ENVELOPE_LIFETIME_S, row.payload,
+    )  # fmt: skip
     return Outgoing(row.oid, row.cid, row.message, envelope)
 
 
@@ -158,8 +159,8 @@ def encrypt_again(job: Job, mirror: Mirror, refused: frozenset[int] = frozenset(
     Args:
         job: The work under way.
         mirror: The conversation; the caller saves it.
-        refused: Rows that the relay has just refused: submitted again even if their epoch is the
-            present one.
+        refused: Rows that are submitted again even if their epoch is the present one: the relay has
+            just refused them, or counts another commit since.
     """
     if not mirror.can_send:
         return
@@ -175,7 +176,13 @@ def encrypt_again(job: Job, mirror: Mirror, refused: frozenset[int] = frozenset(
             fresh = row._replace(payload=payload, epoch=mirror.epoch)
         elif row.oid not in refused or row.epoch != mirror.epoch:
             continue
-        job.effects.outgoing.append(outgoing(fresh, mirror.uid))
+        job.effects.outgoing.append(outgoing(fresh, mirror))
+
+
+def submit_again(job: Job, mirror: Mirror) -> None:
+    """Submit everything that waits in a conversation: the relay's count of commits has changed."""
+    waiting = frozenset(row.oid for row in of_conversation(job.tx, mirror.cid) if row.content)
+    encrypt_again(job, mirror, waiting)
 
 
 def of_conversation(tx: Tx, cid: int) -> list[OutboxRow]:

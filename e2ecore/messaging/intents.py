@@ -58,6 +58,8 @@ class IntentKind(IntEnum):
     """Commit what others have proposed: somebody wants to leave."""
     LEAVE = 9
     """Propose our own removal and wait until somebody commits it."""
+    REROUTE = 10
+    """Have the relay deliver no more to devices that are no members."""
 
 
 class IntentState(IntEnum):
@@ -224,6 +226,11 @@ def _heal(wish: Wish, roster: Roster) -> Plan | Fulfilled:
     return Plan(heal=sick) if sick else Fulfilled()
 
 
+def _reroute(wish: Wish, roster: Roster) -> Plan | Fulfilled:
+    members = {device for devices in roster.devices.values() for device in devices}
+    return Fulfilled() if all(one.device_id in members for one in wish.devices) else Plan()
+
+
 def _nothing(_wish: Wish, _roster: Roster) -> Plan | Fulfilled:
     return Plan()
 
@@ -239,5 +246,6 @@ _PLANNERS: Final = MappingProxyType(
         IntentKind.HEAL: _heal,
         IntentKind.SETTLE: _nothing,
         IntentKind.LEAVE: _nothing,
+        IntentKind.REROUTE: _reroute,
     }
 )

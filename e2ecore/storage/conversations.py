@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from e2ecore.storage import trials
 from e2ecore.storage.sql import insert, select
 from e2ecore.storage.tx import Tx
 
@@ -88,6 +89,7 @@ def create(
         created_ms=created_ms,
     )
     tx.execute(_INSERT, row)
+    trials.save_place(tx, trials.LogPlace(row.cid, epoch, epoch))
     return row
 
 

@@ -5,6 +5,7 @@ Spec: protocol/spec/30-ordering.md
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.conversations import (
@@ -26,6 +27,9 @@ from e2ecore_protocol.frames.delivery import (
     RouteChange,
 )
 from e2ecore_protocol.limits import MAX_DIRECT_ATTEMPT, PAST_EPOCHS_ACCEPTED
+
+MAX_OUTSIDE_BYTES: Final = 512
+"""Largest re-add request of a device outside of the route."""
 
 
 class RefusedError(Exception):
@@ -51,6 +55,12 @@ class Reader:
     cursor: int
     until: int | None = None
     """The last number that it may read, once it was removed."""
+    holes: list[tuple[int, int]] = field(default_factory=list)
+    """Numbers, both inclusive, that it must never see: it was out of the route in between."""
+
+    def may_read(self, seq: int) -> bool:
+        """Tell whether an envelope is for this reader."""
+        return seq >= self.first and not any(low <= seq <= high for low, high in self.holes)
 
 
 @dataclass
@@ -99,11 +109,17 @@ class MemoryLog:
         known = self.answers.get((envelope.envelope_id, sender))
         if known is not None:
             return known
-        if not self.is_member(sender):
+        is_request = envelope.kind == EnvelopeKind.READD_REQUEST
+        if not self.is_member(sender) and not (is_request and self._takes_outside(envelope)):
             raise RefusedError(ErrorCode.NOT_A_MEMBER)
         self._check_epoch(envelope.kind, envelope.epoch)
         draft = delivery(envelope.kind, envelope.epoch, envelope.envelope_id, envelope.payload)
-        return self.append(sender, draft, now_ms, envelope.lifetime_s)
+        accepted = self.append(b"" if is_request else sender, draft, now_ms, envelope.lifetime_s)
+        self.answers[draft.envelope_id, sender] = accepted
+        return accepted
+
+    def _takes_outside(self, envelope: Envelope) -> bool:
+        return self.kind == ConversationKind.GROUP and len(envelope.payload) <= MAX_OUTSIDE_BYTES
 
     def _check_epoch(self, kind: int, epoch: int) -> None:
         if kind == EnvelopeKind.READD_REQUEST:
@@ -128,18 +144,34 @@ class MemoryLog:
             late = frame.epoch < self.epoch
             code = ErrorCode.STALE_EPOCH if late else ErrorCode.FUTURE_EPOCH
             raise RefusedError(code, self.epoch)
-        for address in frame.removed:
-            if not self.is_member(address.device_id):
-                raise RefusedError(ErrorCode.NOT_A_MEMBER)
-        change = RouteChange(frame.added, frame.removed)
+        self._check_lists(sender, frame)
+        change = RouteChange(frame.added, frame.removed, sender)
         draft = delivery(EnvelopeKind.COMMIT, frame.epoch, frame.envelope_id, frame.payload, change)
         accepted = self.append(sender.device_id, draft, now_ms, lifetime_s)
         self.epoch += 1
+        staying = {one.device_id for one in frame.added if self.is_member(one.device_id)}
         for address in frame.removed:
-            self.readers[address.device_id].until = self.head
+            if address.device_id not in staying and self.is_member(address.device_id):
+                self.readers[address.device_id].until = self.head
         for address in frame.added:
-            self.readers[address.device_id] = Reader(self.head + 1, self.head)
+            if address.device_id not in staying:
+                self._admit(address.device_id)
         return accepted
+
+    def _check_lists(self, sender: DeviceAddress, frame: Commit) -> None:
+        lists = (*frame.added, *frame.removed)
+        unwelcome = bool(frame.added) != (frame.welcome is not None)
+        twice = len({*frame.added}) + len({*frame.removed}) != len(lists)
+        if unwelcome or twice or sender in lists:
+            raise RefusedError(ErrorCode.MALFORMED)
+
+    def _admit(self, device: bytes) -> None:
+        reader = self.readers.get(device)
+        if reader is None or reader.until is None:
+            self.readers[device] = Reader(self.head + 1, self.head)
+            return
+        reader.holes.append((reader.until + 1, self.head))
+        reader.until = None
 
     def unread(self, device: bytes, after: int, limit: int) -> tuple[list[Delivery], int]:
         """Return what a device may read behind a number, and the highest number looked at."""
@@ -149,7 +181,7 @@ class MemoryLog:
         scanned = after
         for one in self.items:
             seq = one.delivery.seq
-            if seq <= after or seq < reader.first:
+            if seq <= after or not reader.may_read(seq):
                 continue
             if seq > last or len(found) == limit:
                 return found, scanned

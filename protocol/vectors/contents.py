@@ -1,5 +1,7 @@
 """Vectors of what members say: messages, counters, the conversation extension, re-add requests."""
 
+from dataclasses import replace
+
 from inputs import NOW_MS, Json, as_json, filler, signer
 
 from e2ecore_protocol import content
@@ -25,9 +27,11 @@ CONVERSATIONS: tuple[tuple[Wire, ...], ...] = (
     (1, 2, "Hiking", ((ANNA, 3), (BERT, 2)), (8_640_000, 2_592_000, 1)),
     (1, 2, "", (), (1, 1, 2)),
 )
-READD = content.ReaddRequest(CONVERSATION, ANNA, filler("device", 16), 6, 2, NOW_MS).signed(
+READD = content.ReaddRequest(CONVERSATION, ANNA, filler("device", 16), 6, 2, None, NOW_MS).signed(
     signer("device 1")
 )
+FAILED = content.FailedCommit(7, filler("commit digest", 32))
+VOTE = replace(READD, reason=1, failed=FAILED).signed(signer("device 1"))
 
 WRONG: dict[str, tuple[str, bytes]] = {
     "other version": ("message", pack((2, 1, MESSAGE_ID, NOW_MS, "x"))),
@@ -56,7 +60,11 @@ WRONG: dict[str, tuple[str, bytes]] = {
     "role twice": ("conversation", pack((1, 2, "", ((ANNA, 2), (ANNA, 3)), (1, 1, 0)))),
     "title of 129 characters": ("conversation", pack((1, 2, "x" * 129, (), (1, 1, 0)))),
     "no lifetime": ("conversation", pack((1, 2, "", (), (1, 0, 0)))),
-    "fourth reason": ("readd", pack((1, *READD.to_fields()[:4], 4, *READD.to_fields()[5:]))),
+    "sixth reason": ("readd", pack((1, *READD.to_fields()[:4], 6, *READD.to_fields()[5:]))),
+    "half a digest": (
+        "readd",
+        pack((1, *READD.to_fields()[:5], (7, bytes(16)), NOW_MS, bytes(64))),
+    ),
     "request without signature": ("readd", pack((1, *READD.to_fields()[:-1]))),
 }
 
@@ -67,7 +75,8 @@ def contents() -> list[Json]:
     found += [good("message", wire, kept=True) for wire in UNKNOWN]
     found += [good("counter", (1, counter)) for counter in COUNTERS]
     found += [good("conversation", wire) for wire in CONVERSATIONS]
-    found.append(good("readd", (1, *READD.to_fields()), signed_by="device 1"))
+    for request in (READD, VOTE):
+        found.append(good("readd", (1, *request.to_fields()), signed_by="device 1"))
     for why, (where, data) in WRONG.items():
         found.append({"expect": "malformed", "where": where, "why": why, "encoded": data.hex()})
     return found

@@ -25,7 +25,11 @@ def delivery(kind: EnvelopeKind, extra: frames.DeliveryExtra, log: bytes) -> fra
 DELIVERIES = (
     delivery(EnvelopeKind.APPLICATION, None, CONVERSATION),
     delivery(EnvelopeKind.PROPOSAL, None, CONVERSATION),
-    delivery(EnvelopeKind.COMMIT, frames.RouteChange((ADDRESS,), ()), CONVERSATION),
+    delivery(
+        EnvelopeKind.COMMIT,
+        frames.RouteChange((ADDRESS,), (), frames.DeviceAddress(ACCOUNT, DEVICE)),
+        CONVERSATION,
+    ),
     delivery(EnvelopeKind.WELCOME, CONVERSATION, frames.INBOX),
     delivery(EnvelopeKind.READD_REQUEST, None, CONVERSATION),
     delivery(EnvelopeKind.NOTICE, None, frames.INBOX)._replace(

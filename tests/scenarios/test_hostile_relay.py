@@ -102,7 +102,7 @@ async def test_a_route_that_lies_about_members_changes_no_members(tmp_path: Path
         stranger = DeviceAddress(eves.account_id, eves.device_id)
 
         def lie(_device: bytes, items: Sequence[Delivery]) -> list[Delivery]:
-            change = RouteChange((stranger,), ())
+            change = RouteChange((stranger,), (), stranger)
             return [
                 one._replace(extra=change) if one.kind == EnvelopeKind.COMMIT else one
                 for one in items

@@ -108,7 +108,11 @@ deliveries = st.one_of(
     _deliveries(ids, EnvelopeKind.APPLICATION, st.none()),
     _deliveries(ids, EnvelopeKind.PROPOSAL, st.none()),
     _deliveries(ids, EnvelopeKind.READD_REQUEST, st.none()),
-    _deliveries(ids, EnvelopeKind.COMMIT, st.builds(RouteChange, some(addresses), some(addresses))),
+    _deliveries(
+        ids,
+        EnvelopeKind.COMMIT,
+        st.builds(RouteChange, some(addresses), some(addresses), addresses),
+    ),
     _deliveries(st.just(INBOX), EnvelopeKind.WELCOME, ids),
     _deliveries(st.just(INBOX), EnvelopeKind.NOTICE, st.none()),
     st.builds(_gap, ids | st.just(INBOX), st.tuples(positive, positive), numbers),

@@ -26,7 +26,7 @@ from e2ecore_protocol.content.messages import (
     decode_counter,
     encode_counter,
 )
-from e2ecore_protocol.content.readd import ReaddReason, ReaddRequest
+from e2ecore_protocol.content.readd import FailedCommit, ReaddReason, ReaddRequest
 
 __all__ = [
     "CONTENT_VERSION",
@@ -35,6 +35,7 @@ __all__ = [
     "GROUP_POLICY",
     "AnyContent",
     "ConversationInfo",
+    "FailedCommit",
     "HistorySharing",
     "InfoKind",
     "Policy",

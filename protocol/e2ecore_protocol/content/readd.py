@@ -7,7 +7,7 @@ Spec: protocol/spec/50-content.md
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, NamedTuple, Self
 
 from e2ecore_protocol.codec import Wire, pack, unpack
 from e2ecore_protocol.declared import Declared
@@ -15,9 +15,10 @@ from e2ecore_protocol.limits import (
     ACCOUNT_ID_BYTES,
     CONVERSATION_ID_BYTES,
     DEVICE_ID_BYTES,
+    HASH_BYTES,
     SIGNATURE_BYTES,
 )
-from e2ecore_protocol.shape import Check, exactly, number, one_of
+from e2ecore_protocol.shape import Check, exactly, maybe, number, one_of, record
 from e2ecore_protocol.shape import time_ms as a_time
 
 _LABEL = b"e2ecore re-add request v1"
@@ -38,14 +39,27 @@ class ReaddReason(IntEnum):
     STATE_LOST = 3
     """The local state is gone or damaged."""
 
+    OUTVOTED = 4
+    """The others refused a commit that this device had followed."""
+
+    NOT_IN_ROUTE = 5
+    """The relay does not deliver to this device any more, though it is a member."""
+
+
+class FailedCommit(NamedTuple):
+    """Names a commit in a log: the log's epoch that it ended, and SHA-256 of its payload."""
+
+    number: int
+    digest: bytes
+
 
 @dataclass(frozen=True, slots=True)
 class ReaddRequest(Declared):
     """Please remove this device's leaf and add it again, with a fresh key package.
 
-    ``epoch`` is the last epoch that the device could follow: a request is void as soon as the
-    device was added in a later one. On the wire [1, conversation, account_id, device_id, epoch,
-    reason, created_ms, signature].
+    ``epoch`` is the last MLS epoch that the device could follow. ``failed`` names the commit that
+    it could not open; requests that name the same one are counted, and refuse it together. On the
+    wire [1, conversation, account_id, device_id, epoch, reason, failed, created_ms, signature].
     """
 
     conversation: bytes
@@ -53,6 +67,7 @@ class ReaddRequest(Declared):
     device_id: bytes
     epoch: int
     reason: int
+    failed: FailedCommit | None
     created_ms: int
     signature: bytes = bytes(SIGNATURE_BYTES)
 
@@ -62,6 +77,7 @@ class ReaddRequest(Declared):
         exactly(DEVICE_ID_BYTES),
         number,
         one_of(*ReaddReason),
+        maybe(record(FailedCommit._make, number, exactly(HASH_BYTES))),
         a_time,
         exactly(SIGNATURE_BYTES),
     )

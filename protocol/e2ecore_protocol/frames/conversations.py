@@ -63,15 +63,13 @@ class ConversationState(NamedTuple):
 
 conversation_id = exactly(CONVERSATION_ID_BYTES)
 _KIND = one_of(*ConversationKind)
-address_list = listing(
-    record(DeviceAddress._make, exactly(ACCOUNT_ID_BYTES), exactly(DEVICE_ID_BYTES)),
-    MAX_MEMBER_DEVICES,
-)
+address = record(DeviceAddress._make, exactly(ACCOUNT_ID_BYTES), exactly(DEVICE_ID_BYTES))
+address_list = listing(address, MAX_MEMBER_DEVICES)
 
 
 @dataclass(frozen=True, slots=True)
 class Commit(Frame):
-    """Client: end ``epoch``, begin the next. Answered by Committed.
+    """Client: end the log's ``epoch``, begin its next. Answered by Committed.
 
     One relay transaction: compare-and-set of the epoch, the log entry, the new route, and the
     Welcome into the inbox of each added device. ``create_kind`` (a ConversationKind) makes the

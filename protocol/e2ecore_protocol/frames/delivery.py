@@ -11,7 +11,12 @@ from typing import ClassVar, Final, NamedTuple, Self, TypeAlias, cast
 
 from e2ecore_protocol.codec import Wire
 from e2ecore_protocol.errors import ErrorCode, MalformedError
-from e2ecore_protocol.frames.conversations import DeviceAddress, address_list, conversation_id
+from e2ecore_protocol.frames.conversations import (
+    DeviceAddress,
+    address,
+    address_list,
+    conversation_id,
+)
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.limits import (
     CONVERSATION_ID_BYTES,
@@ -40,10 +45,10 @@ class EnvelopeKind(IntEnum):
     """What the relay does with an envelope. Spec: protocol/spec/30-ordering.md, [ORD-10]."""
 
     APPLICATION = 1
-    """An MLS application message. Needs a current or recent epoch."""
+    """An MLS application message. Needs a current or recent epoch of the log."""
 
     PROPOSAL = 2
-    """An MLS proposal. Needs the current epoch."""
+    """An MLS proposal. Needs the log's current epoch."""
 
     COMMIT = 3
     """An MLS commit; travels in a Commit frame, never in a Submit."""
@@ -52,7 +57,7 @@ class EnvelopeKind(IntEnum):
     """An MLS Welcome, in an inbox."""
 
     READD_REQUEST = 5
-    """A member that lost its state asks to be added again. Any epoch."""
+    """A member that cannot follow asks to be added again. Any epoch; its sender gets it, too."""
 
     NOTICE = 6
     """A word of the relay to one device, in its inbox; see ``notices``."""
@@ -94,10 +99,11 @@ SubmitResult: TypeAlias = Accepted | Refused
 
 
 class RouteChange(NamedTuple):
-    """Who came into the route and who left it with a commit."""
+    """What the relay says of a commit: who came into the route, who left it, who sent it."""
 
     added: tuple[DeviceAddress, ...]
     removed: tuple[DeviceAddress, ...]
+    sender: DeviceAddress
 
 
 class Gap(NamedTuple):
@@ -246,7 +252,7 @@ _make_delivery = partial(tuple.__new__, Delivery)
 _make_accepted = partial(tuple.__new__, Accepted)
 _make_log = partial(tuple.__new__, AcknowledgedLog)
 _seq = integer(min_value=1)
-_route_change = record(RouteChange._make, address_list, address_list)
+_route_change = record(RouteChange._make, address_list, address_list, address)
 _gap = record(Gap._make, _seq, _seq)
 _refused = record(Refused._make, choice(ErrorCode), integer(MAX_RETRY_AFTER_MS), maybe(number))
 

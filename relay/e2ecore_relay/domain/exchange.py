@@ -48,6 +48,9 @@ _PAST_EPOCHS: Final = {
     EnvelopeKind.READD_REQUEST.value: 1 << 62,
 }
 """How many epochs an envelope may be late, by kind."""
+_READD: Final = EnvelopeKind.READD_REQUEST.value
+_MAX_OUTSIDE_BYTES: Final = 512
+"""Largest re-add request of a device outside of the route: twice what one needs."""
 
 
 class Push(NamedTuple):
@@ -186,12 +189,15 @@ class Exchange:
                 log = self._by_name.get(conversation) or self.log(ledger, conversation)
                 entries = _NOBODY if log is None else self._push(log).entries
             refusal = self._objection(log, device, kind, epoch)
+            if refusal is _NO_ROUTE and kind == _READD and log is not None:
+                refusal = _from_outside(log, payload)
             if refusal is not None or log is None:
                 results.append(refusal or _NO_LOG)
                 continue
             log.head = seq = log.head + 1
             item: Wire = (conversation, seq, kind, epoch, envelope_id, now_ms, payload, None)
-            entries.append((seq, device, pack(item), 0, now_ms + lifetime_s * 1000))
+            reader = device if kind != _READD else 0
+            entries.append((seq, reader, pack(item), 0, now_ms + lifetime_s * 1000))
             given[envelope_id] = accepted = (seq, now_ms)
             results.append(accepted)
         return results
@@ -219,7 +225,7 @@ class Exchange:
             log: The log, with the audience that the commit is for.
             device: Who sends.
             envelope_id: Chosen by the sender.
-            item_tail: Payload and extra of the delivery item.
+            item_tail: Payload and extra (added, removed, sender) of the delivery item.
             now_ms: The relay's clock.
 
         Returns:
@@ -336,6 +342,13 @@ class Exchange:
         """Return what waits for a device, inbox first; its noted acknowledgements count."""
         self.store_progress(ledger)
         return ledger.logs.unread(device)
+
+
+def _from_outside(log: Log, payload: bytes) -> Refused | None:
+    """Judge a re-add request of a device that has lost its route. Members check who signed it."""
+    if log.kind != LogKind.GROUP or len(payload) > _MAX_OUTSIDE_BYTES:
+        return _NO_ROUTE
+    return None
 
 
 class Turn(NamedTuple):

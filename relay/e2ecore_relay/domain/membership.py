@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 class _Change(NamedTuple):
     """A route change whose rules were checked.
 
-    ``welcomed`` are the added devices and those that were removed and added in one: they stay in
-    the route as they are, and get a Welcome for their new leaf.
+    ``welcomed`` are the added devices, also those that were in the route already: they stay in it
+    as they are, and get a Welcome for their new leaf.
     """
 
     added: list[StoredDevice]
@@ -107,12 +107,9 @@ def _check_change(ledger: Ledger, sender: StoredDevice, log: Log | None, frame: 
     welcomed = [_live(stored, address) for address in frame.added]
     members = {stored[address].device for address in frame.removed if address in stored}
     members = {device for device in members if log is not None and log.member(device)}
-    added = [device for device in welcomed if device.device not in members]
-    for device in added:
-        if log is not None and log.member(device.device) is not None:
-            raise RefusedError(ErrorCode.MALFORMED, "an added device is in the route already")
-        if device.device == sender.device:
-            raise RefusedError(ErrorCode.MALFORMED, "the sender cannot add itself")
+    if any(device.device == sender.device for device in welcomed):
+        raise RefusedError(ErrorCode.MALFORMED, "the sender cannot add itself")
+    added = [one for one in welcomed if log is None or log.member(one.device) is None]
     if sender.device in members:
         raise RefusedError(ErrorCode.MALFORMED, "the sender cannot remove itself")
     removed = members - {device.device for device in welcomed}
@@ -167,7 +164,7 @@ def _check_size(ledger: Ledger, sender: StoredDevice, log: Log | None, change: _
 
 def _carry_out(turn: Turn, log: Log, sender: StoredDevice, frame: Commit, change: _Change) -> int:
     exchange, ledger, now_ms = turn
-    tail: tuple[Wire, ...] = (frame.payload, (frame.added, frame.removed))
+    tail: tuple[Wire, ...] = (frame.payload, (frame.added, frame.removed, sender.address))
     seq = exchange.append_commit(log, sender.device, frame.envelope_id, tail, now_ms)
     log.epoch += 1
     ledger.logs.set_epoch(log.lid, log.epoch)

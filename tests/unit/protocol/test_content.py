@@ -11,6 +11,7 @@ from e2ecore_protocol.content import (
     DIRECT_POLICY,
     GROUP_POLICY,
     ConversationInfo,
+    FailedCommit,
     HistorySharing,
     InfoKind,
     Policy,
@@ -185,13 +186,18 @@ def signature(message: bytes) -> bytes:
     return bytes(KEY.sign(message).signature)
 
 
-READD = ReaddRequest(b"c" * 16, ANNA, b"d" * 16, 4, ReaddReason.STATE_LOST, 5).signed(signature)
+READD = ReaddRequest(b"c" * 16, ANNA, b"d" * 16, 4, ReaddReason.STATE_LOST, None, 5).signed(
+    signature
+)
 
 
 def test_a_request_to_be_added_again_is_signed_over_all_it_says() -> None:
     assert ReaddRequest.decode(READD.encode()) == READD
     KEY.verify_key.verify(READD.signed_message(), READD.signature)
     assert replace(READD, epoch=5).signed_message() != READD.signed_message()
+    vote = replace(READD, failed=FailedCommit(7, bytes(32))).signed(signature)
+    assert ReaddRequest.decode(vote.encode()) == vote
+    assert vote.signature != READD.signature
 
 
 CHANGES: list[Callable[[ReaddRequest], bytes]] = [

@@ -21,6 +21,7 @@ from e2ecore_protocol.frames import (
     ConversationKind,
     Deliver,
     Delivery,
+    DeviceAddress,
     Envelope,
     EnvelopeKind,
     Failed,
@@ -119,13 +120,16 @@ def test_a_batch_is_bounded_in_number_and_in_bytes() -> None:
             decode_client_frame(wrong.encode())
 
 
+ROUTE = RouteChange((), (), DeviceAddress(bytes(20), bytes(16)))
 EXTRAS = [
     DELIVERED,
     DELIVERED._replace(kind=EnvelopeKind.PROPOSAL),
     DELIVERED._replace(kind=EnvelopeKind.READD_REQUEST),
-    DELIVERED._replace(kind=EnvelopeKind.COMMIT, extra=RouteChange((), ())),
+    DELIVERED._replace(kind=EnvelopeKind.COMMIT, extra=ROUTE),
     DELIVERED._replace(
-        kind=EnvelopeKind.COMMIT, payload=bytes(limits.MAX_COMMIT_BYTES), extra=RouteChange((), ())
+        kind=EnvelopeKind.COMMIT,
+        payload=bytes(limits.MAX_COMMIT_BYTES),
+        extra=ROUTE,
     ),
     DELIVERED._replace(kind=EnvelopeKind.WELCOME, log_id=INBOX, extra=CONVERSATION),
     DELIVERED._replace(kind=EnvelopeKind.NOTICE, log_id=INBOX),

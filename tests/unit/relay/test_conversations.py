@@ -116,7 +116,7 @@ async def test_a_removed_member_reads_up_to_its_removal_and_nothing_more(relay: 
         await alice.submit(group, b"after", epoch=2)
         assert await _payloads(c, 4) == [b"welcome", b"before", b"commit", b"after"]
         assert await _payloads(b, 3) == [b"welcome", b"before", b"commit"]
-        assert b.delivered[-1].extra == RouteChange((), (bob.address,))
+        assert b.delivered[-1].extra == RouteChange((), (bob.address,), alice.person.address)
         assert await b.submit(group, b"still here?") == (Refused(ErrorCode.NOT_A_MEMBER, 0, None),)
         refused = await b.commit(group, 2, removed=[carol.address])
         assert isinstance(refused, Failed)
@@ -266,6 +266,7 @@ async def test_a_newer_connection_of_a_device_replaces_the_older(relay: Relay) -
         assert isinstance(await second.ask(ListConversations(1), Conversations), Conversations)
 
 
+@pytest.mark.slow
 async def test_a_stopping_relay_says_when_to_come_back(tmp_path: Path) -> None:
     async with relay_at(tmp_path, reconnect_spread_s=1.0) as relay:
         client = online(*where(relay))

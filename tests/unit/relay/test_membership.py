@@ -86,7 +86,6 @@ M = ErrorCode.MALFORMED
         pytest.param(lambda _, f: replace(f, added=()), M, id="Welcome for nobody"),
         pytest.param(lambda _, f: replace(f, added=f.added * 2), M, id="added twice"),
         pytest.param(lambda s, f: replace(f, removed=(s.bob.address,) * 2), M, id="removed twice"),
-        pytest.param(lambda s, f: replace(f, added=(s.bob.address,)), M, id="is in the route"),
         pytest.param(lambda s, f: replace(f, removed=(s.alice.address,)), M, id="removes itself"),
         pytest.param(
             lambda _, f: replace(f, added=(UNKNOWN,)), ErrorCode.UNKNOWN_DEVICE, id="unknown device"

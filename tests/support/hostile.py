@@ -1,0 +1,116 @@
+"""A member who breaks the rules: with the keys of a member, and past everything that the engine
+checks before it commits."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from unittest.mock import patch
+
+from e2ecore import Conversation, Engine
+from e2ecore.crypto.rng import system_rng
+from e2ecore.engine.engine import system_clock_ms
+from e2ecore.engine.job import Job
+from e2ecore.mls import tree_math, treekem
+from e2ecore.mls.group import Group
+from e2ecore.mls.pending_commit import PendingCommit
+from e2ecore.mls.proposals import Proposal
+from e2ecore.mls.ratchet_tree import RatchetTree
+from e2ecore.mls.treekem import HpkeCiphertext, UpdatePathNode
+from e2ecore.testing import MemoryRelay
+from e2ecore_protocol.frames.conversations import Commit, Committed, DeviceAddress
+from e2ecore_protocol.frames.delivery import Delivery, make_envelope_id
+from tests.support.lies import keys_of
+
+Act = Callable[[Group], PendingCommit]
+
+
+async def place_of(engine: Engine, group: Conversation) -> tuple[int, int]:
+    """Return the MLS epoch of a device, and the epoch of the log as it counts it."""
+
+    def work(job: Job) -> tuple[int, int]:
+        mirror = engine._core.state.find(job.tx, group.conversation_id)
+        assert mirror is not None
+        return mirror.epoch, mirror.log_epoch
+
+    return await engine._core.jobs.run(work)
+
+
+async def make_commit(
+    engine: Engine, group: Conversation, wishes: Callable[[Group], Iterable[Proposal]]
+) -> PendingCommit:
+    """Make a commit with a member's keys and nobody's leave."""
+    own = await keys_of(engine)
+
+    def work(job: Job) -> PendingCommit:
+        mirror = engine._core.state.find(job.tx, group.conversation_id)
+        assert mirror is not None
+        assert mirror.group is not None
+        return mirror.group.create_commit(
+            tuple(wishes(mirror.group)),
+            signer=own.signer,
+            now_ms=system_clock_ms(),
+            rng=system_rng,
+        )
+
+    return await engine._core.jobs.run(work)
+
+
+async def place_commit(
+    engine: Engine,
+    group: Conversation,
+    payload: bytes,
+    *,
+    number: int | None = None,
+    added: tuple[DeviceAddress, ...] = (),
+    removed: tuple[DeviceAddress, ...] = (),
+    welcome: bytes | None = None,
+) -> None:
+    """Have the relay take a commit, whatever is in it, with whatever lists."""
+    place = number if number is not None else (await place_of(engine, group))[1]
+    envelope_id = make_envelope_id(system_clock_ms(), system_rng(10))
+    frame = Commit(
+        *(0, group.conversation_id, envelope_id, place, payload, None, added, removed), welcome
+    )
+    await engine._core.need_link().request(frame, Committed)
+
+
+async def deafen(relay: MemoryRelay, engine: Engine) -> None:
+    """Deliver nothing more to a device: its honest engine must not repair what it has done."""
+    device = (await address_of(engine)).device_id
+
+    def drop(to: bytes, items: Sequence[Delivery]) -> list[Delivery]:
+        return [] if to == device else list(items)
+
+    relay.faults.deliveries.append(drop)
+
+
+async def address_of(engine: Engine) -> DeviceAddress:
+    """Return what the relay calls a device."""
+    own = await keys_of(engine)
+    return DeviceAddress(own.account_id, own.device_id)
+
+
+@contextmanager
+def spoiled_for(leaves: frozenset[int], spoiled: set[int]) -> Iterator[None]:
+    """Seal path secrets so that some members cannot open theirs.
+
+    Args:
+        leaves: Whom it shall concern, as far as they can be told apart from others.
+        spoiled: Filled with the leaves that it does concern.
+    """
+    honest = treekem._seal_step
+
+    def seal(
+        tree: RatchetTree, step: treekem._Step, context: bytes, added: Iterable[int]
+    ) -> UpdatePathNode:
+        node = honest(tree, step, context, frozenset(added))
+        sealed = list(node.encrypted_path_secret)
+        for at, index in enumerate(tree.resolution(step.other, frozenset(added))):
+            below = {leaf for leaf in range(16) if tree_math.contains(index, 2 * leaf)}
+            if below & leaves:
+                spoiled.update(below)
+                kem_output = sealed[at].kem_output
+                sealed[at] = HpkeCiphertext(kem_output, bytes(len(sealed[at].ciphertext)))
+        return UpdatePathNode(node.encryption_key, tuple(sealed))
+
+    with patch.object(treekem, "_seal_step", seal):
+        yield
