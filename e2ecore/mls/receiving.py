@@ -112,7 +112,7 @@ def open_public(state: GroupState, message: PublicMessage) -> AuthenticatedConte
 
     Raises:
         WrongGroupError: Of another group.
-        DuplicateMessageError: It is the commit that began the current epoch.
+        DuplicateMessageError: It is the commit that began the current epoch, or our own.
         EpochInFutureError: Keep it until the commits before it came.
         EpochTooOldError: Its epoch is over.
         UnknownSenderError: It names no member.
@@ -135,6 +135,8 @@ def open_public(state: GroupState, message: PublicMessage) -> AuthenticatedConte
             raise MembershipTagError
     signed = signed_part(WireFormat.PUBLIC_MESSAGE, content, state.keys.context)
     verify_with_label(state.suite, key, CONTENT_LABEL, signed, authenticated.signature)
+    if content.sender == Sender(SenderType.MEMBER, state.own_leaf):
+        raise DuplicateMessageError
     return authenticated
 
 
@@ -150,8 +152,6 @@ def _signature_key(state: GroupState, content: FramedContent) -> bytes:
     """Return the key that must have signed a PublicMessage."""
     sender, body = content.sender, content.body
     if sender.type is SenderType.MEMBER:
-        if sender.index == state.own_leaf:
-            raise OwnMessageError
         member = state.member(sender.index)
         if member is None:
             raise UnknownSenderError

@@ -13,7 +13,12 @@ from e2ecore.mls.credential_policy import (
     judge_added,
     judge_changed,
 )
-from e2ecore.mls.errors import InvalidProposalError, MalformedMessageError, UnsupportedError
+from e2ecore.mls.errors import (
+    DuplicateMessageError,
+    InvalidProposalError,
+    MalformedMessageError,
+    UnsupportedError,
+)
 from e2ecore.mls.external_senders import check_senders, judge_senders
 from e2ecore.mls.framing import AuthenticatedContent, Sender, SenderType
 from e2ecore.mls.group_state import GroupState
@@ -126,6 +131,8 @@ def _proposal(
     _check_outside(sender, proposal, options)
     check_proposal(proposal, state.suite)
     ref = proposal_ref(state.suite, authenticated)
+    if ref in state.pending.by_ref:
+        raise DuplicateMessageError
     sent = SentProposal(proposal, sender, ref)
     check_alone(state.tree, state.context.group_id, sent)
     _judge(state, sent, options.policy)

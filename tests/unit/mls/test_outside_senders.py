@@ -18,7 +18,6 @@ from e2ecore.mls.errors import (
     InvalidProposalError,
     MalformedMessageError,
     MembershipTagError,
-    OwnMessageError,
     UnknownSenderError,
     UnsupportedError,
     WrongGroupError,
@@ -101,7 +100,7 @@ def test_proposal_in_clear_is_taken_from_a_member() -> None:
         ),
         pytest.param(
             content_changed(lambda content: replace(content, sender=Sender(SenderType.MEMBER, 0))),
-            OwnMessageError,
+            MembershipTagError,
             id="ourselves",
         ),
         pytest.param(
