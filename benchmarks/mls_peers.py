@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.model import Context, Goal, Measure, Result
+from benchmarks.model import Context, Goal, Measure, Result, Scenario
 from benchmarks.peers.mls import MLS_WORKERS
 from benchmarks.peers.setup import NotInstalledError
 from benchmarks.worker import WorkerError
@@ -29,14 +29,17 @@ GROUP_PEERS: Final = (OPENMLS, TS_MLS, RFC9420)
 """Those with a group key agreement."""
 
 
-def add_peers(context: Context, result: Result, work: str, size: int) -> None:
-    """Measure all peers, if they are wanted, as often as ours were."""
-    for name, start in MLS_WORKERS.items() if context.peers else ():
+def add_peers(context: Context, result: Result, scenario: Scenario, size: int) -> None:
+    """Measure the peers that the scenario's rows name, if wanted, as often as ours were."""
+    named = {measure.reference for measure in scenario.measures} if context.peers else set()
+    for name, start in MLS_WORKERS.items():
+        if name not in named:
+            continue
         try:
             with start(context.home) as peer:
                 result.versions[name] = peer.version()
                 for run in range(context.runs):
-                    sample = peer.measure(work, size)
+                    sample = peer.measure(scenario.name, size)
                     if not sample:
                         result.skipped[name] = "it cannot do this"
                         break

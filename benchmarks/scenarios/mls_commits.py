@@ -127,7 +127,7 @@ def _run_add(context: Context, size: int) -> Result:
             _add_once(live, floor, ours, below)
         result.add(OURS, ours.medians())
         result.add(FLOOR, below.medians())
-    add_peers(context, result, MLS_ADD.name, size)
+    add_peers(context, result, MLS_ADD, size)
     return result
 
 
@@ -157,7 +157,7 @@ def _run_empty(context: Context, size: int) -> Result:
                 _empty_once(name, live, floor, ours, below)
         result.add(OURS, ours.medians())
         result.add(FLOOR, below.medians())
-    add_peers(context, result, MLS_PATH.name, size)
+    add_peers(context, result, MLS_PATH, size)
     return result
 
 
@@ -177,7 +177,6 @@ def _run_remove(context: Context, size: int) -> Result:
                 "bytes": len(pending.commit),
             },
         )
-    add_peers(context, result, MLS_REMOVE.name, size)
     return result
 
 

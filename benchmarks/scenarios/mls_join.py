@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.floors.signatures import SignatureFloor
 from benchmarks.large_groups import LargeGroup, client, now_ms
 from benchmarks.measuring import FLOOR, Timings, on_the_clock
-from benchmarks.mls_peers import GROUP_PEERS, add_peers, beside
+from benchmarks.mls_peers import OPENMLS, RFC9420, TS_MLS, add_peers, beside
 from benchmarks.model import OURS, Context, Measure, Result, Scale, Scenario, at_most
 from benchmarks.scenarios.mls_messages import Refused
 from e2ecore.crypto.rng import system_rng
@@ -52,11 +52,14 @@ def _run(context: Context, size: int) -> Result:
         ours.add("welcome_bytes", len(full[0]))
         result.add(OURS, ours.medians())
         result.add(FLOOR, below.medians())
-    add_peers(context, result, MLS_JOIN.name, size)
+    add_peers(context, result, MLS_JOIN, size)
     return result
 
 
 _JOIN: Final = Measure("join_ms", "join_ms", "ms", "time on the clock", FLOOR, at_most(1.3))
+_JOIN_BARE: Final = Measure(
+    "join_bare_ms", "join_bare_ms", "ms", "the same with a bare tree", FLOOR, at_most(1.3)
+)
 
 MLS_JOIN: Final = Scenario(
     name="mls_join",
@@ -71,11 +74,10 @@ MLS_JOIN: Final = Scenario(
     size_unit="joins",
     measures=(
         _JOIN,
-        Measure(
-            "join_bare_ms", "join_bare_ms", "ms", "the same with a bare tree", FLOOR, at_most(1.3)
-        ),
+        _JOIN_BARE,
         Measure("welcome_bytes", "welcome_bytes", "B", "size of the Welcome, full tree"),
-        *beside(_JOIN, GROUP_PEERS, {}),
+        *beside(_JOIN, (TS_MLS,), {}),
+        *beside(_JOIN_BARE, (OPENMLS, RFC9420), {}),
     ),
     run=_run,
 )

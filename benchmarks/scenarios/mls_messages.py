@@ -108,7 +108,7 @@ def _run(context: Context, size: int) -> Result:
     for _ in range(context.runs):
         for system, timings in _run_once(pairs, max(1, size // ROUND)).items():
             result.add(system, timings.medians())
-    add_peers(context, result, MLS_MESSAGES.name, size)
+    add_peers(context, result, MLS_MESSAGES, size)
     return result
 
 

@@ -154,7 +154,7 @@ class Rfc9420(Messages[bytes]):
             before = time.perf_counter_ns()
             group.join()
             joined.append((time.perf_counter_ns() - before) / 1_000_000)
-        return {"join_ms": median(joined)}
+        return {"join_bare_ms": median(joined)}
 
 
 if __name__ == "__main__":
