@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.floors.commits import Added, CommitFloor
 from benchmarks.large_groups import LargeGroup, client, now_ms
 from benchmarks.measuring import FLOOR, Timings, timed
-from benchmarks.mls_peers import GROUP_PEERS, add_peers, beside
+from benchmarks.mls_peers import GROUP_PEERS, RFC9420, TS_MLS, add_peers, beside
 from benchmarks.model import (
     OURS,
     Context,
@@ -209,7 +209,7 @@ MLS_ADD: Final = Scenario(
         Measure("commit_bytes", "commit_bytes", "B", "size of the commit"),
         Measure("welcome_bytes", "welcome_bytes", "B", "size of the Welcome, with the tree"),
         *beside(_ADD_CREATE, GROUP_PEERS, {}),
-        *beside(_ADD_PROCESS, GROUP_PEERS, {}),
+        *beside(_ADD_PROCESS, (TS_MLS, RFC9420), {}),
     ),
     run=_run_add,
 )
@@ -249,8 +249,8 @@ MLS_PATH: Final = Scenario(
         ),
         Measure("bytes", "bytes", "B", "size of the commit, suite 1"),
         Measure("bytes_hybrid", "bytes_hybrid", "B", "size of the commit, suite 0xF001"),
-        *beside(_PATH_CREATE, GROUP_PEERS, {}),
-        *beside(_PATH_PROCESS, GROUP_PEERS, {}),
+        *beside(_PATH_CREATE, (TS_MLS,), {}),
+        *beside(_PATH_PROCESS, (TS_MLS,), {}),
     ),
     run=_run_empty,
 )
