@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from benchmarks import wire
 from benchmarks.worker import Worker
 from e2ecore.crypto.suites import SUITES
+from e2ecore.mls.framing_choice import HandshakeFraming
 from e2ecore.mls.group import ApplicationMessage, Group, PendingCommit, StagedCommit
 from e2ecore.mls.key_package import KeyPackage, KeyPackageBundle
 from e2ecore.mls.message import decode_message, encode_message
@@ -30,6 +31,12 @@ class View:
     exported: bytes
 
 
+def view_of(group: Group) -> View:
+    """Return what our member sees."""
+    exported = group.export(EXPORT_LABEL, EXPORT_CONTEXT, EXPORT_SIZE)
+    return View(group.epoch, group.epoch_authenticator, group.tree_hash, exported)
+
+
 @dataclass(frozen=True)
 class Made:
     """A commit that its maker has not merged yet, and the invitation that goes with it."""
@@ -47,13 +54,18 @@ class Party(Protocol):
     def create(self, group_id: bytes) -> None: ...
     def join(self, welcome: bytes) -> None: ...
     def commit(
-        self, *, add: Sequence[bytes] = (), remove: Sequence[int] = (), psk: Sequence[bytes] = ()
+        self,
+        *,
+        add: Sequence[bytes] = (),
+        remove: Sequence[int] = (),
+        psk: Sequence[bytes] = (),
+        in_clear: bool = False,
     ) -> Made: ...
     def merge(self) -> None: ...
     def group_info(self) -> bytes: ...
     def join_externally(self, group_info: bytes, *, resync: bool = False) -> bytes: ...
-    def propose_add(self, key_package: bytes) -> bytes: ...
-    def propose_remove(self, leaf: int) -> bytes: ...
+    def propose_add(self, key_package: bytes, *, in_clear: bool = False) -> bytes: ...
+    def propose_remove(self, leaf: int, *, in_clear: bool = False) -> bytes: ...
     def know_psk(self, psk_id: bytes, value: bytes) -> None: ...
     def protect(self, data: bytes, authenticated_data: bytes = b"") -> bytes: ...
     def process(self, message: bytes) -> bytes | None: ...
@@ -92,9 +104,14 @@ class Ours:
         self.device.join(welcome, self._bundle, psks=self.psks)
 
     def commit(
-        self, *, add: Sequence[bytes] = (), remove: Sequence[int] = (), psk: Sequence[bytes] = ()
+        self,
+        *,
+        add: Sequence[bytes] = (),
+        remove: Sequence[int] = (),
+        psk: Sequence[bytes] = (),
+        in_clear: bool = False,
     ) -> Made:
-        proposals: list[Proposal] = [Add(_key_package(each)) for each in add]
+        proposals: list[Proposal] = [Add(key_package_of(each)) for each in add]
         proposals += [Remove(leaf) for leaf in remove]
         device = self.device
         proposals += [device.group.psk_proposal(psk_id, rng=device.rng) for psk_id in psk]
@@ -105,6 +122,7 @@ class Ours:
             rng=device.rng,
             psks=self.psks,
             path=self.path,
+            framing=HandshakeFraming(public=in_clear),
         )
         device.save()
         self._pending = pending
@@ -134,26 +152,31 @@ class Ours:
         )
         return self._pending.commit
 
-    def propose_add(self, key_package: bytes) -> bytes:
+    def propose_add(self, key_package: bytes, *, in_clear: bool = False) -> bytes:
         device = self.device
         message = device.group.propose_add(
-            _key_package(key_package).encode(),
+            key_package_of(key_package).encode(),
             signer=device.signer,
             rng=device.rng,
             now_ms=device.now_ms,
+            framing=HandshakeFraming(public=in_clear),
         )
         device.save()
         return message
 
-    def propose_remove(self, leaf: int) -> bytes:
+    def propose_remove(self, leaf: int, *, in_clear: bool = False) -> bytes:
         device = self.device
-        message = device.group.propose_remove(leaf, signer=device.signer, rng=device.rng)
+        framing = HandshakeFraming(public=in_clear)
+        message = device.group.propose_remove(
+            leaf, signer=device.signer, rng=device.rng, framing=framing
+        )
         device.save()
         return message
 
-    def propose_update(self) -> bytes:
+    def propose_update(self, *, in_clear: bool = False) -> bytes:
         device = self.device
-        message = device.group.propose_update(signer=device.signer, rng=device.rng)
+        framing = HandshakeFraming(public=in_clear)
+        message = device.group.propose_update(signer=device.signer, rng=device.rng, framing=framing)
         device.save()
         return message
 
@@ -178,9 +201,7 @@ class Ours:
         return next(each.leaf for each in members if each.identity == name.encode())
 
     def view(self) -> View:
-        group = self.device.group
-        exported = group.export(EXPORT_LABEL, EXPORT_CONTEXT, EXPORT_SIZE)
-        return View(group.epoch, group.epoch_authenticator, group.tree_hash, exported)
+        return view_of(self.device.group)
 
     @property
     def leaf(self) -> int:
@@ -200,9 +221,12 @@ class Theirs:
     process_: Worker
     as_is: bool = False
     """Without the driver's ways around the partner's faults."""
+    identity: str | None = None
+    """What its credential says, if not its name."""
 
     def __post_init__(self) -> None:
-        self._ask("begin", suite=self.suite, as_is=self.as_is)
+        identity = self.identity or self.name
+        self._ask("begin", suite=self.suite, as_is=self.as_is, identity=identity)
 
     def key_package(self) -> bytes:
         return self._bytes("key_package")
@@ -238,6 +262,25 @@ class Theirs:
             bytes.fromhex(wire.text(answer, "commit")),
             bytes.fromhex(welcome) if isinstance(welcome, str) else None,
         )
+
+    def commit_reinit(self, group_id: bytes, suite: int) -> bytes:
+        answer = self._ask("reinit", group_id=group_id.hex(), suite=suite)
+        return bytes.fromhex(wire.text(answer, "commit"))
+
+    def found(
+        self, kind: str, old: "Theirs", group_id: bytes, key_packages: Sequence[bytes]
+    ) -> tuple[bytes, bytes]:
+        """Begin a group that continues another client's; return Welcome and tree."""
+        packages: list[wire.JsonValue] = [each.hex() for each in key_packages]
+        answer = self._ask(
+            "found", kind=kind, old=old.name, group_id=group_id.hex(), packages=packages
+        )
+        welcome, tree = (bytes.fromhex(wire.text(answer, key)) for key in ("welcome", "tree"))
+        return welcome, tree
+
+    def follow(self, welcome: bytes, old: "Theirs") -> None:
+        """Join a group that continues another client's."""
+        self._ask("join", welcome=welcome.hex(), old=old.name)
 
     def merge(self) -> None:
         self._ask("merge")
@@ -290,7 +333,8 @@ class Theirs:
         return self.process_.ask(verb, client=self.name, **arguments)
 
 
-def _key_package(message: bytes) -> KeyPackage:
+def key_package_of(message: bytes) -> KeyPackage:
+    """Decode a key package."""
     decoded = decode_message(message)
     assert isinstance(decoded, KeyPackage)
     return decoded

@@ -171,25 +171,18 @@ def test_third_joins_by_an_external_commit_and_returns_by_another(
 
 
 @pytest.mark.spec("RFC 9420 §6.2 (Encoding and Decoding a Public Message)")
-def test_handshakes_of_the_partner_in_clear_are_followed(
-    suite: int, ours: MakeOurs, theirs: MakeTheirs
-) -> None:
-    us, them = ours("clear ours", suite), theirs("clear theirs", suite)
-    third, fourth = ours("clear third", suite), ours("clear fourth", suite)
-    us.create(b"group")
-    invite(us, them, [])
-    made = them.commit(add=[third.key_package()], in_clear=True)
-    spread(them, made, [us])
+def test_handshakes_in_clear_are_followed(pair: Pair, third: Party) -> None:
+    by, other = pair
+    made = by.commit(add=[third.key_package()], in_clear=True)
+    spread(by, made, [other])
     assert made.welcome is not None
     third.join(made.welcome)
-    talk(us, them, third)
-    proposal = them.propose_add(fourth.key_package(), in_clear=True)
-    assert us.process(proposal) is third.process(proposal) is None
-    made = us.commit()
-    spread(us, made, [them, third])
-    assert made.welcome is not None
-    fourth.join(made.welcome)
-    talk(us, them, third, fourth)
+    talk(*pair, third)
+    proposal = by.propose_remove(third.leaf, in_clear=True)
+    assert other.process(proposal) is third.process(proposal) is None
+    spread(other, other.commit(in_clear=True), [by, third])
+    assert not third.is_member
+    talk(*pair)
 
 
 @pytest.mark.spec("RFC 9420 §9.2 (Deletion Schedule)")

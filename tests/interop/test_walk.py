@@ -81,6 +81,11 @@ class Walk:
         self.epoch += 1
         self.check()
 
+    @property
+    def in_clear(self) -> bool:
+        """Whether the next handshake is."""
+        return self.pick(4) == 0
+
     def spread(self, by: Party, made: Made) -> None:
         """Let everybody follow a commit; the removed ones leave."""
         by.merge()
@@ -91,7 +96,7 @@ class Walk:
 
     def add(self) -> None:
         by, new = self.choose(self.members), self.newcomer()
-        made = by.commit(add=[new.key_package()])
+        made = by.commit(add=[new.key_package()], in_clear=self.in_clear)
         self.spread(by, made)
         self.welcome([new], made)
 
@@ -115,18 +120,18 @@ class Walk:
 
     def clean_up(self) -> None:
         by = self.choose(self.members)
-        made = by.commit(remove=self.stranded)
+        made = by.commit(remove=self.stranded, in_clear=self.in_clear)
         self.stranded = []
         self.spread(by, made)
 
     def update(self) -> None:
         by = self.choose(self.members)
-        self.spread(by, by.commit())
+        self.spread(by, by.commit(in_clear=self.in_clear))
 
     def remove(self) -> None:
         whom = self.choose(self.dispensable())
         by = self.choose([member for member in self.members if member is not whom])
-        self.spread(by, by.commit(remove=[whom.leaf]))
+        self.spread(by, by.commit(remove=[whom.leaf], in_clear=self.in_clear))
         assert not whom.is_member
 
     def psk(self) -> None:
@@ -134,14 +139,14 @@ class Walk:
         for member in self.members:
             member.know_psk(psk_id, value)
         by = self.choose(self.members)
-        self.spread(by, by.commit(psk=[psk_id]))
+        self.spread(by, by.commit(psk=[psk_id], in_clear=self.in_clear))
 
     def propose_removal(self) -> None:
         """One proposes, perhaps to leave, and another commits the proposal."""
         whom, proposer = self.choose(self.dispensable()), self.choose(self.members)
         by = self.choose([member for member in self.members if member is not whom])
-        self.publish(proposer, proposer.propose_remove(whom.leaf))
-        self.spread(by, by.commit())
+        self.publish(proposer, proposer.propose_remove(whom.leaf, in_clear=self.in_clear))
+        self.spread(by, by.commit(in_clear=self.in_clear))
         assert not whom.is_member
 
     def propose_update(self) -> None:
@@ -149,8 +154,8 @@ class Walk:
         proposer = self.choose(self.side(Ours))
         assert isinstance(proposer, Ours)
         by = self.choose([member for member in self.members if member is not proposer])
-        self.publish(proposer, proposer.propose_update())
-        self.spread(by, by.commit())
+        self.publish(proposer, proposer.propose_update(in_clear=self.in_clear))
+        self.spread(by, by.commit(in_clear=self.in_clear))
 
     def publish(self, by: Party, proposal: bytes) -> None:
         for member in self.members:

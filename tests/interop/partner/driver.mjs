@@ -90,7 +90,7 @@ async function signatureKeys({ name, signature }) {
 }
 
 async function packageOf(client) {
-  const credential = { credentialType: "basic", identity: new TextEncoder().encode(client.name) };
+  const credential = { credentialType: "basic", identity: new TextEncoder().encode(client.identity) };
   return mls.generateKeyPackageWithKey(
     credential,
     mls.defaultCapabilities(),
@@ -113,10 +113,10 @@ function readingExternalPub(suite, { extensions }) {
 }
 
 const verbs = {
-  async begin({ client: name, suite, as_is }) {
+  async begin({ client: name, suite, as_is, identity }) {
     const chosen = await mls.getCiphersuiteImpl(mls.getCiphersuiteFromName(suiteName(suite)));
     const signature = await (as_is ? chosen.signature.keygen() : signatureKeys(chosen));
-    clients.set(name, { name, suite: chosen, signature, as_is, psks: {} });
+    clients.set(name, { identity, suite: chosen, signature, as_is, psks: {} });
     return {};
   },
 
@@ -142,16 +142,48 @@ const verbs = {
     return {};
   },
 
-  async join(client, { welcome }) {
+  async join(client, { welcome, old }) {
     const { publicPackage, privatePackage } = client.package;
+    const continued = clients.get(old)?.state;
     client.state = await mls.joinGroup(
       decode(welcome, "mls_welcome").welcome,
       publicPackage,
       privatePackage,
-      pskIndex(client),
+      mls.makePskIndex(continued, client.psks),
       client.suite,
+      undefined,
+      continued,
     );
     return {};
+  },
+
+  async reinit(client, { group_id, suite }) {
+    const made = await mls.reinitGroup(
+      client.state,
+      unhex(group_id),
+      "mls10",
+      suiteName(suite),
+      [],
+      client.suite,
+    );
+    client.pending = made.newState;
+    return { commit: hex(mls.encodeMlsMessage(made.commit)) };
+  },
+
+  async found(client, { kind, old, group_id, packages }) {
+    const { publicPackage, privatePackage } = await packageOf(client);
+    const own = [clients.get(old).state, publicPackage, privatePackage];
+    const others = packages.map((text) => decode(text, "mls_key_package").keyPackage);
+    const id = unhex(group_id);
+    const made =
+      kind === "branch"
+        ? await mls.branchGroup(...own, others, id, client.suite)
+        : await mls.reinitCreateNewGroup(...own, others, id, client.suite.name, []);
+    client.state = made.newState;
+    return {
+      welcome: encode("mls_welcome", "welcome", made.welcome),
+      tree: hex(tls.encode(ratchetTreeEncoder)(client.state.ratchetTree)),
+    };
   },
 
   // ts-mls writes and reads ExternalPub without the length of its key (README.md, fault 3).
