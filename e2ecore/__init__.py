@@ -7,6 +7,7 @@ from e2ecore.engine.engine import Engine, open  # noqa: A004 - apps write e2ecor
 from e2ecore.engine.errors import (
     AlreadyRegisteredError,
     BadHandleError,
+    BadRetentionError,
     BadTextError,
     ChainInvalidError,
     ChangeFailedError,
@@ -16,6 +17,7 @@ from e2ecore.engine.errors import (
     EmptyTextError,
     EngineClosedError,
     EngineDefectError,
+    ErasureDelayedError,
     HandleTakenError,
     MessageRefusedError,
     NameTooLongError,
@@ -26,6 +28,7 @@ from e2ecore.engine.errors import (
     OwnAccountError,
     TextTooLongError,
     TitleTooLongError,
+    TooManyMessagesError,
     TooManyRestartsError,
     UnknownAccountError,
     UnknownConversationError,
@@ -54,16 +57,21 @@ from e2ecore.engine.events import (
     MessageAccepted,
     MessageFailed,
     MessageReceived,
+    MessagesErased,
     MessagesExpired,
     MessagesMissing,
     ProfileChanged,
     RemovedFromConversation,
     RoleChanged,
+    SearchDegraded,
+    SearchProgress,
+    SearchRestored,
     TitleChanged,
     WaitingForContact,
 )
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.hub import EventReader
+from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
 from e2ecore.engine.values import (
     Account,
     ConnectionState,
@@ -86,6 +94,7 @@ from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.safety_number import SafetyNumber, SafetyNumberMismatchError
 from e2ecore.storage.errors import (
     CorruptDatabaseError,
+    DatabaseErasedError,
     DatabaseExistsError,
     DatabaseInUseError,
     DatabaseMissingError,
@@ -98,6 +107,8 @@ from e2ecore.storage.errors import (
     ReadOnlyError,
     WrongPassphraseError,
 )
+from e2ecore.storage.search_tokens import SearchTextError
+from e2ecore.storage.snippets import Snippet
 from e2ecore.transport.errors import (
     BadRelayAddressError,
     ClockSkewError,
@@ -117,6 +128,7 @@ __all__ = [
     "AlreadyRegisteredError",
     "BadHandleError",
     "BadRelayAddressError",
+    "BadRetentionError",
     "BadTextError",
     "CaughtUp",
     "ChainInvalidError",
@@ -142,6 +154,7 @@ __all__ = [
     "Conversations",
     "CorruptDatabaseError",
     "CorruptStateError",
+    "DatabaseErasedError",
     "DatabaseExistsError",
     "DatabaseInUseError",
     "DatabaseMissingError",
@@ -157,6 +170,7 @@ __all__ = [
     "EngineClosedError",
     "EngineDefectError",
     "EnvelopeQuarantined",
+    "ErasureDelayedError",
     "Event",
     "EventReader",
     "EventsDropped",
@@ -178,6 +192,7 @@ __all__ = [
     "MessageReceived",
     "MessageRefusedError",
     "MessageState",
+    "MessagesErased",
     "MessagesExpired",
     "MessagesMissing",
     "NameTooLongError",
@@ -201,10 +216,19 @@ __all__ = [
     "RoleChanged",
     "SafetyNumber",
     "SafetyNumberMismatchError",
+    "SearchDegraded",
+    "SearchHit",
+    "SearchPage",
+    "SearchProgress",
+    "SearchRestored",
+    "SearchStatus",
+    "SearchTextError",
     "SentMessage",
+    "Snippet",
     "TextTooLongError",
     "TitleChanged",
     "TitleTooLongError",
+    "TooManyMessagesError",
     "TooManyRestartsError",
     "TransientError",
     "UnknownAccountError",

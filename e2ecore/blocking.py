@@ -10,7 +10,7 @@ a method of their own.
 """
 
 import os
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -23,7 +23,9 @@ from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.engine import Engine
 from e2ecore.engine.events import Event
 from e2ecore.engine.hub import EventReader
-from e2ecore.engine.values import Account, Message
+from e2ecore.engine.searching import SearchPage
+from e2ecore.engine.values import Account, Message, MessageKind
+from e2ecore.ids import AccountId
 from e2ecore.transport.login import Dial
 
 __all__ = ["BlockingEngine", "open"]
@@ -104,6 +106,36 @@ class BlockingEngine:
     ) -> list[Message]:
         """As ``Conversation.messages``."""
         return self.wait(conversation.messages(before, limit))
+
+    def search(
+        self,
+        text: str,
+        *,
+        conversation: Conversation | None = None,
+        sender: AccountId | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        kinds: Collection[MessageKind] | None = None,
+        limit: int = 50,
+        cursor: int | None = None,
+    ) -> SearchPage:
+        """As ``Engine.search``."""
+        return self.wait(
+            self.engine.search(
+                text,
+                conversation=conversation,
+                sender=sender,
+                after=after,
+                before=before,
+                kinds=kinds,
+                limit=limit,
+                cursor=cursor,
+            )
+        )
+
+    def erase_account(self) -> None:
+        """As ``Engine.erase_account``."""
+        self.wait(self.engine.erase_account())
 
     def events(self) -> Iterator[Event]:
         """Iterate over what happens from now on; ends when the engine is closed."""

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING
 
 from e2ecore.engine.beginning import add_wish
 from e2ecore.engine.contacts import Contact
-from e2ecore.engine.errors import ConversationReadOnlyError, NotAllowedError
+from e2ecore.engine.erasing import (
+    MIN_RETENTION_MS,
+    clear,
+    erase_below,
+    erase_listed,
+    sweep,
+)
+from e2ecore.engine.errors import (
+    BadRetentionError,
+    ConversationReadOnlyError,
+    NotAllowedError,
+)
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.history import list_members, mark_read, page
 from e2ecore.engine.job import Job
@@ -19,8 +30,9 @@ from e2ecore.engine.values import (
 from e2ecore.engine.writing import write_texts
 from e2ecore.ids import AccountId, GroupId
 from e2ecore.messaging.intents import Impossible, IntentKind, Wish, plan
-from e2ecore.storage import conversations, intents
+from e2ecore.storage import conversations, erasure, intents
 from e2ecore.storage.conversations import ConversationRow
+from e2ecore.storage.messages import message_row_id
 from e2ecore_protocol.content.conversation import Role
 
 if TYPE_CHECKING:
@@ -40,6 +52,11 @@ class Conversation:
     def conversation_id(self) -> GroupId:
         """16 bytes, the same for all members and at the relay."""
         return GroupId(self._row.uid)
+
+    @property
+    def local_number(self) -> int:
+        """Its number in this database. For the engine."""
+        return self._row.cid
 
     @property
     def kind(self) -> ConversationKind:
@@ -128,6 +145,67 @@ class Conversation:
         core, cid = self._core, self._row.cid
         await core.jobs.run(lambda job: mark_read(job, cid))
         await self.refresh()
+
+    async def delete_messages(self, messages: Sequence[Message | int]) -> int:
+        """Erase messages from this device. When the call returns, nothing of them is in its files.
+
+        Others keep what they have. An own message that has not left yet does not leave any more,
+        unless it is on its way just now.
+
+        Args:
+            messages: Messages of this conversation, or their ``Message.order``; up to 1,000.
+
+        Returns:
+            How many there were. Others are gone already.
+
+        Raises:
+            TooManyMessagesError: More than 1,000.
+            ErasureDelayedError: They are deleted, and the log could not be emptied yet.
+            TransientError: The disk said no. Some may be erased; call again.
+        """
+        orders = [one if isinstance(one, int) else one.order for one in messages]
+        count = await erase_listed(self._core, self._row.cid, orders)
+        await self.refresh()
+        return count
+
+    async def delete_before(self, order: int) -> int:
+        """Erase everything older than a place in the conversation; as ``delete_messages``.
+
+        Erasing much takes seconds; messages are received meanwhile. After a crash it goes on.
+
+        Args:
+            order: ``Message.order`` of the oldest message to be kept.
+        """
+        count = await erase_below(self._core, self._row.cid, message_row_id(self._row.cid, order))
+        await self.refresh()
+        return count
+
+    async def clear(self) -> int:
+        """Erase all messages of this conversation; as ``delete_before``. The conversation stays."""
+        count = await clear(self._core, self._row.cid)
+        await self.refresh()
+        return count
+
+    async def set_retention(self, keep_ms: int | None) -> None:
+        """Have messages erased here after a time. Others keep theirs as they like.
+
+        Args:
+            keep_ms: Milliseconds after a message was stored here, at least 1,000; looked at every
+                minute while the engine is open, and when it is opened. None: keep all.
+
+        Raises:
+            BadRetentionError: Less than a second.
+        """
+        if keep_ms is not None and keep_ms < MIN_RETENTION_MS:
+            raise BadRetentionError
+        cid = self._row.cid
+        await self._core.jobs.run(lambda job: erasure.retain(job.tx, cid, keep_ms))
+        await sweep(self._core)
+
+    async def retention(self) -> int | None:
+        """Return how long messages are kept here, in milliseconds; None: for ever."""
+        cid = self._row.cid
+        return self._core.read(lambda tx: erasure.retention(tx, cid))
 
     async def ready(self) -> None:
         """Wait until the relay knows the conversation. Returns at once if it does.

@@ -2,11 +2,11 @@
 
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import anyio
 import anyio.to_thread
@@ -17,18 +17,43 @@ from e2ecore.engine import chores
 from e2ecore.engine.committer import Committer
 from e2ecore.engine.connection import keep_connected
 from e2ecore.engine.contacts import Contacts
+from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.core import Core
+from e2ecore.engine.erasing import keep_erasing
 from e2ecore.engine.errors import NoRelayError, UnsupportedSuiteError
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.names import check_display_name
 from e2ecore.engine.receipts import send_receipts
 from e2ecore.engine.registering import load_account, register, rename_account
-from e2ecore.engine.values import Account, ConnectionState
+from e2ecore.engine.searching import (
+    SearchPage,
+    SearchStatus,
+    filter_of,
+    keep_index,
+    run_search,
+    status,
+)
+from e2ecore.engine.values import Account, ConnectionState, MessageKind
+from e2ecore.ids import AccountId
 from e2ecore.storage.database import Database, is_present
 from e2ecore.storage.errors import DatabaseMissingError
 from e2ecore.transport.dialing import dial as dial_url
 from e2ecore.transport.login import Dial, FrameChannel
+
+_CHORES: Final = (
+    keep_connected,
+    send_receipts,
+    chores.note_acceptances,
+    chores.watch_held,
+    chores.pause_sender,
+    chores.supply_key_packages,
+    chores.fetch_chains,
+    chores.compare_chains,
+    keep_index,
+    keep_erasing,
+)
+"""What runs for the life of the engine."""
 
 
 def system_clock_ms() -> int:
@@ -124,6 +149,9 @@ class Engine:
         self._core = Core(database, dial, suite=suite, clock_ms=clock_ms, rng=rng)
         self._core.account = database.readers.read(load_account)
         self._stack = AsyncExitStack()
+        self._scope = anyio.CancelScope()
+        self._ended: anyio.Event | None = None
+        self._is_erased = False
         self.contacts = Contacts(self._core)
         """People."""
         self.conversations = Conversations(self._core)
@@ -136,19 +164,21 @@ class Engine:
         self._stack.callback(tasks.cancel_scope.cancel)
         if core.account is not None:
             core.registered.set()
-        for chore in (
-            keep_connected,
-            send_receipts,
-            chores.note_acceptances,
-            chores.watch_held,
-            chores.pause_sender,
-            chores.supply_key_packages,
-            chores.fetch_chains,
-            chores.compare_chains,
-        ):
-            tasks.start_soon(chores.keep_going, chore, core)
-        tasks.start_soon(Committer(core).run)
+        self._ended = anyio.Event()
+        tasks.start_soon(self._work, self._ended)
         return self
+
+    async def _work(self, ended: anyio.Event) -> None:
+        """Run all tasks until the engine is closed or its account erased."""
+        core = self._core
+        try:
+            with self._scope:
+                async with anyio.create_task_group() as tasks:
+                    for chore in _CHORES:
+                        tasks.start_soon(chores.keep_going, chore, core)
+                    tasks.start_soon(Committer(core).run)
+        finally:
+            ended.set()
 
     async def __aexit__(
         self,
@@ -167,7 +197,8 @@ class Engine:
             raise
         finally:
             try:
-                await core.finish()
+                if not self._is_erased:
+                    await core.finish()
             finally:
                 with anyio.CancelScope(shield=True):
                     await anyio.to_thread.run_sync(core.database.close)
@@ -223,6 +254,66 @@ class Engine:
         core = self._core
         core.check_open()
         core.account = await core.jobs.run(lambda job: rename_account(job, display_name))
+
+    async def search(
+        self,
+        text: str,
+        *,
+        conversation: Conversation | None = None,
+        sender: AccountId | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        kinds: Collection[MessageKind] | None = None,
+        limit: int = 50,
+        cursor: int | None = None,
+    ) -> SearchPage:
+        """Find messages, the newest first. Complete at any time; without network.
+
+        Args:
+            text: Words or parts of sentences with white space between them; all have to occur.
+                Words of scripts that put spaces between them are found by how they begin. Case
+                and width do not matter, no character is an operator. At most 256 characters.
+            conversation: Only in this one.
+            sender: Only from this account.
+            after: Only sent then or later, in milliseconds since the Unix epoch, by the sender's
+                clock.
+            before: Only sent earlier.
+            kinds: Only of these kinds.
+            limit: At most so many hits, up to 1,000.
+            cursor: ``SearchPage.cursor`` of the page before.
+
+        Raises:
+            SearchTextError: The text is too long.
+        """
+        cid = 0 if conversation is None else conversation.local_number
+        asked = filter_of(cid, sender or b"", after, before, kinds)
+        return await run_search(self._core, text, asked, limit, cursor)
+
+    async def search_status(self) -> SearchStatus:
+        """Return how far the search index is."""
+        self._core.check_open()
+        return status(self._core)
+
+    async def erase_account(self) -> None:
+        """Erase this account from this device: its keys first, then its files. For good.
+
+        The engine is closed then. A crash on the way leaves the account as it was, or erased. What
+        others have, and what the relay keeps for them, stays.
+
+        Raises:
+            ReadOnlyError: The files may not be removed. The account is as it was.
+            DiskError: The operating system could not do it. Open it again: it says what happened.
+        """
+        core = self._core
+        core.check_open()
+        core.closed = True
+        with anyio.CancelScope(shield=True):
+            if self._ended is not None:
+                self._scope.cancel()
+                await self._ended.wait()
+            await core.finish()
+            self._is_erased = True
+            await anyio.to_thread.run_sync(core.database.erase)
 
     async def caught_up(self) -> None:
         """Wait until everything that waited at the relay when we connected is stored here.

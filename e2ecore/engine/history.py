@@ -35,12 +35,13 @@ def page(core: "Core", row: ConversationRow, before: int | None, limit: int) -> 
             for one in members.current(tx, row.cid)
             if one.account_id != own_id
         ]
-        return [_message(row.uid, one, own_id, others) for one in reversed(rows)]
+        return [message_of(row.uid, one, own_id, others) for one in reversed(rows)]
 
     return core.read(work)
 
 
-def _message(uid: bytes, row: MessageRow, own_id: bytes, others: list[Delivery]) -> Message:
+def message_of(uid: bytes, row: MessageRow, own_id: bytes, others: list[Delivery]) -> Message:
+    """Return a stored message as the app sees it; ``others`` is how far the other members are."""
     state = MessageState(row.state)
     delivered = others and all(one.has(row.counter) for one in others)
     if delivered and state is MessageState.ACCEPTED:

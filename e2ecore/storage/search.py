@@ -22,7 +22,6 @@ from e2ecore.storage.search_tokens import (
     Query,
     conversation_token,
     parse,
-    sender_token,
 )
 from e2ecore.storage.sql import Row
 from e2ecore.storage.tx import Tx
@@ -76,8 +75,7 @@ class Filter:
     @property
     def tokens(self) -> list[str]:
         """What the index knows of it."""
-        found = [conversation_token(self.cid)] if self.cid else []
-        return [*found, sender_token(self.account_id)] if self.account_id else found
+        return [conversation_token(self.cid)] if self.cid else []
 
     @property
     def ids(self) -> tuple[int, int]:

@@ -29,7 +29,6 @@ from e2ecore.storage.search_tokens import (
     Fold,
     conversation_token,
     normal,
-    sender_token,
     tokens,
 )
 from e2ecore.storage.sql import select
@@ -37,7 +36,7 @@ from e2ecore.storage.tx import Tx
 
 BLOCK_BITS: Final = 10
 """Arrival numbers of one row of ``arrival_times``."""
-LEAF_BYTES: Final = 3950
+LEAF_BYTES: Final = 3970
 """What FTS5 puts into one row of its own. Its usual 4050 do not fit into an encrypted page of 4096
 bytes, 80 of which are not for use, and take two: the index becomes an eighth larger."""
 AUTO_MERGE: Final = 8
@@ -168,8 +167,7 @@ def add_slice(tx: Tx, limit: int, fold: Fold = NO_FOLD) -> int:
 
 
 def _entry(row: MessageRow, fold: Fold) -> str:
-    own = (conversation_token(row.id >> ORDER_BITS), sender_token(row.account_id))
-    return " ".join((*own, *tokens(normal(row.body, fold))))
+    return " ".join((conversation_token(row.id >> ORDER_BITS), *tokens(normal(row.body, fold))))
 
 
 def _add(tx: Tx, rows: Iterable[MessageRow], fold: Fold) -> None:
@@ -215,6 +213,21 @@ def replace(tx: Tx, old: MessageRow, new: MessageRow, fold: Fold = NO_FOLD) -> N
         note(tx, [new])
         if state(tx).made_with and new.mid <= state(tx).indexed_mid:
             _add(tx, [new], fold)
+
+
+def step(tx: Tx, limit: int, fold: Fold = NO_FOLD) -> int:
+    """Do the next slice of whatever is to be done; 0: there is nothing.
+
+    Args:
+        tx: The transaction.
+        limit: Messages at most.
+        fold: Characters to be taken for others.
+    """
+    now = state(tx)
+    if now.damaged or now.made_with not in ("", made_with(fold)):
+        drop(tx)
+        return 1
+    return note_slice(tx, limit) or add_slice(tx, limit, fold)
 
 
 def create(tx: Tx, fold: Fold = NO_FOLD) -> None:

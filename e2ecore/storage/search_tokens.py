@@ -14,7 +14,7 @@ What is indexed, so that this can be answered without reading the texts:
 - of all other scripts: the first one, two and three characters of each word and of each number,
   and the whole if it is longer (its first 24 characters);
 - of everything else that is not white space (emoji, punctuation): every character;
-- who wrote it, and in which conversation.
+- the conversation that it belongs to.
 
 A question is then "has all of these tokens". Where that is not yet the answer, candidates are
 compared with the term itself (``Query.matches``). No token has an ASCII character other than a-z
@@ -65,10 +65,6 @@ _WIDE: Final = tuple(
     for one in "\uff0c\uff01\uff1f\uff1a\uff1b\uff08\uff09"
 )
 _CONVERSATION: Final = "\uf8f0"
-_SENDER: Final = "\uf8f1"
-_SENDER_BYTES: Final = 8
-"""Of an account id, in its token. Two that agree in them are told apart by the row."""
-
 Fold = Mapping[int, str]
 """Characters to be taken for others, as for ``str.translate``; idempotent."""
 NO_FOLD: Final[Fold] = {}
@@ -97,11 +93,6 @@ def _nfkc(text: str) -> str:
 def conversation_token(cid: int) -> str:
     """Return the token that all messages of a conversation have."""
     return f"{_CONVERSATION}{cid}"
-
-
-def sender_token(account_id: bytes) -> str:
-    """Return the token that all messages of an account have."""
-    return f"{_SENDER}{account_id[:_SENDER_BYTES].hex()}"
 
 
 def tokens(text: str) -> list[str]:

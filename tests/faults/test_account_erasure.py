@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import pytest
 
@@ -16,6 +17,8 @@ from e2ecore.storage.errors import DatabaseErasedError, DatabaseMissingError
 from tests.support.databases import create_database, open_database
 from tests.support.searching import store, texts
 
+P = ParamSpec("P")
+T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 SECRET = "nobody shall read this again"
 
@@ -69,8 +72,8 @@ class Cut:
     def __init__(self, survives: int) -> None:
         self.left = survives
 
-    def on(self, call: Callable[..., object]) -> Callable[..., object]:
-        def instead(*args: object, **kwargs: object) -> object:
+    def on(self, call: Callable[P, T]) -> Callable[P, T]:
+        def instead(*args: P.args, **kwargs: P.kwargs) -> T:
             if self.left == 0:
                 raise PowerCut
             self.left -= 1

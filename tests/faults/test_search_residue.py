@@ -69,7 +69,7 @@ def test_what_was_erased_is_in_no_page(
     secrets = texts(2, SECRETS, first_mid=101)
     before, after = texts(1, ORDINARY[:100]), texts(3, ORDINARY[100:], first_mid=201)
     call = database.writer.call
-    call(lambda tx: [store(tx, rows) for rows in (before, secrets, after)])
+    call(lambda tx: store(tx, [*before, *secrets, *after]))
     call(lambda tx: outbox.add(tx, [waiting(1, 2, secrets[3].id)._replace(content=HAN.encode())]))
     if indexed:
         call(index)

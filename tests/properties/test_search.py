@@ -19,7 +19,8 @@ from e2ecore.storage.tx import Tx
 from tests.support.databases import create_database, message, new_conversation, numbered
 
 ALPHABET = (
-    "的一是不了中国人民 \uff0c\u3002\uff01\uff1fa bcdeE Fthe1239 ()\"'*:^-+~{}[]%_\\\x00\t\u3000\u0301\u0304"
+    "的一是不了中国人民 \uff0c\u3002\uff01\uff1fa bcdeE Fthe1239 ()\"'*:^-+~{}[]%_\\\x00\t"
+    "\u3000\u0301\u0304"
     "éßİıſﬁＡｂ１①½한국어ไทยかな゙カ々〇ﾊﾟ😀👨\u200d👩❤\ufe0f𠮷\uf8f0\ue021\ufdfa"
 )
 PIECES = st.sampled_from(

@@ -1,0 +1,181 @@
+"""Erasing messages: on request, when their time is over, and what a crash has interrupted.
+
+The first transaction deletes; where there is much, many small ones follow, so that messages can be
+received in between. The call ends when the search index is clean and the log is empty: from then on
+nothing in the files says what there was. Erasures take their turn, one after the other.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from e2ecore.engine.errors import ErasureDelayedError, TooManyMessagesError
+from e2ecore.engine.events import MessagesErased
+from e2ecore.engine.job import Job
+from e2ecore.engine.values import MessageState
+from e2ecore.ids import GroupId
+from e2ecore.storage import erasure
+from e2ecore.storage.handoff import wake_for_current_loop
+from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, MessageRow, message_row_id
+from e2ecore.storage.search_tokens import Fold
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.messages import Receipt
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+SWEEP_S: Final = 60.0
+"""How often messages whose time is over are looked for."""
+MIN_RETENTION_MS: Final = 1_000
+"""Shorter than that nobody could read a message."""
+PURGE_TRIES: Final = 200
+"""How often the log is asked to be emptied: some 20 s, far longer than any reader reads."""
+_PURGE_PAUSE_S: Final = 0.05
+_SILENCE: Final = Receipt(()).encode()
+"""A receipt for nothing: keeps the place of a message that is not to be sent any more."""
+_ORDER_MASK: Final = (1 << ORDER_BITS) - 1
+
+
+async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
+    """Erase single messages; return how many there were. See ``Conversation.delete_messages``."""
+    core.check_open()
+    if len(orders) > MAX_PAGE:
+        raise TooManyMessagesError
+    ids = sorted({message_row_id(cid, order) for order in orders})
+    async with core.erasing:
+        eid = 0
+        if len(ids) > erasure.FEW:
+            eid = await core.jobs.run(lambda job: erasure.begin(job.tx, cid, 0, len(ids)))
+        size = erasure.SLICE if eid else erasure.FEW_SLICE
+        count = 0
+
+        def work(job: Job, part: Sequence[int]) -> int:
+            rows = erasure.pick(job.tx, part)
+            _erase(job, cid, rows, core.search_fold)
+            return len(rows)
+
+        for at in range(0, len(ids), size):
+            count += await core.jobs.run(partial(work, part=ids[at : at + size]))
+        if eid:
+            await _finish(core, eid)
+        await _purge(core)
+    return count
+
+
+async def erase_below(core: "Core", cid: int, below: int) -> int:
+    """Erase all messages of a conversation below a row id; return how many there were."""
+    core.check_open()
+    async with core.erasing:
+        amount = core.read(lambda tx: erasure.count(tx, cid, below, erasure.MANY + 1))
+        if amount <= erasure.FEW:
+            count = await _erase_few(core, cid, below)
+        else:
+            begin = core.jobs.run(lambda job: erasure.begin(job.tx, cid, below, amount))
+            count = await _finish(core, await begin)
+        await _purge(core)
+    return count
+
+
+async def clear(core: "Core", cid: int) -> int:
+    """Erase all messages of a conversation, and what was set aside of it."""
+    await core.jobs.run(lambda job: erasure.forget_poison(job.tx, cid))
+    return await erase_below(core, cid, message_row_id(cid + 1, 0))
+
+
+async def _erase_few(core: "Core", cid: int, below: int) -> int:
+    def work(job: Job) -> int:
+        rows = erasure.oldest(job.tx, cid, below, erasure.FEW_SLICE)
+        _erase(job, cid, rows, core.search_fold)
+        return len(rows)
+
+    total = 0
+    while count := await core.jobs.run(work):
+        total += count
+    return total
+
+
+async def _finish(core: "Core", eid: int) -> int:
+    """Go on with an erasure of many messages to its end; return how many it still erased."""
+    total = 0
+
+    def work(job: Job) -> tuple[int, bool]:
+        row = erasure.get(job.tx, eid)
+        if row is None:
+            return 0, False
+        if row.state == erasure.ErasureState.MERGING:
+            return 0, erasure.merge(job.tx, row, core.search_fold)
+        rows = erasure.step(job.tx, row, silence=_SILENCE, fold=core.search_fold)
+        _note(job, row.cid, rows)
+        if rows or row.state == erasure.ErasureState.MARKING:
+            return len(rows), True
+        return 0, erasure.merge(job.tx, row, core.search_fold)
+
+    is_left = True
+    while is_left:
+        count, is_left = await core.jobs.run(work)
+        total += count
+    core.search_signal.set()
+    return total
+
+
+def _erase(job: Job, cid: int, rows: Sequence[MessageRow], fold: Fold) -> None:
+    erasure.erase(job.tx, rows, silence=_SILENCE, fold=fold)
+    _note(job, cid, rows)
+
+
+def _note(job: Job, cid: int, rows: Sequence[MessageRow]) -> None:
+    """Correct what the conversation says of its messages, and tell the app."""
+    if not rows:
+        return
+    mirror = job.mirror(cid)
+    unread = sum(
+        row.state == MessageState.RECEIVED and row.id & _ORDER_MASK >= mirror.read_order
+        for row in rows
+    )
+    if unread:
+        mirror.unread = max(0, mirror.unread - unread)
+        mirror.traffic = True
+        mirror.save(job.tx)
+    job.effects.events.append(MessagesErased(GroupId(mirror.uid), len(rows)))
+
+
+async def _purge(core: "Core") -> None:
+    """Empty the log: only then is what was deleted nowhere in the files.
+
+    Raises:
+        ErasureDelayedError: Something reads an older state for very long.
+    """
+    wake = wake_for_current_loop()
+    for _ in range(PURGE_TRIES):
+        if await core.database.writer.purge(wake).wait():
+            return
+        await anyio.sleep(_PURGE_PAUSE_S)
+    raise ErasureDelayedError
+
+
+async def keep_erasing(core: "Core") -> None:
+    """Finish what a crash has interrupted, then erase what is over, again and again."""
+    for row in core.read(erasure.under_way):
+        async with core.erasing:
+            await _finish(core, row.eid)
+            await _purge(core)
+    while True:
+        await sweep(core)
+        await anyio.sleep(SWEEP_S)
+
+
+async def sweep(core: "Core") -> None:
+    """Erase what has been stored for longer than its conversation keeps it."""
+    now_ms = core.clock_ms()
+
+    def work(tx: Tx) -> list[tuple[int, int]]:
+        return [
+            (row.cid, erasure.expired_below(tx, row.cid, now_ms - row.keep_ms))
+            for row in erasure.retentions(tx)
+        ]
+
+    for cid, below in core.read(work):
+        if core.read(partial(erasure.count, cid=cid, below=below, limit=1)):
+            await erase_below(core, cid, below)
