@@ -158,6 +158,8 @@ class KeyPackage:
         for extension in self.extensions:
             if not leaf.capabilities.supports_extension(extension.type):
                 raise InvalidKeyPackageError("an extension is not among the leaf's capabilities")
+        if find_extension(self.extensions, ExtensionType.LAST_RESORT_KEY_PACKAGE):
+            raise InvalidKeyPackageError("the mark of a last resort says more than that it is one")
         if leaf.encryption_key == self.init_key:
             raise InvalidKeyPackageError("init key and encryption key are the same")
         context.suite.hpke.check_public(self.init_key)

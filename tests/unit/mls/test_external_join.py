@@ -38,7 +38,7 @@ from tests.support.mls_groups import (
     pass_on,
 )
 
-LIVE = [SUITES[1], SUITES[2], SUITES[3], SUITES[0xF001]]
+LIVE = list(SUITES.values())
 KEYS = {b"a key": b"shared before"}
 
 
@@ -348,6 +348,7 @@ def test_damaged_pending_join_is_reported() -> None:
 
 
 @pytest.mark.spec("RFC 9420 §12.2 (Proposal List Validation)")
+@pytest.mark.rule("12.2-18")
 def test_newcomer_mixes_in_a_key_that_members_know() -> None:
     alice, bob = everybody("alice", "bob")
     carol = Device("carol")

@@ -1,12 +1,16 @@
 """Handshakes in clear or encrypted, by choice; application data encrypted always."""
 
+from dataclasses import replace
+
 import pytest
 
 from e2ecore.crypto.suites import SUITES, CipherSuite
 from e2ecore.mls import rows
-from e2ecore.mls.errors import DuplicateMessageError, OwnMessageError
+from e2ecore.mls.errors import DuplicateMessageError, InvalidKeyPackageError, OwnMessageError
 from e2ecore.mls.framing_choice import PUBLIC, HandshakeFraming
 from e2ecore.mls.group import PendingCommit
+from e2ecore.mls.key_package import KEY_PACKAGE_LABEL
+from e2ecore.mls.labels import sign_with_label
 from e2ecore.mls.message import decode_message
 from e2ecore.mls.private_message import PrivateMessage, no_padding
 from e2ecore.mls.proposals import Proposal, Remove
@@ -105,6 +109,17 @@ def test_reuse_guard_is_fresh_for_each_message() -> None:
         bob.read(alice.group.protect(b"text", signer=alice.signer, rng=rng))
     assert [len(each) for each in drawn] == [4, 4, 4]
     assert len(set(drawn)) == 3
+
+
+@pytest.mark.spec("RFC 9420 §16.8 (KeyPackage Reuse)")
+def test_mark_of_a_last_resort_is_empty() -> None:
+    bundle, signer = Device("carol").bundle(last_resort=True), Device("carol").signer
+    (mark,) = bundle.key_package.extensions
+    package = replace(bundle.key_package, extensions=(replace(mark, data=b"\0"),))
+    signature = sign_with_label(signer, KEY_PACKAGE_LABEL, package.tbs())
+    bundle.key_package.validate(now_ms=NOW_MS)
+    with pytest.raises(InvalidKeyPackageError):
+        replace(package, signature=signature).validate(now_ms=NOW_MS)
 
 
 @pytest.mark.spec("RFC 9420 §16.8 (KeyPackage Reuse)")

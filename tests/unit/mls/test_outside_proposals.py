@@ -35,7 +35,7 @@ from e2ecore.mls.psk import ExternalPskId
 from tests.support.mls_external import in_clear
 from tests.support.mls_groups import NOW_MS, Device, add, agree, everybody, pass_on
 
-TRIED = [SUITES[1], SUITES[2], SUITES[0xF001]]
+TRIED = [SUITES[2], SUITES[6], SUITES[0xF001]]
 
 
 def seen(member: Device) -> PublishedGroup:

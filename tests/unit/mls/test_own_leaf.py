@@ -17,7 +17,7 @@ from e2ecore.mls.own_leaf import LeafChange
 from e2ecore.mls.proposals import GroupContextExtensions
 from tests.support.mls_groups import CONVERSATION, NOW_MS, Device, add, agree, everybody, pass_on
 
-TRIED = [SUITES[1], SUITES[2], SUITES[0xF001]]
+TRIED = [SUITES[1], SUITES[4], SUITES[0xF001]]
 
 
 def rotated(device: Device) -> LeafChange:

@@ -15,7 +15,7 @@ from e2ecore.mls.proposals import PreSharedKey, Proposal, Remove
 from e2ecore.mls.psk import ExternalPskId, ResumptionPskId, ResumptionUsage
 from tests.support.mls_groups import NOW_MS, Device, add, agree, everybody, pass_on
 
-SUITES_TRIED = [SUITES[1], SUITES[2], SUITES[0xF001]]
+SUITES_TRIED = [SUITES[1], SUITES[5], SUITES[7], SUITES[0xF001]]
 KEYS = {b"a key": b"shared before", b"another": b"of any size" * 9}
 
 

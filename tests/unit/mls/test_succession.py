@@ -76,7 +76,9 @@ def follow(old: Device, new: Device, welcome: bytes, bundle: KeyPackageBundle) -
 @pytest.mark.spec("RFC 9420 §11.2 (Reinitialization)")
 @pytest.mark.spec("RFC 9420 §12.1.5 (ReInit)")
 @pytest.mark.parametrize(
-    ("before", "after"), [(1, 0xF001), (1, 2), (2, 3)], ids=["to X-Wing", "to P-256", "from P-256"]
+    ("before", "after"),
+    [(1, 0xF001), (1, 2), (5, 6)],
+    ids=["to X-Wing", "to P-256", "from P-521 to X448"],
 )
 def test_group_moves_to_another_suite(before: int, after: int) -> None:
     members = everybody("alice", "bob", "carol", suite=SUITES[before])
