@@ -66,11 +66,28 @@ def _marked(node: ast.expr) -> Iterator[str]:
             yield from (str(arg.value) for arg in part.args if isinstance(arg, ast.Constant))
 
 
-def _cases(decorator: ast.expr) -> Iterator[tuple[str, str]]:
+def _constants(tree: ast.Module) -> Mapping[str, ast.expr]:
+    """Return what the names of a module stand for: lists of cases, among others."""
+    return {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _cases(decorator: ast.expr, constants: Mapping[str, ast.expr]) -> Iterator[tuple[str, str]]:
     """Yield rule and case of each ``pytest.param`` that is marked; without case if all are."""
+    named = [
+        constants[part.id]
+        for part in ast.walk(decorator)
+        if isinstance(part, ast.Name) and part.id in constants
+    ]
     params = [
         part
-        for part in ast.walk(decorator)
+        for whole in (decorator, *named)
+        for part in ast.walk(whole)
         if isinstance(part, ast.Call)
         and isinstance(part.func, ast.Attribute)
         and part.func.attr == "param"
@@ -89,23 +106,25 @@ def _cases(decorator: ast.expr) -> Iterator[tuple[str, str]]:
         yield from ((rule, "") for rule in _marked(decorator))
 
 
-def tests() -> Mapping[str, list[str]]:
+def tested_by() -> Mapping[str, list[str]]:
     """Return, for each rule, the tests that break it."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        tree = ast.parse(path.read_text())
+        constants = _constants(tree)
+        for node in ast.walk(tree):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
             name = f"{path.relative_to(ROOT)}::{node.name}"
             for decorator in node.decorator_list:
-                for rule, case in _cases(decorator):
+                for rule, case in _cases(decorator, constants):
                     found[rule].append(f"{name}[{case}]" if case else name)
     return found
 
 
 def document(found: Mapping[str, list[str]] | None = None) -> str:
     """Return the table as Markdown."""
-    found = tests() if found is None else found
+    found = tested_by() if found is None else found
     known = rules()
     tested = sum(1 for rule in known if found.get(rule.id))
     void = sum(1 for rule in known if rule.not_applicable)

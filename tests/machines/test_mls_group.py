@@ -265,6 +265,7 @@ class HybridGroup(MlsGroup):
 
 
 @pytest.mark.slow
+@pytest.mark.rule("H4")
 @pytest.mark.spec("RFC 9420 §14 (Sequencing of State Changes)")
 @pytest.mark.parametrize(("machine", "share"), [(MlsGroup, 1), (ChaChaGroup, 5), (HybridGroup, 5)])
 def test_members_agree_whatever_happens(machine: type[MlsGroup], share: int) -> None:

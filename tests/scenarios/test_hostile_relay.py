@@ -44,11 +44,23 @@ from tests.support.lies import (
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("NPS-5.2.1.4")]
 
 
-async def test_an_old_invitation_does_not_lead_into_the_past(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("last_resort", "error"),
+    [
+        pytest.param(
+            True, "BadConversationError", marks=pytest.mark.rule("12.4.3.1-9"), id="last resort"
+        ),
+        pytest.param(False, "UnknownKeyPackageError", marks=pytest.mark.rule("H19"), id="one time"),
+    ],
+)
+async def test_an_old_invitation_does_not_lead_into_the_past(
+    tmp_path: Path, *, last_resort: bool, error: str
+) -> None:
     async with devices(tmp_path, "alice", "bob", "eve") as (relay, (alice, bob, eve)):
         at_bob = bob.events()
         own = await keys_of(bob)
-        relay.people._packages[own.device_id].clear()  # the last resort can be used again
+        if last_resort:  # it can be used again
+            relay.people._packages[own.device_id].clear()
         welcomes: list[Delivery] = []
 
         def note(_device: bytes, items: Sequence[Delivery]) -> list[Delivery]:
@@ -62,7 +74,7 @@ async def test_an_old_invitation_does_not_lead_into_the_past(tmp_path: Path) -> 
         relay.faults.clear()
         deliver(relay, relay._inbox(own.device_id), b"", welcomes[0])
         found = await until(at_bob, e2ecore.EnvelopeQuarantined)
-        assert found.error == "BadConversationError"
+        assert found.error == error
         await at_bobs.refresh()
         assert at_bobs.state is ConversationState.REMOVED
         await still_fine(alice, bob)

@@ -95,6 +95,7 @@ _LEAF_RULES = (
     "applying.check_among",
     "applying.check_source",
     "applying.check_required",
+    "applying.check_senders",
     "applying._check_everybody",
     "key_package.KeyPackage.validate",
 )

@@ -1,14 +1,15 @@
 """A hostile member that invites: it makes up a group's whole state, right but for one thing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.mls.extensions import Extension, ExtensionType
-from e2ecore.mls.group import NO_PSKS, Group
+from e2ecore.mls.group import Group
 from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.group_info import EncryptedGroupSecrets, GroupInfo, GroupSecrets, Welcome
+from e2ecore.mls.group_view import GroupView
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.mls.key_schedule import (
     JoinerSecret,
@@ -20,7 +21,7 @@ from e2ecore.mls.key_schedule import (
 from e2ecore.mls.labels import encrypt_with_label
 from e2ecore.mls.message import encode_message
 from e2ecore.mls.nodes import LeafNode, LeafNodeSource, ParentNode
-from e2ecore.mls.psk import psk_secret
+from e2ecore.mls.psk import NamedPsk, psk_secret
 from e2ecore.mls.ratchet_tree import RatchetTree
 from e2ecore.mls.treekem import HpkeCiphertext
 from e2ecore.mls.welcome_create import welcome_keys
@@ -46,6 +47,7 @@ class Twist:
         signed_info: What is encrypted.
         sealed_info: What stands in the Welcome.
         secrets: What only the new member reads.
+        psks: Pre-shared keys that are mixed in, and named.
         welcome: The message.
     """
 
@@ -57,6 +59,7 @@ class Twist:
     signed_info: Callable[[GroupInfo], GroupInfo] = same
     sealed_info: Callable[[bytes], bytes] = same
     secrets: Callable[[GroupSecrets], GroupSecrets] = same
+    psks: Sequence[NamedPsk] = ()
     welcome: Callable[[Welcome], Welcome] = same
 
 
@@ -97,7 +100,7 @@ class Invited:
         transcript, joiner = self.alice.rng(32), JoinerSecret(self.alice.rng(suite.nh))
         context = GroupContext(suite.code, GROUP_ID, 9, tree.root_hash(), transcript, ())
         context = twist.context(context)
-        psk = psk_secret(suite, [])
+        psk = psk_secret(suite, twist.psks)
         secrets = epoch_secrets(suite, epoch_secret(suite, joiner, psk, context.encode()))
         tag = confirmation_tag(suite, secrets.confirmation, transcript)
         encoded = twist.encoded_tree(tree.encode())
@@ -106,15 +109,23 @@ class Invited:
         info = twist.signed_info(info.signed(twist.signer or self.signer(6)))
         keys = welcome_keys(suite, welcome_secret(suite, joiner, psk))
         encrypted = twist.sealed_info(suite.aead.seal(*keys, info.encode(), b""))
-        plain = twist.secrets(GroupSecrets(joiner, None, ())).encode()
+        plain = twist.secrets(
+            GroupSecrets(joiner, None, tuple(each.id for each in twist.psks))
+        ).encode()
         sealed = encrypt_with_label(suite, package.init_key, "Welcome", encrypted, plain)
         entry = EncryptedGroupSecrets(package.ref(), HpkeCiphertext(*sealed))
         return encode_message(twist.welcome(Welcome(suite.code, (entry,), encrypted)))
 
-    def refuses(self, rules: Rules, message: bytes, bundle: KeyPackageBundle | None = None) -> None:
+    def refuses(
+        self,
+        rules: Rules,
+        message: bytes,
+        bundle: KeyPackageBundle | None = None,
+        groups: Sequence[GroupView] = (),
+    ) -> None:
         """Eve refuses an invitation, and joins by the genuine one."""
         with refused(*rules):
-            Group.join(message, bundle or self.bundle, psks=NO_PSKS, now_ms=NOW_MS)
+            Group.join(message, bundle or self.bundle, groups=groups, now_ms=NOW_MS)
         self.eve.join(self.genuine, self.bundle)
         assert agree([*self.devices, self.eve])
 

@@ -27,10 +27,10 @@ class Capable(Device):
         )
 
 
-def assemble(devices: Sequence[Device]) -> None:
+def assemble(devices: Sequence[Device], group_id: bytes = b"conversation") -> None:
     """Let the first one create a group and add the others, without a path."""
     creator, others = devices[0], devices[1:]
-    creator.begin()
+    creator.begin(group_id)
     bundles = [device.bundle() for device in others]
     pending = creator.commit(*map(add, bundles), path=False)
     creator.merge(pending.staged)

@@ -28,6 +28,7 @@ def test_a_gap_is_counted_and_filled_by_late_messages() -> None:
     assert late.state == ReceiveCounter(8, (7,))
 
 
+@pytest.mark.rule("H7")
 @pytest.mark.parametrize("counter", [0, -1, 3, 5, MAX_COUNTER + 1])
 def test_repeats_and_impossible_counters_are_refused(counter: int) -> None:
     with pytest.raises(RepeatedCounterError):
