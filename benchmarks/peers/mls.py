@@ -57,7 +57,7 @@ class MlsWorker(AbstractContextManager["MlsWorker"]):
         Raises:
             NotInstalledError: Node or its packages cannot be had.
         """
-        node, packages = setup.program("node"), setup.node_packages("mls-peers", NODE)
+        node, packages = setup.node(), setup.node_packages("mls-peers", NODE)
         command = [node, str(NODE / program), str(packages)]
         return cls(Worker(program, command, home / f"{program}.log"))
 

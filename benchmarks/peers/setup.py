@@ -23,6 +23,10 @@ INSTALL_TIMEOUT_S: Final = 900
 """A mirror that needs longer counts as not reachable."""
 
 
+OLDEST_NODE: Final = 20
+"""Major version that the packages for node need."""
+
+
 class NotInstalledError(Exception):
     """A peer is not here and cannot be installed. Its rows say so; nothing else stops."""
 
@@ -77,6 +81,20 @@ def python_environment(name: str, requirements: Sequence[str]) -> Path:
     _run([*pip, *requirements], f"pip install {' '.join(requirements)}")
     marker.write_text(wanted)
     return interpreter
+
+
+def node() -> str:
+    """Return the path of node.
+
+    Raises:
+        NotInstalledError: It is not here, or too old.
+    """
+    found = program("node")
+    done = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+    major = done.stdout.removeprefix("v").split(".")[0]
+    if not major.isdecimal() or int(major) < OLDEST_NODE:
+        raise NotInstalledError(f"node {OLDEST_NODE} is needed, here is {done.stdout.strip()}")
+    return found
 
 
 def node_packages(name: str, manifest: Path) -> Path:

@@ -15,7 +15,7 @@ PARTNER = Path(__file__).parent / "partner"
 @pytest.fixture(scope="module")
 def partner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     try:
-        node, packages = setup.program("node"), setup.node_packages("interop", PARTNER)
+        node, packages = setup.node(), setup.node_packages("interop", PARTNER)
     except setup.NotInstalledError as error:
         pytest.skip(f"the partner is not installed: {error}")
     log = tmp_path_factory.mktemp("partner") / "errors.log"
