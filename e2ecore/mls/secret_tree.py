@@ -32,8 +32,8 @@ from e2ecore.mls.labels import expand_with_label, expander
 from e2ecore.mls.rows import Rows
 
 WINDOW_BACK: Final = 5
-"""Keys of skipped generations kept per ratchet. The relay keeps order, so few are needed; six
-ChaCha20 keys still fit a row of 300 bytes."""
+"""Keys of skipped generations kept per ratchet. The relay keeps order, so few are needed; with five
+ChaCha20 keys a row has 280 bytes (312 in the suites with SHA-512)."""
 
 WINDOW_FORWARD: Final = 1000
 """How far a head may jump. Bounds the work that one message can cause to about 2 ms."""

@@ -3,20 +3,14 @@
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from e2ecore.storage import key_packages, mls_rows, outbox, settings
-from e2ecore.storage.connecting import PAGE_BYTES
 from e2ecore.storage.database import Database
 from e2ecore.storage.key_packages import KeyPackageRow
-from e2ecore.storage.keys import KeyFile, database_key
 from e2ecore.storage.tx import Tx
-from tests.support.databases import PASSPHRASE, create_database, numbered, waiting
+from tests.support.databases import create_database, numbered, waiting
+from tests.support.pages import plain_pages
 
-RESERVED_BYTES = 80
-"""At the end of each SQLCipher 4 page: 16 bytes of IV, 64 of HMAC."""
-LOG_HEADER_BYTES = 32
-FRAME_HEADER_BYTES = 24
 CANARIES = [b"canary-of-a-%s-" % kind * 40 for kind in (b"ratchet", b"node", b"bundle", b"text")]
 
 
@@ -31,25 +25,6 @@ def delete(tx: Tx) -> None:
     mls_rows.apply(tx, 1, {(7, 1, 1): None, (4, 0, 0): None})
     key_packages.remove(tx, numbered(1, 32))
     outbox.remove(tx, [1])
-
-
-def plain_pages(path: Path) -> bytes:
-    """Everything that somebody with the key could still read, free pages included."""
-    key = database_key(KeyFile.load(path.with_name("alice.db.keys")).unlock(PASSPHRASE)).raw
-    data, log = path.read_bytes(), path.with_name("alice.db-wal").read_bytes()
-    pages = [data[at : at + PAGE_BYTES] for at in range(0, len(data), PAGE_BYTES)]
-    step = FRAME_HEADER_BYTES + PAGE_BYTES
-    pages += [
-        log[at + FRAME_HEADER_BYTES : at + step]
-        for at in range(LOG_HEADER_BYTES, len(log) - step + 1, step)
-    ]
-    return b"".join(opened(page, key) for page in pages)
-
-
-def opened(page: bytes, key: bytes) -> bytes:
-    """Decrypt a page. Of the first one the salt at its start comes out as noise, the rest whole."""
-    decryptor = Cipher(algorithms.AES(key), modes.CBC(page[-RESERVED_BYTES:][:16])).decryptor()
-    return decryptor.update(page[:-RESERVED_BYTES]) + decryptor.finalize()
 
 
 def found(path: Path) -> set[bytes]:
