@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from e2ecore.engine.applying import apply_commit, drop_outbox, forget_group
-from e2ecore.engine.deciding import in_force
+from e2ecore.engine.deciding import in_force, strangers_of
 from e2ecore.engine.defects import IntentBrokenError
 from e2ecore.engine.errors import ChangeFailedError, NoKeyPackageError
 from e2ecore.engine.events import ChangeApplied, ConversationReady, IntentFailed
@@ -289,17 +289,10 @@ def _make_frame(mirror: Mirror, wish: Wish, envelope_id: bytes, pending: Pending
         tuple(DeviceAddress(*decode_identity(one.identity)) for one in staged.added),
         (
             *(DeviceAddress(*decode_identity(one.identity)) for one in staged.removed),
-            *_strangers(mirror, wish),
+            *strangers_of(mirror, wish),
         ),
         pending.welcome,
     )
-
-
-def _strangers(mirror: Mirror, wish: Wish) -> list[DeviceAddress]:
-    """Return whom a commit only takes out of the route, in which they have no business."""
-    if wish.kind is not IntentKind.REROUTE:
-        return []
-    return [DeviceAddress(*one) for one in wish.devices if not mirror.is_member(one.device_id)]
 
 
 def commit_accepted(job: Job, iid: int) -> None:

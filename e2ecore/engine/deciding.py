@@ -168,6 +168,13 @@ def count_vote(job: Job, mirror: Mirror, request: ReaddRequest) -> Outcome:
     return outcome
 
 
+def strangers_of(mirror: Mirror, wish: Wish) -> list[DeviceAddress]:
+    """Return whom a commit only takes out of the route, in which they have no business."""
+    if wish.kind is not IntentKind.REROUTE:
+        return []
+    return [DeviceAddress(*one) for one in wish.devices if not mirror.is_member(one.device_id)]
+
+
 def forget(mirror: Mirror) -> None:
     """A new beginning: nothing is known of the commits before."""
     _note(mirror, ())

@@ -12,18 +12,20 @@ import anyio
 import pytest
 
 import e2ecore
-from e2ecore import Conversation, ConversationState, Engine, Role
+from e2ecore import Conversation, Engine, Role
 from e2ecore.mls.group import Group
 from e2ecore.mls.proposals import Proposal, Remove
 from e2ecore.testing import MemoryRelay, devices, open_device
-from tests.support.engines import PATIENCE_S, authenticator, group_of, history, same, until
+from tests.support.engines import PATIENCE_S, group_of, history, same, until
 from tests.support.hostile import (
     address_of,
     deafen,
+    leaf_of,
     make_commit,
     place_commit,
     place_of,
     spoiled_for,
+    state_of,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.2")]
@@ -37,12 +39,9 @@ async def settled(views: dict[Engine, Conversation]) -> None:
     """Wait until all members are in one state of the group."""
     with anyio.fail_after(PATIENCE_S):
         while True:
-            for view in views.values():
-                await view.refresh()
-            if all(view.state is ConversationState.ACTIVE for view in views.values()):
-                states = {await authenticator(engine, view) for engine, view in views.items()}
-                if len(states) == 1:
-                    return
+            states = {await state_of(engine, view) for engine, view in views.items()}
+            if len(states) == 1 and b"" not in states:
+                return
             await anyio.sleep(0.02)
 
 
@@ -161,17 +160,6 @@ async def test_a_commit_that_some_cannot_open_splits_nobody(tmp_path: Path, *, m
         await place_commit(mallory, at_mallorys, made.commit, removed=(await address_of(zed),))
         still = {**views, zed: everybody[zed]} if most else views
         await check_alive(still, "afterwards")
-
-
-async def leaf_of(engine: Engine, group: Conversation, who: Engine) -> int:
-    address = await address_of(who)
-
-    def work(job: e2ecore.engine.job.Job) -> int:
-        mirror = engine._core.state.find(job.tx, group.conversation_id)
-        assert mirror is not None
-        return mirror.devices[address.device_id].leaf
-
-    return await engine._core.jobs.run(work)
 
 
 async def test_a_member_whom_the_relay_was_told_to_forget_asks_for_its_route_back(

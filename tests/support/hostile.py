@@ -1,26 +1,25 @@
 """A member who breaks the rules: with the keys of a member, and past everything that the engine
 checks before it commits."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest.mock import patch
 
-from e2ecore import Conversation, Engine
+from e2ecore import Conversation, ConversationState, Engine
 from e2ecore.crypto.rng import system_rng
 from e2ecore.engine.engine import system_clock_ms
 from e2ecore.engine.job import Job
-from e2ecore.mls import tree_math, treekem
+from e2ecore.mls import tree_math
 from e2ecore.mls.group import Group
 from e2ecore.mls.pending_commit import PendingCommit
 from e2ecore.mls.proposals import Proposal
 from e2ecore.mls.ratchet_tree import RatchetTree
-from e2ecore.mls.treekem import HpkeCiphertext, UpdatePathNode
+from e2ecore.mls.treekem import NewPath, UpdatePath
 from e2ecore.testing import MemoryRelay
 from e2ecore_protocol.frames.conversations import Commit, Committed, DeviceAddress
 from e2ecore_protocol.frames.delivery import Delivery, make_envelope_id
 from tests.support.lies import keys_of
-
-Act = Callable[[Group], PendingCommit]
 
 
 async def place_of(engine: Engine, group: Conversation) -> tuple[int, int]:
@@ -30,6 +29,31 @@ async def place_of(engine: Engine, group: Conversation) -> tuple[int, int]:
         mirror = engine._core.state.find(job.tx, group.conversation_id)
         assert mirror is not None
         return mirror.epoch, mirror.log_epoch
+
+    return await engine._core.jobs.run(work)
+
+
+async def state_of(engine: Engine, group: Conversation) -> bytes:
+    """Return what is equal for members in the same state; nothing for who cannot follow."""
+
+    def work(job: Job) -> bytes:
+        mirror = engine._core.state.find(job.tx, group.conversation_id)
+        assert mirror is not None
+        if mirror.group is None or mirror.state != ConversationState.ACTIVE:
+            return b""
+        return mirror.group.epoch_authenticator
+
+    return await engine._core.jobs.run(work)
+
+
+async def leaf_of(engine: Engine, group: Conversation, who: Engine) -> int:
+    """Return where somebody's device sits in a group."""
+    address = await address_of(who)
+
+    def work(job: Job) -> int:
+        mirror = engine._core.state.find(job.tx, group.conversation_id)
+        assert mirror is not None
+        return mirror.devices[address.device_id].leaf
 
     return await engine._core.jobs.run(work)
 
@@ -97,20 +121,22 @@ def spoiled_for(leaves: frozenset[int], spoiled: set[int]) -> Iterator[None]:
         leaves: Whom it shall concern, as far as they can be told apart from others.
         spoiled: Filled with the leaves that it does concern.
     """
-    honest = treekem._seal_step
+    honest = NewPath.seal
 
     def seal(
-        tree: RatchetTree, step: treekem._Step, context: bytes, added: Iterable[int]
-    ) -> UpdatePathNode:
-        node = honest(tree, step, context, frozenset(added))
-        sealed = list(node.encrypted_path_secret)
-        for at, index in enumerate(tree.resolution(step.other, frozenset(added))):
-            below = {leaf for leaf in range(16) if tree_math.contains(index, 2 * leaf)}
-            if below & leaves:
-                spoiled.update(below)
-                kem_output = sealed[at].kem_output
-                sealed[at] = HpkeCiphertext(kem_output, bytes(len(sealed[at].ciphertext)))
-        return UpdatePathNode(node.encryption_key, tuple(sealed))
+        self: NewPath, tree: RatchetTree, context: bytes, added: Collection[int]
+    ) -> UpdatePath:
+        path = honest(self, tree, context, added)
+        nodes = []
+        for step, node in zip(self._steps, path.nodes, strict=True):
+            sealed = list(node.encrypted_path_secret)
+            for at, index in enumerate(tree.resolution(step.other, added)):
+                below = {leaf for leaf in range(16) if tree_math.contains(index, 2 * leaf)}
+                if below & leaves:
+                    spoiled.update(below)
+                    sealed[at] = replace(sealed[at], ciphertext=bytes(len(sealed[at].ciphertext)))
+            nodes.append(replace(node, encrypted_path_secret=tuple(sealed)))
+        return replace(path, nodes=tuple(nodes))
 
-    with patch.object(treekem, "_seal_step", seal):
+    with patch.object(NewPath, "seal", seal):
         yield

@@ -86,6 +86,8 @@ class RelayConfig:
     """Envelopes submitted by all devices of one account."""
     requests_per_account: Rate = field(default_factory=lambda: Rate(5_000, 100))
     """All other requests of all devices of one account."""
+    commits_per_conversation: Rate = field(default_factory=lambda: Rate(100, 0.2))
+    """Commits of one device in one conversation: how often it can hold up the others."""
     key_packages_per_account: Rate = field(default_factory=lambda: Rate(5_000, 10))
     """Accounts whose key packages one account claims."""
     log_level: LogLevel = "info"

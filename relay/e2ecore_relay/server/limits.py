@@ -14,6 +14,7 @@ class Limits:
         self.device_envelopes: Limiter[int] = Limiter(config.envelopes_per_device)
         self.account_envelopes: Limiter[int] = Limiter(config.envelopes_per_account)
         self.requests: Limiter[int] = Limiter(config.requests_per_account)
+        self.commits: Limiter[tuple[int, bytes]] = Limiter(config.commits_per_conversation)
         self.key_packages: Limiter[int] = Limiter(config.key_packages_per_account)
 
     def take_envelopes(self, device: int, account: int, count: int, now_ms: int) -> int:

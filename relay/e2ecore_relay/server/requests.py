@@ -117,7 +117,7 @@ def _takes_accounts(hub: Hub) -> bool:
 async def take(client: Requester, frame: ClientFrame) -> None:
     """Carry out a request of an authenticated device."""
     request = getattr(frame, "request", 0)
-    wait_ms = client.hub.limits.requests.take(client.stored.account, 1, client.hub.clock_ms())
+    wait_ms = _wait_ms(client, frame)
     if wait_ms:
         refusal = RefusedError(ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
         client.answer(_frame(client, request, refusal))
@@ -126,6 +126,15 @@ async def take(client: Requester, frame: ClientFrame) -> None:
     else:
         client.unanswered += 1
         client.hub.store.call(_work(client, frame), partial(_answered, client, request))
+
+
+def _wait_ms(client: Requester, frame: ClientFrame) -> int:
+    """Take from the buckets that a request needs. Return 0, or the milliseconds to wait."""
+    limits, stored, now_ms = client.hub.limits, client.stored, client.hub.clock_ms()
+    wait_ms = limits.requests.take(stored.account, 1, now_ms)
+    if isinstance(frame, Commit) and not wait_ms:
+        return limits.commits.take((stored.device, frame.conversation), 1, now_ms)
+    return wait_ms
 
 
 async def _read(client: Requester, frame: ClientFrame) -> Frame:
