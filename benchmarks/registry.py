@@ -12,6 +12,7 @@ from benchmarks.scenarios import (
     mls_limits,
     mls_messages,
     relay_alone,
+    search,
     ten_members,
     two_devices,
 )
@@ -37,6 +38,8 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     mls_limits.MLS_JUMP,
     mls_limits.MLS_TREE,
     message_rows.ROWS,
+    search.SEARCH,
+    search.ERASE,
 )
 
 

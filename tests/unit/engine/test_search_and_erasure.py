@@ -85,7 +85,8 @@ async def test_hits_can_be_filtered_and_come_in_pages_with_snippets(tmp_path: Pa
         page = await bob.search("北京", before=oldest.sent_ms + 1, after=oldest.sent_ms)
         assert oldest in [hit.message for hit in page.hits]
         assert (await bob.search("北京", kinds=[e2ecore.MessageKind.UNKNOWN])).hits == ()
-        cursor, collected = None, []
+        cursor: int | None = None
+        collected: list[e2ecore.SearchHit] = []
         for _ in range(3):
             page = await bob.search("北京", limit=1, cursor=cursor)
             cursor = page.cursor
