@@ -19,6 +19,7 @@ from e2ecore.messaging.identity import (
 )
 from e2ecore.messaging.roster import CommitNotAllowedError, Effect, check
 from e2ecore.mls.extensions import Extension
+from e2ecore.mls.framing import Sender, SenderType
 from e2ecore.mls.group import Group
 from e2ecore.mls.members import Member
 from e2ecore.mls.proposals import Add, GroupContextExtensions, Remove, Update
@@ -117,7 +118,7 @@ def effect_of(group: Group, staged: StagedCommit) -> Effect:
         for one in staged.proposals
         if isinstance(one.proposal, Remove)
         and one.ref is not None
-        and one.sender.index == one.proposal.removed
+        and one.sender == Sender(SenderType.MEMBER, one.proposal.removed)
     }
     return Effect(
         committer=decode_identity(staged.committer.identity).account_id,

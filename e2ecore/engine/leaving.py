@@ -47,7 +47,7 @@ def take_proposal(job: Job, mirror: Mirror, item: Delivery) -> None:
 def is_own_affair(sent: SentProposal) -> bool:
     """Answer whether a proposal concerns only the member who made it: leaving, or fresh keys."""
     if isinstance(sent.proposal, Remove):
-        return sent.proposal.removed == sent.sender.index
+        return sent.sender == Sender(SenderType.MEMBER, sent.proposal.removed)
     return isinstance(sent.proposal, Update)
 
 

@@ -194,6 +194,14 @@ class Group(ProposingGroup):
         self._state.check_member()
         self._state.advance(staged, now_ms)
 
+    def forget(self) -> None:
+        """Delete the group's secrets and tree, all rows: after a reinit, or to be rid of it.
+
+        The others are not told. Where a successor is still to be joined, keep the group until then.
+        """
+        self._state.check_member()
+        self._state.delete()
+
     def drop_past_epochs(self, now_ms: int) -> None:
         """Delete the keys of epochs that ended more than 48 hours ago."""
         self._state.check_member()

@@ -233,7 +233,7 @@ class GroupState:
         if staged.epoch != self.epoch:
             raise StaleCommitError
         if staged.next is None:
-            self._delete()
+            self.delete()
             return
         staged.next.tree.settle()
         self._burn(staged.key)
@@ -305,8 +305,8 @@ class GroupState:
         self.keys.tree.start(following.encryption.raw)
         self.tree, self._node_keys = following.tree, dict(following.keys)
 
-    def _delete(self) -> None:
-        """Delete every row: we are no longer a member."""
+    def delete(self) -> None:
+        """Delete every row: we are no longer a member, or want nothing more of the group."""
         for kind in (rows.GROUP, rows.EPOCH, rows.NODE_KEY):
             for key, _ in self.rows.scan(kind, 0):
                 self.rows.delete(key)

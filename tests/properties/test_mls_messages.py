@@ -10,9 +10,11 @@ from e2ecore.errors import CorruptStateError, PeerError
 from e2ecore.mls.codec import Reader, decode_all
 from e2ecore.mls.epoch import CurrentEpoch, PastEpoch
 from e2ecore.mls.errors import MlsError, StaleCommitError
+from e2ecore.mls.external_senders import ExternalSender
 from e2ecore.mls.framing import AuthenticatedContent
 from e2ecore.mls.group import Group, PendingCommit
 from e2ecore.mls.group_info import GroupInfo, GroupSecrets, Welcome
+from e2ecore.mls.members import Member
 from e2ecore.mls.message import decode_message, encode_message
 from e2ecore.mls.pending import PendingProposal
 from e2ecore.mls.proposals import Commit, Remove, read_proposal
@@ -67,8 +69,10 @@ def test_any_bytes_decode_to_one_message_or_are_refused(data: bytes) -> None:
         AuthenticatedContent.read,
         Commit.read,
         CurrentEpoch.read,
+        ExternalSender.read,
         GroupInfo.read,
         GroupSecrets.read,
+        Member.read,
         PastEpoch.read,
         PendingProposal.read,
         PublicMessage.read,

@@ -1,13 +1,11 @@
 """Groups that continue others: reinit and branch."""
 
-from collections.abc import Hashable
 from dataclasses import replace
 
 import pytest
 
 from e2ecore.crypto.suites import SUITES, CipherSuite
 from e2ecore.mls.errors import (
-    CredentialError,
     InvalidWelcomeError,
     MembershipError,
     PendingChangeError,
@@ -18,8 +16,7 @@ from e2ecore.mls.errors import (
 from e2ecore.mls.extensions import Extension
 from e2ecore.mls.group import Group, PendingCommit
 from e2ecore.mls.key_package import KeyPackageBundle
-from e2ecore.mls.members import Member
-from e2ecore.mls.proposals import GroupContextExtensions, ReInit, Remove
+from e2ecore.mls.proposals import ReInit
 from e2ecore.mls.psk import ResumptionPskId, ResumptionUsage
 from e2ecore.mls.succession import by_credential, check_succession
 from tests.support.mls_groups import CONVERSATION, NOW_MS, Device, add, agree, everybody, pass_on
@@ -44,20 +41,6 @@ def closed(members: list[Device], suite: CipherSuite, extensions: tuple[Extensio
 
 def successor(old: Device, new: Device, bundles: list[KeyPackageBundle]) -> tuple[Group, bytes]:
     return old.group.begin_successor(
-        [bundle.message for bundle in bundles],
-        new.signer,
-        new.name.encode(),
-        capabilities=new.capabilities(),
-        now_ms=NOW_MS,
-        rng=new.rng,
-    )
-
-
-def branch(
-    old: Device, new: Device, bundles: list[KeyPackageBundle], name: bytes = b"branch"
-) -> tuple[Group, bytes]:
-    return old.group.branch(
-        name,
         [bundle.message for bundle in bundles],
         new.signer,
         new.name.encode(),
@@ -102,6 +85,20 @@ def test_group_moves_to_another_suite(before: int, after: int) -> None:
     assert new[2].read(new[0].send(b"here we are")).data == b"here we are"
     pass_on(new[0].commit(), new[0], new[1:])
     assert agree(new)
+
+
+def test_closed_group_is_forgotten_without_a_trace() -> None:
+    members = everybody("alice", "bob")
+    for _ in range(4):
+        pass_on(members[0].commit(), members[0], members[1:])
+    closed(members, SUITES[1], ())
+    group = members[0].reload()
+    group.forget()
+    members[0].save()
+    assert members[0].disk.rows == {}
+    assert not group.is_member
+    with pytest.raises(RemovedFromGroupError):
+        group.forget()
 
 
 @pytest.mark.spec("RFC 9420 §12.1.5 (ReInit)")
@@ -252,130 +249,6 @@ def test_successor_needs_the_old_group() -> None:
     with pytest.raises(UnknownPskError):
         follow(unrelated, continued.new[1], welcome, continued.bundles[1])
     follow(continued.old[1], continued.new[1], welcome, continued.bundles[1])
-
-
-@pytest.mark.spec("RFC 9420 §11.3 (Subgroup Branching)")
-@pytest.mark.parametrize("suite", [SUITES[1], SUITES[2], SUITES[0xF001]], ids=lambda s: s.name)
-def test_some_members_branch_off(suite: CipherSuite) -> None:
-    members = everybody("alice", "bob", "carol", suite=suite)
-    new = [again(device) for device in members[:2]]
-    bundle = new[1].bundle()
-    group, welcome = branch(members[0], new[0], [bundle])
-    new[0]._group = group
-    pass_on(members[2].commit(), members[2], members[:2])
-    follow(members[1], new[1], welcome, bundle)
-    for device in new:
-        device.reload()
-    assert agree(new)
-    assert new[1].group.group_id == b"branch"
-    assert new[1].read(new[0].send(b"between us")).data == b"between us"
-    assert members[2].read(members[0].send(b"to all")).data == b"to all"
-
-
-@pytest.mark.spec("RFC 9420 §11.3 (Subgroup Branching)")
-def test_branch_has_the_terms_of_its_group_unless_it_says_otherwise() -> None:
-    members = everybody("alice", "bob")
-    pass_on(members[0].commit(GroupContextExtensions(TITLE)), members[0], members[1:])
-    bundle = again(members[1]).bundle()
-    assert branch(members[0], again(members[0]), [bundle])[0].extensions == TITLE
-    new = again(members[0])
-    group, _ = members[0].group.branch(
-        b"branch",
-        [bundle.message],
-        new.signer,
-        b"alice",
-        extensions=(),
-        now_ms=NOW_MS,
-        rng=new.rng,
-    )
-    assert group.extensions == ()
-
-
-@pytest.mark.spec("RFC 9420 §11.3 (Subgroup Branching)")
-@pytest.mark.spec("RFC 9420 §12.4.3.1 (Joining via Welcome Message)")
-def test_branch_contains_members_only() -> None:
-    members = everybody("alice", "bob", "carol")
-    new = [again(device) for device in members]
-    eve = Device("eve").bundle()
-    with pytest.raises(MembershipError):
-        branch(members[0], new[0], [new[1].bundle(), eve])
-    with pytest.raises(MembershipError):
-        branch(members[0], new[0], [])
-    with pytest.raises(MembershipError):
-        branch(members[0], new[0], [new[1].bundle()], b"conversation")
-    bundle = new[1].bundle()
-
-    def anybody(_: Member) -> Hashable:
-        return "somebody"
-
-    _, welcome = members[0].group.branch(
-        b"branch",
-        [bundle.message, eve.message],
-        new[0].signer,
-        b"alice",
-        capabilities=new[0].capabilities(),
-        identify=anybody,
-        now_ms=NOW_MS,
-        rng=new[0].rng,
-    )
-    with pytest.raises(InvalidWelcomeError):
-        follow(members[1], new[1], welcome, bundle)
-    group = Group.join(welcome, bundle, groups=[members[1].group], identify=anybody, now_ms=NOW_MS)
-    assert group.epoch == 1
-
-
-@pytest.mark.spec("RFC 9420 §11.3 (Subgroup Branching)")
-def test_branch_of_another_suite_is_refused() -> None:
-    members = everybody("alice", "bob")
-    members[0].group.state.suite = SUITES[3]
-    new = [again(device, SUITES[3]) for device in members]
-    bundle = new[1].bundle()
-    _, welcome = branch(members[0], new[0], [bundle])
-    with pytest.raises(InvalidWelcomeError):
-        follow(members[1], new[1], welcome, bundle)
-
-
-@pytest.mark.spec("RFC 9420 §11.3 (Subgroup Branching)")
-def test_branch_is_joined_at_its_beginning_only() -> None:
-    """Whoever comes later is invited without the tie, and cannot be fooled with it."""
-    members = everybody("alice", "bob", "carol")
-    new = [again(device) for device in members]
-    bundles = [device.bundle() for device in new]
-    group, welcome = branch(members[0], new[0], [bundles[1]])
-    new[0]._group = group
-    follow(members[1], new[1], welcome, bundles[1])
-    pending = new[0].commit(add(bundles[2]))
-    pass_on(pending, new[0], [new[1]])
-    assert pending.welcome is not None
-    follow(members[2], new[2], pending.welcome, bundles[2])
-    assert agree(new)
-
-
-def test_who_was_removed_begins_nothing() -> None:
-    members = everybody("alice", "bob", "carol")
-    pass_on(members[0].commit(Remove(2)), members[0], members[1:])
-    with pytest.raises(RemovedFromGroupError):
-        branch(members[2], again(members[2]), [again(members[1]).bundle()])
-
-
-def test_credentials_are_judged_when_a_group_is_continued() -> None:
-    members = everybody("alice", "bob")
-    new = again(members[0])
-
-    def nobody(_: object) -> None:
-        raise CredentialError("nobody is trusted")
-
-    with pytest.raises(CredentialError):
-        members[0].group.branch(
-            b"branch",
-            [again(members[1]).bundle().message],
-            new.signer,
-            b"alice",
-            capabilities=new.capabilities(),
-            policy=nobody,
-            now_ms=NOW_MS,
-            rng=new.rng,
-        )
 
 
 @pytest.mark.spec("RFC 9420 §12.4.3.1 (Joining via Welcome Message)")
