@@ -28,6 +28,7 @@ _SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
     e2ecore.MessagesExpired: "{count} expired at the relay, unread",
     e2ecore.EnvelopeQuarantined: "something invalid arrived and was set aside ({error})",
     e2ecore.MessageFailed: "a message was not sent: {error}",
+    e2ecore.RelaySetBack: "the relay was set back to an older state; what it forgot was sent again",
     e2ecore.WaitingForContact: "{account_id} was away for long and is added when back online",
     e2ecore.IntentFailed: "a change was not made: {error}",
     e2ecore.DefectMet: "something failed inside e2e while {doing} ({error}); the rest goes on",

@@ -10,11 +10,14 @@ from e2ecore.engine.chains import chain_refused, compare_heads, store_chain
 from e2ecore.engine.errors import ChainInvalidError, EngineClosedError
 from e2ecore.engine.job import Job, nothing
 from e2ecore.engine.receiving import expire_held, look_again
+from e2ecore.engine.restoring import restore_chain, take_numbers
+from e2ecore.engine.resuming import ask_for_routes, conversations_in_use
 from e2ecore.errors import E2EError, TransientError
 from e2ecore.storage import chains
 from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError
 from e2ecore_protocol.chain.state import AccountState
-from e2ecore_protocol.frames.accounts import Account, ChainHeads, FetchChain, FetchHeads
+from e2ecore_protocol.frames.accounts import Account, ChainHead, ChainHeads, FetchChain, FetchHeads
+from e2ecore_protocol.frames.conversations import Conversations, ListConversations
 from e2ecore_protocol.frames.key_packages import PublishKeyPackages
 from e2ecore_protocol.frames.session import Ok
 from e2ecore_protocol.limits import MAX_CHAIN_ENTRIES, MAX_HEADS_PER_FRAME
@@ -28,6 +31,8 @@ TROUBLE_S: Final = 1.0
 """How long to wait when the disk or the relay says no for now."""
 MAX_PAUSE_S: Final = 60.0
 """Longest pause before a task that ended by a defect is begun anew; it doubles each time."""
+ROUTE_S: Final = 2.0
+"""How long to wait for the explanation why the relay does not deliver a conversation any more."""
 LOOK_S: Final = 0.5
 """How often envelopes that are held back are looked at."""
 
@@ -181,7 +186,10 @@ async def take_chain(
 
 
 async def compare_chains(core: "Core") -> None:
-    """After each connection, see whether the chains of the accounts we know have changed."""
+    """After each connection, see whether the chains of the accounts we know have changed.
+
+    Then whether the relay still delivers every conversation that we are in.
+    """
     while True:
         await core.chains_signal.wait()
         rows = core.read(chains.accounts)
@@ -189,6 +197,7 @@ async def compare_chains(core: "Core") -> None:
         try:
             for at in range(0, len(ids), MAX_HEADS_PER_FRAME):
                 await _compare(core, tuple(ids[at : at + MAX_HEADS_PER_FRAME]))
+            await _compare_routes(core)
         except E2EError:
             continue
 
@@ -198,3 +207,26 @@ async def _compare(core: "Core", accounts: tuple[bytes, ...]) -> None:
     grown = await core.jobs.run(lambda job: compare_heads(job, answer.heads))
     for account_id in grown:
         await fetch_chain(core, account_id)
+    await _compare_own(core, answer.heads)
+
+
+async def _compare_own(core: "Core", heads: Iterable[ChainHead]) -> None:
+    """See whether the relay has our own chain as it is."""
+    own = await core.jobs.run(lambda job: job.state.chain(job.tx, job.own.account_id))
+    for head in heads:
+        if own is not None and head.account_id == own.account_id and head.seq < own.head_seq:
+            await restore_chain(core, head.seq)
+
+
+async def _compare_routes(core: "Core") -> None:
+    """See whether the relay still delivers every conversation in which we are a member."""
+    await core.all_here.wait()
+    mine = await core.jobs.run(lambda job: conversations_in_use(job.tx))
+    if not mine:
+        return
+    answer = await core.need_link().request(ListConversations(0), Conversations)
+    await core.jobs.run(lambda job: take_numbers(job, answer.conversations))
+    missing = mine - {one.conversation for one in answer.conversations}
+    if missing:
+        await anyio.sleep(ROUTE_S)  # the commit that removes us may be on its way
+    await core.jobs.run(lambda job: ask_for_routes(job, missing))

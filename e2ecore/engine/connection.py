@@ -10,6 +10,7 @@ import anyio
 from e2ecore.engine.accounts import supply_due
 from e2ecore.engine.effects import Outgoing
 from e2ecore.engine.errors import DeviceRevokedError
+from e2ecore.engine.restoring import restore_account
 from e2ecore.engine.values import ConnectionState
 from e2ecore.errors import E2EError
 from e2ecore.transport.backoff import pause_ms
@@ -64,6 +65,8 @@ async def _connect_once(core: "Core", dial: Dial) -> E2EError:
         core.attempted()
         await link.run()
     except RelayRefusedError as error:
+        if error.code is ErrorCode.UNKNOWN_ACCOUNT:
+            return await _restore(core, dial, error)
         return DeviceRevokedError(str(error)) if error.code in _REVOKED else error
     except E2EError as error:
         return error
@@ -72,6 +75,14 @@ async def _connect_once(core: "Core", dial: Dial) -> E2EError:
     finally:
         core.forget_connection()
     return ConnectionLostError()
+
+
+async def _restore(core: "Core", dial: Dial, refusal: RelayRefusedError) -> E2EError:
+    try:
+        await restore_account(core, dial)
+    except E2EError as error:
+        return error
+    return refusal
 
 
 async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:

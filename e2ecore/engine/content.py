@@ -96,14 +96,16 @@ class Inbox:
             self._message(mirror, sender, item, content, counter)
 
     def take_late(self, mirror: Mirror, item: Delivery) -> None:
-        """Take an envelope behind the cursor: a repeat, unless a message is known to be missing."""
+        """Take an envelope behind the cursor: a repeat, or a number that the relay gave twice.
+
+        The keys of a repeat are used up, so it is refused like any other.
+        """
         if item.kind != EnvelopeKind.APPLICATION or mirror.group is None:
             return
-        if any(one.heard.missing for one in mirror.devices.values()):
-            try:
-                self.take(mirror, item)
-            except (PeerError, MalformedError):
-                return
+        try:
+            self.take(mirror, item)
+        except (PeerError, MalformedError):
+            return
 
     def _message(
         self, mirror: Mirror, sender: Peer, item: Delivery, content: Text | UnknownContent,

@@ -275,6 +275,20 @@ class IntentFailed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RelaySetBack(Event):
+    """The relay has forgotten what it had confirmed: its data are older than they were.
+
+    Nothing is lost on this device. What can be given to the relay again was given to it, and
+    sending goes on. What others had sent and nobody had received yet is lost.
+    """
+
+    conversation_ids: tuple[GroupId, ...]
+    """Conversations whose order goes on from an earlier number."""
+    forgot_account: bool
+    """It did not know this account any more, which was registered again."""
+
+
+@dataclass(frozen=True, slots=True)
 class WaitingForContact(Event):
     """Somebody cannot be added now, because their devices were away for very long.
 

@@ -59,7 +59,7 @@ async def register(
         check_display_name(display_name)
     made = await core.jobs.run(lambda job: prepare(job, handle, display_name, ""))
     try:
-        account_id = await _register_at(core, dial, made.entries, handle)
+        account_id = await register_at_relay(core, dial, made.entries, handle)
     except RelayRefusedError as error:
         if error.code is ErrorCode.HANDLE_TAKEN:
             raise HandleTakenError(handle) from error
@@ -108,9 +108,14 @@ def correct_handle(job: Job, handle: str | None) -> Account:
     return account_of(row)
 
 
-async def _register_at(
+async def register_at_relay(
     core: "Core", dial: Dial, entries: tuple[bytes, ...], handle: str | None
 ) -> bytes:
+    """Make one connection to register over.
+
+    Raises:
+        E2EError: The relay was not reached, or refused.
+    """
     try:
         with anyio.fail_after(AUTHENTICATION_TIMEOUT_S):
             channel = await dial()

@@ -1,0 +1,105 @@
+"""A relay that is set back to an old state: told, made good as far as possible, never a loop."""
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+import e2ecore
+from e2ecore import Engine
+from e2ecore.testing import MemoryRelay, open_device, two_devices
+from tests.support.engines import PATIENCE_S, group_of, history, pair, same, texts, until
+
+pytestmark = pytest.mark.anyio
+
+
+class Backup:
+    """The relay's data of a moment."""
+
+    def __init__(self, relay: MemoryRelay) -> None:
+        self._relay = relay
+        self._logs = copy.deepcopy(relay.logs)
+        people = relay.people
+        self._accounts = {
+            name: replace(one, entries=list(one.entries)) for name, one in people.accounts.items()
+        }
+        self._handles = dict(people._handles)
+        self._packages = copy.deepcopy(people._packages)
+        self._last_resorts = dict(people._last_resorts)
+
+    def restore(self) -> None:
+        people = self._relay.people
+        self._relay.logs = self._logs
+        people.accounts, people._handles = self._accounts, self._handles
+        people._packages, people._last_resorts = self._packages, self._last_resorts
+        self._relay.disconnect()
+
+
+async def back_online(*engines: Engine) -> None:
+    for engine in engines:
+        await engine.reconnect()
+        await engine.caught_up()
+
+
+async def test_messages_flow_again_after_the_relay_was_set_back(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        at_alice, at_bob = alice.events(), bob.events()
+        chat, other = await pair(alice, bob)
+        await (await chat.send("before")).accepted()
+        assert await texts(at_bob, 1) == ["before"]
+        backup = Backup(relay)
+        for number in range(5):
+            await (await chat.send(f"forgotten {number}")).accepted()
+        await texts(at_bob, 5)
+        backup.restore()
+        await back_online(alice, bob)
+        told = await until(at_bob, e2ecore.RelaySetBack)
+        assert told.conversation_ids == (chat.conversation_id,)
+        await (await chat.send("after")).accepted()
+        await (await other.send("and back")).accepted()
+        assert await texts(at_bob, 1) == ["after"]
+        assert await texts(at_alice, 1) == ["and back"]
+        said = ["before", *(f"forgotten {number}" for number in range(5)), "after", "and back"]
+        assert sorted(await history(other)) == sorted(said)
+
+
+async def test_changes_and_messages_go_on_after_commits_were_forgotten(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        at_alice, at_bob = alice.events(), bob.events()
+        group, view = await group_of((alice, bob))
+        backup = Backup(relay)
+        for _ in range(3):
+            await (await group.renew_keys()).applied()
+        await (await group.send("in the newest epoch")).accepted()
+        assert await texts(at_bob, 1) == ["in the newest epoch"]
+        backup.restore()
+        for engine, reader in ((alice, at_alice), (bob, at_bob)):
+            await back_online(engine)
+            await until(reader, e2ecore.RelaySetBack)
+        with anyio.fail_after(PATIENCE_S):
+            await (await group.send("after")).accepted()
+            await (await group.renew_keys()).applied()
+            await (await view.send("and back")).accepted()
+        assert await texts(at_bob, 1) == ["after"]
+        assert await texts(at_alice, 1) == ["and back"]
+
+
+async def test_an_account_that_the_relay_forgot_is_registered_again(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, _, bob):
+        backup = Backup(relay)
+        async with await open_device(tmp_path / "carol.db", relay.dial) as carol:
+            await carol.register("carol")
+            await carol.caught_up()
+            at_carol = carol.events()
+            backup.restore()
+            await carol.reconnect()
+            told = await until(at_carol, e2ecore.RelaySetBack)
+            assert told.forgot_account
+            await back_online(carol, bob)
+            assert (await carol.contacts.find("bob")).handle == "bob"
+            chat = await bob.conversations.direct(await bob.contacts.find("carol"))
+            await chat.send("found again")
+            await same(carol, chat)
+            assert await texts(at_carol, 1) == ["found again"]
