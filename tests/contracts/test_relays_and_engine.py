@@ -16,6 +16,7 @@ from e2ecore.engine.engine import system_clock_ms
 from e2ecore.testing import MemoryRelay, open_device
 from e2ecore.transport.dialing import dial
 from e2ecore.transport.login import Dial, FrameChannel
+from e2ecore_protocol.frames.conversations import Conversations, ListConversations
 from e2ecore_relay.server.config import RelayConfig
 from e2ecore_relay.server.relay import running
 from tests.support.engines import (
@@ -28,6 +29,13 @@ from tests.support.engines import (
     same,
     texts,
     until,
+)
+from tests.support.hostile import (
+    address_of,
+    check_alive,
+    make_commit,
+    place_commit,
+    place_of,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -173,3 +181,46 @@ async def all_agree(engines: list[Engine], groups: list[Conversation]) -> None:
         await epoch_reached(one, last)
     states = {await authenticator(engine, one) for engine, one in zip(engines, groups, strict=True)}
     assert len(states) == 1
+
+
+async def test_a_group_lives_through_commits_that_nobody_can_open(
+    tmp_path: Path, relay: Dial
+) -> None:
+    names = ("alice", "bob", "carol", "mallory")
+    async with everybody(tmp_path, relay, *names) as engines:
+        views = await group_of(engines)
+        *honest, mallory = engines
+        number = (await place_of(mallory, views[-1]))[1]
+        for more in range(3):
+            await place_commit(mallory, views[-1], b"noise %d" % more, number=number + more)
+        await check_alive(dict(zip(honest, views, strict=False)), "afterwards")
+
+
+async def test_a_member_that_was_cut_off_gets_its_route_back(tmp_path: Path, relay: Dial) -> None:
+    names = ("alice", "bob", "carol", "mallory")
+    async with everybody(tmp_path, relay, *names) as engines:
+        views = await group_of(engines)
+        *honest, mallory = engines
+        at_bob = engines[1].events()
+        made = await make_commit(mallory, views[-1], lambda _: ())
+        await place_commit(mallory, views[-1], made.commit, removed=(await address_of(engines[1]),))
+        await until(at_bob, e2ecore.ConversationHealed)
+        await check_alive(dict(zip(honest, views, strict=False)), "afterwards")
+
+
+async def test_a_stranger_in_the_route_is_shown_the_door(tmp_path: Path, relay: Dial) -> None:
+    names = ("alice", "bob", "mallory", "eve")
+    async with everybody(tmp_path, relay, *names) as engines:
+        *members, eve = engines
+        views = await group_of(members)
+        link = eve._core.need_link()
+        made = await make_commit(members[-1], views[-1], lambda _: ())
+        stranger = (await address_of(eve),)
+        await place_commit(members[-1], views[-1], made.commit, added=stranger, welcome=b"?")
+        with anyio.fail_after(PATIENCE_S):
+            while True:
+                answer = await link.request(ListConversations(0), Conversations)
+                if not answer.conversations:
+                    break
+                await anyio.sleep(0.05)
+        await check_alive(dict(zip(members[:-1], views, strict=False)), "afterwards")

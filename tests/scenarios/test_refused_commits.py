@@ -19,13 +19,14 @@ from e2ecore.testing import MemoryRelay, devices, open_device
 from tests.support.engines import PATIENCE_S, group_of, history, same, until
 from tests.support.hostile import (
     address_of,
+    check_alive,
     deafen,
     leaf_of,
     make_commit,
     place_commit,
     place_of,
+    settled,
     spoiled_for,
-    state_of,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.2")]
@@ -33,33 +34,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.2")]
 
 def nothing(_group: Group) -> Iterable[Proposal]:
     return ()
-
-
-async def settled(views: dict[Engine, Conversation]) -> None:
-    """Wait until all members are in one state of the group."""
-    with anyio.fail_after(PATIENCE_S):
-        while True:
-            states = {await state_of(engine, view) for engine, view in views.items()}
-            if len(states) == 1 and b"" not in states:
-                return
-            await anyio.sleep(0.02)
-
-
-async def check_alive(views: dict[Engine, Conversation], said: str) -> None:
-    """All can be heard by all, and the first can change the group."""
-    first = next(iter(views.values()))
-    with anyio.fail_after(2 * PATIENCE_S):
-        await settled(views)
-        await (await first.rename(said)).applied()
-        await settled(views)
-        for number, view in enumerate(views.values()):
-            await (await view.send(f"{said} {number}")).accepted()
-        wanted = {f"{said} {number}" for number in range(len(views))}
-        for view in views.values():
-            while not wanted <= set(await history(view)):  # noqa: ASYNC110 - a database tells nobody
-                await anyio.sleep(0.02)
-            await view.refresh()
-            assert view.title == said
 
 
 @asynccontextmanager

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from unittest.mock import patch
 
+import anyio
+
 from e2ecore import Conversation, ConversationState, Engine
 from e2ecore.crypto.rng import system_rng
 from e2ecore.engine.engine import system_clock_ms
@@ -19,6 +21,7 @@ from e2ecore.mls.treekem import NewPath, UpdatePath
 from e2ecore.testing import MemoryRelay
 from e2ecore_protocol.frames.conversations import Commit, Committed, DeviceAddress
 from e2ecore_protocol.frames.delivery import Delivery, make_envelope_id
+from tests.support.engines import PATIENCE_S, history
 from tests.support.lies import keys_of
 
 
@@ -44,6 +47,33 @@ async def state_of(engine: Engine, group: Conversation) -> bytes:
         return mirror.group.epoch_authenticator
 
     return await engine._core.jobs.run(work)
+
+
+async def settled(views: dict[Engine, Conversation]) -> None:
+    """Wait until all members are in one state of the group."""
+    with anyio.fail_after(PATIENCE_S):
+        while True:
+            states = {await state_of(engine, view) for engine, view in views.items()}
+            if len(states) == 1 and b"" not in states:
+                return
+            await anyio.sleep(0.02)
+
+
+async def check_alive(views: dict[Engine, Conversation], said: str) -> None:
+    """All can be heard by all, and the first can change the group."""
+    first = next(iter(views.values()))
+    with anyio.fail_after(2 * PATIENCE_S):
+        await settled(views)
+        await (await first.rename(said)).applied()
+        await settled(views)
+        for number, view in enumerate(views.values()):
+            await (await view.send(f"{said} {number}")).accepted()
+        wanted = {f"{said} {number}" for number in range(len(views))}
+        for view in views.values():
+            while not wanted <= set(await history(view)):  # noqa: ASYNC110 - a database tells nobody
+                await anyio.sleep(0.02)
+            await view.refresh()
+            assert view.title == said
 
 
 async def leaf_of(engine: Engine, group: Conversation, who: Engine) -> int:

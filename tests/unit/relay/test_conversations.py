@@ -277,3 +277,35 @@ async def test_a_stopping_relay_says_when_to_come_back(tmp_path: Path) -> None:
     assert frame.code is ErrorCode.SHUTTING_DOWN
     assert 0 <= frame.retry_after_ms <= 1_000
     await client.__aexit__(None, None, None)
+
+
+async def test_a_request_to_be_added_again_comes_from_outside_and_to_its_sender_too(
+    relay: Relay,
+) -> None:
+    """In groups only: whoever knows two people can compute where they talk."""
+    bob, carol = Person(), Person()
+    async with (
+        online(*where(relay)) as alice,
+        online(*where(relay), bob) as b,
+        online(*where(relay), carol) as c,
+    ):
+        group = await alice.group(bob, carol)
+        await alice.commit(group, 1, removed=[bob.address])
+        (taken,) = await b.submit(group, b"let me in", epoch=2, kind=EnvelopeKind.READD_REQUEST)
+        assert isinstance(taken, Accepted)
+        long = b"x" * 513
+        (refused,) = await b.submit(group, long, epoch=2, kind=EnvelopeKind.READD_REQUEST)
+        assert refused == Refused(ErrorCode.NOT_A_MEMBER, 0, None)
+        await c.submit(group, b"me too", epoch=2, kind=EnvelopeKind.READD_REQUEST)
+        assert await _payloads(c, 4) == [b"welcome", b"commit", b"let me in", b"me too"]
+        chat = await alice.direct(carol)
+        (refused,) = await b.submit(chat, b"let me in", epoch=1, kind=EnvelopeKind.READD_REQUEST)
+        assert refused == Refused(ErrorCode.NOT_A_MEMBER, 0, None)
+
+
+async def test_an_added_device_that_is_in_the_route_already_stays_in_it(relay: Relay) -> None:
+    bob = Person()
+    async with online(*where(relay)) as alice, online(*where(relay), bob) as b:
+        group = await alice.group(bob)
+        assert isinstance(await alice.commit(group, 1, added=[bob.address]), Committed)
+        assert await _payloads(b, 3) == [b"welcome", b"commit", b"welcome"]

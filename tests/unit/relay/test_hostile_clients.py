@@ -19,10 +19,12 @@ from e2ecore_protocol.frames import (
     Ack,
     AcknowledgedLog,
     CaughtUp,
+    Committed,
     Conversations,
     Deliver,
     Envelope,
     EnvelopeKind,
+    Failed,
     Frame,
     GoAway,
     ListConversations,
@@ -156,6 +158,23 @@ async def test_a_sender_above_its_rate_is_told_when_to_come_back(tmp_path: Path)
         refused = [one for one in results if isinstance(one, Refused)]
         assert [one.code for one in refused] == [ErrorCode.RATE_LIMITED] * 2
         assert all(0 < one.retry_after_ms <= 2_000 for one in refused)
+
+
+async def test_who_commits_without_end_leaves_room_for_others(tmp_path: Path) -> None:
+    bob = Person()
+    limit = {"burst": 3, "per_second": 0.1}
+    async with (
+        relay_at(tmp_path, commits_per_conversation=limit) as relay,
+        online(*where(relay)) as alice,
+        online(*where(relay), bob) as b,
+    ):
+        group = await alice.group(bob)
+        answers = [await alice.commit(group, number) for number in range(1, 4)]
+        assert [type(one) for one in answers] == [Committed, Committed, Failed]
+        assert isinstance(answers[-1], Failed)
+        assert answers[-1].code is ErrorCode.RATE_LIMITED
+        assert answers[-1].retry_after_ms > 1_000
+        assert isinstance(await b.commit(group, 3), Committed)
 
 
 async def test_a_reader_that_does_not_acknowledge_gets_one_window_and_is_not_cut_off(
