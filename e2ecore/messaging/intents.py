@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final, cast
 
 from e2ecore.crypto.rng import Rng
+from e2ecore.errors import CorruptStateError
 from e2ecore.ids import AccountId, DeviceId
 from e2ecore.messaging.identity import DEVICE_ID_BYTES, LeafIdentity
 from e2ecore.messaging.roster import (
@@ -126,11 +127,17 @@ class Wish:
 
     @classmethod
     def decode(cls, kind: int, data: bytes) -> "Wish":
-        """Read what ``encode`` wrote."""
-        accounts, title, role, devices = cast("_Stored", unpack(data, MAX_WISH_BYTES))
-        return cls(
-            IntentKind(kind), accounts, title, Role(role), tuple(map(LeafIdentity._make, devices))
-        )
+        """Read what ``encode`` wrote.
+
+        Raises:
+            CorruptStateError: ``encode`` did not write it.
+        """
+        try:
+            accounts, title, role, devices = cast("_Stored", unpack(data, MAX_WISH_BYTES))
+            who = tuple(map(LeafIdentity._make, devices))
+            return cls(IntentKind(kind), accounts, title, Role(role), who)
+        except (ValueError, TypeError) as error:
+            raise CorruptStateError("an intent's arguments do not decode") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias, cast
 
 from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S
-from e2ecore_relay.backends.sqlite.connection import Connection, SqlValue
+from e2ecore_relay.backends.sqlite.connection import Connection, DamagedStoreError, SqlValue
 from e2ecore_relay.backends.sqlite.rows import insert
 from e2ecore_relay.domain.feed import Entry
 from e2ecore_relay.domain.ports import Answers
@@ -51,6 +51,8 @@ _ENTRY: Final = struct.Struct("<qqqqI")
 
 _GIVEN: Final = struct.Struct(">16sqq")
 """envelope id, seq, time_ms."""
+
+_DAMAGED: Final = "a row of the journal ends too early"
 
 _ROW: Final = "INSERT INTO envelopes (lid, seq, sender, item, shared, expires_ms, short)"
 _RELEASE: Final = "UPDATE shared_payloads SET refs = refs - 1 WHERE id = ?"
@@ -305,16 +307,25 @@ def _encode_batches(batches: Iterable[tuple[int, Sequence[Entry]]]) -> bytes:
 
 
 def decode_batches(blob: bytes) -> Iterator[tuple[int, Entry]]:
-    """Yield the log number and the envelope of each entry of a journal row."""
+    """Yield the log number and the envelope of each entry of a journal row.
+
+    Raises:
+        DamagedStoreError: The row ends within an entry.
+    """
     at = 0
-    while at < len(blob):
-        lid, count = _BATCH.unpack_from(blob, at)
-        at += _BATCH.size
-        for _ in range(count):
-            seq, sender, shared, expires_ms, size = _ENTRY.unpack_from(blob, at)
-            at += _ENTRY.size
-            yield lid, (seq, sender, blob[at : at + size], shared, expires_ms)
-            at += size
+    try:
+        while at < len(blob):
+            lid, count = _BATCH.unpack_from(blob, at)
+            at += _BATCH.size
+            for _ in range(count):
+                seq, sender, shared, expires_ms, size = _ENTRY.unpack_from(blob, at)
+                at += _ENTRY.size
+                if size > len(blob) - at:
+                    raise DamagedStoreError(_DAMAGED)
+                yield lid, (seq, sender, blob[at : at + size], shared, expires_ms)
+                at += size
+    except struct.error:
+        raise DamagedStoreError(_DAMAGED) from None
 
 
 def encode_answers(answers: Answers) -> bytes:
@@ -328,16 +339,25 @@ def encode_answers(answers: Answers) -> bytes:
 
 
 def decode_answers(blob: bytes) -> dict[int, Given]:
-    """Return the answers of a journal row."""
+    """Return the answers of a journal row.
+
+    Raises:
+        DamagedStoreError: The row ends within an answer.
+    """
     answers: dict[int, Given] = {}
     at = 0
-    while at < len(blob):
-        device, count = _BATCH.unpack_from(blob, at)
-        at += _BATCH.size
-        end = at + count * _GIVEN.size
-        given = _GIVEN.iter_unpack(blob[at:end])
-        answers.setdefault(device, {}).update({key: (seq, ms) for key, seq, ms in given})
-        at = end
+    try:
+        while at < len(blob):
+            device, count = _BATCH.unpack_from(blob, at)
+            at += _BATCH.size
+            end = at + count * _GIVEN.size
+            if end > len(blob):
+                raise DamagedStoreError(_DAMAGED)
+            given = _GIVEN.iter_unpack(blob[at:end])
+            answers.setdefault(device, {}).update({key: (seq, ms) for key, seq, ms in given})
+            at = end
+    except struct.error:
+        raise DamagedStoreError(_DAMAGED) from None
     return answers
 
 

@@ -1,0 +1,41 @@
+"""``python -m tests.fuzz [NAME ...] [--seconds N] [--seed TEXT] [--atheris]``."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.fuzz.drive import Finding, by_atheris, by_mutations
+from tests.fuzz.targets import TARGETS
+
+
+def main() -> int:
+    """Run harnesses, all of them if none is named. A finding ends its own harness only."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="harness; all if none")
+    parser.add_argument("--seconds", type=float, default=60, help="for each harness")
+    parser.add_argument("--seed", default="", help="of the mutations")
+    parser.add_argument("--atheris", action="store_true", help="by coverage; one harness only")
+    options = parser.parse_args()
+    names: list[str] = options.names or list(TARGETS)
+    if unknown := [name for name in names if name not in TARGETS]:
+        parser.error(f"no such harness: {', '.join(unknown)}")
+    if options.atheris:
+        with tempfile.TemporaryDirectory() as folder:
+            by_atheris(TARGETS[names[0]], options.seconds, Path(folder))
+    return sum(_run(name, options.seconds, options.seed) for name in names)
+
+
+def _run(name: str, seconds: float, seed: str) -> int:
+    try:
+        tried, taken = by_mutations(TARGETS[name], seconds, seed)
+    except Finding as finding:
+        sys.stdout.write(f"{name}: FOUND {finding}\n")
+        return 1
+    sys.stdout.write(f"{name}: {tried} inputs, {taken} taken\n")
+    sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

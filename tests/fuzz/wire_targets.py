@@ -1,0 +1,170 @@
+"""Harnesses for what relay and clients say to each other, and for files on either side."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from e2ecore.engine.judging import read_info
+from e2ecore.errors import CorruptStateError, PeerError, UsageError
+from e2ecore.messaging.counters import decode_missing
+from e2ecore.messaging.identity import decode_identity
+from e2ecore.messaging.intents import IntentKind, Wish
+from e2ecore.storage.keys import KeyFile
+from e2ecore.storage.search_tokens import parse
+from e2ecore.transport.login import decode as decode_login
+from e2ecore_channel.errors import BadAddressError, FramingError
+from e2ecore_channel.framing import Framing
+from e2ecore_channel.handshake import parse_url
+from e2ecore_protocol.chain import ChainError, Entry, start
+from e2ecore_protocol.codec import pack, unpack, unpack_fields
+from e2ecore_protocol.content import (
+    ConversationInfo,
+    ReaddRequest,
+    decode_content,
+    decode_counter,
+)
+from e2ecore_protocol.errors import MalformedError
+from e2ecore_protocol.frames import decode_client_frame, decode_server_frame
+from e2ecore_relay.backends.sqlite.connection import DamagedStoreError
+from e2ecore_relay.backends.sqlite.journal import (
+    _encode_batches,
+    decode_answers,
+    decode_batches,
+    encode_answers,
+)
+from tests.fuzz.target import Target
+
+FOLDER = Path(__file__).parents[2] / "protocol/vectors"
+MAX_MESSAGE = 1 << 16
+
+
+def vectors(name: str, **wanted: str) -> list[bytes]:
+    """The good vectors of one file that have these fields."""
+    found = json.loads((FOLDER / name).read_text())["vectors"]
+    return [
+        bytes.fromhex(one["encoded"])
+        for one in found
+        if one["expect"] == "ok" and all(one.get(key) == wanted[key] for key in wanted)
+    ]
+
+
+def wire(decode: Callable[[bytes], object], samples: list[bytes]) -> Target:
+    """A decoder of canonical MessagePack."""
+
+    def call(data: bytes) -> object:
+        value = decode(data)
+        encode = getattr(value, "encode", None)
+        assert encode is None or encode() == data
+        return value
+
+    return Target(call, (MalformedError,), samples, (decode,))
+
+
+def values(data: bytes) -> object:
+    found = unpack(data, MAX_MESSAGE)
+    assert pack(found) == data
+    assert unpack_fields(data, MAX_MESSAGE) == found
+    return found
+
+
+CHAINS = [
+    [bytes.fromhex(entry) for entry in one["entries"]]
+    for one in json.loads((FOLDER / "chain.json").read_text())["vectors"]
+    if one["expect"] == "valid"
+]
+
+
+def chain(data: bytes) -> object:
+    """Entries one after the other, each behind its length; all signatures count as good."""
+    entries, at = [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 2])
+        entries.append(Entry.decode(data[at + 2 : at + 2 + size]))
+        at += 2 + size
+    if not entries:
+        raise MalformedError("no entries")
+    return start(entries, lambda *_: None)
+
+
+def chained(entries: list[bytes]) -> bytes:
+    return b"".join(len(entry).to_bytes(2) + entry for entry in entries)
+
+
+def websocket(data: bytes) -> object:
+    """What comes over an open connection, to either side, whole and in two reads."""
+    is_client, half = (data[:1] or b"\0")[0] % 2 == 1, len(data) // 2
+    whole = Framing(is_client=is_client, max_message_bytes=MAX_MESSAGE)
+    parts = Framing(is_client=is_client, max_message_bytes=MAX_MESSAGE)
+    messages = whole.feed(data[1:])
+    assert parts.feed(data[1:half]) + parts.feed(data[max(1, half) :]) == messages
+    return messages
+
+
+def frames_of(*, is_client: bool) -> list[bytes]:
+    sender = Framing(is_client=not is_client, max_message_bytes=MAX_MESSAGE)
+    messages = [b"hello", b"x" * 300]
+    return [bytes((is_client,)) + sender.encode(messages) + sender.ping()]
+
+
+def url(data: bytes) -> object:
+    return parse_url(data.decode("utf-8", "replace"))
+
+
+def search(data: bytes) -> object:
+    return parse(data.decode("utf-8", "replace"))
+
+
+def wish(data: bytes) -> object:
+    kinds = list(IntentKind)
+    return Wish.decode(kinds[(data[:1] or b"\0")[0] % len(kinds)], data[1:])
+
+
+KEY_FILE = json.dumps({"checksum": "", "slots": [], "format": "", "version": 1}).encode()
+WISH = Wish(IntentKind.ADD, (bytes(20),), "title").encode()
+ENTRIES = _encode_batches([(1, [(1, 2, b"envelope", 0, 3), (2, 2, b"", 0, 3)]), (2, [])])
+ANSWERS = encode_answers({1: {bytes(16): (1, 2)}, 2: {}})
+
+WIRE_TARGETS: Mapping[str, Target] = {
+    "wire.values": Target(
+        values, (MalformedError,), vectors("encoding.json"), (unpack, unpack_fields)
+    ),
+    "wire.client frame": wire(decode_client_frame, vectors("frames.json", side="client")),
+    "wire.server frame": wire(decode_server_frame, vectors("frames.json", side="relay")),
+    "wire.login": Target(
+        decode_login, (PeerError,), vectors("frames.json", side="relay"), (decode_login,)
+    ),
+    "wire.content": wire(decode_content, vectors("content.json", where="message")),
+    "wire.counter": Target(
+        decode_counter,
+        (MalformedError,),
+        vectors("content.json", where="counter"),
+        (decode_counter,),
+    ),
+    "wire.conversation": wire(
+        ConversationInfo.decode, vectors("content.json", where="conversation")
+    ),
+    "wire.terms": Target(
+        read_info, (PeerError,), vectors("content.json", where="conversation"), (read_info,)
+    ),
+    "wire.readd request": wire(ReaddRequest.decode, vectors("content.json", where="readd")),
+    "wire.entry": wire(Entry.decode, [entry for one in CHAINS for entry in one]),
+    "wire.chain": Target(
+        chain, (MalformedError, ChainError), [chained(one) for one in CHAINS], (start,)
+    ),
+    "wire.identity": Target(decode_identity, (PeerError,), [bytes(36)], (decode_identity,)),
+    "channel.frames": Target(
+        websocket,
+        (FramingError,),
+        [*frames_of(is_client=True), *frames_of(is_client=False)],
+        (Framing.feed,),
+    ),
+    "channel.url": Target(url, (BadAddressError,), [b"wss://relay.example:7443"], (parse_url,)),
+    "disk.key file": Target(KeyFile.decode, (CorruptStateError,), [KEY_FILE], (KeyFile.decode,)),
+    "disk.search text": Target(search, (UsageError,), ["hello 世界".encode()], (parse,)),
+    "disk.wish": Target(wish, (CorruptStateError,), [b"\0" + WISH], (Wish.decode,)),
+    "disk.missing": Target(decode_missing, (), [bytes(16)], (decode_missing,)),
+    "relay.batches": Target(
+        lambda data: list(decode_batches(data)), (DamagedStoreError,), [ENTRIES], (decode_batches,)
+    ),
+    "relay.answers": Target(decode_answers, (DamagedStoreError,), [ANSWERS], (decode_answers,)),
+}
