@@ -117,17 +117,10 @@ class History:
         """Erase many messages for good; return seconds."""
         began = time.perf_counter()
         eid = self.call(lambda tx: erasure.begin(tx, cid, below, amount))
-        while self.call(lambda tx: _go_on(tx, eid)):
+        while self.call(lambda tx: erasure.go_on(tx, eid, silence=SILENCE)).is_left:
             pass
         self.database.writer.call_purge()
         return time.perf_counter() - began
-
-
-def _go_on(tx: Tx, eid: int) -> bool:
-    row = erasure.get(tx, eid)
-    if row is None:
-        return False
-    return bool(erasure.step(tx, row, silence=SILENCE)) or erasure.merge(tx, row) or True
 
 
 def _conversations(tx: Tx) -> None:

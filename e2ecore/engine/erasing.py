@@ -100,22 +100,16 @@ async def _finish(core: "Core", eid: int) -> int:
     """Go on with an erasure of many messages to its end; return how many it still erased."""
     total = 0
 
-    def work(job: Job) -> tuple[int, bool]:
-        row = erasure.get(job.tx, eid)
-        if row is None:
-            return 0, False
-        if row.state == erasure.ErasureState.MERGING:
-            return 0, erasure.merge(job.tx, row, core.search_fold)
-        rows = erasure.step(job.tx, row, silence=_SILENCE, fold=core.search_fold)
-        _note(job, row.cid, rows)
-        if rows or row.state == erasure.ErasureState.MARKING:
-            return len(rows), True
-        return 0, erasure.merge(job.tx, row, core.search_fold)
+    def work(job: Job) -> erasure.Step:
+        done = erasure.go_on(job.tx, eid, silence=_SILENCE, fold=core.search_fold)
+        _note(job, done.cid, done.rows)
+        return done
 
     is_left = True
     while is_left:
-        count, is_left = await core.jobs.run(work)
-        total += count
+        done = await core.jobs.run(work)
+        is_left = done.is_left
+        total += len(done.rows)
     core.search_signal.set()
     return total
 

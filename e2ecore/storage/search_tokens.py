@@ -139,22 +139,16 @@ class Query:
     """The same for the index: what a message that has them all must have."""
     is_exact: bool
     """Has the index the whole answer? If not, every candidate is compared."""
+    is_plain: bool
+    """Are there only Han characters, which the normal form leaves as they are?"""
     fold: Fold
 
     def matches(self, body: str) -> bool:
         """Answer whether a text as it was written has all terms."""
-        if self._is_plain and all(term in body for term in self.terms):
+        if self.is_plain and all(term in body for term in self.terms):
             return True
-        return self.matches_normal(normal(body, self.fold))
-
-    def matches_normal(self, text: str) -> bool:
-        """Answer whether a text in normal form has all terms."""
+        text = normal(body, self.fold)
         return all(occurs(term, text) >= 0 for term in self.terms)
-
-    @property
-    def _is_plain(self) -> bool:
-        """Are there only Han characters, which the normal form leaves as they are?"""
-        return all(map(_ONLY_HAN.fullmatch, self.terms))
 
 
 def parse(text: str, fold: Fold = NO_FOLD, restrict: Sequence[str] = ()) -> Query:
@@ -181,7 +175,9 @@ def parse(text: str, fold: Fold = NO_FOLD, restrict: Sequence[str] = ()) -> Quer
         for part in parts:
             wanted.update(dict.fromkeys(_asked(part)))
     asked = list(wanted)[:MAX_ASKED]
-    return Query(terms, " AND ".join(asked), is_exact and len(asked) == len(wanted), fold)
+    is_exact = is_exact and len(asked) == len(wanted)
+    is_plain = all(map(_ONLY_HAN.fullmatch, terms))
+    return Query(terms, " AND ".join(asked), is_exact, is_plain, fold)
 
 
 def _is_answer(part: str) -> bool:
@@ -194,10 +190,8 @@ def _is_answer(part: str) -> bool:
 def _asked(part: str) -> list[str]:
     """Return what a message must have in the index if it has this part of a term."""
     if _DENSE_RUN.match(part):
-        last = len(part) - 2
-        if last < 0:
-            return [f'"{part}"']
-        return [f'"{part[at : at + 2]}"' for at in sorted({*range(0, last + 1, 2), last})]
+        pairs = [f'"{part[at : at + PAIR]}"' for at in range(len(part) - 1)]
+        return pairs or [f'"{part}"']
     if not _WORD.match(part):
         return [f'"{_symbol_token(part)}"']
     if PREFIX_CHARACTERS < len(part) < WORD_CHARACTERS:

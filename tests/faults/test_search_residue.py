@@ -59,6 +59,12 @@ def by_changing(database: Database, rows: list[MessageRow]) -> None:
         work(row)
 
 
+@pytest.fixture(autouse=True)
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have even a small index merged in more than one slice."""
+    monkeypatch.setattr(search_index, "MERGE_PAGES", 3)
+
+
 @pytest.mark.parametrize("indexed", [True, False])
 @pytest.mark.parametrize("erase", [each_by_itself, by_merging, by_dropping, by_changing])
 @pytest.mark.clause("GB42012-8.1.1c")

@@ -45,13 +45,5 @@ def erase_below(database: Database, cid: int, below: int, amount: int) -> None:
     """Erase a part of a conversation as the engine does it, without the purge."""
     call = database.writer.call
     eid = call(lambda tx: erasure.begin(tx, cid, below, amount))
-    while call(lambda tx: erase_step(tx, eid)):
+    while call(lambda tx: erasure.go_on(tx, eid, silence=SILENCE)).is_left:
         pass
-
-
-def erase_step(tx: Tx, eid: int) -> bool:
-    """Do one slice of an erasure; answer whether any is left."""
-    row = erasure.get(tx, eid)
-    if row is None:
-        return False
-    return bool(erasure.step(tx, row, silence=SILENCE)) or erasure.merge(tx, row) or True
