@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from operator import add
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nacl import bindings
 
@@ -73,6 +74,7 @@ class CommitFloor:
         self._kem = KEMS[suite]
         self._depth = depth
         self._public, self._key = bindings.crypto_sign_keypair()
+        self._long_key = Ed25519PrivateKey.generate()
         self._open, self._receiver = self._kem.derive(os.urandom(HASH_BYTES))
         self._copath = [self._kem.derive(os.urandom(HASH_BYTES))[1] for _ in range(depth)]
         self._copath[0] = self._receiver
@@ -159,7 +161,7 @@ class CommitFloor:
     def _welcome(self, added: Added) -> None:
         """Sign and encrypt the GroupInfo with its tree, seal the secrets of one member."""
         info = bytes(CONTEXT_BYTES) + added.tree
-        info += sign(self._key, info)
+        info += self._long_key.sign(info)
         secret = os.urandom(HASH_BYTES)
         sealed = AESGCM(self._keys[0](secret, b"")).encrypt(self._keys[1](secret, b""), info, b"")
         head = _WELCOME_HEAD + vector(sealed)

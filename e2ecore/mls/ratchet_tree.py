@@ -66,14 +66,13 @@ class RatchetTree(TreeView):
                 nodes[index] = node.encode()
             else:
                 nodes.pop(index, None)
-        parts: list[bytes] = []
-        for index in range(2 * self._rightmost() + 1):
-            encoded = nodes.get(index)
-            if encoded is None:
-                parts.append(_BLANK)
-            else:
-                parts += (_PARENT if index & 1 else _LEAF, encoded)
-        return vector(parts)
+        heads, encoded = (_LEAF, _PARENT), nodes.get
+        return vector(
+            [
+                _BLANK if (data := encoded(index)) is None else heads[index & 1] + data
+                for index in range(2 * self._rightmost() + 1)
+            ]
+        )
 
     def fork(self) -> "RatchetTree":
         """Return a tree that starts like this one and can be changed without touching it."""
@@ -138,7 +137,8 @@ class RatchetTree(TreeView):
             UsageError: This fork is void itself.
         """
         self._check_version()
-        self._base.apply(self._changes, self._hashes, self._counts)
+        counts = self._credential_counts() if self._base.is_counted else None
+        self._base.apply(self._changes, self._hashes, counts)
         self._version = self._base.version
         self._changes, self._hashes = {}, {}
         self._encryption_keys, self._signature_keys = {}, {}

@@ -125,6 +125,11 @@ class TreeBase:
                     self._signature_keys[reader.opaque()] = index
         return self._signature_keys
 
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether somebody asked for ``counts`` before; then they are kept up to date."""
+        return self._counts is not None
+
     def counts(self) -> CredentialCounts:
         """Return the credential types in use and supported."""
         if self._counts is None:
