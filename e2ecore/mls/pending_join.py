@@ -67,4 +67,5 @@ class PendingJoin:
             reader.done()
         except MlsError as error:
             raise CorruptStateError("a pending join does not decode") from error
+        first.tree.settle()
         return cls(commit, suite, own_leaf, first)

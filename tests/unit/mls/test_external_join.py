@@ -273,3 +273,13 @@ def test_newcomer_invites_others() -> None:
     assert pending.welcome is not None
     dave.join(pending.welcome, bundle)
     assert agree([*members, carol, dave])
+
+
+def test_join_that_survived_a_restart_leaves_nothing_of_whom_it_removes() -> None:
+    alice, _ = everybody("alice", "bob")
+    carol = Device("carol")
+    carol.enter(PendingJoin.decode(knock(carol, published(alice)).encode()))
+    carol.merge(carol.commit(Remove(0)).staged)
+    tree = RatchetTree.decode(carol.suite, carol.reload().ratchet_tree)
+    assert tree.root_hash() == carol.group.tree_hash
+    assert [member.identity for member in carol.group.members()] == [b"bob", b"carol"]
