@@ -5,7 +5,7 @@ import sys
 import typer
 
 from cli_demo.exits import Exit
-from cli_demo.verbs import accounts, groups, messages, programs
+from cli_demo.verbs import accounts, groups, messages, programs, searching
 
 _ABOUT = """End-to-end encrypted messages. The relay forwards them and can read none.
 
@@ -33,6 +33,7 @@ app.command("list", rich_help_panel=_TALK)(messages.list_conversations)
 app.command(rich_help_panel=_TALK)(messages.send)
 app.command(rich_help_panel=_TALK)(messages.tail)
 app.command(rich_help_panel=_TALK)(messages.history)
+app.command(rich_help_panel=_TALK)(searching.search)
 app.add_typer(groups.app, rich_help_panel=_TALK)
 app.command(rich_help_panel=_PEOPLE)(accounts.register)
 app.command(rich_help_panel=_PEOPLE)(accounts.whoami)

@@ -9,8 +9,8 @@ from e2ecore.storage import erasure, messages, outbox, search, search_index
 from e2ecore.storage.database import Database
 from e2ecore.storage.messages import MessageRow
 from e2ecore.storage.tx import Tx
-from tests.support.pages import plain_pages
 from tests.support.databases import create_database, waiting
+from tests.support.pages import plain_pages
 from tests.support.searching import SILENCE, erase_below, index, store, texts
 
 WORD = "zqxjkvbcanary"
