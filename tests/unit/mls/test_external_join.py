@@ -18,6 +18,7 @@ from e2ecore.mls.extensions import Extension
 from e2ecore.mls.group import Group, StagedCommit
 from e2ecore.mls.pending_join import PendingJoin
 from e2ecore.mls.proposals import GroupContextExtensions, Remove
+from e2ecore.mls.ratchet_tree import RatchetTree
 from tests.support.mls_groups import (
     CONVERSATION,
     NOW_MS,
