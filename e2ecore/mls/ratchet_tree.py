@@ -14,7 +14,7 @@ from e2ecore.crypto.suites import CipherSuite
 from e2ecore.errors import UsageError
 from e2ecore.mls import tree_math
 from e2ecore.mls.codec import Reader, decode_all, vector
-from e2ecore.mls.errors import InvalidTreeError
+from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError
 from e2ecore.mls.nodes import LeafNode, Node, NodeType, ParentNode, read_node
 from e2ecore.mls.tree_base import CredentialCounts, NodeSource, TreeBase, decode_node
 from e2ecore.mls.tree_view import TreeView
@@ -109,9 +109,11 @@ class RatchetTree(TreeView):
             changes: What its ``changes`` returned.
 
         Raises:
-            MalformedMessageError: A node does not decode.
+            MalformedMessageError: A node does not decode, or lies outside of the tree.
         """
         self._leaves = max(leaves, self._leaves)
+        if leaves & (leaves - 1) or max(changes, default=0) >= 2 * self._leaves:
+            raise MalformedMessageError("a changed node lies outside of the tree")
         for index, data in changes.items():
             self._put(index, None if data is None else decode_node(index, data))
         self._leaves, self._first_blank = leaves, 0
