@@ -106,7 +106,7 @@ def _cases(decorator: ast.expr, constants: Mapping[str, ast.expr]) -> Iterator[t
         yield from ((rule, "") for rule in _marked(decorator))
 
 
-def tested_by() -> Mapping[str, list[str]]:
+def broken_by() -> Mapping[str, list[str]]:
     """Return, for each rule, the tests that break it."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
@@ -124,7 +124,7 @@ def tested_by() -> Mapping[str, list[str]]:
 
 def document(found: Mapping[str, list[str]] | None = None) -> str:
     """Return the table as Markdown."""
-    found = tested_by() if found is None else found
+    found = broken_by() if found is None else found
     known = rules()
     tested = sum(1 for rule in known if found.get(rule.id))
     void = sum(1 for rule in known if rule.not_applicable)

@@ -1,10 +1,11 @@
-"""Two to six members do everything in any order; whatever happens, they agree.
+"""Two to eight members do everything in any order; whatever happens, they agree.
 
 A delivery service keeps one ordered log of handshakes and takes a handshake only from members who
-are up to date. Application messages reach their readers in any order, late, and twice.
+are up to date. Application messages reach their readers in any order, late, twice, or never.
+Members go astray by merging a commit that nobody else sees, and come back by an external commit.
+Who was removed goes on listening with all that it had. Each key that seals is noted: none is used
+twice.
 """
-
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from e2ecore.crypto.aead import Aead
 from e2ecore.crypto.suites import SUITES
 from e2ecore.mls.errors import (
     DuplicateMessageError,
@@ -28,47 +30,38 @@ from e2ecore.mls.errors import (
     RemovedFromGroupError,
     StaleCommitError,
 )
-from e2ecore.mls.group import PendingCommit, ReceivedProposal, StagedCommit
+from e2ecore.mls.group import Group, PendingCommit, ReceivedProposal, StagedCommit
 from e2ecore.mls.group_state import PAST_EPOCHS
-from e2ecore.mls.proposals import Proposal, Remove
+from e2ecore.mls.pending_join import PendingJoin
+from e2ecore.mls.proposals import PreSharedKey, Proposal, Remove
+from e2ecore.mls.psk import ExternalPskId
 from e2ecore.mls.secret_tree import WINDOW_BACK
 from tests.support.mls_groups import Device, add, everybody
+from tests.support.mls_model import Outsider, Reader, Text, ghost, refused
 
-MAX_MEMBERS = 6
+MAX_MEMBERS = 8
+KEYS = {b"a key": b"shared before"}
 PICK = st.integers(0, 1000)
-
-
-@dataclass(frozen=True)
-class Text:
-    """An application message on its way."""
-
-    sender: str
-    epoch: int
-    generation: int
-    message: bytes
-
-
-@dataclass
-class Reader:
-    """A device and what the model knows about it."""
-
-    device: Device
-    joined_epoch: int
-    cursor: int
-    mailbox: list[Text] = field(default_factory=list)
-    done: list[Text] = field(default_factory=list)
-    heads: dict[tuple[int, str], int] = field(default_factory=dict)
-    removed: bool = False
-
-    @property
-    def epoch(self) -> int:
-        return self.device.group.epoch
 
 
 class MlsGroup(RuleBasedStateMachine):
     """The whole group and its delivery service."""
 
     suite_code = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.door = pytest.MonkeyPatch()
+        keys: set[bytes] = set()
+        aead = type(SUITES[self.suite_code].aead)
+        seal = aead.seal
+
+        def seal_once(own: Aead, key: bytes, nonce: bytes, plaintext: bytes, aad: bytes) -> bytes:
+            assert key not in keys
+            keys.add(key)
+            return seal(own, key, nonce, plaintext, aad)
+
+        self.door.setattr(aead, "seal", seal_once)
 
     @initialize(size=st.integers(2, 4))
     def begin(self, size: int) -> None:
@@ -82,6 +75,9 @@ class MlsGroup(RuleBasedStateMachine):
         self.states: dict[int, tuple[bytes, bytes]] = {}
         self.sent: dict[tuple[int, str], int] = {}
         self.commit_keys: dict[tuple[int, int, int], bytes] = {}
+        self.texts: list[Text] = []
+        self.removed: list[Outsider] = []
+        self.astray: list[Outsider] = []
 
     def pick(self, number: int, *, current: bool) -> Reader | None:
         """Choose a member; with ``current`` one that has read the whole log."""
@@ -105,6 +101,7 @@ class MlsGroup(RuleBasedStateMachine):
         text = Text(reader.device.name, reader.epoch, self.sent.get(key, 0), b"")
         text = Text(text.sender, text.epoch, text.generation, reader.device.send(bytes(size)))
         self.sent[key] = text.generation + 1
+        self.texts.append(text)
         for other in self.readers:
             if other is not reader and not other.removed:
                 other.mailbox.append(text)
@@ -146,6 +143,68 @@ class MlsGroup(RuleBasedStateMachine):
             reader.device.read(text.message)
         assert reader.device.disk.rows == before
 
+    @rule(who=PICK, which=PICK)
+    def lose(self, who: int, which: int) -> None:
+        reader = self.pick(who, current=False)
+        if reader is not None and reader.mailbox:
+            del reader.mailbox[which % len(reader.mailbox)]
+
+    @rule(who=PICK, which=PICK)
+    def overhear(self, who: int, which: int) -> None:
+        """Somebody who was removed, or went astray, gets hold of a message of the others."""
+        outside = [*self.removed, *self.astray]
+        later = [
+            text
+            for text in self.texts
+            if outside and text.epoch > outside[who % len(outside)].epoch
+        ]
+        if later:
+            refused(outside[who % len(outside)].device, later[which % len(later)].message)
+
+    @rule(who=PICK)
+    def go_astray(self, who: int) -> None:
+        """A member merges a commit that nobody else will ever see."""
+        reader = self.pick(who, current=True)
+        if reader is not None and sum(not each.removed for each in self.readers) > 2:
+            self.readers.remove(reader)
+            epoch = reader.epoch
+            reader.device.merge(reader.device.commit().staged)
+            self.astray.append(Outsider(reader.device, epoch))
+
+    @rule(who=PICK)
+    def speak_from_astray(self, who: int) -> None:
+        if self.astray:
+            message = self.astray[who % len(self.astray)].device.send(b"where is everybody?")
+            for reader in self.readers:
+                if not reader.removed:
+                    refused(reader.device, message)
+
+    @rule(who=PICK, whom=PICK)
+    def come_in_from_outside(self, who: int, whom: int) -> None:
+        """Somebody new, or somebody who went astray, joins by an external commit."""
+        reader = self.pick(who, current=True)
+        if reader is None or len(reader.device.group.members()) >= MAX_MEMBERS:
+            return
+        device = Device(f"device {self.created}", SUITES[self.suite_code])
+        self.created += 1
+        if self.astray and whom % 3:
+            lost = self.astray.pop(whom % len(self.astray)).device
+            device.name, device.signer = lost.name, lost.signer
+        known = {member.signature_key for member in reader.device.group.members()}
+        pending = Group.join_by_commit(
+            reader.device.group.group_info(signer=reader.device.signer),
+            device.signer,
+            device.name.encode(),
+            capabilities=device.capabilities(),
+            resync=device.signer.public in known,
+            now_ms=device.now_ms,
+            rng=device.rng,
+        )
+        self.log.append(("", pending.commit, None))
+        self.epoch += 1
+        device.enter(PendingJoin.decode(pending.encode()))
+        self.readers.append(Reader(device, self.epoch, len(self.log)))
+
     @rule(who=PICK)
     def restart(self, who: int) -> None:
         reader = self.pick(who, current=False)
@@ -175,7 +234,9 @@ class MlsGroup(RuleBasedStateMachine):
         self.log.append((device.name, message, None))
         reader.cursor += 1
 
-    @rule(who=PICK, rivals=st.integers(0, 2), kind=st.sampled_from(["empty", "add", "remove"]))
+    @rule(
+        who=PICK, rivals=st.integers(0, 2), kind=st.sampled_from(["empty", "add", "remove", "psk"])
+    )
     def commit(self, who: int, rivals: int, kind: str) -> None:
         reader = self.pick(who, current=True)
         if reader is None:
@@ -199,7 +260,16 @@ class MlsGroup(RuleBasedStateMachine):
                 member.leaf for member in members if member.leaf != reader.device.group.own_leaf
             ]
             proposals.append(Remove(gone[who % len(gone)]))
-        pending = reader.device.commit(*proposals)
+        elif kind == "psk":
+            nonce = reader.device.rng(reader.device.suite.nh)
+            proposals.append(PreSharedKey(ExternalPskId(b"a key", nonce)))
+        pending = reader.device.group.create_commit(
+            proposals,
+            signer=reader.device.signer,
+            now_ms=reader.device.now_ms,
+            rng=reader.device.rng,
+            psks=KEYS,
+        )
         stored = pending.encode()
         pending = PendingCommit.decode(stored, reader.device.reload())
         self.log.append((reader.device.name, pending.commit, pending))
@@ -223,16 +293,20 @@ class MlsGroup(RuleBasedStateMachine):
         if pending is not None and name == device.name:
             device.merge(pending.staged)
             return
-        received = device.group.receive(message, now_ms=device.now_ms)
+        received = device.group.receive(message, now_ms=device.now_ms, psks=KEYS)
         assert isinstance(received, ReceivedProposal | StagedCommit)
         if isinstance(received, StagedCommit):
             self.use_key(received, message)
+            if received.self_removed:
+                self.removed.append(ghost(device))
             device.merge(received)
             reader.removed = received.self_removed
         device.save()
 
     def use_key(self, staged: StagedCommit, message: bytes) -> None:
         """Check that no two commits were encrypted with the same key."""
+        if staged.external:
+            return
         assert staged.key is not None
         key = (staged.epoch, *staged.key)
         assert self.commit_keys.setdefault(key, message) == message
@@ -249,6 +323,12 @@ class MlsGroup(RuleBasedStateMachine):
             assert self.states.setdefault(group.epoch, state) == state
 
     def teardown(self) -> None:
+        try:
+            self.finish()
+        finally:
+            self.door.undo()
+
+    def finish(self) -> None:
         for reader in getattr(self, "readers", []):
             while reader.cursor < len(self.log) and not reader.removed:
                 self.process_next(reader)
@@ -267,7 +347,9 @@ class HybridGroup(MlsGroup):
 @pytest.mark.slow
 @pytest.mark.rule("H4")
 @pytest.mark.spec("RFC 9420 §14 (Sequencing of State Changes)")
-@pytest.mark.parametrize(("machine", "share"), [(MlsGroup, 1), (ChaChaGroup, 5), (HybridGroup, 5)])
+@pytest.mark.parametrize(
+    ("machine", "share"), [(MlsGroup, 1), (ChaChaGroup, 10), (HybridGroup, 20)]
+)
 def test_members_agree_whatever_happens(machine: type[MlsGroup], share: int) -> None:
     examples = max(10, settings().max_examples // share)
     budget = settings(stateful_step_count=40, max_examples=examples)
