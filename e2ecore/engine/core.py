@@ -29,11 +29,11 @@ from e2ecore.engine.resuming import fresh_connection
 from e2ecore.engine.sender import Sender, take_refusals
 from e2ecore.engine.signals import Signal
 from e2ecore.engine.state import State
+from e2ecore.engine.upkeep import Upkeep
 from e2ecore.engine.values import Account, ConnectionState
 from e2ecore.errors import E2EError
 from e2ecore.ids import GroupId
 from e2ecore.storage.database import Database
-from e2ecore.storage.search_tokens import NO_FOLD, Fold
 from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import ConnectionLostError
 from e2ecore.transport.link import Link
@@ -98,14 +98,7 @@ class Core:
         self.pauses: list[int] = []
         """Milliseconds for which the sender shall pause."""
         self.pause_signal = Signal()
-        self.search_fold: Fold = NO_FOLD
-        """Characters that searches take for others."""
-        self.search_signal = Signal()
-        """There are messages that the search index does not know yet."""
-        self.search_broken = False
-        """The search index is damaged and has not been made anew yet."""
-        self.erasing = anyio.Lock()
-        """Held by whoever erases messages: one after the other."""
+        self.upkeep = Upkeep()
 
     def check_open(self) -> None:
         """Refuse calls after ``close``.
@@ -210,7 +203,7 @@ class Core:
         self._apply_ends(effects)
         self._apply_signals(effects)
         if effects.batch_taken or effects.sent:
-            self.search_signal.set()
+            self.upkeep.to_index.set()
         if effects.batch_taken:
             self.intake.taken()
         if effects.pause_ms is not None:

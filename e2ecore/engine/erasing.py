@@ -44,7 +44,7 @@ async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
     if len(orders) > MAX_PAGE:
         raise TooManyMessagesError
     ids = sorted({message_row_id(cid, order) for order in orders})
-    async with core.erasing:
+    async with core.upkeep.erasing:
         eid = 0
         if len(ids) > erasure.FEW:
             eid = await core.jobs.run(lambda job: erasure.begin(job.tx, cid, 0, len(ids)))
@@ -53,7 +53,7 @@ async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
 
         def work(job: Job, part: Sequence[int]) -> int:
             rows = erasure.pick(job.tx, part)
-            _erase(job, cid, rows, core.search_fold)
+            _erase(job, cid, rows, core.upkeep.fold)
             return len(rows)
 
         for at in range(0, len(ids), size):
@@ -67,7 +67,7 @@ async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
 async def erase_below(core: "Core", cid: int, below: int) -> int:
     """Erase all messages of a conversation below a row id; return how many there were."""
     core.check_open()
-    async with core.erasing:
+    async with core.upkeep.erasing:
         amount = core.read(lambda tx: erasure.count(tx, cid, below, erasure.MANY + 1))
         if amount <= erasure.FEW:
             count = await _erase_few(core, cid, below)
@@ -87,7 +87,7 @@ async def clear(core: "Core", cid: int) -> int:
 async def _erase_few(core: "Core", cid: int, below: int) -> int:
     def work(job: Job) -> int:
         rows = erasure.oldest(job.tx, cid, below, erasure.FEW_SLICE)
-        _erase(job, cid, rows, core.search_fold)
+        _erase(job, cid, rows, core.upkeep.fold)
         return len(rows)
 
     total = 0
@@ -101,7 +101,7 @@ async def _finish(core: "Core", eid: int) -> int:
     total = 0
 
     def work(job: Job) -> erasure.Step:
-        done = erasure.go_on(job.tx, eid, silence=_SILENCE, fold=core.search_fold)
+        done = erasure.go_on(job.tx, eid, silence=_SILENCE, fold=core.upkeep.fold)
         _note(job, done.cid, done.rows)
         return done
 
@@ -110,7 +110,7 @@ async def _finish(core: "Core", eid: int) -> int:
         done = await core.jobs.run(work)
         is_left = done.is_left
         total += len(done.rows)
-    core.search_signal.set()
+    core.upkeep.to_index.set()
     return total
 
 
@@ -152,7 +152,7 @@ async def _purge(core: "Core") -> None:
 async def keep_erasing(core: "Core") -> None:
     """Finish what a crash has interrupted, then erase what is over, again and again."""
     for row in core.read(erasure.under_way):
-        async with core.erasing:
+        async with core.upkeep.erasing:
             await _finish(core, row.eid)
             await _purge(core)
     while True:

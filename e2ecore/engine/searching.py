@@ -90,7 +90,7 @@ async def run_search(
 ) -> SearchPage:
     """Find messages; see ``Engine.search``."""
     core.check_open()
-    fold = core.search_fold
+    fold = core.upkeep.fold
     query = parse(text, fold)
     before = search.NEWEST if cursor is None else cursor
     own_id = core.account.account_id if core.account is not None else AccountId(b"")
@@ -100,9 +100,9 @@ async def run_search(
         return found, _messages(tx, found, own_id)
 
     found, messages = await anyio.to_thread.run_sync(core.read, work)
-    if found.index_failed and not core.search_broken:
-        core.search_broken = True
-        core.search_signal.set()
+    if found.index_failed and not core.upkeep.index_broken:
+        core.upkeep.index_broken = True
+        core.upkeep.to_index.set()
     hits = tuple(SearchHit(one, query) for one in messages)
     return SearchPage(hits, found.cursor or None)
 
@@ -154,22 +154,22 @@ def status(core: "Core") -> SearchStatus:
 
 async def keep_index(core: "Core") -> None:
     """Index what came, when there is time for it; make the index anew if it is damaged."""
-    core.search_signal.set()
+    core.upkeep.to_index.set()
     while True:
-        await core.search_signal.wait()
+        await core.upkeep.to_index.wait()
         started = anyio.current_time()
-        while await core.search_signal.wait_for(IDLE_S):
+        while await core.upkeep.to_index.wait_for(IDLE_S):
             if anyio.current_time() - started > PATIENCE_S:
                 break
         try:
-            if core.search_broken:
+            if core.upkeep.index_broken:
                 await _give_up_index(core)
             await _catch_up(core)
         except CorruptStateError:
-            if core.search_broken:
+            if core.upkeep.index_broken:
                 return  # not even what is left of it can be removed: searches read everything
-            core.search_broken = True
-            core.search_signal.set()
+            core.upkeep.index_broken = True
+            core.upkeep.to_index.set()
 
 
 async def _give_up_index(core: "Core") -> None:
@@ -181,9 +181,9 @@ async def _give_up_index(core: "Core") -> None:
 
 async def _catch_up(core: "Core") -> None:
     """Do slices until everything is indexed."""
-    fold, done, told = core.search_fold, 0, 0
+    fold, done, told = core.upkeep.fold, 0, 0
     while True:
-        busy = core.search_signal.is_raised
+        busy = core.upkeep.to_index.is_raised
         limit = BUSY_SLICE if busy else SLICE
 
         def work(job: Job, limit: int = limit) -> int:
@@ -200,8 +200,8 @@ async def _catch_up(core: "Core") -> None:
             core.emit(SearchProgress(now.indexed, now.newest))
         if busy:
             await anyio.sleep((anyio.current_time() - began) * BUSY_SHARE)
-    if core.search_broken:
-        core.search_broken = False
+    if core.upkeep.index_broken:
+        core.upkeep.index_broken = False
         core.emit(SearchRestored())
     if done >= MERGE_FROM:
         while await core.jobs.run(lambda job: search_index.merge_slice(job.tx)):

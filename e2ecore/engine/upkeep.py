@@ -1,0 +1,22 @@
+"""What searching and erasing share while an engine is open, in the event loop."""
+
+import anyio
+
+from e2ecore.engine.signals import Signal
+from e2ecore.storage.search_tokens import NO_FOLD, Fold
+
+
+class Upkeep:
+    """The state of the work that follows behind the messages."""
+
+    __slots__ = ("erasing", "fold", "index_broken", "to_index")
+
+    def __init__(self) -> None:
+        self.fold: Fold = NO_FOLD
+        """Characters that searches take for others."""
+        self.to_index = Signal()
+        """There are messages that the search index does not know yet."""
+        self.index_broken = False
+        """The search index is damaged and has not been made anew yet."""
+        self.erasing = anyio.Lock()
+        """Held by whoever erases messages: one after the other."""
