@@ -100,8 +100,8 @@ async def run_search(
         return found, _messages(tx, found, own_id)
 
     found, messages = await anyio.to_thread.run_sync(core.read, work)
-    if found.index_failed and not core.upkeep.index_broken:
-        core.upkeep.index_broken = True
+    if found.index_failed and not core.upkeep.rebuilding:
+        core.upkeep.index_failed = True
         core.upkeep.to_index.set()
     hits = tuple(SearchHit(one, query) for one in messages)
     return SearchPage(hits, found.cursor or None)
@@ -162,18 +162,19 @@ async def keep_index(core: "Core") -> None:
             if anyio.current_time() - started > PATIENCE_S:
                 break
         try:
-            if core.upkeep.index_broken:
+            if core.upkeep.index_failed:
                 await _give_up_index(core)
             await _catch_up(core)
         except CorruptStateError:
-            if core.upkeep.index_broken:
+            if core.upkeep.rebuilding:
                 return  # not even what is left of it can be removed: searches read everything
-            core.upkeep.index_broken = True
+            core.upkeep.index_failed = True
             core.upkeep.to_index.set()
 
 
 async def _give_up_index(core: "Core") -> None:
     """The index is damaged: nobody asks it any more, and what is left of it is removed."""
+    core.upkeep.rebuilding, core.upkeep.index_failed = True, False
     await core.jobs.run(lambda job: search_index.mark_damaged(job.tx))
     core.emit(SearchDegraded())
     await core.jobs.run(lambda job: search_index.drop(job.tx))
@@ -200,8 +201,8 @@ async def _catch_up(core: "Core") -> None:
             core.emit(SearchProgress(now.indexed, now.newest))
         if busy:
             await anyio.sleep((anyio.current_time() - began) * BUSY_SHARE)
-    if core.upkeep.index_broken:
-        core.upkeep.index_broken = False
+    if core.upkeep.rebuilding:
+        core.upkeep.rebuilding = False
         core.emit(SearchRestored())
     if done >= MERGE_FROM:
         while await core.jobs.run(lambda job: search_index.merge_slice(job.tx)):

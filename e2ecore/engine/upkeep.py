@@ -9,14 +9,16 @@ from e2ecore.storage.search_tokens import NO_FOLD, Fold
 class Upkeep:
     """The state of the work that follows behind the messages."""
 
-    __slots__ = ("erasing", "fold", "index_broken", "to_index")
+    __slots__ = ("erasing", "fold", "index_failed", "rebuilding", "to_index")
 
     def __init__(self) -> None:
         self.fold: Fold = NO_FOLD
         """Characters that searches take for others."""
         self.to_index = Signal()
         """There are messages that the search index does not know yet."""
-        self.index_broken = False
-        """The search index is damaged and has not been made anew yet."""
+        self.index_failed = False
+        """Somebody has met damage in the search index, and nothing was done about it yet."""
+        self.rebuilding = False
+        """The search index was given up and has not been made anew yet."""
         self.erasing = anyio.Lock()
         """Held by whoever erases messages: one after the other."""
