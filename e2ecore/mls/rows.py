@@ -25,7 +25,7 @@ NODE_KEY: Final = 5
 SECRET_NODE: Final = 6
 """(SECRET_NODE, epoch, node index): an unconsumed secret of the secret tree."""
 RATCHET: Final = 7
-"""(RATCHET, epoch, 2 * leaf index + (1 if application)): one sender's ratchet, 40 to 312 bytes."""
+"""(RATCHET, epoch, 2 * leaf index + (1 if application)): one sender's ratchet, 40 to 297 bytes."""
 PROPOSAL: Final = 8
 """(PROPOSAL, epoch, number): a proposal of this epoch that a commit may refer to."""
 PAST_EPOCH: Final = 9

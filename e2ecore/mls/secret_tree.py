@@ -33,7 +33,7 @@ from e2ecore.mls.rows import Rows
 
 WINDOW_BACK: Final = 5
 """Keys of skipped generations kept per ratchet. The relay keeps order, so few are needed; with five
-ChaCha20 keys a row has 280 bytes (312 in the suites with SHA-512)."""
+ChaCha20 keys a row has 265 bytes (297 in the suites with SHA-512)."""
 
 WINDOW_FORWARD: Final = 1000
 """How far a head may jump. Bounds the work that one message can cause to about 2 ms."""
@@ -45,7 +45,6 @@ HANDSHAKE: Final = 0
 APPLICATION: Final = 1
 
 _HEAD: Final = Struct(">II")
-_GENERATION: Final = Struct(">I")
 
 
 class _Derivations(NamedTuple):
@@ -86,12 +85,12 @@ class Ratchet:
         self.skipped: dict[int, tuple[bytes, bytes]] = {}
 
     def encode(self) -> bytes:
-        """Return the row."""
+        """Return the row. Skipped generations are named by how far they lie behind the head."""
         head = _HEAD.pack(self.next, self.floor) + self.secret
         if not self.skipped:
             return head
         return head + b"".join(
-            _GENERATION.pack(generation) + key + nonce
+            bytes((self.next - generation,)) + key + nonce
             for generation, (key, nonce) in self.skipped.items()
         )
 
@@ -102,17 +101,14 @@ class Ratchet:
         Raises:
             CorruptStateError: The row has no possible length.
         """
-        start, size = 8 + suite.nh, 4 + suite.nk + suite.nn
+        start, size = 8 + suite.nh, 1 + suite.nk + suite.nn
         if len(row) < start or (len(row) - start) % size:
             raise CorruptStateError("a ratchet row has a wrong length")
         ratchet = cls(suite, row[8:start])
         ratchet.next, ratchet.floor = _HEAD.unpack_from(row)
         for at in range(start, len(row), size):
-            end = at + 4 + suite.nk
-            ratchet.skipped[_GENERATION.unpack_from(row, at)[0]] = (
-                row[at + 4 : end],
-                row[end : at + size],
-            )
+            end = at + 1 + suite.nk
+            ratchet.skipped[ratchet.next - row[at]] = (row[at + 1 : end], row[end : at + size])
         return ratchet
 
     def keys(self) -> tuple[bytes, bytes]:
