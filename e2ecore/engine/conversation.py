@@ -20,6 +20,7 @@ from e2ecore.engine.errors import (
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.history import list_members, mark_read, page
 from e2ecore.engine.job import Job
+from e2ecore.engine.jobs import SMALL_BYTES
 from e2ecore.engine.names import check_text, check_title
 from e2ecore.engine.values import (
     ConversationKind,
@@ -124,7 +125,8 @@ class Conversation:
                 sent.append(message)
                 job.effects.sent.append((one.oid, message))
 
-        await core.jobs.run(work)
+        small = len(texts) == 1 and len(texts[0]) <= SMALL_BYTES and core.state.is_at_hand(cid)
+        await core.jobs.run(work, small=small)
         return sent
 
     async def messages(self, before: int | None = None, limit: int = 50) -> list[Message]:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 from e2ecore.engine.defects import is_defect
 from e2ecore.engine.job import Job
+from e2ecore.engine.jobs import SMALL_BYTES
 from e2ecore.engine.receiving import IntakeStoppedError, poison, receive
 from e2ecore.errors import TransientError
 from e2ecore.storage.errors import ClosedError
-from e2ecore_protocol.frames.delivery import Delivery
+from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
 from e2ecore_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
 MAX_JOBS: Final = 2
+_APPLICATION: Final = int(EnvelopeKind.APPLICATION)
 
 
 class Intake:
@@ -91,7 +93,16 @@ class Intake:
             self._batch_failed(batch, error)
 
         self._jobs += 1
-        self._core.jobs.submit(work, failed)
+        self._core.jobs.submit(work, failed, small=self._is_small(batch))
+
+    def _is_small(self, batch: list[Delivery]) -> bool:
+        first = batch[0]
+        return (
+            len(batch) == 1
+            and first.kind == _APPLICATION
+            and len(first.payload) <= SMALL_BYTES
+            and self._core.state.is_at_hand(first.log_id)
+        )
 
     def _batch_failed(self, batch: list[Delivery], error: BaseException) -> None:
         self._jobs -= 1

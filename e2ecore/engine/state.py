@@ -175,6 +175,14 @@ class State:
             found.source.tx = tx
         return found
 
+    def is_at_hand(self, conversation: int | bytes) -> bool:
+        """Is a conversation, named by its local number or by its id, in memory already?
+
+        From any thread; what it says may be over a moment later.
+        """
+        cid = self._cids.get(conversation) if isinstance(conversation, bytes) else conversation
+        return cid in self._mirrors
+
     def find(self, tx: Tx, uid: bytes) -> Mirror | None:
         """Return a conversation by its id at the relay, or None."""
         cid = self._cids.get(uid)

@@ -7,11 +7,18 @@ fails fails every job in it. Whatever the reason, what a job registered with ``T
 before its caller learns of the failure, so that caches never show rows that are not there.
 
 The log is looked after by the same thread, when nothing waits.
+
+A small job that comes while the thread rests may be run by the thread that brings it
+(``Writer.run_here``). A lone message would else wait for two thread switches, which cost as much as
+the disk. It is done only where it holds nobody up: the disk is quick, and nothing was committed for
+longer than a commit takes.
 """
 
+import math
 import queue
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +38,9 @@ MAX_BATCH_JOBS: Final = 256
 
 IDLE_CHECKPOINT_S: Final = 2.0
 """Pause after the last commit before the log is truncated: off the path of any message."""
+
+QUICK_S: Final = 0.002
+"""A job is run by the thread that brings it only if the last commit did not take longer."""
 
 SWITCH_INTERVAL_S: Final = 0.0005
 """How long a busy Python thread may keep this one from running after each statement. Python's own
@@ -98,9 +108,15 @@ class Writer:
         self._connect = connect
         self._connection = connect()
         self._log = Log(path)
-        self._queue: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Job[object] | _Look | None] = queue.SimpleQueue()
         self._gate = threading.Lock()
         self._closed = False
+        self._unfinished = 0
+        """Jobs in the queue or in the thread's hands."""
+        self._turn = threading.Lock()
+        """Held by the thread that uses the connection."""
+        self._took_s = math.inf
+        self._ended_at = 0.0
         self._failure: BaseException | None = None
         self._settled: deque[list[_Job[object]]] = deque()
         self._thread = threading.Thread(target=self._main, name="e2ecore-writer", daemon=True)
@@ -120,6 +136,32 @@ class Writer:
         """
         pending: Pending[T] = Pending()
         self._put(_Job(work, pending, wake))
+        return pending
+
+    def run_here(self, work: Callable[[Tx], T]) -> Pending[T] | None:
+        """Run a job in the calling thread, if that holds nobody up.
+
+        Args:
+            work: As for ``submit``; small: it blocks the caller for about a millisecond.
+
+        Returns:
+            The outcome; None if the job has to be submitted.
+        """
+        if not self._turn.acquire(blocking=False):
+            return None
+        try:
+            with self._gate:
+                if self._closed or self._unfinished or self._failure is not None:
+                    return None
+            if self._took_s > min(QUICK_S, time.monotonic() - self._ended_at):
+                return None
+            pending: Pending[T] = Pending()
+            was_dirty = self._log.dirty
+            self._run_or_give_up([_Job(work, pending, None)])  # type: ignore[arg-type]  # as in _put
+        finally:
+            self._turn.release()
+        if not was_dirty:
+            self._queue.put(_Look())  # the thread rests without a limit: the log is to be emptied
         return pending
 
     def call(self, work: Callable[[Tx], T]) -> T:
@@ -162,6 +204,7 @@ class Writer:
         with self._gate:
             if self._closed:
                 raise ClosedError
+            self._unfinished += 1
             self._queue.put(job)  # type: ignore[arg-type]  # the queue forgets the result's type
 
     def _main(self) -> None:
@@ -170,27 +213,38 @@ class Writer:
         while open_:
             batch, open_ = self._next_batch()
             if batch:
-                self._run_or_give_up(batch)
-        self._tidy_log()
-        self._close_connection()
+                with self._turn:
+                    self._run_or_give_up(batch)
+                with self._gate:
+                    self._unfinished -= len(batch)
+        with self._turn:
+            self._tidy_log()
+            self._close_connection()
 
     def _next_batch(self) -> tuple[list[_Job[object]], bool]:
         """Wait for jobs and take all that are there; truncate the log when idle."""
         try:
-            first = self._queue.get(timeout=IDLE_CHECKPOINT_S if self._log.dirty else None)
+            first = self._queue.get(timeout=self._rest_s() if self._log.dirty else None)
         except queue.Empty:
-            self._tidy_log()
+            with self._turn:
+                if self._rest_s() <= 0:
+                    self._tidy_log()
             return [], True
         batch: list[_Job[object]] = []
         try:
             while first is not None:
-                batch.append(first)
+                if isinstance(first, _Job):
+                    batch.append(first)
                 if len(batch) == MAX_BATCH_JOBS:
                     return batch, True
                 first = self._queue.get_nowait()
         except queue.Empty:
             return batch, True
         return batch, False
+
+    def _rest_s(self) -> float:
+        """Return for how long nothing has to happen before the log is emptied."""
+        return max(0.0, self._ended_at + IDLE_CHECKPOINT_S - time.monotonic())
 
     def _run_or_give_up(self, batch: list[_Job[object]]) -> None:
         """Whatever happens, nobody waits for ever."""
@@ -226,6 +280,7 @@ class Writer:
     def _transaction(self, waiting: deque[_Job[object]], done: list[_Job[object]]) -> None:
         """Run jobs and commit them; raises if none of ``done`` became durable."""
         connection = self._connection
+        started = time.monotonic()
         connection.execute("BEGIN IMMEDIATE")
         alone = len(waiting) == 1
         while waiting and not isinstance(waiting[0], _Purge):
@@ -236,6 +291,8 @@ class Writer:
             else:
                 self._run_in_savepoint(connection, job)
         connection.execute("COMMIT")
+        self._ended_at = time.monotonic()
+        self._took_s = self._ended_at - started
 
     def _run_in_savepoint(self, connection: Connection, job: _Job[object]) -> None:
         connection.execute("SAVEPOINT job")
@@ -308,6 +365,10 @@ class Writer:
             self._connection.close()
         except E2EError:
             return
+
+
+class _Look:
+    """In the queue: no job, but a reason to look at the clock again."""
 
 
 class _Settle:
