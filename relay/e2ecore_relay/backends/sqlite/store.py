@@ -150,7 +150,10 @@ class SqliteStore:
             pushes = self._commit([job], store_progress=False)
         finally:
             self._turn.release()
-        self._report([job], pushes)
+        try:
+            self._report([job], pushes)
+        except ExceptionGroup as defects:
+            self._wake(partial(_throw, defects))  # not the business of whoever submitted
         if self._resting and not self._looks_soon:
             self._wake_writer()  # what was just written has to move on before long
         return True
@@ -374,3 +377,7 @@ class SqliteStore:
             self._connection.execute("ROLLBACK")
         except StoreError:
             return  # SQLite has rolled back by itself: disk full and the like
+
+
+def _throw(error: Exception) -> None:
+    raise error
