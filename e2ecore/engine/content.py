@@ -82,7 +82,7 @@ class Inbox:
         counter = decode_counter(message.authenticated_data)
         step = accept(sender.heard, counter)
         sender.heard = step.state
-        sender.dirty = True
+        mirror.touch(sender)
         mirror.traffic = True
         if step.skipped:
             uid = GroupId(mirror.uid)

@@ -31,7 +31,6 @@ class Peer:
         "account_id",
         "delivered",
         "device_id",
-        "dirty",
         "heard",
         "leaf",
         "receipted",
@@ -46,7 +45,6 @@ class Peer:
         self.heard = ReceiveCounter(row.receive_counter, decode_missing(row.receive_missing))
         self.receipted = row.receipt_counter
         self.delivered = Delivery(row.delivered_upto, decode_missing(row.delivered_gaps))
-        self.dirty = False
 
     def row(self, cid: int) -> MemberRow:
         """Return what is to be stored."""
@@ -68,6 +66,7 @@ class Mirror:
     """A conversation. Fields are those of its row; see the schema."""
 
     __slots__ = (
+        "_touched",
         "by_leaf",
         "cid",
         "created_ms",
@@ -124,6 +123,7 @@ class Mirror:
         self.source: mls_rows.MlsRows | None = None
         self.devices: dict[bytes, Peer] = {}
         self.by_leaf: dict[int, Peer] = {}
+        self._touched: dict[bytes, Peer] = {}
         self.dirty = False
         """Anything of the row changed."""
         self.traffic = False
@@ -201,6 +201,10 @@ class Mirror:
             accounts.setdefault(one.account_id, set()).add(one.device_id)
         return Roster(self.info, {who: frozenset(ids) for who, ids in accounts.items()})
 
+    def touch(self, one: Peer) -> None:
+        """Have a member's row stored by the next ``save``."""
+        self._touched[one.device_id] = one
+
     def place(self, account_id: bytes, device_id: bytes, leaf: int) -> Peer:
         """Seat a device at a leaf. Its counters survive if it was here before."""
         one = self.devices.get(device_id)
@@ -208,7 +212,7 @@ class Mirror:
             row = members.new_row(self.cid, account_id, device_id, leaf, Role.MEMBER)
             one = self.devices[device_id] = Peer(row)
         one.leaf = leaf
-        one.dirty = True
+        self.touch(one)
         self.by_leaf[leaf] = one
         return one
 
@@ -217,7 +221,7 @@ class Mirror:
         one = self.by_leaf.pop(leaf, None)
         if one is not None:
             one.leaf = NO_LEAF
-            one.dirty = True
+            self.touch(one)
         return one
 
     def unseat_all(self) -> None:
@@ -232,7 +236,7 @@ class Mirror:
             role = roster.role(one.account_id)
             if one.role != role:
                 one.role = role
-                one.dirty = True
+                self.touch(one)
 
     def save(self, tx: Tx) -> None:
         """Store what changed since the last call."""
@@ -244,11 +248,9 @@ class Mirror:
             trials.save_place(tx, LogPlace(self.cid, self.log_epoch, self.floor))
             trials.replace_all(tx, self.cid, [_row(self.cid, one) for one in self.docket])
             self.placed = False
-        dirty = [one for one in self.devices.values() if one.dirty]
-        if dirty:
-            members.save(tx, [one.row(self.cid) for one in dirty])
-            for one in dirty:
-                one.dirty = False
+        if self._touched:
+            members.save(tx, [one.row(self.cid) for one in self._touched.values()])
+            self._touched.clear()
         if self.dirty:
             conversations.save(tx, self.row())
         elif self.traffic:

@@ -40,7 +40,7 @@ def write_receipts(job: Job, cids: Iterable[int]) -> None:
         for one in heard:
             if one.receipted != one.heard.upto:
                 one.receipted = one.heard.upto
-                one.dirty = True
+                mirror.touch(one)
         mirror.save(job.tx)
 
 
