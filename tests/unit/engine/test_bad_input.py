@@ -93,7 +93,7 @@ async def test_an_unreachable_relay_is_a_passing_trouble(tmp_path: Path) -> None
                 break
         assert changed.state is ConnectionState.WAITING
         assert (await alice.contacts.find("bob")).handle == "bob"
-        with pytest.raises(e2ecore.ConnectionLostError):
+        with pytest.raises(e2ecore.RelayUnreachableError):
             await alice.contacts.find("carol")
         await chat.send("later")
         relay.faults.offline = False
