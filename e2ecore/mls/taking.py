@@ -20,7 +20,7 @@ from e2ecore.mls.errors import (
     UnsupportedError,
 )
 from e2ecore.mls.external_senders import check_senders, judge_senders
-from e2ecore.mls.framing import AuthenticatedContent, Sender, SenderType
+from e2ecore.mls.framing import AuthenticatedContent, Sender, SenderType, WireFormat
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.members import Member
 from e2ecore.mls.message import decode_message
@@ -124,19 +124,25 @@ def _proposal(
     proposal: Proposal,
     options: TakeOptions,
 ) -> ReceivedProposal | OutsideProposal:
-    """Check and keep a proposal."""
+    """Check and keep a proposal.
+
+    One that is encrypted anew is not a repeat, but what it proposes is here already: a reference
+    names content and signature (RFC 9420 §5.2 (Hash-Based Identifiers)), no generation, and equal
+    content is signed equally by Ed25519. It is kept once.
+    """
     if state.current.suspended:
         raise InvalidProposalError("the group was closed by a reinit")
     sender, data = authenticated.content.sender, authenticated.content.authenticated_data
     _check_outside(sender, proposal, options)
     check_proposal(proposal, state.suite)
     ref = proposal_ref(state.suite, authenticated)
-    if ref in state.pending.by_ref:
+    if ref not in state.pending.by_ref:
+        sent = SentProposal(proposal, sender, ref)
+        check_alone(state.tree, state.context.group_id, sent)
+        _judge(state, sent, options.policy)
+        state.pending.add(PendingProposal(ref, sent))
+    elif authenticated.wire_format is WireFormat.PUBLIC_MESSAGE:
         raise DuplicateMessageError
-    sent = SentProposal(proposal, sender, ref)
-    check_alone(state.tree, state.context.group_id, sent)
-    _judge(state, sent, options.policy)
-    state.pending.add(PendingProposal(ref, sent))
     if sender.type is SenderType.MEMBER:
         member = Member.of(sender.index, state.tree.member(sender.index))
         return ReceivedProposal(member, proposal, ref, data)

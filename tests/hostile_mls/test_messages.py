@@ -18,7 +18,7 @@ from e2ecore.mls.secret_tree import APPLICATION, WINDOW_FORWARD
 from tests.support.mls_external import ExternalJoiner, in_clear
 from tests.support.mls_forger import Fault, Forger, same
 from tests.support.mls_forgery import forge_text
-from tests.support.mls_groups import Device, add, pass_on
+from tests.support.mls_groups import Device, add, agree, pass_on
 from tests.support.mls_rules import Rules, refused
 from tests.support.mls_scene import Scene, untouched, update_of
 
@@ -52,6 +52,23 @@ def test_repeated_proposal_is_a_duplicate(*, clear: bool) -> None:
     message = scene.forger.propose(update_of(scene.alice), fault)
     scene.carol.take(message)
     again(scene.carol, message)
+
+
+@pytest.mark.rule("H1")
+@pytest.mark.spec("RFC 9420 §5.2 (Hash-Based Identifiers)")
+@pytest.mark.spec("RFC 9420 §9.2 (Deletion Schedule)")
+def test_proposal_that_is_encrypted_anew_is_taken_again_and_kept_once() -> None:
+    scene = Scene()
+    first, second = scene.forger.propose(Remove(3)), scene.forger.propose(Remove(3))
+    assert first != second
+    assert scene.carol.take(first).ref == scene.carol.take(second).ref
+    assert len(scene.carol.group.pending_proposals) == 1
+    for message in (first, second):
+        again(scene.carol, message)
+    scene.bob.take(second)
+    pass_on(scene.carol.commit(), scene.carol, [scene.bob])
+    assert agree([scene.bob, scene.carol])
+    assert len(scene.bob.group.members()) == 3
 
 
 @pytest.mark.rule("H1")
