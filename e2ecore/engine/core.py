@@ -25,6 +25,7 @@ from e2ecore.engine.hub import EventHub
 from e2ecore.engine.intake import Intake
 from e2ecore.engine.job import Job, nothing
 from e2ecore.engine.jobs import Jobs
+from e2ecore.engine.receipts import MOST_UNRECEIPTED
 from e2ecore.engine.resuming import fresh_connection
 from e2ecore.engine.sender import Sender, take_refusals
 from e2ecore.engine.signals import Signal
@@ -223,8 +224,9 @@ class Core:
 
     def _apply_signals(self, effects: Effects) -> None:
         for cid, count in effects.receipts.items():
-            self.receipts_due[cid] = self.receipts_due.get(cid, 0) + count
-            self.receipts_signal.set()
+            due = self.receipts_due[cid] = self.receipts_due.get(cid, 0) + count
+            if due == count or due >= MOST_UNRECEIPTED:
+                self.receipts_signal.set()
         if effects.intents:
             self.intents_due |= effects.intents
             self.intents_signal.set()

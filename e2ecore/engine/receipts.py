@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COALESCE_S: Final = 0.25
 """How long receipts are gathered: nobody misses a mark for a quarter of a second, but each receipt
 is a message of its own, three flushes of disks for which other messages have to wait."""
-MOST: Final = 256
+MOST_UNRECEIPTED: Final = 256
 """Messages after which a receipt is sent at once."""
 
 
@@ -49,11 +49,11 @@ async def send_receipts(core: "Core") -> None:
     while True:
         await core.receipts_signal.wait()
         with anyio.move_on_after(COALESCE_S):
-            while max(core.receipts_due.values(), default=0) < MOST:
+            while max(core.receipts_due.values(), default=0) < MOST_UNRECEIPTED:
                 await core.receipts_signal.wait()
+        due, core.receipts_due = core.receipts_due, {}
         if core.link is None:
             continue  # found again in the database after the next connection
-        due, core.receipts_due = core.receipts_due, {}
         cids = tuple(due)
 
         def work(job: Job, cids: tuple[int, ...] = cids) -> None:

@@ -158,9 +158,9 @@ async def keep_index(core: "Core") -> None:
     while True:
         await core.upkeep.to_index.wait()
         started = anyio.current_time()
-        while await core.upkeep.to_index.wait_for(IDLE_S):
-            if anyio.current_time() - started > PATIENCE_S:
-                break
+        await anyio.sleep(IDLE_S)  # and not woken by each message that comes meanwhile
+        while core.upkeep.to_index.take() and anyio.current_time() - started <= PATIENCE_S:
+            await anyio.sleep(IDLE_S)
         try:
             if core.upkeep.index_failed:
                 await _give_up_index(core)

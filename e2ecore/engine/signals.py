@@ -30,6 +30,11 @@ class Signal:
             await self._event.wait()
         self._raised = False
 
+    def take(self) -> bool:
+        """Take it; answer whether it was raised."""
+        raised, self._raised = self._raised, False
+        return raised
+
     async def wait_for(self, seconds: float) -> bool:
         """Wait at most so long; answer whether it was raised."""
         with anyio.move_on_after(seconds):
