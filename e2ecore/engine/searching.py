@@ -158,8 +158,9 @@ async def keep_index(core: "Core") -> None:
     while True:
         await core.upkeep.to_index.wait()
         started = anyio.current_time()
-        await anyio.sleep(IDLE_S)  # and not woken by each message that comes meanwhile
-        while core.upkeep.to_index.take() and anyio.current_time() - started <= PATIENCE_S:
+        await anyio.sleep(IDLE_S)
+        # An event would wake this task for every message.
+        while core.upkeep.to_index.take() and anyio.current_time() - started <= PATIENCE_S:  # noqa: ASYNC110
             await anyio.sleep(IDLE_S)
         try:
             if core.upkeep.index_failed:
