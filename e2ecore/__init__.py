@@ -1,5 +1,6 @@
 """The public API of e2ecore: what is listed in ``__all__`` and nothing else."""
 
+from e2ecore.engine.changes import ChangeReader, ConversationChanged
 from e2ecore.engine.contacts import Contact, Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
@@ -30,6 +31,7 @@ from e2ecore.engine.errors import (
     TitleTooLongError,
     TooManyMessagesError,
     TooManyRestartsError,
+    TwoCursorsError,
     UnknownAccountError,
     UnknownConversationError,
     UnknownHandleError,
@@ -136,6 +138,7 @@ __all__ = [
     "Change",
     "ChangeApplied",
     "ChangeFailedError",
+    "ChangeReader",
     "ClockSkewError",
     "ConnectionChanged",
     "ConnectionLostError",
@@ -146,6 +149,7 @@ __all__ = [
     "Contacts",
     "Conversation",
     "ConversationAdded",
+    "ConversationChanged",
     "ConversationHealed",
     "ConversationHealing",
     "ConversationKind",
@@ -233,6 +237,7 @@ __all__ = [
     "TooManyMessagesError",
     "TooManyRestartsError",
     "TransientError",
+    "TwoCursorsError",
     "UnknownAccountError",
     "UnknownConversationError",
     "UnknownHandleError",

@@ -10,7 +10,7 @@ a method of their own.
 """
 
 import os
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -18,11 +18,11 @@ from typing import Final, Self, TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from e2ecore.engine import engine as shell
+from e2ecore.engine.changes import ConversationChanged
 from e2ecore.engine.contacts import Contact
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.engine import Engine
 from e2ecore.engine.events import Event
-from e2ecore.engine.hub import EventReader
 from e2ecore.engine.searching import SearchPage
 from e2ecore.engine.values import Account, Message, MessageKind
 from e2ecore.ids import AccountId
@@ -102,10 +102,23 @@ class BlockingEngine:
         self._portal.call(run)
 
     def messages(
-        self, conversation: Conversation, before: int | None = None, limit: int = 50
+        self,
+        conversation: Conversation,
+        before: int | None = None,
+        limit: int = 50,
+        *,
+        after: int | None = None,
+        around: int | None = None,
+        at_ms: int | None = None,
     ) -> list[Message]:
         """As ``Conversation.messages``."""
-        return self.wait(conversation.messages(before, limit))
+        return self.wait(
+            conversation.messages(before, limit, after=after, around=around, at_ms=at_ms)
+        )
+
+    def messages_at(self, conversation: Conversation, orders: Sequence[int]) -> list[Message]:
+        """As ``Conversation.messages_at``."""
+        return self.wait(conversation.messages_at(orders))
 
     def search(
         self,
@@ -139,26 +152,30 @@ class BlockingEngine:
 
     def events(self) -> Iterator[Event]:
         """Iterate over what happens from now on; ends when the engine is closed."""
-        return _EventIterator(self._portal, self.engine.events)
+        return _Iterator(self._portal, self.engine.events)
+
+    def changes(self) -> Iterator[ConversationChanged]:
+        """Iterate over the rows of the history that change from now on; see ``Engine.changes``."""
+        return _Iterator(self._portal, self.engine.changes)
 
 
-class _EventIterator(Iterator[Event]):
-    """Waits for each event in the background thread."""
+class _Iterator(Iterator[T]):
+    """Waits for each item in the background thread."""
 
-    def __init__(self, portal: BlockingPortal, make: Callable[[], EventReader]) -> None:
+    def __init__(self, portal: BlockingPortal, make: Callable[[], AsyncIterator[T]]) -> None:
         self._portal = portal
         self._reader = portal.call(make)
 
-    def __next__(self) -> Event:
-        event = self._portal.call(self._next)
-        if event is None:
+    def __next__(self) -> T:
+        found = self._portal.call(self._next)
+        if not found:
             raise StopIteration
-        return event
+        return found[0]
 
-    async def _next(self) -> Event | None:
-        async for event in self._reader:
-            return event
-        return None
+    async def _next(self) -> tuple[T, ...]:
+        async for item in self._reader:
+            return (item,)
+        return ()
 
 
 def open(  # noqa: A001 - scripts write blocking.open

@@ -18,7 +18,15 @@ from e2ecore.engine.errors import (
     NotAllowedError,
 )
 from e2ecore.engine.handles import Change, SentMessage
-from e2ecore.engine.history import list_members, mark_read, page
+from e2ecore.engine.history import (
+    Cursor,
+    list_members,
+    listed,
+    mark_read,
+    newest_of,
+    own_id_of,
+    page,
+)
 from e2ecore.engine.job import Job
 from e2ecore.engine.jobs import SMALL_BYTES
 from e2ecore.engine.names import check_text, check_title
@@ -31,9 +39,10 @@ from e2ecore.engine.values import (
 from e2ecore.engine.writing import write_texts
 from e2ecore.ids import AccountId, GroupId
 from e2ecore.messaging.intents import Impossible, IntentKind, Wish, plan
-from e2ecore.storage import conversations, erasure, intents
+from e2ecore.storage import erasure, intents, overview
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.messages import message_row_id
+from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import Role
 
 if TYPE_CHECKING:
@@ -45,9 +54,10 @@ _OVER = frozenset({ConversationState.LEFT, ConversationState.REMOVED, Conversati
 class Conversation:
     """A conversation. Its properties are as of the last ``refresh``, or as when it was got."""
 
-    def __init__(self, core: "Core", row: ConversationRow) -> None:
+    def __init__(self, core: "Core", row: ConversationRow, newest: Message | None) -> None:
         self._core = core
         self._row = row
+        self._newest = newest
 
     @property
     def conversation_id(self) -> GroupId:
@@ -80,6 +90,11 @@ class Conversation:
         return self._row.unread
 
     @property
+    def last_message(self) -> Message | None:
+        """The newest message; None if there is none."""
+        return self._newest
+
+    @property
     def peer(self) -> AccountId | None:
         """The other account of a direct conversation; None for groups."""
         return AccountId(self._row.peer) if self._row.peer else None
@@ -91,10 +106,14 @@ class Conversation:
 
     async def refresh(self) -> None:
         """Reload the properties from the database."""
-        cid = self._row.cid
-        fresh = self._core.read(lambda tx: conversations.get(tx, cid))
-        if fresh is not None:
-            self._row = fresh
+        cid, own_id = self._row.cid, own_id_of(self._core)
+
+        def work(tx: Tx) -> None:
+            fresh = overview.get(tx, cid)
+            if fresh is not None:
+                self._row, self._newest = fresh.conversation, newest_of(tx, fresh, own_id)
+
+        self._core.read(work)
 
     async def send(self, text: str) -> SentMessage:
         """Send a text. Returns when it survives a crash; it goes out by itself, also later.
@@ -129,14 +148,46 @@ class Conversation:
         await core.jobs.run(work, small=small)
         return sent
 
-    async def messages(self, before: int | None = None, limit: int = 50) -> list[Message]:
+    async def messages(
+        self,
+        before: int | None = None,
+        limit: int = 50,
+        *,
+        after: int | None = None,
+        around: int | None = None,
+        at_ms: int | None = None,
+    ) -> list[Message]:
         """Return a page of the history, the oldest message of the page first.
 
+        Without a place it is the newest page. Erasing messages between two pages neither skips nor
+        repeats others: a place need not have a message any more.
+
         Args:
-            before: ``Message.order`` of the oldest message already shown; None for the newest page.
+            before: What is just older than this ``Message.order``, usually that of the oldest
+                message already shown.
             limit: At most so many messages, up to 1,000.
+            after: What is just younger than this ``Message.order``.
+            around: The page that has this ``Message.order`` in its middle, where there is as much
+                on both sides.
+            at_ms: The page around the first message sent at that time or later, in milliseconds
+                since the Unix epoch, by the senders' clocks. Where they disagree it is one of the
+                places where the messages reach that time.
+
+        Raises:
+            TwoCursorsError: More than one place was given.
         """
-        return page(self._core, self._row, before, limit)
+        return page(self._core, self._row, Cursor(before, after, around, at_ms), limit)
+
+    async def messages_at(self, orders: Sequence[int]) -> list[Message]:
+        """Return those of these messages that still exist, the oldest first.
+
+        Args:
+            orders: ``Message.order`` of each, up to 1,000; see ``ConversationChanged``.
+
+        Raises:
+            TooManyMessagesError: More than 1,000.
+        """
+        return listed(self._core, self._row, orders)
 
     async def members(self) -> list[Member]:
         """Return who is in it now, by account id."""

@@ -1,16 +1,18 @@
 """Conversations: the list of them, and how one is begun. What one can do is in ``conversation``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from e2ecore.engine.beginning import begin_direct, begin_group
 from e2ecore.engine.contacts import Contact
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.errors import UnknownConversationError
+from e2ecore.engine.history import newest_of, own_id_of
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_title
 from e2ecore.ids import GroupId
-from e2ecore.storage import conversations
+from e2ecore.storage import overview
+from e2ecore.storage.tx import Tx
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
@@ -61,15 +63,22 @@ class Conversations:
     def _begun(self, cid: int, iid: int) -> Conversation:
         if iid:
             self._core.change(iid)
-        row = self._core.read(lambda tx: conversations.get(tx, cid))
-        if row is None:
-            raise UnknownConversationError
-        return Conversation(self._core, row)
+        return self._one(lambda tx: overview.get(tx, cid))
 
     async def list(self) -> list[Conversation]:
-        """Return every conversation, the one with the newest message first."""
-        rows = self._core.read(conversations.all_rows)
-        return [Conversation(self._core, row) for row in rows]
+        """Return every conversation, the one with the newest message first.
+
+        Each with its number of unread messages and its ``last_message``, by one query.
+        """
+        core, own_id = self._core, own_id_of(self._core)
+
+        def work(tx: Tx) -> list[Conversation]:
+            return [
+                Conversation(core, row.conversation, newest_of(tx, row, own_id))
+                for row in overview.all_rows(tx)
+            ]
+
+        return core.read(work)
 
     async def get(self, conversation_id: GroupId) -> Conversation:
         """Return one conversation.
@@ -77,7 +86,18 @@ class Conversations:
         Raises:
             UnknownConversationError: There is none with this id.
         """
-        row = self._core.read(lambda tx: conversations.by_uid(tx, conversation_id))
-        if row is None:
+        return self._one(lambda tx: overview.by_uid(tx, conversation_id))
+
+    def _one(self, find: Callable[[Tx], overview.OverviewRow | None]) -> Conversation:
+        core, own_id = self._core, own_id_of(self._core)
+
+        def work(tx: Tx) -> Conversation | None:
+            row = find(tx)
+            if row is None:
+                return None
+            return Conversation(core, row.conversation, newest_of(tx, row, own_id))
+
+        found = core.read(work)
+        if found is None:
             raise UnknownConversationError
-        return Conversation(self._core, row)
+        return found

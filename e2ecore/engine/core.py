@@ -11,6 +11,7 @@ import anyio
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.suites import CipherSuite
+from e2ecore.engine.changes import ChangeHub
 from e2ecore.engine.defects import is_defect, log_defect
 from e2ecore.engine.effects import Effects, Outgoing
 from e2ecore.engine.errors import (
@@ -34,6 +35,7 @@ from e2ecore.engine.upkeep import Upkeep
 from e2ecore.engine.values import Account, ConnectionState
 from e2ecore.errors import E2EError
 from e2ecore.ids import GroupId
+from e2ecore.storage import conversations
 from e2ecore.storage.database import Database
 from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import ConnectionLostError
@@ -67,6 +69,7 @@ class Core:
         self.state = State(suite, clock_ms, rng)
         self.jobs = Jobs(database, self.state, self.apply, self.after_jobs, self.in_trouble)
         self.hub = EventHub()
+        self.changes_hub = ChangeHub(self._uid_of)
         self.sender = Sender(self.jobs, self.state, self.in_trouble)
         self.link: Link[Outgoing] | None = None
         self.connection = ConnectionState.OFFLINE
@@ -175,6 +178,10 @@ class Core:
         attempt, self._attempt = self._attempt, Outcome()
         attempt.settle(error)
 
+    def _uid_of(self, cid: int) -> GroupId | None:
+        row = self.read(lambda tx: conversations.get(tx, cid))
+        return None if row is None else GroupId(row.uid)
+
     def emit(self, *events: Event) -> None:
         """Hand events to the app."""
         self.hub.emit(*events)
@@ -189,6 +196,7 @@ class Core:
         """Make visible what one committed job did."""
         if effects.events:
             self.hub.emit(*effects.events)
+        self.changes_hub.committed(effects.touched, effects.events)
         for oid, sent in effects.sent:
             self.sender.track(oid, sent)
         if effects.outgoing:
@@ -300,6 +308,7 @@ class Core:
     def _end(self, closed: EngineClosedError) -> None:
         self.set_connection(ConnectionState.OFFLINE)
         self.hub.close()
+        self.changes_hub.close()
         self.sender.fail_waiters(closed)
         self.attempted(closed)
         self.all_here.settle(closed)

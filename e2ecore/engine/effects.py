@@ -33,6 +33,8 @@ class Effects:
     """What one job has to tell the event loop once it is durable."""
 
     events: list[Event] = field(default_factory=list)
+    touched: list[int] = field(default_factory=list)
+    """Row ids of the history that are new, changed or gone; see ``Tx.touch``."""
     outgoing: list[Outgoing] = field(default_factory=list)
     sent: list[tuple[int, SentMessage]] = field(default_factory=list)
     """Rows of the outbox whose acceptance somebody may wait for."""

@@ -14,6 +14,7 @@ import anyio.to_thread
 from e2ecore.crypto.rng import Rng, system_rng
 from e2ecore.crypto.suites import DEFAULT_SUITE, ENGINE_SUITES, CipherSuite
 from e2ecore.engine import chores
+from e2ecore.engine.changes import ChangeReader
 from e2ecore.engine.committer import Committer
 from e2ecore.engine.connection import keep_connected
 from e2ecore.engine.contacts import Contacts
@@ -220,6 +221,15 @@ class Engine:
         database as well; a reader that is too slow gets an ``EventsDropped`` and reads there.
         """
         return self._core.hub.reader()
+
+    def changes(self) -> ChangeReader:
+        """Return an asynchronous iterator over the rows of the history that change from now on.
+
+        For a live view: what is not fetched yet is merged by conversation, so nothing is missed
+        however slow the reader, and a burst of thousands of messages is one change. Make the
+        reader first, then read what is to be shown.
+        """
+        return self._core.changes_hub.reader()
 
     async def register(self, handle: str | None = None, display_name: str | None = None) -> Account:
         """Make an account at the relay.

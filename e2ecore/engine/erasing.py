@@ -16,7 +16,7 @@ from e2ecore.engine.events import MessagesErased
 from e2ecore.engine.job import Job
 from e2ecore.engine.values import MessageState
 from e2ecore.ids import GroupId
-from e2ecore.storage import erasure
+from e2ecore.storage import erasure, messages
 from e2ecore.storage.handoff import wake_for_current_loop
 from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, MessageRow, message_row_id
 from e2ecore.storage.search_tokens import Fold
@@ -52,7 +52,7 @@ async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
         count = 0
 
         def work(job: Job, part: Sequence[int]) -> int:
-            rows = erasure.pick(job.tx, part)
+            rows = messages.pick(job.tx, part)
             _erase(job, cid, rows, core.upkeep.fold)
             return len(rows)
 

@@ -49,6 +49,10 @@ class UnknownConversationError(UsageError):
     """There is no conversation with that id in this database."""
 
 
+class TwoCursorsError(UsageError):
+    """A page lies at one place. Give one of ``before``, ``after``, ``around`` and ``at_ms``."""
+
+
 class TextTooLongError(UsageError):
     """A text has at most 1 MiB in UTF-8. Split it."""
 

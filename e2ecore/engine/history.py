@@ -1,8 +1,11 @@
 """Reading what is stored of a conversation. Nothing here waits for the writer or the network."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from e2ecore.engine.contacts import VERIFICATIONS
+from e2ecore.engine.errors import TooManyMessagesError, TwoCursorsError
 from e2ecore.engine.job import Job
 from e2ecore.engine.values import Member, Message, MessageKind, MessageState, Verification
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
@@ -12,32 +15,99 @@ from e2ecore.storage import chains, members, messages
 from e2ecore.storage.chains import Verification as StoredVerification
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.messages import MessageRow, message_row_id
+from e2ecore.storage.overview import OverviewRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import Role
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
-_ORDER_MASK = (1 << 32) - 1
+_ORDER_MASK: Final = (1 << messages.ORDER_BITS) - 1
 
 
-def page(core: "Core", row: ConversationRow, before: int | None, limit: int) -> list[Message]:
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page of the history lies; at most one field is given, none for the newest page."""
+
+    before: int | None = None
+    after: int | None = None
+    around: int | None = None
+    at_ms: int | None = None
+
+    def __post_init__(self) -> None:
+        given = (self.before, self.after, self.around, self.at_ms)
+        if sum(one is not None for one in given) > 1:
+            raise TwoCursorsError
+
+    def rows(self, tx: Tx, cid: int, limit: int) -> list[MessageRow]:
+        """Return the page, the oldest message first."""
+        if self.after is not None:
+            return messages.after(tx, cid, _place(cid, self.after), limit)
+        if self.around is not None:
+            return messages.around(tx, cid, _place(cid, self.around), limit)
+        if self.at_ms is not None:
+            return messages.around(tx, cid, messages.place_of_time(tx, cid, self.at_ms), limit)
+        before = message_row_id(cid + 1, 0) if self.before is None else _place(cid, self.before)
+        return messages.before(tx, cid, before, limit)[::-1]
+
+
+def _place(cid: int, order: int) -> int:
+    """Return the row id of a place; numbers that no message has stand for the nearest end."""
+    return message_row_id(cid, max(0, min(order, _ORDER_MASK)))
+
+
+def page(core: "Core", row: ConversationRow, cursor: Cursor, limit: int) -> list[Message]:
     """Return a page of messages, the oldest first."""
+    return _show(core, row, lambda tx: cursor.rows(tx, row.cid, limit))
+
+
+def listed(core: "Core", row: ConversationRow, orders: Sequence[int]) -> list[Message]:
+    """Return those of these messages that exist.
+
+    Raises:
+        TooManyMessagesError: More than fit in a page.
+    """
+    if len(orders) > messages.MAX_PAGE:
+        raise TooManyMessagesError
+    ids = [message_row_id(row.cid, one) for one in sorted(set(orders)) if 0 <= one <= _ORDER_MASK]
+    return _show(core, row, lambda tx: messages.pick(tx, ids))
+
+
+def _show(
+    core: "Core", row: ConversationRow, find: Callable[[Tx], list[MessageRow]]
+) -> list[Message]:
     own_id = core.account_id
 
     def work(tx: Tx) -> list[Message]:
-        if before is None:
-            rows = messages.newest(tx, row.cid, limit)
-        else:
-            rows = messages.before(tx, row.cid, message_row_id(row.cid, before), limit)
-        others = [
-            Delivery(one.delivered_upto, decode_missing(one.delivered_gaps))
-            for one in members.current(tx, row.cid)
-            if one.account_id != own_id
-        ]
-        return [message_of(row.uid, one, own_id, others) for one in reversed(rows)]
+        rows = find(tx)
+        others = _others(tx, row.cid, own_id)
+        return [message_of(row.uid, one, own_id, others) for one in rows]
 
     return core.read(work)
+
+
+def _others(tx: Tx, cid: int, own_id: bytes) -> list[Delivery]:
+    """Return how far the other members' devices are."""
+    return [
+        Delivery(one.delivered_upto, decode_missing(one.delivered_gaps))
+        for one in members.current(tx, cid)
+        if one.account_id != own_id
+    ]
+
+
+def own_id_of(core: "Core") -> bytes:
+    """Return our account's id; no bytes before there is one."""
+    return b"" if core.account is None else core.account.account_id
+
+
+def newest_of(tx: Tx, row: OverviewRow, own_id: bytes) -> Message | None:
+    """Return the newest message of a conversation as the app sees it."""
+    newest = row.newest
+    if newest is None:
+        return None
+    is_on_its_way = newest.state == MessageState.ACCEPTED
+    others = _others(tx, row.conversation.cid, own_id) if is_on_its_way else []
+    return message_of(row.conversation.uid, newest, own_id, others)
 
 
 def message_of(uid: bytes, row: MessageRow, own_id: bytes, others: list[Delivery]) -> Message:

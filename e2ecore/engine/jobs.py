@@ -82,6 +82,7 @@ class Jobs:
         effects, state = Effects(), self._state
 
         def run(tx: Tx) -> T:
+            effects.touched = tx.touched
             state.begin(tx)
             return work(Job(tx, effects, state))
 

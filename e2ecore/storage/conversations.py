@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from e2ecore.storage import trials
+from e2ecore.storage.messages import ORDER_BITS
 from e2ecore.storage.sql import insert, select
 from e2ecore.storage.tx import Tx
 
@@ -90,6 +91,7 @@ def create(
     )
     tx.execute(_INSERT, row)
     trials.save_place(tx, trials.LogPlace(row.cid, epoch, epoch))
+    tx.touch((row.cid << ORDER_BITS,))
     return row
 
 
@@ -116,10 +118,12 @@ def save(tx: Tx, row: ConversationRow) -> None:
         " healing_ms = ?, created_ms = ? WHERE cid = ?",
         (*row[2:], row.cid),
     )
+    tx.touch((row.cid << ORDER_BITS,))
 
 
 def save_traffic(tx: Tx, rows: Iterable[ConversationRow]) -> None:
     """Store only what messages change: counters, cursor, order, unread. Once per batch."""
+    stored = list(rows)
     tx.executemany(
         "UPDATE conversations SET cursor = ?, own_counter = ?, next_order = ?, last_mid = ?,"
         " read_order = ?, unread = ? WHERE cid = ?",
@@ -133,9 +137,10 @@ def save_traffic(tx: Tx, rows: Iterable[ConversationRow]) -> None:
                 row.unread,
                 row.cid,
             )
-            for row in rows
+            for row in stored
         ],
     )
+    tx.touch([row.cid << ORDER_BITS for row in stored])
 
 
 def last_mid(tx: Tx) -> int:

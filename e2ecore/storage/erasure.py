@@ -56,16 +56,9 @@ class ErasureRow(NamedTuple):
 
 
 _SELECT: Final = select("erasures", ErasureRow._fields)
-_IN: Final = f"{select('messages', MessageRow._fields)} WHERE id = ?"
 _FIRST: Final = (
     f"{select('messages', MessageRow._fields)} WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 )
-
-
-def pick(tx: Tx, ids: Sequence[int]) -> list[MessageRow]:
-    """Return those of these messages that exist."""
-    found = [tx.row(MessageRow._make, _IN, (one,)) for one in ids]
-    return [row for row in found if row is not None]
 
 
 def oldest(tx: Tx, cid: int, below: int, limit: int) -> list[MessageRow]:
@@ -125,6 +118,7 @@ def erase(
         tx.executemany("DELETE FROM arrivals WHERE mid = ?", [(row.mid,) for row in rows])
     tx.executemany("DELETE FROM messages WHERE id = ?", [(row.id,) for row in rows])
     gone = {row.id for row in rows}
+    tx.touch(gone)
     waiting = tx.rows(
         _Waiting._make,
         "SELECT oid, message FROM outbox WHERE message >= ? AND message <= ?",

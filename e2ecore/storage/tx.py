@@ -16,12 +16,14 @@ class Tx:
     the readers sees a single snapshot and is refused when it writes.
     """
 
-    __slots__ = ("_connection", "hooks")
+    __slots__ = ("_connection", "hooks", "touched")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.hooks: list[Callable[[], None]] = []
         """What ``on_rollback`` was given, in order."""
+        self.touched: list[int] = []
+        """What ``touch`` was given, in order."""
 
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run one statement and return the number of rows it changed."""
@@ -46,6 +48,14 @@ class Tx:
     def value(self, kind: type[T], sql: str, params: Params = ()) -> T | None:
         """Return the first column of the first row, or None."""
         return self._connection.value(kind, sql, params)
+
+    def touch(self, ids: Iterable[int]) -> None:
+        """Note which rows of the history are new, changed or gone, for those who show them.
+
+        Args:
+            ids: Row ids of messages; ``cid << 32`` stands for the conversation itself.
+        """
+        self.touched.extend(ids)
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
         """Have ``undo`` called if what this transaction wrote does not become durable.
