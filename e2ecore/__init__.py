@@ -20,6 +20,7 @@ from e2ecore.engine.errors import (
     EngineDefectError,
     ErasureDelayedError,
     HandleTakenError,
+    ImportTooLongError,
     MessageRefusedError,
     NameTooLongError,
     NoKeyPackageError,
@@ -72,8 +73,11 @@ from e2ecore.engine.events import (
     TitleChanged,
     WaitingForContact,
 )
+from e2ecore.engine.exporting import ExportReport, TransferProgress
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.hub import EventReader
+from e2ecore.engine.importing import ImportReport
+from e2ecore.engine.my_data import MyData
 from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
 from e2ecore.engine.values import (
     Account,
@@ -95,6 +99,21 @@ from e2ecore.errors import (
 )
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.safety_number import SafetyNumber, SafetyNumberMismatchError
+from e2ecore.portability.errors import (
+    ArchiveBombError,
+    BadEncodingError,
+    ExportDamagedError,
+    ExportExistsError,
+    ExportSignatureError,
+    ImportFileError,
+    LineTooLongError,
+    MalformedImportError,
+    NewerExportError,
+    UnknownDateFormatError,
+    UnknownImportFormatError,
+    UnsafeArchiveError,
+)
+from e2ecore.portability.records import ImportFormat
 from e2ecore.storage.errors import (
     CorruptDatabaseError,
     DatabaseErasedError,
@@ -129,6 +148,8 @@ __all__ = [
     "Account",
     "AccountId",
     "AlreadyRegisteredError",
+    "ArchiveBombError",
+    "BadEncodingError",
     "BadHandleError",
     "BadRelayAddressError",
     "BadRetentionError",
@@ -179,12 +200,22 @@ __all__ = [
     "Event",
     "EventReader",
     "EventsDropped",
+    "ExportDamagedError",
+    "ExportExistsError",
+    "ExportReport",
+    "ExportSignatureError",
     "GroupId",
     "HandleTakenError",
+    "ImportFileError",
+    "ImportFormat",
+    "ImportReport",
+    "ImportTooLongError",
     "IntentFailed",
     "KeyChanged",
     "KeyFileDamagedError",
     "KeyFileMissingError",
+    "LineTooLongError",
+    "MalformedImportError",
     "Member",
     "MemberJoined",
     "MemberLeft",
@@ -200,7 +231,9 @@ __all__ = [
     "MessagesErased",
     "MessagesExpired",
     "MessagesMissing",
+    "MyData",
     "NameTooLongError",
+    "NewerExportError",
     "NewerSchemaError",
     "NoKeyPackageError",
     "NoRelayError",
@@ -236,11 +269,15 @@ __all__ = [
     "TitleTooLongError",
     "TooManyMessagesError",
     "TooManyRestartsError",
+    "TransferProgress",
     "TransientError",
     "TwoCursorsError",
     "UnknownAccountError",
     "UnknownConversationError",
+    "UnknownDateFormatError",
     "UnknownHandleError",
+    "UnknownImportFormatError",
+    "UnsafeArchiveError",
     "UnsupportedSuiteError",
     "UsageError",
     "Verification",

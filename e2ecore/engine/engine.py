@@ -24,6 +24,7 @@ from e2ecore.engine.core import Core
 from e2ecore.engine.erasing import keep_erasing
 from e2ecore.engine.errors import NoRelayError, UnsupportedSuiteError
 from e2ecore.engine.hub import EventReader
+from e2ecore.engine.my_data import MyData
 from e2ecore.engine.names import check_display_name
 from e2ecore.engine.receipts import send_receipts
 from e2ecore.engine.registering import load_account, register, rename_account
@@ -157,6 +158,8 @@ class Engine:
         """People."""
         self.conversations = Conversations(self._core)
         """Conversations."""
+        self.my_data = MyData(self._core)
+        """What is stored of this account: take it along, bring it in, see it."""
 
     async def __aenter__(self) -> Self:
         """Start working: connect, send what waits, receive."""

@@ -79,6 +79,38 @@ class ErasureDelayedError(TransientError):
     """
 
 
+class MessageGoneError(UsageError):
+    """That message is not here any more: it was erased, or taken back by its author."""
+
+
+class NotYourMessageError(UsageError):
+    """Only who wrote a message can edit it or take it back."""
+
+
+class NotATextError(UsageError):
+    """That can only be done with a text."""
+
+
+class EditWindowOverError(UsageError):
+    """A message can be edited for 24 hours after it was sent. Take it back and write another."""
+
+
+class BadReactionError(UsageError):
+    """A reaction has up to 8 different signs of 1 to 64 bytes each."""
+
+
+class BadMentionError(UsageError):
+    """Mentions are up to 100 parts of the text, in order, none empty, none overlapping."""
+
+
+class BadLifetimeError(UsageError):
+    """A message erases itself after at least a second and at most a year."""
+
+
+class ImportTooLongError(UsageError):
+    """A conversation has more messages than an imported one can hold, 2^30. What fits is here."""
+
+
 class EmptyTextError(UsageError):
     """There is nothing in the text. Send something."""
 

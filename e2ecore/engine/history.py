@@ -11,9 +11,9 @@ from e2ecore.engine.values import Member, Message, MessageKind, MessageState, Ve
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.counters import decode_missing
 from e2ecore.messaging.receipts import Delivery
-from e2ecore.storage import chains, members, messages
+from e2ecore.storage import chains, imports, members, messages, reading
 from e2ecore.storage.chains import Verification as StoredVerification
-from e2ecore.storage.conversations import ConversationRow
+from e2ecore.storage.conversations import ConversationKind, ConversationRow
 from e2ecore.storage.messages import MessageRow, message_row_id
 from e2ecore.storage.overview import OverviewRow
 from e2ecore.storage.tx import Tx
@@ -115,6 +115,8 @@ def message_of(uid: bytes, row: MessageRow, own_id: bytes, others: list[Delivery
     state = MessageState(row.state)
     delivered = others and all(one.has(row.counter) for one in others)
     if delivered and state is MessageState.ACCEPTED:
+    if row.kind == ConversationKind.IMPORTED:
+        return core.read(lambda tx: _writers(tx, row.cid, own_id))
         state = MessageState.DELIVERED
     return Message(
         MessageId(row.uid),
@@ -147,6 +149,22 @@ def list_members(core: "Core", row: ConversationRow) -> list[Member]:
         ]
 
     return core.read(work)
+def _writers(tx: Tx, cid: int, own_id: bytes) -> list[Member]:
+    """Return who wrote in an imported conversation, under the names that the file has for them."""
+    return [
+        Member(
+            AccountId(one.account_id),
+            None,
+            one.name or None,
+            Role.MEMBER,
+            (),
+            one.account_id == own_id,
+            Verification.UNVERIFIED,
+        )
+        for one in imports.people(tx, cid)
+    ]
+
+
 
 
 def _member(

@@ -9,7 +9,7 @@ from e2ecore.storage.search_tokens import NO_FOLD, Fold
 class Upkeep:
     """The state of the work that follows behind the messages."""
 
-    __slots__ = ("erasing", "fold", "index_failed", "rebuilding", "to_index")
+    __slots__ = ("erasing", "fold", "importing", "index_failed", "rebuilding", "to_index")
 
     def __init__(self) -> None:
         self.fold: Fold = NO_FOLD
@@ -22,3 +22,5 @@ class Upkeep:
         """The search index was given up and has not been made anew yet."""
         self.erasing = anyio.Lock()
         """Held by whoever erases messages: one after the other."""
+        self.importing = anyio.Lock()
+        """Held by whoever imports a file: one after the other."""

@@ -14,6 +14,8 @@ class ConversationKind(IntEnum):
     """Exactly two accounts; nobody can be added."""
     GROUP = 2
     """Any number of accounts, with roles and a title."""
+    IMPORTED = 3
+    """Brought in from a file: read only, in no group. Who wrote what is the file's word."""
 
 
 class ConversationState(IntEnum):

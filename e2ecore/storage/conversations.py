@@ -18,6 +18,7 @@ class ConversationKind(IntEnum):
 
     DIRECT = 1
     GROUP = 2
+    IMPORTED = 3
 
 
 class ConversationState(IntEnum):

@@ -45,7 +45,7 @@ CREATE INDEX chain_accounts_changed ON chain_accounts (account_id) WHERE verific
 CREATE TABLE conversations (
     cid          INTEGER NOT NULL PRIMARY KEY, -- local number, < 2^31; also names its rows in mls_rows
     uid          BLOB    NOT NULL UNIQUE, -- 16 bytes: conversation id = MLS group id
-    kind         INTEGER NOT NULL, -- 1 direct; 2 group
+    kind         INTEGER NOT NULL, -- 1 direct; 2 group; 3 imported from a file
     title        TEXT    NOT NULL, -- empty for direct ones
     state        INTEGER NOT NULL, -- 1 creating; 2 active; 3 left; 4 removed; 5 healing (asked for re-add); 6 failed
     peer         BLOB    NOT NULL, -- direct: the other account, 20 bytes; else empty

@@ -1,0 +1,185 @@
+"""Export: everything that a person wrote and got, in a file to take along.
+
+It reads page by page, so that nobody waits and nothing old is held in the log; what arrives while
+it runs is left for the next export. Until it is complete the file has another name.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from e2ecore.crypto.signing import ED25519
+from e2ecore.engine.errors import NotRegisteredError
+from e2ecore.engine.values import ConversationKind
+from e2ecore.portability.writing import ExportWriter
+from e2ecore.storage import account, chains, conversations, imports, members, messages
+from e2ecore.storage.conversations import ConversationRow
+from e2ecore.storage.files import mapped
+from e2ecore.storage.messages import MAX_PAGE, message_row_id
+from e2ecore.storage.tx import Tx
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+PAGES_PER_TURN: Final = 4
+"""Pages between two looks at whether somebody has cancelled: some 0.1 s."""
+KIND_NAMES: Final = {
+    ConversationKind.DIRECT: "direct",
+    ConversationKind.GROUP: "group",
+    ConversationKind.IMPORTED: "imported",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TransferProgress:
+    """How far an export or import is."""
+
+    messages: int
+    """Messages so far; of an import, those that were new here."""
+    share: float
+    """Of all the work, from 0 to 1; an estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What was exported."""
+
+    path: Path
+    conversations: int
+    messages: int
+
+
+OnProgress = Callable[[TransferProgress], object]
+
+
+class _Export:
+    """One export, driven from a worker thread."""
+
+    def __init__(self, core: "Core", path: Path, rows: Sequence[ConversationRow]) -> None:
+        self._core = core
+        self._read = core.database.readers.read
+        self._writer = ExportWriter(path)
+        self._waiting = list(reversed(rows))
+        self._count = len(rows)
+        self._done = 0
+        self._now: ConversationRow | None = None
+        self._cursor = 0
+        self._own = core.account_id
+        self._began_ms = core.clock_ms()
+        self._last_mid = self._read(conversations.last_mid)
+        self.messages = 0
+        self._add_people()
+
+    def _add_people(self) -> None:
+        self._writer.begin_people()
+        for row in self._read(chains.accounts):
+            self._writer.add(
+                {
+                    "account": row.account_id.hex(),
+                    "handle": row.handle,
+                    "name": row.display_name,
+                    "contact": bool(row.contact),
+                    "verified": row.verification == chains.Verification.VERIFIED,
+                }
+            )
+
+    def turn(self) -> bool:
+        """Write some pages; return whether there is more."""
+        for _ in range(PAGES_PER_TURN):
+            if self._now is None and not self._next():
+                return False
+            self._page()
+        return True
+
+    def _next(self) -> bool:
+        if not self._waiting:
+            return False
+        row = self._now = self._waiting.pop()
+        self._cursor = message_row_id(row.cid, 0) - 1
+        self._writer.begin_conversation(row.uid)
+        self._writer.add(self._read(partial(_heading, row=row, own=self._own)))
+        return True
+
+    def _page(self) -> None:
+        row = self._now
+        if row is None:
+            return
+        page = self._read(partial(messages.after, cid=row.cid, cursor=self._cursor, limit=MAX_PAGE))
+        self.messages += self._writer.add_messages(one for one in page if one.mid <= self._last_mid)
+        if len(page) == MAX_PAGE:
+            self._cursor = page[-1].id
+        else:
+            self._now = None
+            self._done += 1
+
+    @property
+    def progress(self) -> TransferProgress:
+        """How far it is."""
+        within = 0.0
+        if self._now is not None:
+            first = message_row_id(self._now.cid, imports.FIRST_ORDER)
+            if self._cursor >= message_row_id(self._now.cid, conversations.LIVE_ORDER):
+                first = message_row_id(self._now.cid, conversations.LIVE_ORDER)
+            end = message_row_id(self._now.cid, self._now.next_order)
+            within = min(1.0, max(0, self._cursor - first) / max(1, end - first))
+        return TransferProgress(self.messages, (self._done + within) / max(1, self._count))
+
+    def finish(self) -> None:
+        """Sign it and give it its name."""
+        row = self._read(account.load)
+        if row is None:
+            raise NotRegisteredError
+        genesis = self._read(partial(chains.entries, account_id=row.account_id))[0].entry
+        key = ED25519.load(row.identity_key)
+        self._writer.finish(row.account_id, row.device_id, genesis, self._began_ms, key.sign)
+
+    def discard(self) -> None:
+        """Leave nothing behind of what is not complete."""
+        self._writer.discard()
+
+
+def _heading(tx: Tx, row: ConversationRow, own: bytes) -> dict[str, object]:
+    """Return the first line of a conversation."""
+    known = imports.get(tx, row.cid)
+    if known is not None:
+        names = {one.account_id.hex(): one.name for one in imports.people(tx, row.cid)}
+    else:
+        found = {one.account_id: chains.account(tx, one.account_id)
+                 for one in members.all_rows(tx, row.cid) if one.account_id != own}  # fmt: skip
+        names = {who.hex(): one.handle or one.display_name for who, one in found.items() if one}
+    return {
+        "conversation": row.uid.hex(),
+        "kind": KIND_NAMES[ConversationKind(row.kind)],
+        "title": row.title,
+        "created_ms": row.created_ms,
+        "key": "" if known is None else known.source.hex(),
+        "names": names,
+    }
+
+
+async def export_history(
+    core: "Core", path: Path, cids: frozenset[int] | None, on_progress: OnProgress | None
+) -> ExportReport:
+    """Write an export; see ``Engine.export_history``."""
+    core.check_open()
+    rows = [row for row in core.read(conversations.all_rows) if cids is None or row.cid in cids]
+    export: _Export | None = None
+    try:
+        export = await anyio.to_thread.run_sync(_Export, core, path, rows)
+        while await anyio.to_thread.run_sync(export.turn):
+            if on_progress is not None:
+                on_progress(export.progress)
+        await anyio.to_thread.run_sync(export.finish)
+        if on_progress is not None:
+            on_progress(TransferProgress(export.messages, 1.0))
+        return ExportReport(path, len(rows), export.messages)
+    except OSError as error:
+        raise mapped(error) from None
+    finally:
+        if export is not None:
+            export.discard()

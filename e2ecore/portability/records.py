@@ -1,0 +1,113 @@
+"""What every format is read into: headings of conversations, and entries below them."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+MAX_TEXT_BYTES: Final = 1 << 20
+"""Longest text of one message, in UTF-8, as on the wire. A longer one is cut into several."""
+MAX_NAME_CHARS: Final = 128
+"""Longest name of a person or a conversation that is kept; the rest is cut."""
+TEXT: Final = 1
+"""``messages.kind`` of a text."""
+_CONVERSATION: Final = b"e2ecore imported conversation v1"
+_SENDER: Final = b"e2ecore imported sender v1"
+_MESSAGE: Final = b"e2ecore imported message v1"
+
+
+class ImportFormat(Enum):
+    """Which file it is."""
+
+    E2ECORE = "e2ecore"
+    """Our own export."""
+    WHATSAPP = "whatsapp"
+    """"Export chat" of WhatsApp: a text file, or a zip archive with one."""
+    TELEGRAM = "telegram"
+    """``result.json`` of Telegram Desktop: one chat or all."""
+    SIGNAL = "signal"
+    """``main.jsonl`` of Signal Desktop's export."""
+    CSV = "csv"
+    """A table with a heading line: time, sender, text, and perhaps conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Where the entries behind it belong."""
+
+    key: bytes
+    """32 bytes: tells it from others; the same whenever it is imported."""
+    title: str
+    live_uid: bytes = b""
+    """16 bytes: the conversation that it was exported from, if this very account exported it."""
+    created_ms: int = 0
+
+
+class Entry(NamedTuple):
+    """One message of a file."""
+
+    uid: bytes
+    """16 bytes: the same whenever it is imported."""
+    account_id: bytes
+    """20 bytes: who sent it; made from the name where the file knows no accounts."""
+    name: str
+    """Who sent it, in words; empty: nobody, a notice of the program."""
+    is_mine: bool
+    sent_ms: int
+    text: str
+    device_id: bytes = bytes(16)
+    counter: int = 0
+    kind: int = TEXT
+    content: bytes = b""
+
+
+@dataclass(slots=True)
+class Position:
+    """How far a reader is in its file."""
+
+    done: int = 0
+    """Bytes read, unpacked."""
+    total: int = 0
+    """Bytes there are, unpacked; 0: unknown."""
+    skipped: int = 0
+    """Records that hold no message that could be kept."""
+
+
+def _digest(label: bytes, *parts: bytes) -> bytes:
+    """Hash a label and parts of any length so that no two lists of parts are one."""
+    hashed = hashlib.sha256(label)
+    for part in parts:
+        hashed.update(len(part).to_bytes(8, "big"))
+        hashed.update(part)
+    return hashed.digest()
+
+
+def conversation_key(source: ImportFormat, *parts: str) -> bytes:
+    """Return 32 bytes that name a conversation of a file, made from what tells it from others."""
+    return _digest(_CONVERSATION, source.value.encode(), *(_utf8(part) for part in parts))
+
+
+def sender_id(key: bytes, name: str) -> bytes:
+    """Return the 20-byte stand-in for the account of somebody of whom there is only a name."""
+    return _digest(_SENDER, key, _utf8(name))[:20]
+
+
+def message_uid(key: bytes, *parts: str | int) -> bytes:
+    """Return the 16-byte id of an imported message, made from what tells it from others."""
+    return _digest(_MESSAGE, key, *(_utf8(str(part)) for part in parts))[:16]
+
+
+def clean_name(name: str) -> str:
+    """Return a name as it is kept: of valid Unicode, on one line, not too long."""
+    return " ".join(scalar(name).split())[:MAX_NAME_CHARS]
+
+
+def scalar(text: str) -> str:
+    """Return a text without lone surrogates, which JSON can spell and UTF-8 cannot."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,234 @@
+"""Write an export: record by record into one archive, which gets its name when it is complete.
+
+A kill leaves ``NAME.part``, which the next export to that name removes; ``NAME`` is complete or not
+there. Only the owner may read either: what is inside is not encrypted.
+"""
+
+import base64
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from json import dumps
+from json.encoder import encode_basestring
+from pathlib import Path
+from typing import Final, Protocol
+
+from e2ecore.portability import manifest
+from e2ecore.portability.errors import ExportExistsError
+from e2ecore.portability.manifest import ExportedFile, Manifest
+
+PRIVATE: Final = 0o600
+"""Only the owner may read or write."""
+STATES: Final = ("received", "queued", "accepted", "failed")
+"""Words for ``messages.state``."""
+COMPRESSION: Final = 1
+"""Of zlib's levels. The next better one takes twice the time and saves a twentieth."""
+_WRITE_BYTES: Final = 1 << 16
+"""Collected before it is compressed."""
+
+
+class StoredMessage(Protocol):
+    """The fields of a stored message that are exported."""
+
+    @property
+    def uid(self) -> bytes:
+        """16 bytes."""
+
+    @property
+    def account_id(self) -> bytes:
+        """20 bytes: who sent it."""
+
+    @property
+    def device_id(self) -> bytes:
+        """16 bytes."""
+
+    @property
+    def counter(self) -> int:
+        """The sender's."""
+
+    @property
+    def sent_ms(self) -> int:
+        """By the sender's clock."""
+
+    @property
+    def stored_ms(self) -> int:
+        """By our clock."""
+
+    @property
+    def kind(self) -> int:
+        """As stored."""
+
+    @property
+    def state(self) -> int:
+        """As stored."""
+
+    @property
+    def body(self) -> str:
+        """Its text."""
+
+    @property
+    def ext(self) -> bytes:
+        """Its content, if it is no text."""
+
+
+
+def message_line(row: StoredMessage) -> str:
+    """Return the line of a message."""
+    content = f',"content":"{base64.b64encode(row.ext).decode()}"' if row.ext else ""
+    return (
+        f'{{"id":"{row.uid.hex()}","from":"{row.account_id.hex()}","device":"{row.device_id.hex()}"'
+        f',"counter":{row.counter},"sent_ms":{row.sent_ms},"stored_ms":{row.stored_ms}'
+        f',"kind":{row.kind},"state":"{STATES[row.state]}","text":{encode_basestring(row.body)}'
+        f"{content}}}\n"
+    )
+
+
+class ExportWriter:
+    """An export being written. One file of the archive at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin an export.
+
+        Raises:
+            ExportExistsError: There is a file of that name.
+            OSError: The file cannot be made.
+        """
+        if path.exists():
+            raise ExportExistsError
+        self._path = path
+        self._part = path.with_name(path.name + ".part")
+        self._part.unlink(missing_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        self._file = os.fdopen(os.open(self._part, flags, PRIVATE), "w+b")
+        self._zip = zipfile.ZipFile(
+            self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION
+        )
+        self._open: _OpenFile | None = None
+        self._files: list[ExportedFile] = []
+        self._messages = 0
+
+    def begin_people(self) -> None:
+        """The next records are people."""
+        self._begin(manifest.PEOPLE)
+
+    def begin_conversation(self, uid: bytes) -> None:
+        """The next records are a conversation's."""
+        self._begin(f"{manifest.FOLDER}{uid.hex()}.jsonl")
+
+    def add(self, fields: Mapping[str, object]) -> None:
+        """Write a record."""
+        self._write((dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n",))
+
+    def add_messages(self, rows: Iterable[StoredMessage]) -> int:
+        """Write messages; return how many."""
+        found = [message_line(row) for row in rows]
+        self._write(found)
+        self._messages += len(found)
+        return len(found)
+
+    def _begin(self, name: str) -> None:
+        self._end()
+        self._open = _OpenFile(self._zip, name)
+
+    def _write(self, found: Iterable[str]) -> None:
+        if self._open is None:
+            raise AssertionError("no file was begun")
+        self._open.write(found)
+
+    def _end(self) -> None:
+        if self._open is not None:
+            self._files.append(self._open.finish())
+            self._open = None
+
+    def finish(
+        self,
+        account_id: bytes,
+        device_id: bytes,
+        genesis: bytes,
+        created_ms: int,
+        sign: Callable[[bytes], bytes],
+    ) -> Manifest:
+        """Sign the export and give it its name, durably.
+
+        Args:
+            account_id: Whose it is.
+            device_id: Which device wrote it.
+            genesis: First entry of the account's chain.
+            created_ms: When it was begun.
+            sign: The account's identity key.
+
+        Raises:
+            ExportExistsError: A file of that name has come up meanwhile.
+            OSError: The disk said no.
+        """
+        self._end()
+        made = Manifest(
+            account_id, device_id, genesis, created_ms, self._messages, tuple(self._files)
+        )
+        encoded = made.encode()
+        for name, content in (
+            (manifest.MANIFEST, encoded),
+            (manifest.SIGNATURE, manifest.sign(encoded, sign)),
+        ):
+            self._zip.writestr(name, content)
+        self._zip.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._give_name()
+        return made
+
+    def _give_name(self) -> None:
+        try:
+            os.link(self._part, self._path)
+        except FileExistsError:
+            raise ExportExistsError from None
+        self._part.unlink()
+        handle = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def discard(self) -> None:
+        """Remove what is not complete. Does nothing after ``finish``."""
+        self._open = None
+        if not self._file.closed:
+            self._file.close()
+        self._part.unlink(missing_ok=True)
+
+
+class _OpenFile:
+    """A file of the archive being written."""
+
+    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+        self._name = name
+        self._raw = archive.open(name, "w", force_zip64=True)
+        self._hash = hashlib.sha256()
+        self._size = self._records = 0
+        self._waiting: list[str] = []
+        self._waiting_chars = 0
+
+    def write(self, found: Iterable[str]) -> None:
+        """Write lines."""
+        for line in found:
+            self._waiting.append(line)
+            self._waiting_chars += len(line)
+            self._records += 1
+            if self._waiting_chars > _WRITE_BYTES:
+                self._flush()
+
+    def _flush(self) -> None:
+        content = "".join(self._waiting).encode()
+        self._waiting.clear()
+        self._waiting_chars = 0
+        self._hash.update(content)
+        self._size += len(content)
+        self._raw.write(content)
+
+    def finish(self) -> ExportedFile:
+        """Return what the manifest says of it."""
+        self._flush()
+        self._raw.close()
+        return ExportedFile(self._name, self._size, self._records, self._hash.digest())
