@@ -44,10 +44,10 @@ def test_deleted_rows_are_in_no_page_once_the_log_was_emptied(
     database.writer.call(store)
     assert found(path) == set(CANARIES), "the search itself works"
     database.writer.call(lambda tx: settings.put(tx, "a", b"1"))
-    database.writer._tidy_log()
+    assert database.writer.call_purge()
     assert found(path) == set(CANARIES)
     database.writer.call(delete)
-    database.writer._tidy_log()
+    assert database.writer.call_purge()
     assert found(path) == set()
     database.close()
 
@@ -63,9 +63,9 @@ def test_deleted_rows_are_in_no_page_after_closing(database: Database, tmp_path:
 def test_replaced_values_are_gone_like_deleted_ones(database: Database, tmp_path: Path) -> None:
     ratchet, node, *_ = CANARIES
     database.writer.call(lambda tx: mls_rows.apply(tx, 1, {(7, 1, 1): ratchet, (4, 0, 0): node}))
-    database.writer._tidy_log()
+    assert database.writer.call_purge()
     assert found(tmp_path / "alice.db") == {ratchet, node}
     database.writer.call(lambda tx: mls_rows.apply(tx, 1, {(7, 1, 1): b"n", (4, 0, 0): b"n"}))
-    database.writer._tidy_log()
+    assert database.writer.call_purge()
     assert found(tmp_path / "alice.db") == set()
     database.close()
