@@ -148,7 +148,7 @@ def test_no_used_secret_of_a_group_is_in_any_page_or_row(
     bundle = bob.bundle()
     row = KeyPackageRow(bundle.ref, bundle.encode(), 0, 1, 0)
     database.writer.call(lambda tx: key_packages.add(tx, [row]))
-    database.writer._tidy_log()
+    assert database.writer.call_purge()
     assert bundle.init_key.raw in plain_pages(path), "the search itself works"
 
     pending = alice.commit(add(bundle))
@@ -162,7 +162,7 @@ def test_no_used_secret_of_a_group_is_in_any_page_or_row(
         both_talk(alice, bob)
         one_commits(bob, alice)
     both_talk(alice, bob)
-    database.writer._tidy_log()
+    assert database.writer.call_purge()
 
     needed, pages = live(bob), plain_pages(path)
     assert bob.group.state.current.init.raw in pages, "what is needed is there"
