@@ -2,7 +2,8 @@
 
 Files of the database ``alice.db``: the database itself, ``alice.db-wal`` and ``alice.db-shm``
 (SQLite's log and its index), ``alice.db.keys`` (key slots), ``alice.db.lock`` (one process at a
-time).
+time), ``alice.db.repair`` (what a repair has saved so far), ``alice.db.damaged-1`` (what it saved
+from).
 
 Making one: key file marked "not created yet", then the whole schema in ``alice.db.new``, then its
 rename to ``alice.db``, then the mark is removed. A crash in between is recognised by the mark and
@@ -11,13 +12,14 @@ created over existing keys or an existing database.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from e2ecore.crypto.password import DEFAULT_PARAMETERS, Argon2idParameters
 from e2ecore.crypto.rng import Rng, system_rng
-from e2ecore.storage import destroying, files
-from e2ecore.storage.connecting import APPLICATION_ID, PAGE_BYTES, Connect, Opener
+from e2ecore.storage import destroying, files, integrity, rekeying, salvage
+from e2ecore.storage.connecting import PAGE_BYTES, Connect, Opener
 from e2ecore.storage.errors import (
     CorruptDatabaseError,
     DatabaseErasedError,
@@ -27,10 +29,12 @@ from e2ecore.storage.errors import (
     NotADatabaseError,
 )
 from e2ecore.storage.keys import DATABASE_ID_BYTES, KeyFile, MasterKey, database_key
+from e2ecore.storage.making import make_file
 from e2ecore.storage.migrations.steps import migrate
 from e2ecore.storage.readers import Readers
 from e2ecore.storage.sql import Connection
 from e2ecore.storage.tx import Tx
+from e2ecore.storage.unlocking import Key
 from e2ecore.storage.writer import Writer
 
 _PLAIN_SQLITE: Final = b"SQLite format 3\0"
@@ -46,6 +50,7 @@ class Database:
         self.path = path
         self._lock = lock
         self._master = master
+        self._connect = opener.connect
         connection = opener.checked()
         try:
             migrate(connection)
@@ -60,7 +65,7 @@ class Database:
     def create(
         cls,
         path: Path,
-        passphrase: str,
+        key: Key,
         *,
         parameters: Argon2idParameters = DEFAULT_PARAMETERS,
         rng: Rng = system_rng,
@@ -70,7 +75,7 @@ class Database:
 
         Args:
             path: A file name in an existing directory.
-            passphrase: What will open it.
+            key: What will open it: a passphrase, or anything else but the system's keyring alone.
             parameters: The price of one guess; tests may pay less.
             rng: Source of the master key.
             connect: How a connection is made; tests put a failing one in its place.
@@ -84,11 +89,11 @@ class Database:
         lock = files.DatabaseLock(path)
         try:
             _refuse_existing(path)
-            keys, master = KeyFile.new(passphrase, parameters=parameters, rng=rng)
-            keys.save(_key_path(path))
+            keys, master = KeyFile.new(key, parameters=parameters, rng=rng)
+            keys.save(files.keys_of(path))
             opener = Opener(path, database_key(master), keys.database, connect)
-            _make_file(opener)
-            keys.complete().save(_key_path(path))
+            make_file(opener)
+            keys.complete().save(files.keys_of(path))
             return cls(path, lock, master, opener)
         except BaseException:
             lock.release()
@@ -98,16 +103,20 @@ class Database:
     def open(
         cls,
         path: Path,
-        passphrase: str,
+        key: Key,
         *,
         connect: Connect = Connection,
     ) -> Self:
         """Open an existing database. Slow on purpose: call it off the event loop.
 
+        Finishes what a crash has interrupted: a change of the master key, a repair.
+
         Raises:
             DatabaseMissingError: There is none; none is created.
             DatabaseErasedError: It was erased, and a crash had left some of its files.
-            WrongPassphraseError: Nothing is damaged.
+            WrongKeyError: Nothing is damaged; ``WrongPassphraseError`` for a passphrase.
+            KeyringUnavailableError: The system's keyring does not answer.
+            KeyringEntryMissingError: It answers, and has lost our entry.
             KeyFileMissingError: The database is here, its keys are not.
             KeyFileDamagedError: The key file is not whole.
             NotADatabaseError: The file is something else, or belongs to other keys.
@@ -120,20 +129,14 @@ class Database:
         lock = files.DatabaseLock(path)
         try:
             _refuse_erased(path)
-            return cls._open_locked(path, passphrase, lock, connect)
+            return cls._open_locked(path, key, lock, connect)
         except BaseException:
             lock.release()
             raise
 
     @classmethod
-    def _open_locked(
-        cls, path: Path, passphrase: str, lock: files.DatabaseLock, connect: Connect
-    ) -> Self:
-        keys = KeyFile.load(_key_path(path))
-        if not files.exists(path):
-            raise DatabaseMissingError
-        is_ours = _starts_like_ours(path, keys)
-        master = keys.unlock(passphrase)
+    def _open_locked(cls, path: Path, key: Key, lock: files.DatabaseLock, connect: Connect) -> Self:
+        keys, master, is_ours = _unlock(path, key, connect)
         opener = Opener(path, database_key(master), keys.database, connect)
         try:
             database = cls(path, lock, master, opener)
@@ -141,26 +144,62 @@ class Database:
             if is_ours:
                 raise
             raise NotADatabaseError from None
+        salvage.discard(path)  # it was made from what is about to change
         if not keys.created:
-            keys.complete().save(_key_path(path))
+            keys.complete().save(files.keys_of(path))
         return database
+
+    @classmethod
+    def repair(
+        cls, path: Path, key: Key, *, connect: Connect = Connection
+    ) -> salvage.SalvageReport | None:
+        """Save what can be read of a damaged database; see ``salvage``. Slow: 30 s for a GiB.
+
+        Returns:
+            What was saved; None if nothing is damaged, and nothing was done.
+
+        Raises:
+            CorruptDatabaseError: Nothing can be saved: its first page is damaged.
+            StorageError: As ``open``.
+        """
+        if not is_present(path):
+            raise DatabaseMissingError
+        lock = files.DatabaseLock(path)
+        try:
+            _refuse_erased(path)
+            keys, master, _is_ours = _unlock(path, key, connect)
+            opener = Opener(path, database_key(master), keys.database, connect)
+            reader = opener.reader()
+            try:
+                findings = integrity.examine(Tx(reader))
+            finally:
+                reader.close()
+            return None if findings.is_whole else salvage.salvage(opener)
+        finally:
+            lock.release()
 
     def change_passphrase(
         self,
-        old: str,
+        old: Key,
         new: str,
         *,
         parameters: Argon2idParameters = DEFAULT_PARAMETERS,
         rng: Rng = system_rng,
     ) -> None:
-        """Have ``new`` open the database instead of ``old``, durably, whatever its size.
+        """Have ``new`` be the passphrase of the database, durably, whatever its size.
 
-        Someone who copied the key file before still opens that copy with ``old``.
+        Someone who copied the key file before still opens that copy with the old one.
+
+        Args:
+            old: The passphrase until now, or any other key that opens the database.
+            new: The passphrase from now on.
+            parameters: The price of one guess.
+            rng: Source of salts.
 
         Raises:
-            WrongPassphraseError: ``old`` is not the passphrase; nothing changed.
+            WrongKeyError: ``old`` does not open it; nothing changed.
         """
-        path = _key_path(self.path)
+        path = files.keys_of(self.path)
         keys = KeyFile.load(path)
         keys.change_passphrase(old, new, parameters=parameters, rng=rng).save(path)
 
@@ -170,7 +209,38 @@ class Database:
         Raises:
             CorruptDatabaseError: A page fails its authentication, or an index its table.
         """
-        self.readers.read(_check)
+        if not self.readers.read(integrity.examine).is_whole:
+            raise CorruptDatabaseError
+
+    def rekey(
+        self,
+        keep: Sequence[Key],
+        *,
+        parameters: Argon2idParameters = DEFAULT_PARAMETERS,
+        rng: Rng = system_rng,
+    ) -> None:
+        """Close it and encrypt it anew: a copy of the old keys opens nothing of it any more.
+
+        A crash leaves it with the old key or with the new one; it opens in both cases.
+
+        Args:
+            keep: What shall open it from now on; whatever else did will not.
+            parameters: The price of one guess at a passphrase.
+            rng: Source of the new master key.
+
+        Raises:
+            LastSlotError: ``keep`` is nothing, or the system's keyring alone.
+            DiskFullError: It takes as much space again as the database. Nothing changed.
+            DiskError: Anything else the operating system reports. Nothing changed.
+        """
+        self.readers.close()
+        self.writer.close()
+        try:
+            rekeying.rekey(
+                self.path, self._master, keep, parameters=parameters, rng=rng, connect=self._connect
+            )
+        finally:
+            self._lock.release()
 
     def erase(self) -> None:
         """Close it and destroy it: its keys, then its files. It cannot be brought back.
@@ -196,25 +266,27 @@ class Database:
         self._lock.release()
 
 
-def _check(tx: Tx) -> None:
-    if tx.value(str, "PRAGMA cipher_integrity_check") is not None:
-        raise CorruptDatabaseError
-    if tx.value(str, "PRAGMA quick_check(1)") != "ok":
-        raise CorruptDatabaseError
-
-
 def is_present(path: Path) -> bool:
     """Was a database made at this path? True also if only one of its two files is left."""
     if files.exists(path) or destroying.is_marked(path):
         return True
     try:
-        return KeyFile.load(_key_path(path)).created
+        return KeyFile.load(files.keys_of(path)).created
     except KeyFileMissingError:
         return False
 
 
-def _key_path(path: Path) -> Path:
-    return path.with_name(path.name + ".keys")
+def _unlock(path: Path, key: Key, connect: Connect) -> tuple[KeyFile, MasterKey, bool]:
+    """Return key file, master key, and whether the file's start is the one that they know."""
+    salvage.finish(path)
+    keys = KeyFile.load(files.keys_of(path))
+    if not files.exists(path):
+        raise DatabaseMissingError
+    is_ours = _starts_like_ours(path, keys)
+    if keys.pending is None:
+        return keys, keys.unlock(key), is_ours
+    master = rekeying.recover(path, keys, key, connect)
+    return KeyFile.load(files.keys_of(path)), master, is_ours
 
 
 def _refuse_existing(path: Path) -> None:
@@ -226,30 +298,6 @@ def _refuse_erased(path: Path) -> None:
     if destroying.is_marked(path):
         destroying.finish(path)
         raise DatabaseErasedError
-
-
-def _make_file(opener: Opener) -> None:
-    """Make the whole database under another name, then give it its own, durably."""
-    fresh = opener.path.with_name(opener.path.name + ".new")
-    try:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)
-        fresh.touch(files.PRIVATE)
-    except OSError as error:
-        raise files.mapped(error) from None
-    connection = Opener(fresh, opener.key, opener.salt, opener.connect).keyed()
-    try:
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        migrate(connection)
-        connection.execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
-    try:
-        fresh.replace(opener.path)
-        files.sync_directory(opener.path.parent)
-    except OSError as error:
-        raise files.mapped(error) from None
 
 
 def _starts_like_ours(path: Path, keys: KeyFile) -> bool:

@@ -9,6 +9,7 @@ What a drive keeps of blocks that were overwritten is beyond a program's reach. 
 and its key was sealed under the passphrase.
 """
 
+import glob
 import os
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,9 @@ from typing import Final
 from e2ecore.storage import files
 
 MARK: Final = b"e2ecore: this database was erased\n"
-_FILES: Final = ("", "-wal", "-shm", "-journal", ".new", ".new-wal", ".new-shm", ".new-journal")
+_FILES: Final = tuple(
+    name + suffix for name in ("", ".new", ".repair") for suffix in ("", "-wal", "-shm", "-journal")
+)
 
 
 def is_marked(path: Path) -> bool:
@@ -63,6 +66,8 @@ def finish(path: Path) -> None:
     try:
         for suffix in _FILES:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
+        for one in path.parent.glob(glob.escape(path.name) + ".damaged-*"):
+            one.unlink(missing_ok=True)
         keys.with_name(keys.name + ".new").unlink(missing_ok=True)
         files.sync_directory(path.parent)
         keys.unlink()

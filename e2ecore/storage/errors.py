@@ -18,8 +18,50 @@ class StorageError(E2EError):
         super().__init__(f"{text} [{detail}]" if detail else text)
 
 
-class WrongPassphraseError(StorageError, UsageError):
+class WrongKeyError(StorageError, UsageError):
+    """This key does not open the database. Nothing is damaged. Use another way to unlock it."""
+
+
+class WrongPassphraseError(WrongKeyError):
     """This passphrase does not open the database. Nothing is damaged. Enter it again."""
+
+
+class WeakPassphraseError(StorageError, UsageError):
+    """This passphrase is easy to guess. Take more words, or less common ones."""
+
+
+class BadRecoveryCodeError(StorageError, UsageError):
+    """A recovery code has 30 letters and digits. This one is mistyped: compare it, try again."""
+
+
+class BadHostKeyError(StorageError, UsageError):
+    """A host key has 32 bytes. Give the one that the database was made with."""
+
+
+class LastSlotError(StorageError, UsageError):
+    """Something besides the system's keyring must open the database. Add a passphrase or a code."""
+
+
+class UnknownSlotError(StorageError, UsageError):
+    """There is no key slot with this id. List the slots: ids change when slots do."""
+
+
+class TooManySlotsError(StorageError, UsageError):
+    """A database has at most 32 key slots. Remove one that is not needed any more."""
+
+
+class KeyringEntryMissingError(StorageError, UsageError):
+    """The system's keyring has no entry for this database: it was reset, or is another one.
+
+    Nothing is damaged. Unlock with the passphrase or the recovery code, then add the keyring again.
+    """
+
+
+class KeyringUnavailableError(StorageError, TransientError):
+    """The system's keyring is locked, or there is none that protects what it keeps.
+
+    Nothing is damaged. Unlock the keyring, or use the passphrase or the recovery code.
+    """
 
 
 class DatabaseMissingError(StorageError, UsageError):

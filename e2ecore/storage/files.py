@@ -22,6 +22,11 @@ def mapped(error: OSError) -> DiskError | DiskFullError | ReadOnlyError:
             return DiskError(error.strerror or "")
 
 
+def keys_of(database: Path) -> Path:
+    """Return the name of the key file of a database."""
+    return database.with_name(database.name + ".keys")
+
+
 def exists(path: Path) -> bool:
     """Answer whether there is something at this path.
 
@@ -47,14 +52,48 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes, *, wipe: bool = False) -> None:
     """Write a whole file so that a crash leaves the old content or the new one, durably.
+
+    Args:
+        path: The file.
+        content: What it is to hold.
+        wipe: Overwrite what the old file was made of, once the new one is durable.
 
     Raises:
         DiskFullError: No space.
         ReadOnlyError: Not permitted.
         DiskError: Anything else the operating system reports.
     """
+    old = _opened(path) if wipe else -1
+    try:
+        _replace(path, content)
+        if old >= 0:
+            _overwrite(old)
+    finally:
+        if old >= 0:
+            os.close(old)
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
+        return -1
+
+
+def _overwrite(handle: int) -> None:
+    """Write zeros over a file that has no name any more. Failing costs nothing that was stored."""
+    try:
+        status = os.fstat(handle)
+        if status.st_nlink == 0:
+            os.pwrite(handle, bytes(status.st_size), 0)
+            os.fsync(handle)
+    except OSError:
+        return
+
+
+def _replace(path: Path, content: bytes) -> None:
     fresh = path.with_name(path.name + ".new")
     try:
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, PRIVATE)

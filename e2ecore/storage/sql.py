@@ -88,6 +88,20 @@ class Connection:
         except dbapi2.Error as error:
             raise _mapped(error) from None
 
+    def rekey(self, key: bytes, salt: bytes) -> None:
+        """Encrypt the whole file under another raw key, in one transaction of its own.
+
+        The driver does not say whether it came to that: open the file again with either key.
+
+        Args:
+            key: 32 bytes.
+            salt: 16 bytes: the first ones of the file; they stay.
+        """
+        try:
+            self._raw.reset_key(f"x'{key.hex()}{salt.hex()}'")
+        except dbapi2.Error as error:
+            raise _mapped(error) from None
+
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run one statement and return the number of rows it changed."""
         try:

@@ -76,6 +76,9 @@ class FaultyConnection(Connection):
         super().__init__(path)
         self._power = power
 
+    def rekey(self, key: bytes, salt: bytes) -> None:
+        self._power.spend(lambda: super(FaultyConnection, self).rekey(key, salt))
+
     def execute(self, sql: str, params: Params = ()) -> int:
         return self._power.spend(lambda: super(FaultyConnection, self).execute(sql, params))
 

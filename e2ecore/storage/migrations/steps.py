@@ -2,13 +2,24 @@
 
 Step ``N`` is the file ``NNNN_name.sql`` in this package. ``user_version`` says which step was the
 last, and changes in the same transaction as what the step does. Steps only go up.
+
+A step that changes many rows is *sliced*: its first line is ``-- sliced``, and each of its
+statements is repeated, every time in a transaction of its own, until it changes no row. So it must
+name the rows that are left to do, and take some of them (``... WHERE rowid IN (SELECT rowid FROM
+... LIMIT 1000)``); interrupted, it goes on where it was. What such a step needs, an ordinary one
+before it has made.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from typing import Final
 
 from e2ecore.storage.errors import NewerSchemaError
 from e2ecore.storage.sql import Connection, split_script
+
+SLICED: Final = "-- sliced\n"
+"""First line of a step whose statements are repeated."""
 
 
 @cache
@@ -27,8 +38,12 @@ def schema_version(connection: Connection) -> int:
     return connection.value(int, "PRAGMA user_version") or 0
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, last: int | None = None) -> None:
     """Apply the steps that are missing.
+
+    Args:
+        connection: To the database.
+        last: Number of the last step to apply; None: all.
 
     Raises:
         NewerSchemaError: The database has seen steps that this version does not know.
@@ -36,14 +51,26 @@ def migrate(connection: Connection) -> None:
     done = schema_version(connection)
     if done > len(steps()):
         raise NewerSchemaError
-    for number, script in enumerate(steps()[done:], done + 1):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+    for number, script in enumerate(steps()[done:last], done + 1):
+        if script.startswith(SLICED):
             for statement in split_script(script):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number}")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
+                while _in_transaction(connection, [statement]):
+                    pass
+            _in_transaction(connection, [f"PRAGMA user_version = {number}"])
+            continue
+        _in_transaction(connection, [*split_script(script), f"PRAGMA user_version = {number}"])
+
+
+def _in_transaction(connection: Connection, statements: Sequence[str]) -> int:
+    """Run statements that are committed together; return how many rows the last one changed."""
+    changed = 0
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in statements:
+            changed = connection.execute(statement)
         connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return max(changed, 0)

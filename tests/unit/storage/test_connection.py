@@ -107,9 +107,12 @@ def test_the_check_also_looks_at_what_pages_say(
     database = create_database(tmp_path / "alice.db")
     database.check()
     with monkeypatch.context() as patch:
-        patch.setattr("e2ecore.storage.tx.Tx.value", lambda *_: None)
+        faults = {"PRAGMA quick_check(100)": ["row 3 missing from index"]}
+        patch.setattr("e2ecore.storage.tx.Tx.rows", lambda _tx, _make, sql: faults.get(sql, []))
         with pytest.raises(CorruptDatabaseError):
             database.check()
+        faults["PRAGMA quick_check(100)"] = ["malformed inverted index for FTS5 table main.search"]
+        database.check()  # it is made anew, and no message is affected
     database.close()
 
 
