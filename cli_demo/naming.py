@@ -60,4 +60,6 @@ class Names:
         ]
         if len(others) > _NAMES_IN_TITLE:
             return f"{', '.join(others[:_NAMES_IN_TITLE])} and {len(others) - _NAMES_IN_TITLE} more"
+        if not others and conversation.state is e2ecore.ConversationState.HEALING:
+            return "an invitation"
         return joined(others) or "nobody else"

@@ -11,6 +11,7 @@ from cli_demo.text import one_line
 
 _ID: Final = re.compile(r"[0-9a-f]{32}\Z")
 _TITLE_CELLS: Final = 40
+_ENDED: Final = frozenset({e2ecore.ConversationState.FAILED, e2ecore.ConversationState.LOST})
 
 
 async def find_conversation(engine: e2ecore.Engine, target: str) -> e2ecore.Conversation:
@@ -40,7 +41,7 @@ async def _with(engine: e2ecore.Engine, handle: str) -> e2ecore.Conversation | N
     """The conversation with a person that this database knows; needs no relay."""
     names = Names(engine)
     for one in await engine.conversations.list():
-        usable = one.state is not e2ecore.ConversationState.FAILED
+        usable = one.state not in _ENDED
         if one.peer is not None and usable and await names.of(one.peer) == handle:
             return one
     return None

@@ -27,12 +27,14 @@ _STATES: Final = {
     e2ecore.ConversationState.LEFT: "you left",
     e2ecore.ConversationState.REMOVED: "you were removed",
     e2ecore.ConversationState.FAILED: "could not be created",
+    e2ecore.ConversationState.LOST: "unknown to the relay",
 }
 _CLOSED: Final = frozenset(
     {
         e2ecore.ConversationState.LEFT,
         e2ecore.ConversationState.REMOVED,
         e2ecore.ConversationState.FAILED,
+        e2ecore.ConversationState.LOST,
     }
 )
 _NEXT_ROLE: Final = {

@@ -36,6 +36,7 @@ _SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
     "it has no effect",
     e2ecore.ConversationHealing: "this device could not follow and asked to be added again",
     e2ecore.ConversationHealed: "this device was added again; what was said between may be missing",
+    e2ecore.ConversationLost: "the relay does not know this conversation any more; begin another",
     e2ecore.KeyChanged: "The devices of {account_id} changed.",
     e2ecore.ContactChainInvalid: "The relay served false keys for {account_id}; they were not used "
     "({error}).",

@@ -45,6 +45,9 @@ LAST_RESORT_RENEWAL_MS: Final = 305 * 24 * 3600 * 1000
 RETIRED_MS: Final = (MAX_ENVELOPE_LIFETIME_S + 24 * 3600) * 1000
 """How long the private parts of replaced key packages stay: as long as an invitation made with one
 may be on its way."""
+REPLACE_AGAIN_MS: Final = 10 * 60_000
+"""Pause between two replacements of all key packages: anybody can send invitations that cannot be
+opened, and making keys costs."""
 
 
 class Registration(NamedTuple):
@@ -189,6 +192,19 @@ def make_key_packages(job: Job, left: int) -> Supply:
     )
 
 
+def replace_key_packages(job: Job) -> None:
+    """Have the relay hand out fresh key packages only: it has some whose private parts are gone."""
+    state, now_ms = job.state, job.now_ms
+    if state.replaced_ms and now_ms - state.replaced_ms < REPLACE_AGAIN_MS:
+        return
+    state.replaced_ms = now_ms
+    state.replacing = True
+    known = key_packages.in_state(job.tx, KeyPackageState.PUBLISHED)
+    key_packages.retire(job.tx, [row.ref for row in known], now_ms + RETIRED_MS)
+    state.key_packages_left = KEY_PACKAGES_WANTED - MAX_KEY_PACKAGES_PER_FRAME
+    job.effects.key_packages_low = True
+
+
 def published(job: Job, supply: Supply) -> None:
     """The relay has them.
 
@@ -201,6 +217,7 @@ def published(job: Job, supply: Supply) -> None:
     ]
     key_packages.retire(job.tx, replaced, job.now_ms + RETIRED_MS)
     key_packages.set_state(job.tx, supply.refs, KeyPackageState.PUBLISHED)
+    job.state.replacing = False
 
 
 def used(job: Job, row: KeyPackageRow) -> None:

@@ -25,7 +25,14 @@ from e2ecore_protocol.content.conversation import (
 from e2ecore_protocol.frames.conversations import direct_conversation_id, group_conversation_id
 from e2ecore_protocol.limits import MAX_DIRECT_ATTEMPT
 
-_OVER = frozenset({ConversationState.LEFT, ConversationState.REMOVED, ConversationState.FAILED})
+_OVER = frozenset(
+    {
+        ConversationState.LEFT,
+        ConversationState.REMOVED,
+        ConversationState.FAILED,
+        ConversationState.LOST,
+    }
+)
 
 
 def begin_direct(job: Job, peer: bytes) -> tuple[int, int]:
@@ -47,8 +54,18 @@ def begin_direct(job: Job, peer: bytes) -> tuple[int, int]:
             info = ConversationInfo(InfoKind.DIRECT, policy=DIRECT_POLICY)
             return _begin(job, uid, info, (peer,))
         if known.state not in _OVER:
+            _know_peer(job, known.cid, peer)
             return known.cid, _create_intent(job.tx, known.cid)
     raise TooManyRestartsError
+
+
+def _know_peer(job: Job, cid: int, peer: bytes) -> None:
+    """A conversation whose invitation could not be opened does not say yet whose it is."""
+    mirror = job.mirror(cid)
+    if not mirror.peer:
+        mirror.peer = peer
+        mirror.dirty = True
+        mirror.save(job.tx)
 
 
 def _create_intent(tx: Tx, cid: int) -> int:

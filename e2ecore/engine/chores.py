@@ -11,7 +11,8 @@ from e2ecore.engine.errors import ChainInvalidError, EngineClosedError
 from e2ecore.engine.job import Job, nothing
 from e2ecore.engine.receiving import expire_held, look_again
 from e2ecore.engine.restoring import restore_chain, take_numbers
-from e2ecore.engine.resuming import ask_for_routes, conversations_in_use
+from e2ecore.engine.resuming import ask_for_routes, conversations_amiss, conversations_in_use
+from e2ecore.engine.unopened import ask_with_fresh_keys
 from e2ecore.errors import E2EError, TransientError
 from e2ecore.storage import chains
 from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError
@@ -86,7 +87,12 @@ async def _supply(core: "Core") -> None:
         return
     await link.request(PublishKeyPackages(0, supply.one_time, supply.last_resort), Ok)
     core.key_packages_left = left + len(supply.one_time)
-    await core.jobs.run(lambda job: published(job, supply))
+
+    def work(job: Job) -> None:
+        published(job, supply)
+        ask_with_fresh_keys(job)
+
+    await core.jobs.run(work)
 
 
 async def fetch_chains(core: "Core") -> None:
@@ -222,7 +228,7 @@ async def _compare_routes(core: "Core") -> None:
     """See whether the relay still delivers every conversation in which we are a member."""
     await core.all_here.wait()
     mine = await core.jobs.run(lambda job: conversations_in_use(job.tx))
-    if not mine:
+    if not (mine or await core.jobs.run(lambda job: conversations_amiss(job.tx))):
         return
     answer = await core.need_link().request(ListConversations(0), Conversations)
     await core.jobs.run(lambda job: take_numbers(job, answer.conversations))

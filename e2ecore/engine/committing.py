@@ -18,6 +18,7 @@ from e2ecore.engine.inviting import INVITING, add_later, usable, wait_for
 from e2ecore.engine.job import Job
 from e2ecore.engine.judging import ChainsNeeded, effect_of
 from e2ecore.engine.leaving import is_own_affair, propose_leaving
+from e2ecore.engine.losing import UNKNOWN, lose
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.profiles import tell_name
 from e2ecore.engine.receiving import look_again
@@ -59,6 +60,7 @@ from e2ecore_protocol.frames.key_packages import DeviceKeyPackage
 
 CATCH_UP_MS: Final = 5_000
 """How long to wait for the commit that was faster than ours before asking to be added again."""
+_AWAITED: Final = frozenset({ConversationState.CREATING, ConversationState.HEALING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,10 +345,12 @@ def commit_refused(
         pause = pause_ms(attempts, job.state.rng)
         intents.commit_lost(job.tx, iid, attempts=attempts, next_ms=now_ms + pause)
         look_again(job, (mirror.uid,))
-    elif code == "conversation_exists" and mirror.state == ConversationState.CREATING:
+    elif code == "conversation_exists" and mirror.state in _AWAITED:
         forget_group(job.tx, mirror)
         mirror.save(job.tx)
         intents.commit_lost(job.tx, iid, attempts=attempts, next_ms=now_ms + 3 * CATCH_UP_MS)
+    elif code == UNKNOWN:
+        lose(job, mirror)
     elif can_retry and attempts <= MAX_REFUSALS:
         wait = max(retry_after_ms, pause_ms(attempts + 4, job.state.rng))
         intents.commit_lost(job.tx, iid, attempts=attempts, next_ms=now_ms + wait)

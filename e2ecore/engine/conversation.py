@@ -48,7 +48,14 @@ from e2ecore_protocol.content.conversation import Role
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
-_OVER = frozenset({ConversationState.LEFT, ConversationState.REMOVED, ConversationState.FAILED})
+_OVER = frozenset(
+    {
+        ConversationState.LEFT,
+        ConversationState.REMOVED,
+        ConversationState.FAILED,
+        ConversationState.LOST,
+    }
+)
 
 
 class Conversation:

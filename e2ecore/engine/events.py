@@ -138,6 +138,17 @@ class ConversationHealed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationLost(Event):
+    """The relay does not know a conversation any more: its data are older than the conversation.
+
+    The history stays. What waited to be sent has failed. To go on, begin another conversation:
+    ``Conversations.direct`` does that for a direct one.
+    """
+
+    conversation_id: GroupId
+
+
+@dataclass(frozen=True, slots=True)
 class KeyChanged(Event):
     """A contact's devices changed.
 

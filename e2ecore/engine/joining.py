@@ -12,6 +12,7 @@ from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.profiles import tell_name
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import encrypt_again
+from e2ecore.errors import PeerError
 from e2ecore.ids import GroupId
 from e2ecore.messaging.identity import decode_identity
 from e2ecore.messaging.intents import IntentKind
@@ -34,6 +35,14 @@ class UnknownKeyPackageError(BadConversationError):
     """An invitation was made with a key package that is used up, expired or not ours."""
 
 
+class UnopenedError(BadConversationError):
+    """An invitation cannot be opened on this device. The members are asked for another one."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__()
+        self.why = why
+
+
 def take_welcome(job: Job, item: Delivery) -> Mirror | None:
     """Join the group that a Welcome leads to.
 
@@ -42,6 +51,7 @@ def take_welcome(job: Job, item: Delivery) -> Mirror | None:
 
     Raises:
         ChainsNeeded: Account chains must be fetched first. Nothing has changed.
+        UnopenedError: It cannot be opened here; another one may.
         PeerError: It must not be joined.
     """
     uid = item.extra
@@ -52,9 +62,7 @@ def take_welcome(job: Job, item: Delivery) -> Mirror | None:
         if item.epoch <= mirror.log_epoch:
             return None
         raise BadConversationError("an invitation to a conversation that we are in")
-    row = _key_package(job.tx, item.payload)
-    bundle = KeyPackageBundle.decode(row.bundle)
-    group = Group.join(item.payload, bundle, now_ms=None)  # old members need no fresh key package
+    row, group = _open(job.tx, item.payload)
     if group.group_id != uid:
         raise BadConversationError("the invitation is to another conversation")
     if mirror is not None and mirror.devices and group.epoch <= mirror.floor:
@@ -71,6 +79,15 @@ def take_welcome(job: Job, item: Delivery) -> Mirror | None:
     _enter(job, joined, group, info)
     joined.log_epoch = item.epoch
     return joined
+
+
+def _open(tx: Tx, payload: bytes) -> tuple[KeyPackageRow, Group]:
+    try:
+        row = _key_package(tx, payload)
+        bundle = KeyPackageBundle.decode(row.bundle)
+        return row, Group.join(payload, bundle, now_ms=None)  # old members keep old key packages
+    except PeerError as error:
+        raise UnopenedError(error) from error
 
 
 def _key_package(tx: Tx, payload: bytes) -> KeyPackageRow:
@@ -108,6 +125,7 @@ def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> No
         mirror.floor = group.epoch
     forget(mirror)
     job.state.asking.pop(mirror.cid, None)
+    job.state.unopened.pop(mirror.cid, None)
     forget_group(job.tx, mirror)
     seat_everybody(job.tx, mirror, group)
     mirror.info = info
@@ -129,10 +147,11 @@ def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> No
             intents.remove(job.tx, intent.iid)
         elif intent.state == intents.IntentState.COMMIT_MADE:
             intents.commit_lost(job.tx, intent.iid, attempts=intent.attempts + 1, next_ms=0)
-    if before is ConversationState.HEALING:
-        job.effects.events.append(ConversationHealed(uid))
-    elif is_new or before is not ConversationState.CREATING:
+    is_healed = before is ConversationState.HEALING
+    if is_new or not (is_healed or before is ConversationState.CREATING):
         job.effects.events.append(ConversationAdded(uid, None))
+    if is_healed:
+        job.effects.events.append(ConversationHealed(uid))
     job.effects.intents.add(mirror.cid)
     encrypt_again(job, mirror)
     tell_name(job, mirror)

@@ -11,6 +11,7 @@ from e2ecore.ids import AccountId, DeviceId
 from e2ecore.messaging.docket import Outcome
 from e2ecore.messaging.identity import ForeignLeafError, LeafIdentity
 from e2ecore.messaging.intents import IntentKind, Wish
+from e2ecore.mls.errors import EpochInFutureError
 from e2ecore.storage import intents
 from e2ecore_protocol.content.readd import ReaddRequest
 from e2ecore_protocol.frames.delivery import Delivery
@@ -25,8 +26,13 @@ def take_readd_request(job: Job, mirror: Mirror, item: Delivery) -> None:
     Raises:
         PeerError: The request is forged.
         MalformedError: It cannot be read.
+        EpochInFutureError: It has to wait for a commit.
     """
     request = ReaddRequest.decode(item.payload)
+    if mirror.group is None:
+        return  # we wait ourselves; or it is our own request
+    if item.epoch > mirror.log_epoch:
+        raise EpochInFutureError  # whoever asks may have been added by a commit on its way
     device = mirror.devices.get(request.device_id)
     if request.conversation != mirror.uid or device is None:
         raise ForeignLeafError("a re-add request from outside of the conversation")
@@ -40,7 +46,7 @@ def take_readd_request(job: Job, mirror: Mirror, item: Delivery) -> None:
     if count_vote(job, mirror, request) in _DECIDED:
         return
     own = job.own
-    if mirror.group is None or request.device_id == own.device_id or device.leaf < 0:
+    if request.device_id == own.device_id or device.leaf < 0:
         return
     sick = LeafIdentity(AccountId(request.account_id), DeviceId(request.device_id))
     wish = Wish(IntentKind.HEAL, devices=(sick,))

@@ -18,12 +18,13 @@ from e2ecore.engine.errors import UnknownConversationError
 from e2ecore.engine.events import EnvelopeQuarantined, MessagesExpired
 from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.job import Job
-from e2ecore.engine.joining import take_welcome
+from e2ecore.engine.joining import UnopenedError, take_welcome
 from e2ecore.engine.judging import ChainsNeeded, judge_commit
 from e2ecore.engine.leaving import take_proposal
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.readding import take_readd_request
 from e2ecore.engine.state import Held
+from e2ecore.engine.unopened import ask_anew, is_shut_out
 from e2ecore.engine.values import ConversationState
 from e2ecore.errors import PeerError, TransientError
 from e2ecore.ids import GroupId
@@ -130,9 +131,9 @@ def _ask_again(job: Job, now_ms: int) -> None:
         if due_ms <= now_ms:
             del job.state.asking[cid]
             mirror = job.mirror(cid)
-            if mirror.is_disputed:
+            if mirror.state == ConversationState.HEALING:
                 mirror.healing_ms = 0
-                ask_for_readd(job, mirror, ReaddReason.COMMIT_FAILED, EpochInFutureError())
+                ask_for_readd(job, mirror, ReaddReason.STATE_LOST, EpochInFutureError())
 
 
 class Batch:
@@ -214,6 +215,8 @@ class Batch:
     def _commit(self, mirror: Mirror, item: Delivery) -> None:
         group = mirror.group
         if group is None:
+            if is_shut_out(self._job, mirror, item):
+                return
             raise EpochInFutureError
         if item.epoch < mirror.log_epoch:
             return  # from before we joined, or a repeat: it is decided already
@@ -244,27 +247,40 @@ class Batch:
     def _take_inbox(self, item: Delivery) -> None:
         tx, state = self._job.tx, self._state
         cursor = inbox.cursor(tx)
-        if item.seq <= cursor:
+        if item.seq <= cursor and not self._is_new(item):
             self._effects.acks[INBOX] = cursor
             return
         try:
             if item.kind == EnvelopeKind.WELCOME:
-                mirror = take_welcome(self._job, item)
-                if mirror is not None:
-                    self._touched[mirror.cid] = mirror
-                    self._last = None
-                    self._again.add(mirror.uid)
+                self._entered(take_welcome(self._job, item))
             elif item.kind == EnvelopeKind.NOTICE:
                 state.key_packages_left = KeyPackagesLow.decode(item.payload).left
                 self._effects.key_packages_low = True
         except ChainsNeeded as needed:
             self._hold(INBOX, item, needed.accounts)
             return
+        except UnopenedError as error:
+            self.set_aside(None, item, type(error.why).__name__)
+            self._entered(ask_anew(self._job, item, error.why))
         except (PeerError, MalformedError) as error:
             self.set_aside(None, item, type(error).__name__)
         if INBOX not in state.held:
             inbox.advance(tx, item.seq)
             self._effects.acks[INBOX] = item.seq
+
+    def _is_new(self, item: Delivery) -> bool:
+        """Is it an invitation to something unknown, whatever its number? A relay may go back."""
+        uid = item.extra
+        if item.kind != EnvelopeKind.WELCOME or not isinstance(uid, bytes):
+            return False
+        return self._state.find(self._job.tx, uid) is None
+
+    def _entered(self, mirror: Mirror | None) -> None:
+        """An invitation has changed a conversation: look again at what waits for it."""
+        if mirror is not None:
+            self._touched[mirror.cid] = mirror
+            self._last = None
+            self._again.add(mirror.uid)
 
     def _hold(self, log_id: bytes, item: Delivery, accounts: Iterable[bytes] = ()) -> None:
         held = self._state.held.get(log_id)

@@ -6,26 +6,26 @@ now, because they only order envelopes: what was read before is recognised by it
 used once. Nothing that is stored here is changed.
 
 Not recovered: what was accepted and not delivered to anybody before, and conversations that the
-relay does not know any more. Their history stays; they have to be begun anew.
+relay does not know any more. They are lost: their history stays, and they can be begun anew.
 """
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from e2ecore.engine.accounts import KEY_PACKAGES_WANTED, RETIRED_MS
+from e2ecore.engine.accounts import replace_key_packages
 from e2ecore.engine.events import RelaySetBack
 from e2ecore.engine.job import Job
+from e2ecore.engine.losing import find_again
 from e2ecore.engine.registering import register_at_relay
 from e2ecore.ids import GroupId
-from e2ecore.storage import account, chains, inbox, key_packages
-from e2ecore.storage.key_packages import KeyPackageState
+from e2ecore.storage import account, chains, inbox
 from e2ecore.transport.errors import RelayRefusedError
 from e2ecore.transport.login import Dial
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.accounts import AppendChain
 from e2ecore_protocol.frames.conversations import ConversationState
 from e2ecore_protocol.frames.session import Ok
-from e2ecore_protocol.limits import MAX_ENTRIES_PER_FRAME, MAX_KEY_PACKAGES_PER_FRAME
+from e2ecore_protocol.limits import MAX_ENTRIES_PER_FRAME
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
@@ -75,6 +75,7 @@ async def restore_chain(core: "Core", head_seq: int) -> None:
 def take_numbers(job: Job, states: Sequence[ConversationState]) -> None:
     """Go on from the relay's numbers in conversations where they went back."""
     gone: list[GroupId] = []
+    find_again(job, [one.conversation for one in states])
     for one in states:
         mirror = job.state.find(job.tx, one.conversation)
         if mirror is None or mirror.group is None:
@@ -95,10 +96,8 @@ def _told(
 ) -> None:
     """Tell the app; begin the inbox anew, and replace all key packages: some may be used up."""
     inbox.rewind(job.tx)
-    known = key_packages.in_state(job.tx, KeyPackageState.PUBLISHED)
-    key_packages.retire(job.tx, [row.ref for row in known], job.now_ms + RETIRED_MS)
-    job.state.key_packages_left = KEY_PACKAGES_WANTED - MAX_KEY_PACKAGES_PER_FRAME
+    job.state.replaced_ms = 0
+    replace_key_packages(job)
     effects = job.effects
-    effects.key_packages_low = True
     effects.pause_ms = 1  # the sender begins anew with what is not accepted
     effects.events.append(RelaySetBack(conversations, forgot_account))

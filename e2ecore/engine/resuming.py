@@ -36,8 +36,16 @@ def fresh_connection(job: Job) -> None:
 
 def conversations_in_use(tx: Tx) -> frozenset[bytes]:
     """Return the ids of all conversations in which we are a member and can follow."""
-    rows = conversations.all_rows(tx)
-    return frozenset(row.uid for row in rows if row.state == ConversationState.ACTIVE)
+    return _in_states(tx, ConversationState.ACTIVE)
+
+
+def conversations_amiss(tx: Tx) -> frozenset[bytes]:
+    """Return the ids of all conversations that may go on when others, or the relay, help."""
+    return _in_states(tx, ConversationState.HEALING, ConversationState.LOST)
+
+
+def _in_states(tx: Tx, *states: ConversationState) -> frozenset[bytes]:
+    return frozenset(row.uid for row in conversations.all_rows(tx) if row.state in states)
 
 
 def ask_for_routes(job: Job, missing: Iterable[bytes]) -> None:

@@ -15,6 +15,7 @@ from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.jobs import Jobs
 from e2ecore.engine.leaving import propose_again
+from e2ecore.engine.losing import UNKNOWN, lose
 from e2ecore.engine.state import State
 from e2ecore.engine.writing import encrypt_again, outgoing
 from e2ecore.errors import E2EError
@@ -219,9 +220,15 @@ def take_refusals(job: Job, refused: Sequence[tuple[Outgoing, SubmitResult]]) ->
                 outbox.postpone(job.tx, row.oid, attempts=attempts, next_ms=job.now_ms + wait)
             case _:
                 _give_up(job, row, result.code.value)
+    for cid in {row.cid for row, one in refused if _is_unknown(one)}:
+        lose(job, job.mirror(cid))
     for cid, rows in stale.items():
         _take_stale(job, cid, rows)
     return pause
+
+
+def _is_unknown(result: SubmitResult) -> bool:
+    return not isinstance(result, Accepted) and result.code.value == UNKNOWN
 
 
 def _take_stale(job: Job, cid: int, rows: Sequence[Outgoing]) -> None:

@@ -105,6 +105,12 @@ class State:
         self.behind_since: dict[int, int] = {}
         self.asking: dict[int, int] = {}
         """Conversation to when to ask again to be added, if no invitation came by then."""
+        self.unopened: dict[int, int] = {}
+        """Conversation to how many invitations to it could not be opened."""
+        self.replacing = False
+        """All key packages were replaced, and the relay has not confirmed the new ones yet."""
+        self.replaced_ms = 0
+        """When all key packages were last replaced; 0: not since the engine was opened."""
         self.told_away: set[tuple[int, bytes]] = set()
         """Intents and accounts of which the app knows that they wait."""
         self.key_packages_left: int | None = None

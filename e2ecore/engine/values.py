@@ -33,6 +33,8 @@ class ConversationState(IntEnum):
     """This device could not follow a change and has asked to be added again. What is sent waits."""
     FAILED = 6
     """It could not be created; an ``IntentFailed`` event said why."""
+    LOST = 7
+    """The relay does not know it any more. History can be read; begin another one to go on."""
 
 
 class MessageState(IntEnum):

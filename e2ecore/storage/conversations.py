@@ -30,6 +30,7 @@ class ConversationState(IntEnum):
     REMOVED = 4
     HEALING = 5
     FAILED = 6
+    LOST = 7
 
 
 class ConversationRow(NamedTuple):

@@ -8,9 +8,11 @@ import anyio
 import pytest
 
 import e2ecore
-from e2ecore import Engine
+from e2ecore import ConversationState, Engine
+from e2ecore.engine.job import Job
 from e2ecore.testing import MemoryRelay, open_device, two_devices
 from tests.support.engines import PATIENCE_S, group_of, history, pair, same, texts, until
+from tests.unit.engine.test_two_people import add_second_device
 
 pytestmark = pytest.mark.anyio
 
@@ -103,3 +105,118 @@ async def test_an_account_that_the_relay_forgot_is_registered_again(tmp_path: Pa
             await chat.send("found again")
             await same(carol, chat)
             assert await texts(at_carol, 1) == ["found again"]
+
+
+async def test_a_conversation_that_the_relay_forgot_is_lost_and_begun_anew(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        at_alice, at_bob = alice.events(), bob.events()
+        backup = Backup(relay)
+        chat, other = await pair(alice, bob)
+        await chat.send("before")
+        assert await texts(at_bob, 1) == ["before"]
+        backup.restore()
+        for engine, reader in ((alice, at_alice), (bob, at_bob)):
+            await back_online(engine)
+            lost = await until(reader, e2ecore.ConversationLost)
+            assert lost.conversation_id == chat.conversation_id
+        await chat.refresh()
+        assert chat.state is ConversationState.LOST
+        with pytest.raises(e2ecore.ConversationReadOnlyError):
+            await chat.send("to nobody")
+        again, seen = await pair(alice, bob)
+        assert again.conversation_id != chat.conversation_id
+        await (await again.send("here again")).accepted()
+        assert await texts(at_bob, 1) == ["here again"]
+        found = await bob.conversations.direct(await bob.contacts.find("alice"))
+        assert found.conversation_id == seen.conversation_id
+        assert await history(other) == ["before"]
+
+
+async def test_what_waits_for_a_lost_conversation_fails_at_once(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        at_alice = alice.events()
+        backup = Backup(relay)
+        group, _ = await group_of((alice, bob))
+        relay.faults.offline = True
+        relay.disconnect()
+        waiting = await group.send_many(["never", "ever"])
+        change = await group.rename("never")
+        relay.faults.clear()
+        backup.restore()
+        await alice.reconnect()
+        await until(at_alice, e2ecore.ConversationLost)
+        with anyio.fail_after(PATIENCE_S):
+            for one in waiting:
+                with pytest.raises(e2ecore.MessageRefusedError):
+                    await one.accepted()
+            with pytest.raises(e2ecore.ChangeFailedError):
+                await change.applied()
+        states = {one.state for one in await group.messages()}
+        assert states == {e2ecore.MessageState.FAILED}
+
+
+async def test_leaving_a_conversation_that_the_relay_forgot_succeeds(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        backup = Backup(relay)
+        _, view = await group_of((alice, bob))
+        relay.faults.offline = True
+        relay.disconnect()
+        change = await view.leave()
+        relay.faults.clear()
+        backup.restore()
+        await bob.reconnect()
+        with anyio.fail_after(PATIENCE_S):
+            await change.applied()
+        assert view.state is ConversationState.LEFT
+
+
+async def test_a_lost_conversation_goes_on_when_the_relay_has_it_again(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        at_alice, at_bob = alice.events(), bob.events()
+        old = Backup(relay)
+        chat, other = await pair(alice, bob)
+        newest = Backup(relay)
+        old.restore()
+        for engine, reader in ((alice, at_alice), (bob, at_bob)):
+            await back_online(engine)
+            await until(reader, e2ecore.ConversationLost)
+        newest.restore()
+        for engine, reader in ((alice, at_alice), (bob, at_bob)):
+            await back_online(engine)
+            await until(reader, e2ecore.ConversationHealed)
+        await (await chat.send("found")).accepted()
+        await (await other.send("again")).accepted()
+        assert await texts(at_bob, 1) == ["found"]
+        assert await texts(at_alice, 1) == ["again"]
+
+
+async def test_entries_of_our_chain_that_the_relay_forgot_are_given_to_it_again(
+    tmp_path: Path,
+) -> None:
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        assert alice.account is not None
+        name = alice.account.account_id
+        backup = Backup(relay)
+        await add_second_device(alice)
+        relay.disconnect()
+        await back_online(alice)
+        newest = list(relay.people.accounts[name].entries)
+        await chain_known(alice, len(newest))
+        backup.restore()
+        assert len(relay.people.accounts[name].entries) < len(newest)
+        await back_online(alice, bob)
+        with anyio.fail_after(PATIENCE_S):
+            while relay.people.accounts[name].entries != newest:  # noqa: ASYNC110 - tells nobody
+                await anyio.sleep(0.01)
+
+
+async def chain_known(engine: Engine, length: int) -> None:
+    """Wait until a device has its own chain in full."""
+
+    def work(job: Job) -> int:
+        chain = job.state.chain(job.tx, job.own.account_id)
+        return 0 if chain is None else chain.head_seq + 1
+
+    with anyio.fail_after(PATIENCE_S):
+        while await engine._core.jobs.run(work) < length:  # noqa: ASYNC110 - a chain tells nobody
+            await anyio.sleep(0.01)

@@ -47,7 +47,7 @@ CREATE TABLE conversations (
     uid          BLOB    NOT NULL UNIQUE, -- 16 bytes: conversation id = MLS group id
     kind         INTEGER NOT NULL, -- 1 direct; 2 group; 3 imported from a file
     title        TEXT    NOT NULL, -- empty for direct ones
-    state        INTEGER NOT NULL, -- 1 creating; 2 active; 3 left; 4 removed; 5 healing (asked for re-add); 6 failed
+    state        INTEGER NOT NULL, -- 1 creating; 2 active; 3 left; 4 removed; 5 healing (asked for re-add); 6 failed; 7 lost
     peer         BLOB    NOT NULL, -- direct: the other account, 20 bytes; else empty
     epoch        INTEGER NOT NULL, -- MLS epoch, as of the last merged commit
     cursor       INTEGER NOT NULL, -- relay seq up to which everything is processed
