@@ -27,6 +27,10 @@ follows from that, signatures and tags included, is made consistent by a hostile
 keys, so that only the check in question can refuse it. A refused message leaves every stored row as
 it was, and the genuine one is accepted afterwards. The right column is the exact error.
 
+`python -m tools.mutate_rules` leaves out one check at a time: none of these tests passes then. What
+`also caught by` names would refuse some of the same forgeries if the check itself were missing, by
+another error; elsewhere the check is the only one.
+
 Rules that begin with H are not in the RFC: they are what attackers have tried on other
 implementations.
 """
@@ -40,6 +44,7 @@ class Rule:
         error: Name of the error that a violation meets; empty where nothing is to be refused.
         says: The text of that error; empty where its docstring says all.
         not_applicable: Why there is nothing to test; else empty.
+        also: What else would refuse some of the tests' forgeries: see ``tools.mutate_rules``.
     """
 
     id: str
@@ -48,12 +53,13 @@ class Rule:
     error: str = ""
     says: str = ""
     not_applicable: str = ""
+    also: tuple[str, ...] = ()
 
 
 def rules() -> list[Rule]:
     """Return all rules in the order of the file."""
-    entries: list[dict[str, str]] = tomllib.loads(RULES.read_text())["rule"]
-    return [Rule(**entry) for entry in entries]
+    entries = tomllib.loads(RULES.read_text())["rule"]
+    return [Rule(**{**entry, "also": tuple(entry.get("also", ()))}) for entry in entries]
 
 
 def _marked(node: ast.expr) -> Iterator[str]:
@@ -154,7 +160,13 @@ def _tests(rule: Rule, found: Mapping[str, list[str]]) -> str:
 def _error(rule: Rule) -> str:
     if not rule.error:
         return "none: accepted, or nothing happens"
-    return f"`{rule.error}`: {rule.says}" if rule.says else f"`{rule.error}`"
+    also = "".join(f"<br>also caught by {other}" for other in rule.also)
+    return refusal(rule.error, rule.says) + also
+
+
+def refusal(error: str, says: str) -> str:
+    """Return an error and its text as Markdown."""
+    return f"`{error}`: {says}" if says else f"`{error}`"
 
 
 def main() -> int:

@@ -136,6 +136,7 @@ def residue(journal: Journal, needed: set[bytes], searched: bytes) -> set[str]:
     return {name for raw, name in used.items() if raw not in needed and raw in searched}
 
 
+@pytest.mark.rule("H21")
 @pytest.mark.spec("RFC 9420 §9.2 (Deletion Schedule)")
 @pytest.mark.parametrize("code", [0x0001, 0xF001], ids=hex)
 def test_no_used_secret_of_a_group_is_in_any_page_or_row(

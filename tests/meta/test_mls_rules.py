@@ -1,7 +1,7 @@
 """Each rule of MLS has a test, and the table says which."""
 
 from tools.compliance import sections
-from tools.mls_rules import DOCUMENT, document, rules, broken_by
+from tools.mls_rules import DOCUMENT, broken_by, document, rules
 
 
 def test_table_of_rules_is_current() -> None:
