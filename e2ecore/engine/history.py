@@ -115,8 +115,6 @@ def message_of(uid: bytes, row: MessageRow, own_id: bytes, others: list[Delivery
     state = MessageState(row.state)
     delivered = others and all(one.has(row.counter) for one in others)
     if delivered and state is MessageState.ACCEPTED:
-    if row.kind == ConversationKind.IMPORTED:
-        return core.read(lambda tx: _writers(tx, row.cid, own_id))
         state = MessageState.DELIVERED
     return Message(
         MessageId(row.uid),
@@ -137,6 +135,8 @@ def message_of(uid: bytes, row: MessageRow, own_id: bytes, others: list[Delivery
 def list_members(core: "Core", row: ConversationRow) -> list[Member]:
     """Return the accounts that are in a conversation now."""
     own_id = core.account_id
+    if row.kind == ConversationKind.IMPORTED:
+        return core.read(lambda tx: _writers(tx, row.cid, own_id))
 
     def work(tx: Tx) -> list[Member]:
         devices: dict[bytes, list[DeviceId]] = {}
