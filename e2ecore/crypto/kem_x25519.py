@@ -15,7 +15,8 @@ KEY_BYTES: Final = 32
 _KDF: Final = LabeledKdf(SHA256, b"KEM\x00\x20")
 
 _LOW_ORDER: Final = frozenset(
-    number.to_bytes(KEY_BYTES, "little")
+    (number | unused).to_bytes(KEY_BYTES, "little")
+    for unused in (0, 1 << 255)
     for number in (
         0,
         1,
@@ -59,7 +60,7 @@ def check_public(public: bytes) -> None:
     """
     if len(public) != KEY_BYTES:
         raise InvalidKeyError("an X25519 public key has 32 bytes")
-    if public[:-1] + bytes((public[-1] & 0x7F,)) in _LOW_ORDER:
+    if public in _LOW_ORDER:
         raise InvalidKeyError("an X25519 public key of low order")
 
 

@@ -7,7 +7,7 @@ the bytes a structure was read from are the bytes it encodes to.
 """
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 from e2ecore.mls.errors import MalformedMessageError
@@ -66,7 +66,11 @@ class Reader:
 
     def u16(self) -> int:
         """Read a number of two bytes."""
-        return int.from_bytes(self.raw(2), "big")
+        at = self._at
+        if at + 2 > self._end:
+            raise MalformedMessageError("the message ends too early")
+        self._at = at + 2
+        return self._data[at] << 8 | self._data[at + 1]
 
     def u32(self) -> int:
         """Read a number of four bytes."""
@@ -113,25 +117,41 @@ class Reader:
 
     def opaques(self, count: int) -> bytes:
         """Read several ``opaque<V>`` and return them as they stand, lengths included."""
-        start = self._at
+        data, start, end = self._data, self._at, self._end
+        at = start
         for _ in range(count):
-            size = self.length()
-            self._at += size
-        return self._data[start : self._at]
+            if at < end and data[at] < _ONE_BYTE:
+                at += 1 + data[at]
+            else:
+                self._at = at
+                size = self.length()
+                at = self._at + size
+        if at > end:
+            raise MalformedMessageError("a length points behind the end of the message")
+        self._at = at
+        return data[start:at]
 
     def vector(self, item: Callable[["Reader"], T], most: int = MAX_VECTOR_BYTES) -> list[T]:
         """Read elements with ``item`` until the vector's bytes are used up, ``most`` at most."""
+        at = self._at
+        if at < self._end and not self._data[at]:
+            self._at = at + 1
+            return []
+        return list(self.elements(item, most))
+
+    def elements(self, item: Callable[["Reader"], T], most: int = MAX_VECTOR_BYTES) -> Iterator[T]:
+        """Read the elements of a vector one by one. Read all of them before anything else."""
         stop = self.length() + self._at
-        items: list[T] = []
         if stop == self._at:
-            return items
+            return
         outer, self._end = self._end, stop
+        count = 0
         while self._at < stop:
-            if len(items) == most:
+            if count == most:
                 raise MalformedMessageError("a vector has too many elements")
-            items.append(item(self))
+            count += 1
+            yield item(self)
         self._end = outer
-        return items
 
     def optional(self, item: Callable[["Reader"], T]) -> T | None:
         """Read a presence byte, which is 0 or 1, and what it announces."""
@@ -139,10 +159,22 @@ class Reader:
 
     def present(self) -> bool:
         """Read a presence byte, which is 0 or 1."""
-        byte = self.u8()
+        at = self._at
+        if at >= self._end:
+            raise MalformedMessageError("the message ends too early")
+        byte = self._data[at]
         if byte > 1:
             raise MalformedMessageError("a presence byte is neither 0 nor 1")
+        self._at = at + 1
         return byte == 1
+
+    def again(self, encoded: bytes) -> bool:
+        """Read one certain encoding if it is what comes next, and tell whether it was."""
+        stop = self._at + len(encoded)
+        if stop > self._end or not self._data.startswith(encoded, self._at):
+            return False
+        self._at = stop
+        return True
 
     def rest(self) -> bytes:
         """Read all that is left."""

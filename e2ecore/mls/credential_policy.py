@@ -68,16 +68,20 @@ def accept_basic(claim: Claim, /) -> None:
 
 
 def judge_found(
-    policy: CredentialPolicy, group_id: bytes, members: Iterable[Member], own_leaf: int | None
+    policy: CredentialPolicy,
+    group_id: bytes,
+    members: Iterable[tuple[int, LeafNode]],
+    own_leaf: int | None,
 ) -> None:
     """Ask about the members of a group that we join.
 
     Raises:
         CredentialError: The policy refuses one; it may raise others.
     """
-    for member in members:
-        if member.leaf != own_leaf:
-            policy(_claim(Occasion.FOUND, group_id, member))
+    found = Occasion.FOUND
+    for leaf, node in members:
+        if leaf != own_leaf:
+            policy(Claim(found, node.credential, node.signature_key, group_id, leaf))
 
 
 def judge_added(

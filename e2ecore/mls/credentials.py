@@ -6,6 +6,7 @@ to say; this library's engine asks the account chain.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from e2ecore.mls.codec import Reader, opaque, u16, vector
 from e2ecore.mls.errors import MalformedMessageError
@@ -16,6 +17,10 @@ class CredentialType(IntEnum):
 
     BASIC = 1
     X509 = 2
+
+
+_BASIC: Final = int(CredentialType.BASIC)
+_X509: Final = int(CredentialType.X509)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,9 @@ def read_credential(reader: Reader) -> Credential:
     Raises:
         MalformedMessageError: Also for unknown types: their end cannot be found.
     """
-    match reader.u16():
-        case CredentialType.BASIC:
-            return BasicCredential(reader.opaque())
-        case CredentialType.X509:
-            return X509Credential(tuple(reader.vector(Reader.opaque)))
-        case _:
-            raise MalformedMessageError("an unknown type of credential")
+    kind = reader.u16()
+    if kind == _BASIC:
+        return BasicCredential(reader.opaque())
+    if kind == _X509:
+        return X509Credential(tuple(reader.vector(Reader.opaque)))
+    raise MalformedMessageError("an unknown type of credential")

@@ -59,7 +59,7 @@ def read_extensions(reader: Reader) -> Extensions:
         MalformedMessageError: Also if a type occurs twice (RFC 9420 §13.4 (Extensions)).
     """
     extensions = tuple(reader.vector(_read_extension))
-    if len({extension.type for extension in extensions}) != len(extensions):
+    if len(extensions) > 1 and len({extension.type for extension in extensions}) != len(extensions):
         raise MalformedMessageError("two extensions have the same type")
     return extensions
 

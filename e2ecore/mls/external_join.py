@@ -32,7 +32,7 @@ from e2ecore.mls.framing import (
     signed_part,
 )
 from e2ecore.mls.group_info import GroupInfo
-from e2ecore.mls.group_info_rules import check_group_info, find_tree, judge_group, read_group_info
+from e2ecore.mls.group_info_rules import checked_tree, judge_group, read_group_info
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_schedule import InitSecret
 from e2ecore.mls.labels import sign_with_label
@@ -149,14 +149,13 @@ def join_by_commit(
 
 def _believe(message: bytes, options: JoinOptions) -> _Outside:
     suite, info = read_group_info(message)
-    tree = find_tree(suite, info, options.ratchet_tree)
     rules = LeafContext.of(
         suite,
         info.context.extensions,
         now_ms=options.lifetimes.now_ms,
         max_lifetime_s=options.lifetimes.max_lifetime_s,
     )
-    check_group_info(info, tree, rules)
+    tree = checked_tree(info, options.ratchet_tree, rules)
     judge_group(options.policy, info.context, tree, None)
     return _Outside(suite, info, tree)
 

@@ -4,6 +4,7 @@ Spec: RFC 9420 §12.4.3 (Adding Members to the Group) and RFC 9420 §12.4.3.1 (J
 Message). The confirmation tag is proven by those who have the epoch's secrets, and by nobody else.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from e2ecore.crypto.suites import SUITES, CipherSuite
@@ -13,12 +14,11 @@ from e2ecore.mls.extensions import ExtensionType, find_extension
 from e2ecore.mls.external_senders import check_senders, judge_senders
 from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.group_info import GROUP_INFO_LABEL, GroupInfo
-from e2ecore.mls.labels import verify_with_label
-from e2ecore.mls.leaf_rules import LeafContext
-from e2ecore.mls.members import Member
+from e2ecore.mls.labels import signed_bytes
+from e2ecore.mls.leaf_rules import LeafContext, SignedPart
 from e2ecore.mls.message import decode_message
-from e2ecore.mls.ratchet_tree import RatchetTree
-from e2ecore.mls.tree_rules import check_tree, verify_all
+from e2ecore.mls.ratchet_tree import ArrivingTree, RatchetTree
+from e2ecore.mls.tree_rules import check_leaves, check_nodes, verify_all
 
 MAX_EPOCH: Final = 1 << 53
 """Last epoch that we join in. Nobody commits that often; rows and their numbers stay far from their
@@ -50,41 +50,43 @@ def known_suite(code: int) -> CipherSuite:
     return suite
 
 
-def find_tree(suite: CipherSuite, info: GroupInfo, given: bytes | None) -> RatchetTree:
+def checked_tree(info: GroupInfo, given: bytes | None, rules: LeafContext) -> RatchetTree:
     """Return the tree that comes with a GroupInfo, or else the ``given`` one.
 
+    A member of this tree signed the GroupInfo, the tree is what the members agreed on, and it keeps
+    all rules.
+
     Raises:
-        InvalidGroupInfoError: There is neither.
-        PeerError: It does not decode; other sub-classes say why.
+        InvalidGroupInfoError: Its epoch is impossible, its signer is no member, or there is no
+            tree.
+        InvalidTreeError: The tree is another one, or breaks a rule.
+        PeerError: A signature is wrong, or a leaf breaks a rule; other sub-classes say which.
     """
+    if info.context.epoch > MAX_EPOCH:
+        raise InvalidGroupInfoError("the group's epoch is beyond any that is possible")
     inside = find_extension(info.extensions, ExtensionType.RATCHET_TREE)
     data = given if inside is None else inside
     if data is None:
         raise InvalidGroupInfoError("no tree came with the group's state, and none was given")
-    return RatchetTree.decode(suite, data)
+    arriving = ArrivingTree(rules.suite, data)
+    verify_all(rules.suite, _check(info, arriving, rules))
+    return arriving.tree()
 
 
-def check_group_info(info: GroupInfo, tree: RatchetTree, rules: LeafContext) -> None:
-    """Check that a member of this tree signed it, and that the tree is what they agreed on.
-
-    Raises:
-        InvalidGroupInfoError: Its epoch is impossible, or its signer is no member.
-        InvalidTreeError: The tree is another one, or breaks a rule.
-        PeerError: A signature is wrong, or a leaf breaks a rule; other sub-classes say which.
-    """
-    suite, context = rules.suite, info.context
-    if context.epoch > MAX_EPOCH:
-        raise InvalidGroupInfoError("the group's epoch is beyond any that is possible")
+def _check(info: GroupInfo, arriving: ArrivingTree, rules: LeafContext) -> Iterator[SignedPart]:
+    """Check everything but signatures, and return each of those as soon as it is known."""
+    context = info.context
+    yield from check_leaves(arriving.leaves(), rules, context.group_id)
+    tree = arriving.tree()
     if tree.root_hash() != context.tree_hash:
         raise InvalidTreeError("the tree does not have the hash that the group agreed on")
     signer = tree.leaf(info.signer)
     if signer is None:
         raise InvalidGroupInfoError("the signer of the group's state is no member")
-    verify_with_label(
-        suite, signer.signature_key, GROUP_INFO_LABEL, info.signed_part(), info.signature
-    )
-    check_senders(suite, context.extensions)
-    verify_all(suite, check_tree(tree, rules, context.group_id))
+    message = signed_bytes(GROUP_INFO_LABEL, info.signed_part())
+    yield SignedPart(signer.signature_key, message, info.signature)
+    check_senders(rules.suite, context.extensions)
+    check_nodes(tree)
 
 
 def judge_group(
@@ -95,6 +97,5 @@ def judge_group(
     Raises:
         CredentialError: The policy refuses one; it may raise others.
     """
-    members = (Member.of(leaf, node) for leaf, node in tree.members())
-    judge_found(policy, context.group_id, members, own_leaf)
+    judge_found(policy, context.group_id, tree.members(), own_leaf)
     judge_senders(policy, context.group_id, (), context.extensions)

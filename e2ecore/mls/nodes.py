@@ -5,11 +5,12 @@ a changed node is a new object. Each remembers its encoding, because hashing, si
 all start from it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
 from itertools import pairwise
+from struct import Struct
 from typing import Final
 
 from e2ecore.crypto.signing import SigningKey
@@ -52,6 +53,10 @@ class LeafNodeSource(IntEnum):
     COMMIT = 3
 
 
+_unpack_lifetime: Final = Struct(">QQ").unpack
+_remember: Final = object.__setattr__
+"""Sets the one field of a node that is no part of its value."""
+
 _SOURCES: Final = {int(source): source for source in LeafNodeSource}
 
 
@@ -84,7 +89,12 @@ class Capabilities:
     @staticmethod
     def read(reader: Reader) -> "Capabilities":
         """Read Capabilities."""
-        return _capabilities(reader.opaques(_LISTS))
+        encoded, known = _latest[0]
+        if not reader.again(encoded):
+            encoded = reader.opaques(_LISTS)
+            known = _capabilities(encoded)
+            _latest[0] = encoded, known
+        return known
 
     def lists(self) -> Sequence[tuple[int, ...]]:
         """Return the five lists in their order on the wire."""
@@ -112,6 +122,10 @@ def _capabilities(encoded: bytes) -> Capabilities:
     return Capabilities(*(read_u16s(reader) for _ in range(_LISTS)))
 
 
+_latest: Final = [(Capabilities().encode(), Capabilities())]
+"""What was read last, encoded and decoded: nobody else's encoding begins with the same bytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeafNode:
     """One client's appearance in a group, signed by that client."""
@@ -134,7 +148,7 @@ class LeafNode:
         encoded = self._encoded
         if encoded is None:
             encoded = self.unsigned() + opaque(self.signature)
-            object.__setattr__(self, "_encoded", encoded)
+            _remember(self, "_encoded", encoded)
         return encoded
 
     def unsigned(self) -> bytes:
@@ -198,7 +212,7 @@ class LeafNode:
             extensions=read_extensions(reader),
             signature=reader.opaque(),
         )
-        object.__setattr__(leaf, "_encoded", reader.since(start))
+        _remember(leaf, "_encoded", reader.since(start))
         return leaf
 
 
@@ -207,7 +221,7 @@ def _read_source(reader: Reader) -> tuple[LeafNodeSource, Lifetime | None, bytes
     if source is LeafNodeSource.COMMIT:
         return source, None, reader.opaque()
     if source is LeafNodeSource.KEY_PACKAGE:
-        return source, Lifetime(reader.u64(), reader.u64()), None
+        return source, Lifetime(*_unpack_lifetime(reader.raw(16))), None
     if source is LeafNodeSource.UPDATE:
         return source, None, None
     raise MalformedMessageError("an unknown source of a leaf node")
@@ -229,7 +243,7 @@ class ParentNode:
         if encoded is None:
             encoded = opaque(self.encryption_key) + opaque(self.parent_hash)
             encoded += vector(map(u32, self.unmerged_leaves))
-            object.__setattr__(self, "_encoded", encoded)
+            _remember(self, "_encoded", encoded)
         return encoded
 
     @classmethod
@@ -242,10 +256,10 @@ class ParentNode:
         start = reader.position
         key, parent_hash = reader.opaque(), reader.opaque()
         unmerged = tuple(reader.vector(read_u32))
-        if unmerged and any(a >= b for a, b in pairwise(unmerged)):
+        if len(unmerged) > 1 and any(a >= b for a, b in pairwise(unmerged)):
             raise MalformedMessageError("unmerged leaves are not in increasing order")
         node = cls(key, parent_hash, unmerged)
-        object.__setattr__(node, "_encoded", reader.since(start))
+        _remember(node, "_encoded", reader.since(start))
         return node
 
 
@@ -254,10 +268,13 @@ Node = LeafNode | ParentNode
 
 def read_node(reader: Reader) -> Node:
     """Read a Node of a ``ratchet_tree`` extension."""
-    match reader.u8():
-        case NodeType.LEAF:
-            return LeafNode.read(reader)
-        case NodeType.PARENT:
-            return ParentNode.read(reader)
-        case _:
-            raise MalformedMessageError("an unknown type of node")
+    read = _READERS.get(reader.u8())
+    if read is None:
+        raise MalformedMessageError("an unknown type of node")
+    return read(reader)
+
+
+_READERS: Final[Mapping[int, Callable[[Reader], Node]]] = {
+    int(NodeType.LEAF): LeafNode.read,
+    int(NodeType.PARENT): ParentNode.read,
+}

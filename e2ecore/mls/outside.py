@@ -21,7 +21,7 @@ from e2ecore.mls.framing import (
     signed_part,
 )
 from e2ecore.mls.group_context import GroupContext
-from e2ecore.mls.group_info_rules import check_group_info, find_tree, judge_group, read_group_info
+from e2ecore.mls.group_info_rules import checked_tree, judge_group, read_group_info
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.mls.labels import sign_with_label
 from e2ecore.mls.leaf_rules import MAX_LIFETIME_S, LeafContext
@@ -64,11 +64,10 @@ class PublishedGroup:
             PeerError: It breaks a rule; the sub-class says which.
         """
         suite, info = read_group_info(group_info)
-        tree = find_tree(suite, info, ratchet_tree)
         rules = LeafContext.of(
             suite, info.context.extensions, now_ms=now_ms, max_lifetime_s=max_lifetime_s
         )
-        check_group_info(info, tree, rules)
+        tree = checked_tree(info, ratchet_tree, rules)
         judge_group(policy, info.context, tree, None)
         return cls(suite, info.context, tree)
 

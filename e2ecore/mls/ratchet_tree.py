@@ -7,13 +7,13 @@ Spec: RFC 9420 §7.7 (Adding and Removing Leaves) and RFC 9420 §12.4.3.3 (Ratch
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Self
 
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.errors import UsageError
 from e2ecore.mls import tree_math
-from e2ecore.mls.codec import Reader, decode_all, vector
+from e2ecore.mls.codec import Reader, vector
 from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError
 from e2ecore.mls.nodes import LeafNode, Node, NodeType, ParentNode, read_node
 from e2ecore.mls.tree_base import CredentialCounts, NodeSource, TreeBase, decode_node
@@ -22,6 +22,8 @@ from e2ecore.mls.tree_view import TreeView
 MAX_LEAVES: Final = 1 << 16
 """Leaves of the largest tree we decode or build. Far above any group we serve; bounds the work that
 a hostile tree can cause."""
+
+_MAX_NODES: Final = tree_math.node_width(MAX_LEAVES)
 
 _BLANK: Final = b"\0"
 _LEAF: Final = b"\1" + bytes((NodeType.LEAF,))
@@ -38,35 +40,32 @@ class RatchetTree(TreeView):
         """Return a stored tree with so many leaves. Nodes are fetched when they are needed."""
         return cls(suite, leaves, TreeBase(source))
 
-    @classmethod
-    def decode(cls, suite: CipherSuite, data: bytes) -> Self:
+    @staticmethod
+    def decode(suite: CipherSuite, data: bytes) -> "RatchetTree":
         """Read the content of a ``ratchet_tree`` extension. Its rules are ``tree_rules``.
 
         Raises:
             MalformedMessageError: These bytes are none.
             InvalidTreeError: The last node is blank, or a node is in the wrong place.
         """
-        nodes = decode_all(_read_nodes, data)
-        if not nodes or nodes[-1] is None:
-            raise InvalidTreeError("the last node of a tree is blank")
-        leaves = 1
-        while tree_math.node_width(leaves) < len(nodes):
-            leaves *= 2
-        for index, node in enumerate(nodes):
-            if node is not None and isinstance(node, LeafNode) is not tree_math.is_leaf(index):
-                raise InvalidTreeError("a leaf and a parent node are interchanged")
-        present = {index: node for index, node in enumerate(nodes) if node is not None}
-        return cls(suite, leaves, TreeBase.of(present))
+        arriving = ArrivingTree(suite, data)
+        for _ in arriving.leaves():
+            """Nobody looks at them before all are there."""
+        return arriving.tree()
 
-    def encode(self) -> bytes:
-        """Return the content of a ``ratchet_tree`` extension."""
+    def encoded_nodes(self) -> dict[int, bytes]:
+        """Return all nodes that are not blank, encoded, by node index."""
         nodes = dict(self._base.encoded())
         for index, node in self._changes.items():
             if node is not None:
                 nodes[index] = node.encode()
             else:
                 nodes.pop(index, None)
-        heads, encoded = (_LEAF, _PARENT), nodes.get
+        return nodes
+
+    def encode(self) -> bytes:
+        """Return the content of a ``ratchet_tree`` extension."""
+        heads, encoded = (_LEAF, _PARENT), self.encoded_nodes().get
         return vector(
             [
                 _BLANK if (data := encoded(index)) is None else heads[index & 1] + data
@@ -254,9 +253,55 @@ class RatchetTree(TreeView):
             raise UsageError("the tree moved on: this fork is void")
 
 
+class ArrivingTree:
+    """The content of a ``ratchet_tree`` extension while it is read.
+
+    Its leaves can be looked at, and their signatures verified, while others are not decoded yet.
+    """
+
+    __slots__ = ("_reader", "_tree", "suite")
+
+    def __init__(self, suite: CipherSuite, data: bytes) -> None:
+        self.suite: Final = suite
+        self._reader = Reader(data)
+        self._tree: RatchetTree | None = None
+
+    def leaves(self) -> Iterator[tuple[int, LeafNode]]:
+        """Read everything, and return the leaves with their indices on the way.
+
+        Raises:
+            MalformedMessageError: These bytes are no tree.
+            InvalidTreeError: The last node is blank, or a node is in the wrong place.
+        """
+        reader = self._reader
+        nodes: dict[int, Node] = {}
+        last: Node | None = None
+        for index, last in enumerate(reader.elements(_read_optional_node, _MAX_NODES)):
+            if last is None:
+                continue
+            if isinstance(last, LeafNode) is bool(index & 1):
+                raise InvalidTreeError("a leaf and a parent node are interchanged")
+            nodes[index] = last
+            if isinstance(last, LeafNode):
+                yield index >> 1, last
+        reader.done()
+        if last is None:
+            raise InvalidTreeError("the last node of a tree is blank")
+        leaves = 1
+        while tree_math.node_width(leaves) <= index:
+            leaves *= 2
+        self._tree = RatchetTree(self.suite, leaves, TreeBase.of(nodes))
+
+    def tree(self) -> RatchetTree:
+        """Return the tree.
+
+        Raises:
+            UsageError: Not all ``leaves`` were read.
+        """
+        if self._tree is None:
+            raise UsageError("the tree is not decoded yet")
+        return self._tree
+
+
 def _read_optional_node(reader: Reader) -> Node | None:
     return read_node(reader) if reader.present() else None
-
-
-def _read_nodes(reader: Reader) -> list[Node | None]:
-    return reader.vector(_read_optional_node, tree_math.node_width(MAX_LEAVES))

@@ -4,7 +4,8 @@ Spec: RFC 9420 §12.4.3.1 (Joining via Welcome Message), "verify the integrity o
 and RFC 9420 §7.9.2 (Verifying Parent Hashes).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from typing import Final
 
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.crypto.verifying import verify_many
@@ -17,15 +18,16 @@ from e2ecore.mls.leaf_rules import (
     check_content,
     leaf_signature,
 )
-from e2ecore.mls.nodes import Capabilities, Node, ParentNode
+from e2ecore.mls.nodes import Capabilities, LeafNode, Node, ParentNode
 from e2ecore.mls.ratchet_tree import RatchetTree
 from e2ecore.mls.tree_hash import leaf_tree_hash, parent_hash, parent_tree_hash
 
 
-def check_tree(tree: RatchetTree, context: LeafContext, group_id: bytes) -> list[SignedPart]:
+def check_tree(tree: RatchetTree, context: LeafContext, group_id: bytes) -> Iterator[SignedPart]:
     """Check everything but the leaf signatures, and return those.
 
-    They are most of the work of joining: the caller gives them to ``verify_all``.
+    They are most of the work of joining: the caller gives them to ``verify_all``. All of them have
+    to be taken, for the checks are made on the way.
 
     Args:
         tree: The tree as it was received. Its root hash is compared by the caller.
@@ -35,57 +37,63 @@ def check_tree(tree: RatchetTree, context: LeafContext, group_id: bytes) -> list
     Raises:
         PeerError: A rule is broken; the sub-class says which.
     """
-    signatures = _check_leaves(tree, context, group_id)
-    _check_credentials(tree)
-    _check_parents(tree)
-    check_parent_hashes(tree)
-    return signatures
+    yield from check_leaves(tree.members(), context, group_id)
+    check_nodes(tree)
 
 
-def verify_all(suite: CipherSuite, parts: list[SignedPart]) -> None:
+def verify_all(suite: CipherSuite, parts: Iterable[SignedPart]) -> None:
     """Verify signatures, on all cores if they are many.
 
     Raises:
         SignatureError: One of them is not valid.
+        PeerError: What ``parts`` raises, if it checks more than that.
     """
     verify_many(suite.signature, parts)
 
 
-def _check_leaves(tree: RatchetTree, context: LeafContext, group_id: bytes) -> list[SignedPart]:
-    signatures = []
-    encryption_keys: set[bytes] = set()
+def check_leaves(
+    leaves: Iterable[tuple[int, LeafNode]], context: LeafContext, group_id: bytes
+) -> Iterator[SignedPart]:
+    """Check the leaves, and return each one's signature as soon as it is known.
+
+    Raises:
+        PeerError: A rule is broken; the sub-class says which.
+    """
     signature_keys: set[bytes] = set()
-    judged: set[Capabilities] = set()
-    for leaf_index, leaf in tree.members():
-        check_content(leaf, context)
-        if leaf.capabilities not in judged:
-            check_capabilities(leaf.capabilities, context)
-            judged.add(leaf.capabilities)
-        encryption_keys.add(leaf.encryption_key)
-        signature_keys.add(leaf.signature_key)
-        signatures.append(leaf_signature(leaf, group_id, leaf_index))
-    if not len(encryption_keys) == len(signature_keys) == len(signatures):
-        raise InvalidTreeError("two members have the same key")
-    return signatures
-
-
-def _check_credentials(tree: RatchetTree) -> None:
-    for type_ in tree.credential_types(None):
-        if not tree.all_support_credential(type_, None):
-            raise UnsupportedError("a member does not support a credential type in use")
-
-
-def _check_parents(tree: RatchetTree) -> None:
-    keys: set[bytes] = set()
+    credentials: set[int] = set()
+    announced: set[Capabilities] = set()
     count = 0
-    for index, node in tree.nodes():
+    for leaf_index, leaf in leaves:
+        check_content(leaf, context)
+        if leaf.capabilities not in announced:
+            check_capabilities(leaf.capabilities, context)
+            announced.add(leaf.capabilities)
+        credentials.add(leaf.credential.type)
+        signature_keys.add(leaf.signature_key)
         count += 1
-        keys.add(node.encryption_key)
-        if isinstance(node, ParentNode):
-            tree.suite.hpke.check_public(node.encryption_key)
-            _check_unmerged(tree, index, node)
-    if len(keys) != count:
+        yield leaf_signature(leaf, group_id, leaf_index)
+    if len(signature_keys) != count:
+        raise InvalidTreeError("two members have the same key")
+    if not all(credentials.issubset(each.credentials) for each in announced):
+        raise UnsupportedError("a member does not support a credential type in use")
+
+
+def check_nodes(tree: RatchetTree) -> None:
+    """Check how the nodes go together.
+
+    Raises:
+        PeerError: A rule is broken; the sub-class says which.
+    """
+    nodes = dict(tree.nodes())
+    if len({node.encryption_key for node in nodes.values()}) != len(nodes):
         raise InvalidTreeError("two nodes have the same key")
+    check_public = tree.suite.hpke.kem.check_public
+    for index, node in nodes.items():
+        if isinstance(node, ParentNode):
+            check_public(node.encryption_key)
+            if node.unmerged_leaves:
+                _check_unmerged(tree, index, node)
+    check_parent_hashes(tree)
 
 
 def _check_unmerged(tree: RatchetTree, index: int, node: ParentNode) -> None:
@@ -110,13 +118,15 @@ def check_parent_hashes(tree: RatchetTree) -> None:
         InvalidTreeError: A parent has none.
     """
     originals = _OriginalHashes(tree)
-    for index, node in tree.nodes():
+    for index, node in originals.nodes.items():
         if isinstance(node, ParentNode):
-            left, right = tree_math.children(index)
-            if not (
-                _vouches(originals, node, left, right) or _vouches(originals, node, right, left)
-            ):
-                raise InvalidTreeError("a parent is not vouched for by a path below it")
+            _check_vouched(originals, index, node)
+
+
+def _check_vouched(originals: "_OriginalHashes", index: int, node: ParentNode) -> None:
+    left, right = tree_math.children(index)
+    if not (_vouches(originals, node, left, right) or _vouches(originals, node, right, left)):
+        raise InvalidTreeError("a parent is not vouched for by a path below it")
 
 
 def _vouches(originals: "_OriginalHashes", node: ParentNode, child: int, sibling: int) -> bool:
@@ -126,7 +136,7 @@ def _vouches(originals: "_OriginalHashes", node: ParentNode, child: int, sibling
     leaves of the parent; so there can be only one.
     """
     tree = originals.tree
-    found = tree.node(child)
+    found = originals.nodes.get(child)
     if found is None or node.unmerged_leaves or _has_unmerged(found):
         found = _candidate(tree, node, child)
     if found is None or not found.parent_hash:
@@ -159,6 +169,7 @@ class _OriginalHashes:
 
     def __init__(self, tree: RatchetTree) -> None:
         self.tree = tree
+        self.nodes: Final = dict(tree.nodes())
         self._known: dict[tuple[int, frozenset[int]], bytes] = {}
 
     def of(self, index: int, unmerged: Collection[int]) -> bytes:

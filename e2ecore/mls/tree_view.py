@@ -114,15 +114,19 @@ class TreeView:
 
     def nodes(self) -> Iterator[tuple[int, Node]]:
         """Return all nodes that are not blank with their indices, in no order."""
-        for index in self._base.encoded().keys() | self._changes.keys():
+        for index in self._known():
             node = self.node(index)
             if node is not None:
                 yield index, node
 
+    def _known(self) -> Collection[int]:
+        """Return all nodes that are not blank, or were not in the base."""
+        settled = self._base.encoded().keys()
+        return settled | self._changes.keys() if self._changes else settled
+
     def members(self) -> Iterator[tuple[int, LeafNode]]:
         """Return all leaves that are not blank with their leaf indices, in order."""
-        known = self._base.encoded().keys() | self._changes.keys()
-        for index in sorted(index for index in known if not index & 1):
+        for index in sorted(index for index in self._known() if not index & 1):
             node = self.node(index)
             if isinstance(node, LeafNode):
                 yield index >> 1, node
@@ -271,7 +275,8 @@ class TreeView:
     def _rightmost(self) -> int:
         """Return the rightmost leaf that is not blank, or -1."""
         if self._last_leaf is None:
-            known = self._base.encoded().keys() | self._changes.keys()
-            leaves = (index for index in known if not index & 1 and not self.is_blank(index))
+            leaves = (
+                index for index in self._known() if not index & 1 and not self.is_blank(index)
+            )
             self._last_leaf = max(leaves, default=-2) // 2
         return self._last_leaf

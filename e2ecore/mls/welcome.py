@@ -15,7 +15,7 @@ from e2ecore.mls.credential_policy import CredentialPolicy
 from e2ecore.mls.epoch import CurrentEpoch
 from e2ecore.mls.errors import ConfirmationError, InvalidWelcomeError, UnknownPskError
 from e2ecore.mls.group_info import GroupInfo, GroupSecrets, Welcome
-from e2ecore.mls.group_info_rules import check_group_info, find_tree, judge_group
+from e2ecore.mls.group_info_rules import checked_tree, judge_group
 from e2ecore.mls.group_state import GroupState
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.mls.key_schedule import (
@@ -71,9 +71,8 @@ def join_group(
     opened = _open(_decode(message), bundle, PskStore(psks, groups))
     suite, info = opened.suite, opened.info
     context = info.context
-    tree = find_tree(suite, info, ratchet_tree)
     rules = LeafContext.of(suite, context.extensions, now_ms=now_ms, max_lifetime_s=max_lifetime_s)
-    check_group_info(info, tree, rules)
+    tree = checked_tree(info, ratchet_tree, rules)
     own_leaf = _own_leaf(tree, bundle)
     check_succession(opened.secrets.psks, context, tree, groups, identify)
     judge_group(policy, context, tree, own_leaf)
@@ -91,8 +90,7 @@ def join_group(
         interim_hash=transcript.interim_hash(suite, confirmed, tag),
         confirmation_tag=tag,
     )
-    changed = {index: node.encode() for index, node in tree.nodes()}
-    first = NextEpoch(context, current, opened.epoch.encryption, tree, changed, keys)
+    first = NextEpoch(context, current, opened.epoch.encryption, tree, tree.encoded_nodes(), keys)
     return GroupState.begin(suite, own_leaf, first)
 
 

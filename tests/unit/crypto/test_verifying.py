@@ -1,5 +1,8 @@
 """Many signatures at once: all of them count, whichever thread looks at them."""
 
+from collections.abc import Iterator
+from threading import current_thread
+
 import pytest
 
 from e2ecore.crypto.errors import SignatureError
@@ -31,3 +34,21 @@ def test_one_wrong_signature_at_any_place_is_found(count: int) -> None:
         bad = [*parts[:at], (public, message + b"!", signature), *parts[at + 1 :]]
         with pytest.raises(SignatureError):
             verify_many(ED25519, bad)
+
+
+@pytest.mark.parametrize("count", [1, 3 * ALONE])
+def test_what_finds_the_signatures_runs_to_its_end_in_the_calling_thread(count: int) -> None:
+    threads = []
+
+    def finding(at_the_end: Exception | None) -> Iterator[Signed]:
+        for public, message, signature in signed(ED25519, count):
+            threads.append(current_thread())
+            yield public, message + b"!", signature
+        if at_the_end is not None:
+            raise at_the_end
+
+    with pytest.raises(ZeroDivisionError):
+        verify_many(ED25519, finding(ZeroDivisionError()))
+    with pytest.raises(SignatureError):
+        verify_many(ED25519, finding(None))
+    assert threads == [current_thread()] * 2 * count

@@ -316,7 +316,7 @@ def test_a_group_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidTreeError):
         group.tree.add_leaf(fresh_leaf(group))
     assert RatchetTree.decode(SUITE, group.tree.encode()).leaf_count == 4
-    monkeypatch.setattr(ratchet_tree, "MAX_LEAVES", 2)
+    monkeypatch.setattr(ratchet_tree, "_MAX_NODES", 3)
     with pytest.raises(MalformedMessageError):
         RatchetTree.decode(SUITE, group.tree.encode())
 

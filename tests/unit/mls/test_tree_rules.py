@@ -179,7 +179,7 @@ def test_blank_unmerged_leaves_are_refused() -> None:
     tree = RatchetTree.decode(SUITE, history().tree.encode())
     tree._put(6, None)
     with pytest.raises(InvalidTreeError):
-        check_tree(tree, CONTEXT, GROUP_ID)
+        list(check_tree(tree, CONTEXT, GROUP_ID))
 
 
 def test_a_tree_belongs_to_one_group() -> None:
@@ -191,7 +191,7 @@ def test_a_tree_belongs_to_one_group() -> None:
 
 
 def test_leaf_signatures_are_handed_out_for_callers_with_threads() -> None:
-    parts = check_tree(received(), CONTEXT, GROUP_ID)
+    parts = list(check_tree(received(), CONTEXT, GROUP_ID))
     assert len(parts) == 8
     for part in parts:
         SUITE.signature.verify(part.public, part.message, part.signature)
