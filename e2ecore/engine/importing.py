@@ -88,18 +88,19 @@ class _Import:
         self._core = core
         self._source = open_file(path, wishes)
         self._batches = batches(self._source.items())
-        self._key = b""
-        self._seen = IdSet()
+        self._seen: dict[bytes, IdSet] = {}
         self.uids: dict[bytes, None] = {}
         self.messages = self.known = 0
 
     def next_batch(self) -> _Batch | None:
         """Read messages that are new here; None: there are no more."""
         for batch in self._batches:
-            if batch.heading.key != self._key:
-                self._key = batch.heading.key
-                self._seen = self._load_seen(batch.heading)
-            fresh = [one for one in batch.entries if self._seen.add(one.uid)]
+            seen = self._seen.get(batch.heading.key)
+            if seen is None:
+                if not self._source.is_mixed:
+                    self._seen.clear()
+                seen = self._seen[batch.heading.key] = self._load_seen(batch.heading)
+            fresh = [one for one in batch.entries if seen.add(one.uid)]
             self.known += len(batch.entries) - len(fresh)
             if fresh:
                 return _Batch(batch.heading, fresh)

@@ -45,6 +45,7 @@ class OwnExport:
     """An export whose signature is right."""
 
     format: Final = ImportFormat.E2ECORE
+    is_mixed: Final = False
 
     def __init__(self, archive: Archive, *, own_account: bytes, me: str) -> None:
         """Check the signature.

@@ -72,7 +72,6 @@ class StoredMessage(Protocol):
         """Its content, if it is no text."""
 
 
-
 def message_line(row: StoredMessage) -> str:
     """Return the line of a message."""
     content = f',"content":"{base64.b64encode(row.ext).decode()}"' if row.ext else ""
