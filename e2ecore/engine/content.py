@@ -1,24 +1,38 @@
 """Application messages: decrypted, counted, stored. The receiver's hot path."""
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias, cast
 
-from e2ecore.engine.events import Delivered, Event, MessageReceived, MessagesMissing, ProfileChanged
+from e2ecore.engine.events import (
+    Delivered,
+    Event,
+    MessageReceived,
+    MessagesMissing,
+    MessagesRead,
+    ProfileChanged,
+)
+from e2ecore.engine.expiring import expire
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror, Peer
+from e2ecore.engine.remarks import Remark, Speaker, take_early, take_remark
+from e2ecore.engine.showing import show_one
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState, Message, MessageKind, MessageState
 from e2ecore.errors import PeerError
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.counters import accept
 from e2ecore.messaging.identity import ACCOUNT_ID_BYTES, encode_identity
+from e2ecore.messaging.marks import Marks, encode_marks
 from e2ecore.messaging.receipts import Delivery as Confirmed
 from e2ecore.messaging.receipts import advance, clip
 from e2ecore.mls.errors import EpochTooOldError, UnknownSenderError
 from e2ecore.mls.received import ApplicationMessage
-from e2ecore.storage import chains, messages
+from e2ecore.storage import chains, messages, reading
 from e2ecore.storage.members import NO_LEAF
 from e2ecore.storage.messages import MessageRow, message_row_id
+from e2ecore.storage.reading import ReadRow
 from e2ecore_protocol.content.messages import (
+    AnyContent,
     Profile,
     Receipt,
     Text,
@@ -26,9 +40,14 @@ from e2ecore_protocol.content.messages import (
     decode_content,
     decode_counter,
 )
+from e2ecore_protocol.content.reactions import Reaction
+from e2ecore_protocol.content.reading import ReadReceipt
+from e2ecore_protocol.content.revisions import Edit, Recall
+from e2ecore_protocol.content.rich_text import RichText
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
 
+_Message: TypeAlias = Text | RichText | UnknownContent
 _FOREIGN: Final = False
 _TEXT: Final = int(MessageKind.TEXT)
 _RECEIVED: Final = int(MessageState.RECEIVED)
@@ -88,12 +107,11 @@ class Inbox:
             uid = GroupId(mirror.uid)
             self._events.append(MessagesMissing(uid, AccountId(sender.account_id), step.skipped))
         content = decode_content(message.data)
-        if isinstance(content, Receipt):
-            self._receipt(mirror, sender, content, counter)
-        elif isinstance(content, Profile):
-            self._profile(sender, content)
+        taker = _TAKERS.get(type(content))
+        if taker is not None:
+            taker(self, mirror, sender, content, counter)
         elif mirror.state != _LEFT:
-            self._message(mirror, sender, item, content, counter)
+            self._message(mirror, sender, item, cast("_Message", content), counter)
 
     def take_late(self, mirror: Mirror, item: Delivery) -> None:
         """Take an envelope behind the cursor: a repeat, or a number that the relay gave twice.
@@ -108,9 +126,8 @@ class Inbox:
             return
 
     def _message(
-        self, mirror: Mirror, sender: Peer, item: Delivery, content: Text | UnknownContent,
-        counter: int,
-    ) -> None:  # fmt: skip
+        self, mirror: Mirror, sender: Peer, item: Delivery, content: _Message, counter: int
+    ) -> None:
         order = mirror.next_order
         mirror.next_order = order + 1
         mirror.last_mid = mid = self._state.next_mid(self._tx)
@@ -119,6 +136,9 @@ class Inbox:
         if isinstance(content, Text):
             uid, sent_ms, kind = content.message_id, content.sent_ms, _TEXT
             text, raw = content.text, b""
+        elif isinstance(content, RichText):
+            uid, sent_ms, kind = content.message_id, content.sent_ms, _TEXT
+            text, raw = content.text, encode_marks(Marks(content.extras))
         else:
             uid, sent_ms, kind = item.envelope_id, item.time_ms, int(MessageKind.UNKNOWN)
             text, raw = "", content.raw
@@ -130,6 +150,9 @@ class Inbox:
         )  # fmt: skip
         receipts = self._effects.receipts
         receipts[mirror.cid] = receipts.get(mirror.cid, 0) + 1
+        if raw or uid in mirror.awaited:
+            self._special(mirror, uid)
+            return
         group_id = GroupId(mirror.uid)
         self._events.append(
             MessageReceived(
@@ -142,12 +165,42 @@ class Inbox:
             )
         )  # fmt: skip
 
-    def _receipt(self, mirror: Mirror, sender: Peer, receipt: Receipt, counter: int) -> None:
+    def _special(self, mirror: Mirror, uid: bytes) -> None:
+        """The last message is more than a plain text, or something was said of it already."""
+        row = self._rows[-1]
+        self.flush()
+        expire(self._tx, row)
+        shown = show_one(self._tx, mirror.uid, row, self._job.own.account_id)
+        self._events.append(MessageReceived(GroupId(mirror.uid), shown))
+        if uid in mirror.awaited:
+            take_early(self._job, mirror, row)
+
+    def take_remark(self, mirror: Mirror, sender: Peer, content: AnyContent, counter: int) -> None:
+        """Take what refers to a message."""
+        self.flush()
+        if mirror.state != _LEFT:
+            by = Speaker(sender.account_id, sender.device_id, counter)
+            take_remark(self._job, mirror, by, cast("Remark", content))
+
+    def take_read(self, mirror: Mirror, sender: Peer, content: AnyContent, counter: int) -> None:
+        """Take how far somebody has read."""
         if sender.receipted == counter - 1:
             sender.receipted = counter  # a receipt deserves no receipt
         own = self._job.own
         me = encode_identity(own.account_id, own.device_id)
-        for who, upto, missing in receipt.stored:
+        for who, upto in cast("ReadReceipt", content).read:
+            read = ReadRow(mirror.cid, sender.account_id, min(upto, mirror.own_counter))
+            if who == me and read.upto and reading.advance(self._tx, read):
+                uid, reader = GroupId(mirror.uid), AccountId(sender.account_id)
+                self._events.append(MessagesRead(uid, reader, read.upto))
+
+    def take_receipt(self, mirror: Mirror, sender: Peer, content: AnyContent, counter: int) -> None:
+        """Take how far somebody has stored what this device sent."""
+        if sender.receipted == counter - 1:
+            sender.receipted = counter  # a receipt deserves no receipt
+        own = self._job.own
+        me = encode_identity(own.account_id, own.device_id)
+        for who, upto, missing in cast("Receipt", content).stored:
             if who != me:
                 continue
             reported = clip(Confirmed(upto, missing), mirror.own_counter)
@@ -161,9 +214,25 @@ class Inbox:
                     )
                 )  # fmt: skip
 
-    def _profile(self, sender: Peer, profile: Profile) -> None:
+    def take_profile(
+        self, _mirror: Mirror, sender: Peer, content: AnyContent, _counter: int
+    ) -> None:
+        """Take how somebody wants to be called."""
+        profile = cast("Profile", content)
         row = chains.account(self._tx, sender.account_id)
         if row is None or row.display_name == profile.display_name:
             return
         chains.save_account(self._tx, row._replace(display_name=profile.display_name))
         self._events.append(ProfileChanged(AccountId(sender.account_id), profile.display_name))
+
+
+_Taker: TypeAlias = Callable[[Inbox, Mirror, Peer, AnyContent, int], None]
+_TAKERS: Final[Mapping[type[AnyContent], _Taker]] = {
+    Receipt: Inbox.take_receipt,
+    Profile: Inbox.take_profile,
+    ReadReceipt: Inbox.take_read,
+    Reaction: Inbox.take_remark,
+    Edit: Inbox.take_remark,
+    Recall: Inbox.take_remark,
+}
+"""Who takes content that is no message of its own."""

@@ -30,6 +30,7 @@ from e2ecore.engine.history import (
 from e2ecore.engine.job import Job
 from e2ecore.engine.jobs import SMALL_BYTES
 from e2ecore.engine.names import check_text, check_title
+from e2ecore.engine.talking import Talk
 from e2ecore.engine.values import (
     ConversationKind,
     ConversationState,
@@ -58,7 +59,7 @@ _OVER = frozenset(
 )
 
 
-class Conversation:
+class Conversation(Talk):
     """A conversation. Its properties are as of the last ``refresh``, or as when it was got."""
 
     def __init__(self, core: "Core", row: ConversationRow, newest: Message | None) -> None:

@@ -16,12 +16,13 @@ from e2ecore.engine.events import MessagesErased
 from e2ecore.engine.job import Job
 from e2ecore.engine.values import MessageState
 from e2ecore.ids import GroupId
-from e2ecore.storage import erasure, messages
+from e2ecore.storage import erasure, expiries, messages, remarks
 from e2ecore.storage.handoff import wake_for_current_loop
-from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, MessageRow, message_row_id
+from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, ORDER_MASK, MessageRow, message_row_id
 from e2ecore.storage.search_tokens import Fold
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.messages import Receipt
+from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
@@ -35,7 +36,6 @@ PURGE_TRIES: Final = 200
 _PURGE_PAUSE_S: Final = 0.05
 _SILENCE: Final = Receipt(()).encode()
 """A receipt for nothing: keeps the place of a message that is not to be sent any more."""
-_ORDER_MASK: Final = (1 << ORDER_BITS) - 1
 
 
 async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
@@ -60,7 +60,7 @@ async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
             count += await core.jobs.run(partial(work, part=ids[at : at + size]))
         if eid:
             await _finish(core, eid)
-        await _purge(core)
+        await purge(core)
     return count
 
 
@@ -74,7 +74,7 @@ async def erase_below(core: "Core", cid: int, below: int) -> int:
         else:
             begin = core.jobs.run(lambda job: erasure.begin(job.tx, cid, below, amount))
             count = await _finish(core, await begin)
-        await _purge(core)
+        await purge(core)
     return count
 
 
@@ -125,7 +125,7 @@ def _note(job: Job, cid: int, rows: Sequence[MessageRow]) -> None:
         return
     mirror = job.mirror(cid)
     unread = sum(
-        row.state == MessageState.RECEIVED and row.id & _ORDER_MASK >= mirror.read_order
+        row.state == MessageState.RECEIVED and row.id & ORDER_MASK >= mirror.read_order
         for row in rows
     )
     if unread:
@@ -135,7 +135,7 @@ def _note(job: Job, cid: int, rows: Sequence[MessageRow]) -> None:
     job.effects.events.append(MessagesErased(GroupId(mirror.uid), len(rows)))
 
 
-async def _purge(core: "Core") -> None:
+async def purge(core: "Core") -> None:
     """Empty the log: only then is what was deleted nowhere in the files.
 
     Raises:
@@ -154,7 +154,7 @@ async def keep_erasing(core: "Core") -> None:
     for row in core.read(erasure.under_way):
         async with core.upkeep.erasing:
             await _finish(core, row.eid)
-            await _purge(core)
+            await purge(core)
     while True:
         await sweep(core)
         await anyio.sleep(SWEEP_S)
@@ -173,3 +173,22 @@ async def sweep(core: "Core") -> None:
     for cid, below in core.read(work):
         if core.read(partial(erasure.count, cid=cid, below=below, limit=1)):
             await erase_below(core, cid, below)
+    await _erase_expired(core, now_ms)
+
+
+async def _erase_expired(core: "Core", now_ms: int) -> None:
+    """Erase messages that were sent to last no longer, and remarks that waited in vain."""
+    while ids := core.read(partial(expiries.due, now_ms=now_ms)):
+        for cid in sorted({one >> ORDER_BITS for one in ids}):
+            await erase_listed(
+                core, cid, [one & ORDER_MASK for one in ids if one >> ORDER_BITS == cid]
+            )
+        await core.jobs.run(partial(_forget_expired, ids=ids))
+    before_ms = now_ms - MAX_ENVELOPE_LIFETIME_S * 1000
+    if core.read(partial(remarks.any_early, before_ms=before_ms)):
+        await core.jobs.run(lambda job: remarks.forget_early(job.tx, before_ms))
+
+
+def _forget_expired(job: Job, ids: Sequence[int]) -> None:
+    """Some had been erased already, by who does not know of this list."""
+    expiries.remove(job.tx, ids)

@@ -25,6 +25,50 @@ class MessageReceived(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class MessageEdited(Event):
+    """Somebody else has put a message in other words."""
+
+    conversation_id: GroupId
+    message: Message
+    """As it is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecalled(Event):
+    """Somebody else has taken a message back. Its words were erased here."""
+
+    conversation_id: GroupId
+    message_id: MessageId
+    order: int
+    """As in ``Message.order``."""
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class ReactionChanged(Event):
+    """Somebody else thinks something of a message, or no longer does."""
+
+    conversation_id: GroupId
+    message_id: MessageId
+    order: int
+    """As in ``Message.order``."""
+    account_id: AccountId
+    """Who reacted."""
+    signs: tuple[str, ...]
+    """All of them; none: they were taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesRead(Event):
+    """Somebody has read our messages up to a counter, and lets us know."""
+
+    conversation_id: GroupId
+    account_id: AccountId
+    upto_counter: int
+    """Compare with ``Message.counter``."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageAccepted(Event):
     """The relay has given one of our messages its place."""
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from e2ecore.engine.contacts import VERIFICATIONS
 from e2ecore.engine.errors import TooManyMessagesError, TwoCursorsError
 from e2ecore.engine.job import Job
-from e2ecore.engine.values import Member, Message, MessageKind, MessageState, Verification
-from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
+from e2ecore.engine.showing import dressed, message_of
+from e2ecore.engine.values import Member, Message, MessageState, Verification
+from e2ecore.ids import AccountId, DeviceId
 from e2ecore.messaging.counters import decode_missing
 from e2ecore.messaging.receipts import Delivery
 from e2ecore.storage import chains, imports, members, messages, reading
@@ -81,7 +82,8 @@ def _show(
     def work(tx: Tx) -> list[Message]:
         rows = find(tx)
         others = _others(tx, row.cid, own_id)
-        return [message_of(row.uid, one, own_id, others) for one in rows]
+        shown = [message_of(row.uid, one, own_id, others) for one in rows]
+        return dressed(tx, rows, shown)
 
     return core.read(work)
 
@@ -110,33 +112,9 @@ def newest_of(tx: Tx, row: OverviewRow, own_id: bytes) -> Message | None:
     return message_of(row.conversation.uid, newest, own_id, others)
 
 
-def message_of(uid: bytes, row: MessageRow, own_id: bytes, others: list[Delivery]) -> Message:
-    """Return a stored message as the app sees it; ``others`` is how far the other members are."""
-    state = MessageState(row.state)
-    delivered = others and all(one.has(row.counter) for one in others)
-    if delivered and state is MessageState.ACCEPTED:
-        state = MessageState.DELIVERED
-    return Message(
-        MessageId(row.uid),
-        GroupId(uid),
-        AccountId(row.account_id),
-        DeviceId(row.device_id),
-        row.account_id == own_id,
-        MessageKind.TEXT if row.kind == MessageKind.TEXT else MessageKind.UNKNOWN,
-        row.body,
-        row.sent_ms,
-        row.stored_ms,
-        row.id & _ORDER_MASK,
-        state,
-        row.counter,
-    )
-
-
 def list_members(core: "Core", row: ConversationRow) -> list[Member]:
     """Return the accounts that are in a conversation now."""
     own_id = core.account_id
-    if row.kind == ConversationKind.IMPORTED:
-        return core.read(lambda tx: _writers(tx, row.cid, own_id))
 
     def work(tx: Tx) -> list[Member]:
         devices: dict[bytes, list[DeviceId]] = {}
@@ -193,3 +171,5 @@ def mark_read(job: Job, cid: int) -> None:
         mirror.read_order = mirror.next_order
         mirror.traffic = True
         mirror.save(job.tx)
+        if reading.told(job.tx, cid) is not None:
+            job.effects.receipts[cid] = 0

@@ -67,6 +67,7 @@ class Mirror:
 
     __slots__ = (
         "_touched",
+        "awaited",
         "by_leaf",
         "cid",
         "created_ms",
@@ -124,6 +125,8 @@ class Mirror:
         self.devices: dict[bytes, Peer] = {}
         self.by_leaf: dict[int, Peer] = {}
         self._touched: dict[bytes, Peer] = {}
+        self.awaited: frozenset[bytes] = frozenset()
+        """Ids of messages that have not come, and of which something was said already."""
         self.dirty = False
         """Anything of the row changed."""
         self.traffic = False

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from e2ecore.engine.job import Job
+from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.writing import write_content
-from e2ecore.storage import outbox
+from e2ecore.storage import outbox, reading
 from e2ecore_protocol.content.messages import Receipt, Stored
+from e2ecore_protocol.content.reading import Read, ReadReceipt
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
@@ -27,6 +29,7 @@ def write_receipts(job: Job, cids: Iterable[int]) -> None:
         mirror = job.mirror(cid)
         if not mirror.can_send:
             continue
+        write_read_receipt(job, mirror)
         heard = [one for one in mirror.by_leaf.values() if one.heard.upto]
         stored = tuple(
             Stored(one.account_id + one.device_id, one.heard.upto, one.heard.missing)
@@ -41,6 +44,25 @@ def write_receipts(job: Job, cids: Iterable[int]) -> None:
             if one.receipted != one.heard.upto:
                 one.receipted = one.heard.upto
                 mirror.touch(one)
+        mirror.save(job.tx)
+
+
+def write_read_receipt(job: Job, mirror: Mirror) -> None:
+    """Tell the members of a conversation what was read, if they are to know and do not."""
+    told = reading.told(job.tx, mirror.cid)
+    if told is None or told >= mirror.read_order:
+        return
+    unread = reading.first_unread(job.tx, mirror.cid, mirror.read_order) if mirror.unread else {}
+    upto = {
+        one.account_id + one.device_id: unread.get(one.device_id, one.heard.upto + 1) - 1
+        for one in mirror.by_leaf.values()
+        if one.account_id != job.own.account_id
+    }
+    read = tuple([Read(who, counter) for who, counter in sorted(upto.items()) if counter > 0])
+    reading.note_told(job.tx, mirror.cid, mirror.read_order)
+    if read:
+        row = write_content(job, mirror, ReadReceipt(read).encode(), 0, job.now_ms)
+        outbox.add(job.tx, (row,))
         mirror.save(job.tx)
 
 

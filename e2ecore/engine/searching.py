@@ -14,8 +14,8 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from e2ecore.engine.events import SearchDegraded, SearchProgress, SearchRestored
-from e2ecore.engine.history import message_of
 from e2ecore.engine.job import Job
+from e2ecore.engine.showing import message_of
 from e2ecore.engine.values import Message, MessageKind
 from e2ecore.errors import CorruptStateError
 from e2ecore.ids import AccountId

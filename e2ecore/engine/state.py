@@ -28,8 +28,10 @@ from e2ecore.storage import (
     messages,
     mls_rows,
     outbox,
+    remarks,
     trials,
 )
+from e2ecore.storage.search_tokens import NO_FOLD, Fold
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.entry import Entry
 from e2ecore_protocol.chain.state import AccountState, start
@@ -111,6 +113,8 @@ class State:
         """All key packages were replaced, and the relay has not confirmed the new ones yet."""
         self.replaced_ms = 0
         """When all key packages were last replaced; 0: not since the engine was opened."""
+        self.fold: Fold = NO_FOLD
+        """Characters that searches take for others; as ``Upkeep.fold``."""
         self.told_away: set[tuple[int, bytes]] = set()
         """Intents and accounts of which the app knows that they wait."""
         self.key_packages_left: int | None = None
@@ -203,6 +207,7 @@ class State:
         mirror = Mirror(row)
         mirror.load_place(trials.place(tx, row.cid), trials.of_conversation(tx, row.cid))
         mirror.load_members(members.all_rows(tx, row.cid))
+        mirror.awaited = remarks.awaited(tx, row.cid)
         if row.state not in _DEAD:
             source = mls_rows.MlsRows(tx, row.cid)
             if mirror.by_leaf:

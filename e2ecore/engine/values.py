@@ -60,6 +60,8 @@ class MessageKind(IntEnum):
 
     TEXT = 1
     """Something a person wrote."""
+    RECALLED = 2
+    """Its author has taken it back; only that there was a message is left."""
     UNKNOWN = 0
     """Content of a newer version of the protocol, kept as it came."""
 
@@ -101,6 +103,39 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Mention:
+    """Part of a text that names somebody."""
+
+    account_id: AccountId
+    start: int
+    """Where it begins in the text, in characters."""
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The message that a text answers."""
+
+    message_id: MessageId
+    author: AccountId
+    text: str | None
+    """What it says now; None: it is not here, or was taken back."""
+    order: int | None
+    """Its place in the conversation; None: it is not here."""
+    is_intact: bool
+    """It says what it said when it was answered. If not, show that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """What one person thinks of a message."""
+
+    account_id: AccountId
+    signs: tuple[str, ...]
+    """Usually emoji. Text of a stranger: treat it like a message."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation, as stored."""
 
@@ -121,6 +156,18 @@ class Message:
     state: MessageState
     counter: int
     """The sender's counter for this message."""
+    reply: Quote | None = None
+    """What it answers."""
+    mentions: tuple[Mention, ...] = ()
+    forwards: int = 0
+    """How often it was forwarded to come here, as its senders say; 0: it was written here."""
+    edited_ms: int | None = None
+    """When its author last edited it, by their clock; None: never."""
+    reactions: tuple[Reaction, ...] = ()
+    read_by: tuple[AccountId, ...] = ()
+    """Of own messages: who has read it, of those who let others know."""
+    lifetime_s: int | None = None
+    """It erases itself so many seconds after it was stored; None: it stays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,23 @@ from typing import Final
 
 from e2ecore.engine.effects import Outgoing
 from e2ecore.engine.errors import ContactChangedError, ConversationReadOnlyError
+from e2ecore.engine.expiring import expire
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.remarks import Speaker
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState, MessageKind
 from e2ecore.ids import MessageId
+from e2ecore.messaging.marks import Marks, encode_marks
 from e2ecore.mls.errors import PendingChangeError
 from e2ecore.mls.private_message import bucketed
 from e2ecore.storage import messages, outbox
 from e2ecore.storage.messages import MessageRow, message_row_id
 from e2ecore.storage.outbox import OutboxRow
 from e2ecore.storage.tx import Tx
-from e2ecore_protocol.content.messages import Text, encode_counter
+from e2ecore_protocol.content.kind import Content
+from e2ecore_protocol.content.messages import Text, UnknownContent, encode_counter
+from e2ecore_protocol.content.rich_text import Extras, RichText
 from e2ecore_protocol.frames.delivery import Envelope, EnvelopeKind, make_envelope_id
 from e2ecore_protocol.limits import KIB, MAX_ENVELOPE_BYTES, MAX_ENVELOPE_LIFETIME_S
 
@@ -59,7 +64,7 @@ def write_texts(job: Job, cid: int, texts: Sequence[str]) -> list[Written]:
     rows: list[MessageRow] = []
     waiting: list[OutboxRow] = []
     for text in texts:
-        message_id = rng(16)
+        message_id = make_envelope_id(now_ms, rng(10))
         mirror.last_mid = job.state.next_mid(job.tx)
         order, mirror.next_order = mirror.next_order, mirror.next_order + 1
         row_id = message_row_id(cid, order)
@@ -78,6 +83,37 @@ def write_texts(job: Job, cid: int, texts: Sequence[str]) -> list[Written]:
     outbox.add(job.tx, waiting)
     mirror.save(job.tx)
     return written
+
+
+def write_rich_text(job: Job, cid: int, text: str, extras: Extras) -> Written:
+    """Write a message with something besides, as one transaction. As ``write_texts``."""
+    own, mirror = job.own, job.mirror(cid)
+    check_writable(job, mirror)
+    now_ms = job.now_ms
+    message_id = make_envelope_id(now_ms, job.state.rng(10))
+    mirror.last_mid = job.state.next_mid(job.tx)
+    order, mirror.next_order = mirror.next_order, mirror.next_order + 1
+    row_id = message_row_id(cid, order)
+    content = RichText(message_id, now_ms, text, extras)
+    queued = write_content(job, mirror, content.encode(), row_id, now_ms)
+    row = MessageRow(
+        row_id, mirror.last_mid, message_id, own.account_id, own.device_id, queued.counter, 0,
+        now_ms, now_ms, MessageKind.TEXT, messages.MessageState.QUEUED, text,
+        encode_marks(Marks(extras)),
+    )  # fmt: skip
+    messages.insert(job.tx, (row,))
+    expire(job.tx, row)
+    outbox.add(job.tx, (queued,))
+    mirror.save(job.tx)
+    return Written(queued.oid, MessageId(message_id), queued.counter, order)
+
+
+def write_unlisted(job: Job, mirror: Mirror, content: Content | UnknownContent) -> Speaker:
+    """Write content that is no message of its own; return as who it was said."""
+    row = write_content(job, mirror, content.encode(), 0, job.now_ms)
+    outbox.add(job.tx, (row,))
+    mirror.save(job.tx)
+    return Speaker(job.own.account_id, job.own.device_id, row.counter, is_self=True)
 
 
 def write_content(job: Job, mirror: Mirror, content: bytes, row_id: int, now_ms: int) -> OutboxRow:

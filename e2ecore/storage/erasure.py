@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from e2ecore.storage import search_index
+from e2ecore.storage import remarks, search_index
 from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, MessageRow
 from e2ecore.storage.search_tokens import NO_FOLD, Fold
 from e2ecore.storage.sql import select
@@ -117,6 +117,10 @@ def erase(
     else:
         tx.executemany("DELETE FROM arrivals WHERE mid = ?", [(row.mid,) for row in rows])
     tx.executemany("DELETE FROM messages WHERE id = ?", [(row.id,) for row in rows])
+    tx.executemany(
+        "DELETE FROM message_names WHERE uid = ? AND id = ?", [(row.uid, row.id) for row in rows]
+    )
+    remarks.forget(tx, rows)
     gone = {row.id for row in rows}
     tx.touch(gone)
     waiting = tx.rows(

@@ -50,6 +50,18 @@ def after(tx: Tx, oid: int, limit: int) -> list[OutboxRow]:
     return tx.rows(OutboxRow._make, f"{_SELECT} WHERE oid > ? ORDER BY oid LIMIT ?", (oid, limit))
 
 
+def with_content(tx: Tx, cid: int) -> list[OutboxRow]:
+    """Return what of a conversation can be encrypted again, in order of submission."""
+    return tx.rows(
+        OutboxRow._make, f"{_SELECT} WHERE cid = ? AND content <> x'' ORDER BY oid", (cid,)
+    )
+
+
+def replace_content(tx: Tx, oid: int, content: bytes) -> None:
+    """Have something else sent in a row's stead, unless it is on its way already."""
+    tx.execute("UPDATE outbox SET content = ? WHERE oid = ?", (content, oid))
+
+
 def remove(tx: Tx, oids: Iterable[int]) -> None:
     """The relay accepted these, or they are given up."""
     tx.executemany("DELETE FROM outbox WHERE oid = ?", [(oid,) for oid in oids])

@@ -22,6 +22,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from e2ecore.storage.conversations import LIVE_ORDER
 from e2ecore.storage.messages import ORDER_BITS, MessageRow
 from e2ecore.storage.search_tokens import (
     NO_FOLD,
@@ -108,14 +109,33 @@ def after(tx: Tx, upto: int, limit: int) -> list[MessageRow]:
     return tx.rows(MessageRow._make, _AFTER, (upto, end, limit))
 
 
+def noted_upto(tx: Tx, cid: int) -> int:
+    """Return the row id up to which a conversation's live messages are in ``arrivals``."""
+    upto = tx.value(int, "SELECT upto FROM arrival_marks WHERE cid = ?", (cid,))
+    return (cid << ORDER_BITS) + LIVE_ORDER - 1 if upto is None else upto
+
+
+def note_next(tx: Tx, cid: int, limit: int) -> list[MessageRow]:
+    """Note the next messages of a conversation; return which."""
+    rows = after(tx, noted_upto(tx, cid), limit)
+    if rows:
+        note(tx, rows)
+        tx.execute("REPLACE INTO arrival_marks (cid, upto) VALUES (?, ?)", (cid, rows[-1].id))
+    return rows
+
+
 def note(tx: Tx, rows: Sequence[MessageRow]) -> None:
-    """Put messages into ``arrivals``.
+    """Put messages into ``arrivals``, and their ids into ``message_names``.
 
     Who stores messages below the live order (``conversations.LIVE_ORDER``) calls this in the same
     transaction; all others are found by ``note_slice``.
     """
     tx.executemany(
         "REPLACE INTO arrivals (mid, id) VALUES (?, ?)", [(row.mid, row.id) for row in rows]
+    )
+    tx.executemany(
+        "INSERT OR IGNORE INTO message_names (uid, id) VALUES (?, ?)",
+        [(row.uid, row.id) for row in rows],
     )
     blocks: dict[int, tuple[int, int]] = {}
     for row in rows:

@@ -188,6 +188,26 @@ MAX_ATTACHMENT_TTL_DIRECT_S: Final = 7 * DAY_S
 MAX_ATTACHMENT_TTL_GROUP_S: Final = 100 * DAY_S
 """Seconds an attachment waits at most in a group (GB/T 42012 8.1.1 e)."""
 
+# --- what is said of messages -----------------------------------------------------------------
+
+MAX_MENTIONS: Final = 100
+"""People named in one text."""
+
+MAX_REACTIONS: Final = 8
+"""Different signs by which one person reacts to one message."""
+
+MAX_REACTION_BYTES: Final = 64
+"""One sign, in UTF-8: the longest joined emoji have about 35 bytes."""
+
+MAX_FORWARDS: Final = 255
+"""Where the count of how often a text was forwarded stops."""
+
+MAX_TEXT_LIFETIME_S: Final = 365 * DAY_S
+"""Seconds after which a text disappears at the latest, if its sender wants it to."""
+
+EDIT_WINDOW_MS: Final = 24 * HOUR_MS
+"""How long after it was sent an author may edit a text: what others have answered stays true."""
+
 # --- connection -------------------------------------------------------------------------------
 
 SUBPROTOCOL: Final = "e2ecore.v1"

@@ -12,6 +12,10 @@ MESSAGE_ID = filler("message", 16)
 ANNA, BERT = sorted((filler("anna", 20), filler("bert", 20)))
 CONVERSATION = filler("conversation", 16)
 
+DIGEST = content.quote_digest(MESSAGE_ID, ANNA, "hello")
+REPLY = (MESSAGE_ID, ANNA, DIGEST)
+OTHER_ID = filler("other message", 16)
+
 MESSAGES: tuple[tuple[Wire, ...], ...] = (
     (1, 1, MESSAGE_ID, NOW_MS, "hello"),
     (1, 1, MESSAGE_ID, NOW_MS, "\u4f60\u597d \U0001f600\n\u202ertl"),
@@ -19,6 +23,22 @@ MESSAGES: tuple[tuple[Wire, ...], ...] = (
     (1, 2, ((SENDER, 70, (1, 3, 70)), (OTHER, 1, ()))),
     (1, 3, "Anna"),
     (1, 3, ""),
+    (1, 4, OTHER_ID, NOW_MS, "yes", (REPLY, (), 0, None)),
+    (
+        1,
+        4,
+        OTHER_ID,
+        NOW_MS,
+        "@\u5b89\u5a1c and @Bert",
+        (None, ((ANNA, 0, 3), (BERT, 8, 5)), 0, None),
+    ),
+    (1, 4, OTHER_ID, NOW_MS, "x", (REPLY, ((ANNA, 0, 1),), 255, 31_536_000)),
+    (1, 5, MESSAGE_ID, ANNA, NOW_MS, ("\U0001f44d", "\u2764\ufe0f")),
+    (1, 5, MESSAGE_ID, ANNA, NOW_MS, ()),
+    (1, 6, MESSAGE_ID, NOW_MS, "hello again", ()),
+    (1, 6, MESSAGE_ID, NOW_MS, "hello Bert", ((BERT, 6, 4),)),
+    (1, 7, MESSAGE_ID, NOW_MS),
+    (1, 8, ((SENDER, 7), (OTHER, 1))),
 )
 UNKNOWN: tuple[tuple[Wire, ...], ...] = ((1, 200), (1, 9, "later", (1, (b"x",)), None, True))
 COUNTERS = (1, 127, 128, 2**63 - 1)
@@ -33,6 +53,12 @@ READD = content.ReaddRequest(CONVERSATION, ANNA, filler("device", 16), 6, 2, Non
 FAILED = content.FailedCommit(7, filler("commit digest", 32))
 VOTE = replace(READD, reason=1, failed=FAILED).signed(signer("device 1"))
 
+
+def rich(*extras: Wire) -> tuple[str, bytes]:
+    """A text of three characters with something besides that is not right."""
+    return "message", pack((1, 4, OTHER_ID, NOW_MS, "abc", extras))
+
+
 WRONG: dict[str, tuple[str, bytes]] = {
     "other version": ("message", pack((2, 1, MESSAGE_ID, NOW_MS, "x"))),
     "no kind": ("message", pack((1,))),
@@ -46,6 +72,27 @@ WRONG: dict[str, tuple[str, bytes]] = {
     "missing beyond the last": ("message", pack((1, 2, ((SENDER, 9, (10,)),)))),
     "65 missing": ("message", pack((1, 2, ((SENDER, 99, tuple(range(1, 66))),)))),
     "name of 65 characters": ("message", pack((1, 3, "x" * 65))),
+    "rich text with nothing besides": rich(None, (), 0, None),
+    "half a digest of a quote": rich((MESSAGE_ID, ANNA, bytes(16)), (), 0, None),
+    "mention beyond the text": rich(None, ((ANNA, 1, 3),), 0, None),
+    "mention of nothing": rich(None, ((ANNA, 1, 0),), 0, None),
+    "mentions overlap": rich(None, ((ANNA, 0, 2), (BERT, 1, 1)), 0, None),
+    "101 mentions": rich(None, ((ANNA, 0, 1),) * 101, 0, None),
+    "forwarded 256 times": rich(None, (), 256, None),
+    "lifetime of nothing": rich(None, (), 0, 0),
+    "lifetime of a year and a second": rich(None, (), 0, 31_536_001),
+    "the same sign twice": ("message", pack((1, 5, MESSAGE_ID, ANNA, NOW_MS, ("x", "x")))),
+    "empty sign": ("message", pack((1, 5, MESSAGE_ID, ANNA, NOW_MS, ("",)))),
+    "sign of 65 bytes": ("message", pack((1, 5, MESSAGE_ID, ANNA, NOW_MS, ("x" * 65,)))),
+    "nine signs": ("message", pack((1, 5, MESSAGE_ID, ANNA, NOW_MS, tuple("123456789")))),
+    "edit to nothing": ("message", pack((1, 6, MESSAGE_ID, NOW_MS, "", ()))),
+    "edit with a mention beyond": (
+        "message",
+        pack((1, 6, MESSAGE_ID, NOW_MS, "x", ((ANNA, 0, 2),))),
+    ),
+    "recall with a reason": ("message", pack((1, 7, MESSAGE_ID, NOW_MS, "sorry"))),
+    "empty read receipt": ("message", pack((1, 8, ()))),
+    "read up to counter 0": ("message", pack((1, 8, ((SENDER, 0),)))),
     "unknown kind with a float": ("message", bytes.fromhex("9301c8cb3ff0000000000000")),
     "unknown kind, not canonical": ("message", bytes.fromhex("9301ccc8cc01")),
     "counter 0": ("counter", pack((1, 0))),

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from e2ecore_protocol.chain import BODIES, Body
-from e2ecore_protocol.content import Profile, Receipt, Text, encode_counter
-from e2ecore_protocol.content.messages import Content
+from e2ecore_protocol.content import Text, encode_counter
+from e2ecore_protocol.content.kind import Content
+from e2ecore_protocol.content.messages import KINDS
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import (
     CLIENT_FRAMES,
@@ -94,7 +95,7 @@ def test_every_kind_of_chain_entry_is_specified(body: type[Body]) -> None:
     assert fields == list(body.__match_args__)
 
 
-@pytest.mark.parametrize("content", [Text, Receipt, Profile])
+@pytest.mark.parametrize("content", KINDS.values(), ids=lambda kind: kind.__name__)
 def test_every_kind_of_content_is_specified(content: type[Content]) -> None:
     heading = f"### {content.__name__} (kind {content.KIND})"
     assert fields_below(CONTENT, heading) == list(content.__match_args__)

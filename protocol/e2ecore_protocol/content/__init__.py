@@ -14,8 +14,8 @@ from e2ecore_protocol.content.conversation import (
     Role,
     RoleOf,
 )
+from e2ecore_protocol.content.kind import CONTENT_VERSION
 from e2ecore_protocol.content.messages import (
-    CONTENT_VERSION,
     AnyContent,
     Profile,
     Receipt,
@@ -26,7 +26,11 @@ from e2ecore_protocol.content.messages import (
     decode_counter,
     encode_counter,
 )
+from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.readd import FailedCommit, ReaddReason, ReaddRequest
+from e2ecore_protocol.content.reading import Read, ReadReceipt
+from e2ecore_protocol.content.revisions import Edit, Recall
+from e2ecore_protocol.content.rich_text import Extras, Mention, Reply, RichText, quote_digest
 
 __all__ = [
     "CONTENT_VERSION",
@@ -35,14 +39,23 @@ __all__ = [
     "GROUP_POLICY",
     "AnyContent",
     "ConversationInfo",
+    "Edit",
+    "Extras",
     "FailedCommit",
     "HistorySharing",
     "InfoKind",
+    "Mention",
     "Policy",
     "Profile",
+    "Reaction",
+    "Read",
+    "ReadReceipt",
     "ReaddReason",
     "ReaddRequest",
+    "Recall",
     "Receipt",
+    "Reply",
+    "RichText",
     "Role",
     "RoleOf",
     "Stored",
@@ -51,4 +64,5 @@ __all__ = [
     "decode_content",
     "decode_counter",
     "encode_counter",
+    "quote_digest",
 ]

@@ -6,11 +6,16 @@ newer version can show it later; nobody is cut off by news.
 Spec: protocol/spec/50-content.md
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple, TypeAlias, cast
 
 from e2ecore_protocol.codec import Wire, pack, unpack
-from e2ecore_protocol.declared import Declared
+from e2ecore_protocol.content.kind import CONTENT_VERSION, Content
+from e2ecore_protocol.content.reactions import Reaction
+from e2ecore_protocol.content.reading import ReadReceipt
+from e2ecore_protocol.content.revisions import Edit, Recall
+from e2ecore_protocol.content.rich_text import RichText
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.limits import (
     ACCOUNT_ID_BYTES,
@@ -25,24 +30,9 @@ from e2ecore_protocol.limits import (
 from e2ecore_protocol.shape import Check, exactly, integer, listing, record, text
 from e2ecore_protocol.shape import time_ms as a_time
 
-CONTENT_VERSION: Final = 1
-"""First element of all content."""
-
 _MIN_FIELDS = 2
 _kind = integer(0xFFFF, 1)
 _counter = integer(min_value=1)
-
-
-class Content(Declared):
-    """One thing that a member says. A sub-class is a frozen dataclass of its fields on the wire."""
-
-    __slots__ = ()
-    KIND: ClassVar[int]
-    """Second element on the wire."""
-
-    def encode(self) -> bytes:
-        """Return the canonical encoding."""
-        return pack((CONTENT_VERSION, self.KIND, *self.to_fields()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +114,20 @@ class UnknownContent:
         return self.raw
 
 
-AnyContent: TypeAlias = Text | Receipt | Profile | UnknownContent
+KnownContent: TypeAlias = (
+    Text | Receipt | Profile | RichText | Reaction | Edit | Recall | ReadReceipt
+)
+"""Content of the kinds that this version knows."""
+
+AnyContent: TypeAlias = KnownContent | UnknownContent
 """What ``decode_content`` returns."""
 
-_KINDS: Final = {kind.KIND: kind for kind in (Text, Receipt, Profile)}
+_TYPES: Final[tuple[type[KnownContent], ...]] = (
+    Text, Receipt, Profile, RichText, Reaction, Edit, Recall, ReadReceipt,
+)  # fmt: skip
+
+KINDS: Final[Mapping[int, type[KnownContent]]] = {kind.KIND: kind for kind in _TYPES}
+"""Kind number to what it is decoded to."""
 
 
 def decode_content(data: bytes) -> AnyContent:
@@ -140,7 +140,7 @@ def decode_content(data: bytes) -> AnyContent:
     if len(wire) < _MIN_FIELDS or type(wire[0]) is not int or wire[0] != CONTENT_VERSION:
         raise MalformedError(f"not content of version {CONTENT_VERSION}")
     kind = _kind(wire[1])
-    known = _KINDS.get(kind)
+    known = KINDS.get(kind)
     return known.from_fields(wire[_MIN_FIELDS:]) if known else UnknownContent(kind, data)
 
 

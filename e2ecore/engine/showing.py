@@ -1,0 +1,113 @@
+"""Stored messages as the app sees them, with everything that was said of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from e2ecore.engine.values import (
+    Mention,
+    Message,
+    MessageKind,
+    MessageState,
+    Quote,
+    Reaction,
+)
+from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
+from e2ecore.messaging.marks import Marks, decode_marks
+from e2ecore.messaging.reactions import decode_signs
+from e2ecore.messaging.receipts import Delivery
+from e2ecore.storage import message_names, messages, reading, remarks
+from e2ecore.storage.messages import MessageRow
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.rich_text import Reply, quote_digest
+
+_KINDS: Final = {int(kind): kind for kind in MessageKind}
+
+
+def message_of(uid: bytes, row: MessageRow, own_id: bytes, others: Sequence[Delivery]) -> Message:
+    """Return a stored message by itself; ``others`` is how far the other members are."""
+    state = MessageState(row.state)
+    delivered = others and all(one.has(row.counter) for one in others)
+    if delivered and state is MessageState.ACCEPTED:
+        state = MessageState.DELIVERED
+    shown = Message(
+        MessageId(row.uid),
+        GroupId(uid),
+        AccountId(row.account_id),
+        DeviceId(row.device_id),
+        row.account_id == own_id,
+        _KINDS.get(row.kind, MessageKind.UNKNOWN),
+        row.body,
+        row.sent_ms,
+        row.stored_ms,
+        row.id & messages.ORDER_MASK,
+        state,
+        row.counter,
+    )
+    return _marked(shown, row) if row.ext and shown.kind is MessageKind.TEXT else shown
+
+
+def _marked(shown: Message, row: MessageRow) -> Message:
+    marks = decode_marks(row.ext)
+    extras = marks.extras
+    return replace(
+        shown,
+        mentions=tuple([Mention(AccountId(who), *place) for who, *place in extras.mentions]),
+        forwards=extras.forwards,
+        edited_ms=marks.edited.changed_ms if marks.edited else None,
+        lifetime_s=extras.lifetime_s,
+    )
+
+
+def show_one(tx: Tx, uid: bytes, row: MessageRow, own_id: bytes) -> Message:
+    """Return one message with everything that was said of it."""
+    return dressed(tx, [row], [message_of(uid, row, own_id, ())])[0]
+
+
+def dressed(tx: Tx, rows: Sequence[MessageRow], shown: Sequence[Message]) -> list[Message]:
+    """Add to messages what other rows hold: what they answer, reactions, who has read them.
+
+    Args:
+        tx: One snapshot.
+        rows: Messages of one conversation, in order.
+        shown: The same, as ``message_of`` returned them.
+    """
+    if not rows:
+        return []
+    said: dict[int, list[Reaction]] = {}
+    for one in remarks.reactions(tx, rows[0].id, rows[-1].id):
+        signs = decode_signs(one.signs)
+        if signs:
+            said.setdefault(one.message, []).append(Reaction(AccountId(one.account_id), signs))
+    readers = reading.readers(tx, rows[0].id >> messages.ORDER_BITS)
+    found: list[Message] = []
+    for row, message in zip(rows, shown, strict=True):
+        full = message
+        if row.id in said:
+            full = replace(full, reactions=tuple(said[row.id]))
+        if readers and full.mine:
+            read = tuple([AccountId(one.account_id) for one in readers if row.counter <= one.upto])
+            full = replace(full, read_by=read)
+        if row.ext and row.kind == MessageKind.TEXT:
+            full = replace(full, reply=_quote(tx, row, decode_marks(row.ext)))
+        found.append(full)
+    return found
+
+
+def _quote(tx: Tx, row: MessageRow, marks: Marks) -> Quote | None:
+    reply = marks.extras.reply
+    if reply is None:
+        return None
+    target = message_names.look(tx, row.id >> messages.ORDER_BITS, reply.message_id, reply.author)
+    here = target is not None and target.kind == MessageKind.TEXT
+    return Quote(
+        MessageId(reply.message_id),
+        AccountId(reply.author),
+        target.body if here and target is not None else None,
+        target.id & messages.ORDER_MASK if target is not None else None,
+        target is not None and here and _is_same(reply, target),
+    )
+
+
+def _is_same(reply: Reply, target: MessageRow) -> bool:
+    return quote_digest(target.uid, target.account_id, target.body) == reply.digest

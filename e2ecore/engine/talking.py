@@ -1,0 +1,285 @@
+"""What can be done with the messages of a conversation besides sending plain ones.
+
+Everything here is stored when the call returns, and goes out by itself, also later.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from e2ecore.engine.erasing import purge
+from e2ecore.engine.errors import (
+    BadLifetimeError,
+    BadMentionError,
+    BadReactionError,
+    EditWindowOverError,
+    MessageGoneError,
+    NotATextError,
+    NotYourMessageError,
+)
+from e2ecore.engine.handles import SentMessage
+from e2ecore.engine.job import Job
+from e2ecore.engine.names import check_text
+from e2ecore.engine.remarks import apply_remark
+from e2ecore.engine.showing import show_one
+from e2ecore.engine.values import Mention, Message, MessageKind
+from e2ecore.engine.writing import check_writable, write_rich_text, write_unlisted
+from e2ecore.ids import MessageId
+from e2ecore.messaging.marks import decode_marks
+from e2ecore.messaging.revisions import is_in_window
+from e2ecore.messaging.stamps import Stamp, next_ms
+from e2ecore.storage import message_names, messages, reading, remarks
+from e2ecore.storage.conversations import ConversationRow
+from e2ecore.storage.messages import MessageRow, message_row_id
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content import rich_text
+from e2ecore_protocol.content.reactions import Reaction
+from e2ecore_protocol.content.revisions import Edit, Recall
+from e2ecore_protocol.errors import MalformedError
+from e2ecore_protocol.limits import (
+    MAX_FORWARDS,
+    MAX_MENTIONS,
+    MAX_REACTION_BYTES,
+    MAX_REACTIONS,
+    MAX_TEXT_LIFETIME_S,
+)
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+Which: TypeAlias = Message | int
+"""A message, or its ``Message.order``."""
+
+
+class Talk:
+    """The part of ``Conversation`` that deals with single messages."""
+
+    _core: "Core"
+    _row: ConversationRow
+
+    async def send_rich(
+        self,
+        text: str,
+        *,
+        reply_to: Which | None = None,
+        mentions: Sequence[Mention] = (),
+        lifetime_s: int | None = None,
+    ) -> SentMessage:
+        """Send a text that answers another one, names people, or erases itself. As ``send``.
+
+        Args:
+            text: The words.
+            reply_to: The message that it answers; others see whether that still says the same.
+            mentions: Parts of the text that name somebody.
+            lifetime_s: Seconds after which each device erases it, counted from when that device
+                stored it, up to a year; None: never. Whoever wants to keep it can.
+
+        Raises:
+            MessageGoneError: What it answers is not here.
+            NotATextError: What it answers is no text.
+            BadMentionError: A part is not in the text, or overlaps another one.
+            BadLifetimeError: Less than a second or more than a year.
+            UsageError: As ``send``.
+        """
+        _check_rich(text, mentions, lifetime_s)
+
+        def extras(job: Job) -> rich_text.Extras:
+            reply = None if reply_to is None else _reply(_text_row(job, self._row, reply_to))
+            named = tuple([rich_text.Mention(*_place(one)) for one in mentions])
+            return rich_text.Extras(reply, named, 0, lifetime_s)
+
+        return await self._send(text, extras)
+
+    async def forward(self, message: Message) -> SentMessage:
+        """Send a text of any conversation here, marked as forwarded. Who wrote it is not told.
+
+        Raises:
+            NotATextError: It is no text.
+            UsageError: As ``send``.
+        """
+        if message.kind is not MessageKind.TEXT:
+            raise NotATextError
+        hops = min(message.forwards + 1, MAX_FORWARDS)
+        return await self._send(message.text, lambda _job: rich_text.Extras(forwards=hops))
+
+    async def find_message(self, message_id: MessageId) -> Message | None:
+        """Return the message of an id, with everything that was said of it; None: there is none."""
+        core, row = self._core, self._row
+
+        def work(tx: Tx) -> Message | None:
+            for author in message_names.authors(tx, row.cid, message_id):
+                found = message_names.look(tx, row.cid, message_id, author)
+                if found is not None:
+                    return show_one(tx, row.uid, found, core.account_id)
+            return None
+
+        return core.read(work)
+
+    async def react(self, message: Which, *signs: str) -> None:
+        """Let all see what this user thinks of a message, instead of what they thought before.
+
+        Args:
+            message: Anybody's.
+            signs: Usually one emoji, up to 8 different ones; none: take the reaction back.
+
+        Raises:
+            BadReactionError: Too many, too long, empty, or one twice.
+            MessageGoneError: It is not here.
+            UsageError: As ``send``.
+        """
+        _check_signs(signs)
+
+        def work(job: Job) -> None:
+            row = _row(job, self._row, message)
+            known = remarks.reaction(job.tx, row.id, job.own.account_id)
+            stamp = None if known is None else Stamp(known.changed_ms, known.device_id)
+            changed_ms = next_ms(job.now_ms, stamp)
+            self._say(job, row, Reaction(row.uid, row.account_id, changed_ms, signs))
+
+        await self._run(work)
+
+    async def edit(self, message: Which, text: str, mentions: Sequence[Mention] = ()) -> None:
+        """Put an own message in other words. Others see that it was edited, and what it said.
+
+        Raises:
+            EditWindowOverError: It was sent more than 24 hours ago.
+            NotYourMessageError: Somebody else wrote it.
+            NotATextError: It is no text.
+            MessageGoneError: It is not here.
+            BadMentionError: A part is not in the text, or overlaps another one.
+            UsageError: As ``send``.
+        """
+        _check_rich(text, mentions, None)
+
+        def work(job: Job) -> None:
+            row = _text_row(job, self._row, message)
+            _check_own(job, row)
+            changed_ms = next_ms(job.now_ms, decode_marks(row.ext).edited)
+            if not is_in_window(row.sent_ms, changed_ms):
+                raise EditWindowOverError
+            named = tuple([rich_text.Mention(*_place(one)) for one in mentions])
+            self._say(job, row, Edit(row.uid, changed_ms, text, named))
+
+        await self._run(work)
+
+    async def earlier_texts(self, message: Which) -> list[str]:
+        """Return what an edited message said before, the first words first; 32 at most."""
+        cid = self._row.cid
+        order = message if isinstance(message, int) else message.order
+
+        def work(tx: Tx) -> list[str]:
+            return [one.body for one in remarks.revisions(tx, message_row_id(cid, order))]
+
+        return self._core.read(work)
+
+    async def recall(self, message: Which) -> None:
+        """Have everybody erase an own message. Returns when it is erased here.
+
+        Others erase it when they are online. Nothing proves that they do, and who has read it has
+        read it.
+
+        Raises:
+            NotYourMessageError: Somebody else wrote it.
+            MessageGoneError: It is not here.
+            ErasureDelayedError: It is erased, and the log could not be emptied yet.
+            UsageError: As ``send``.
+        """
+
+        def work(job: Job) -> None:
+            row = _row(job, self._row, message)
+            _check_own(job, row)
+            self._say(job, row, Recall(row.uid, job.now_ms))
+
+        async with self._core.upkeep.erasing:
+            await self._run(work)
+            await purge(self._core)
+
+    async def share_reading(self, *, on: bool) -> None:
+        """Let the others of this conversation know what this user has read, or not any more.
+
+        Off until it is turned on. ``mark_read`` is then told to them, some messages at a time.
+        """
+        cid = self._row.cid
+
+        def work(job: Job) -> None:
+            reading.share(job.tx, cid, on=on)
+            if on:
+                job.effects.receipts[cid] = 0
+
+        await self._run(work)
+
+    async def shares_reading(self) -> bool:
+        """Do the others get to know what this user has read?"""
+        cid = self._row.cid
+        return self._core.read(lambda tx: reading.told(tx, cid)) is not None
+
+    def _say(self, job: Job, row: MessageRow, content: Reaction | Edit | Recall) -> None:
+        mirror = job.mirror(self._row.cid)
+        check_writable(job, mirror)
+        apply_remark(job, mirror, row, write_unlisted(job, mirror, content), content)
+
+    async def _run(self, work: Callable[[Job], None]) -> None:
+        self._core.check_open()
+        await self._core.jobs.run(work)
+
+    async def _send(self, text: str, extras: Callable[[Job], rich_text.Extras]) -> SentMessage:
+        sent: list[SentMessage] = []
+
+        def work(job: Job) -> None:
+            one = write_rich_text(job, self._row.cid, text, extras(job))
+            sent.append(SentMessage(one.message_id, one.counter, one.order))
+            job.effects.sent.append((one.oid, sent[0]))
+
+        await self._run(work)
+        return sent[0]
+
+
+def _row(job: Job, conversation: ConversationRow, message: Which) -> MessageRow:
+    order = message if isinstance(message, int) else message.order
+    row = messages.get(job.tx, message_row_id(conversation.cid, order))
+    if row is None or row.kind == MessageKind.RECALLED:
+        raise MessageGoneError
+    return row
+
+
+def _text_row(job: Job, conversation: ConversationRow, message: Which) -> MessageRow:
+    row = _row(job, conversation, message)
+    if row.kind != MessageKind.TEXT:
+        raise NotATextError
+    return row
+
+
+def _check_own(job: Job, row: MessageRow) -> None:
+    if row.account_id != job.own.account_id:
+        raise NotYourMessageError
+
+
+def _reply(row: MessageRow) -> rich_text.Reply:
+    digest = rich_text.quote_digest(row.uid, row.account_id, row.body)
+    return rich_text.Reply(row.uid, row.account_id, digest)
+
+
+def _place(mention: Mention) -> tuple[bytes, int, int]:
+    return mention.account_id, mention.start, mention.length
+
+
+def _check_rich(text: str, mentions: Sequence[Mention], lifetime_s: int | None) -> None:
+    check_text(text)
+    named = [rich_text.Mention(*_place(one)) for one in mentions]
+    try:
+        rich_text.check_mentions(named, text)
+    except MalformedError as error:
+        raise BadMentionError from error
+    if len(named) > MAX_MENTIONS or any(one.start < 0 or one.length < 1 for one in named):
+        raise BadMentionError
+    if lifetime_s is not None and not 1 <= lifetime_s <= MAX_TEXT_LIFETIME_S:
+        raise BadLifetimeError
+
+
+def _check_signs(signs: Sequence[str]) -> None:
+    sizes = [len(one.encode("utf-8", "surrogatepass")) for one in signs]
+    if len(signs) > MAX_REACTIONS or len(set(signs)) < len(signs):
+        raise BadReactionError
+    if any(not 1 <= size <= MAX_REACTION_BYTES for size in sizes):
+        raise BadReactionError
+    for one in signs:
+        check_text(one)

@@ -1,0 +1,31 @@
+"""Messages that erase themselves: when each is due."""
+
+from collections.abc import Iterable
+from typing import cast
+
+from e2ecore.storage.messages import MAX_PAGE
+from e2ecore.storage.sql import Row
+from e2ecore.storage.tx import Tx
+
+
+def add(tx: Tx, message: int, expires_ms: int) -> None:
+    """Have a message erased at a time."""
+    tx.execute("INSERT INTO expiries (message, expires_ms) VALUES (?, ?)", (message, expires_ms))
+
+
+def due(tx: Tx, now_ms: int) -> list[int]:
+    """Return the row ids of messages whose time is over, those that wait longest first."""
+    return tx.rows(
+        _message,
+        "SELECT message FROM expiries WHERE expires_ms <= ? ORDER BY expires_ms LIMIT ?",
+        (now_ms, MAX_PAGE),
+    )
+
+
+def remove(tx: Tx, messages: Iterable[int]) -> None:
+    """Do not ask for these any more."""
+    tx.executemany("DELETE FROM expiries WHERE message = ?", [(one,) for one in messages])
+
+
+def _message(row: Row) -> int:
+    return cast("int", row[0])
