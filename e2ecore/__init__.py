@@ -89,7 +89,7 @@ from e2ecore.engine.exporting import ExportReport, TransferProgress
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.importing import ImportReport
-from e2ecore.engine.my_data import MyData
+from e2ecore.engine.my_data import MyData, OwnProfile
 from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
 from e2ecore.engine.values import (
     Account,
@@ -144,6 +144,7 @@ from e2ecore.storage.errors import (
     ReadOnlyError,
     WrongPassphraseError,
 )
+from e2ecore.storage.inventory import DataClass, DataItem
 from e2ecore.storage.search_tokens import SearchTextError
 from e2ecore.storage.snippets import Snippet
 from e2ecore.transport.errors import (
@@ -199,6 +200,8 @@ __all__ = [
     "Conversations",
     "CorruptDatabaseError",
     "CorruptStateError",
+    "DataClass",
+    "DataItem",
     "DatabaseErasedError",
     "DatabaseExistsError",
     "DatabaseInUseError",
@@ -269,6 +272,7 @@ __all__ = [
     "NotRegisteredError",
     "NotYourMessageError",
     "OwnAccountError",
+    "OwnProfile",
     "PeerError",
     "ProfileChanged",
     "Quote",

@@ -33,6 +33,15 @@ def schema() -> str:
     return "\n".join(parts) + "\n"
 
 
+def comments() -> dict[str, str]:
+    """Return what the migrations say of each column, by ``table.column``."""
+    return {
+        f"{name}.{column}": comment or ""
+        for _, name, body, _ in _TABLE.findall("\n".join(steps()))
+        for column, _, comment in _COLUMN.findall(body)
+    }
+
+
 def document() -> str:
     """Return the whole document with its tables brought up to date."""
     text = DOCUMENT.read_text()

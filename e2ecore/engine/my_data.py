@@ -2,17 +2,47 @@
 
 import os
 from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
 
 from e2ecore.engine.conversation import Conversation
+from e2ecore.engine.errors import NotRegisteredError
 from e2ecore.engine.exporting import ExportReport, OnProgress, export_history
 from e2ecore.engine.importing import ImportReport, import_history
 from e2ecore.portability.records import ImportFormat
+from e2ecore.storage import account, chains, conversations
+from e2ecore.storage.inventory import DataItem, items
+from e2ecore.storage.keys import KeyFile
+from e2ecore.storage.tx import Tx
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
+
+
+_SHOWN: Final = 1
+_MASK: Final = "•••"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnProfile:
+    """What is stored of the person whose database this is."""
+
+    handle: str | None
+    display_name: str | None
+    account_id: str
+    """In hexadecimal."""
+    device_id: str
+    """In hexadecimal."""
+    created_ms: int
+    """When the keys were made."""
+    contacts: int
+    conversations: int
+    is_masked: bool
+    """Personal fields show only how they begin."""
 
 
 class MyData:
@@ -88,3 +118,60 @@ class MyData:
             time_zone=time_zone,
             on_progress=on_progress,
         )
+
+    def inventory(self) -> tuple[DataItem, ...]:
+        """Return what is stored where, of which class, what for and for how long; no values."""
+        return items()
+
+    async def profile(self, passphrase: str | None = None) -> OwnProfile:
+        """Return what is stored of this person. ``Engine.set_display_name`` corrects it.
+
+        Args:
+            passphrase: As for ``open``: who asks must show again that they may. None: personal
+                fields show only how they begin.
+
+        Raises:
+            NotRegisteredError: There is no account yet.
+            WrongPassphraseError: It does not open this database.
+        """
+        core = self._core
+        core.check_open()
+        if passphrase is not None:
+            await anyio.to_thread.run_sync(_check, core.database.path, passphrase)
+        profile = core.read(_profile)
+        return profile if passphrase is not None else _masked(profile)
+
+
+def _check(path: Path, passphrase: str) -> None:
+    KeyFile.load(path.with_name(path.name + ".keys")).unlock(passphrase)
+
+
+def _profile(tx: Tx) -> OwnProfile:
+    row = account.load(tx)
+    if row is None:
+        raise NotRegisteredError
+    return OwnProfile(
+        row.handle or None,
+        row.display_name or None,
+        row.account_id.hex(),
+        row.device_id.hex(),
+        row.created_ms,
+        len(chains.contacts(tx)),
+        len(conversations.all_rows(tx)),
+        is_masked=False,
+    )
+
+
+def _masked(profile: OwnProfile) -> OwnProfile:
+    return replace(
+        profile,
+        handle=_mask(profile.handle),
+        display_name=_mask(profile.display_name),
+        account_id=_mask(profile.account_id) or "",
+        device_id=_mask(profile.device_id) or "",
+        is_masked=True,
+    )
+
+
+def _mask(text: str | None) -> str | None:
+    return None if text is None else text[:_SHOWN] + _MASK

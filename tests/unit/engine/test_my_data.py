@@ -12,6 +12,7 @@ from e2ecore import Conversation, ConversationKind, Engine, ExportDamagedError
 from e2ecore.engine import exporting, importing
 from e2ecore.engine.exporting import TransferProgress
 from e2ecore.testing import devices, two_devices
+from e2ecore.testing.devices import PASSPHRASE
 from tests.support.engines import history, pair, texts
 
 pytestmark = pytest.mark.anyio
@@ -129,3 +130,27 @@ async def test_an_import_that_was_interrupted_is_completed_by_the_next(
         (found,) = await imported(bob)
         assert await history(found) == bodies
         assert other.conversation_id != found.conversation_id
+
+
+@pytest.mark.clause("GB42012-13.1")
+@pytest.mark.clause("GB42012-9.1.1a")
+async def test_personal_fields_show_to_who_can_open_the_database_and_can_be_corrected(
+    tmp_path: Path,
+) -> None:
+    async with two_devices(tmp_path) as (_, alice, bob):
+        await pair(alice, bob)
+        await alice.set_display_name("Alcie")
+        await alice.set_display_name("Alice")
+        masked = await alice.my_data.profile()
+        assert masked.is_masked
+        assert (masked.handle, masked.display_name) == ("a•••", "A•••")
+        with pytest.raises(e2ecore.WrongPassphraseError):
+            await alice.my_data.profile("a guess")
+        profile = await alice.my_data.profile(PASSPHRASE)
+        assert alice.account is not None
+        assert profile.account_id == alice.account.account_id.hex()
+        assert (profile.handle, profile.display_name) == ("alice", "Alice")
+        assert (profile.contacts, profile.conversations, profile.is_masked) == (1, 1, False)
+        classes = {one.what: one.data_class.sensitivity for one in alice.my_data.inventory()}
+        assert classes["messages.body"] == "sensitive"
+        assert classes["account.identity_key"] == "secret"
