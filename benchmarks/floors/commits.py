@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from itertools import starmap
 from operator import add
 from typing import Final
 
@@ -105,7 +106,7 @@ class CommitFloor:
         self._hash_tree(leaf, keys)
         info = _SEAL_HEAD + vector(os.urandom(CONTEXT_BYTES))
         paths = zip(self._copath, secrets, strict=True)
-        sealed = [self._kem.seal(public, info, each) for public, each in paths]
+        sealed = list(starmap(self._kem.sealing(info), paths))
         content = b"".join(map(add, keys, sealed))
         content += leaf + bytes(LEAF_BYTES) + sign(self._key, leaf + bytes(LEAF_BYTES))
         signature = sign(self._key, content)
@@ -165,7 +166,7 @@ class CommitFloor:
         secret = os.urandom(HASH_BYTES)
         sealed = AESGCM(self._keys[0](secret, b"")).encrypt(self._keys[1](secret, b""), info, b"")
         head = _WELCOME_HEAD + vector(sealed)
-        self._kem.seal(added.init_key, head, bytes(2 * HASH_BYTES + 4))
+        self._kem.sealing(head)(added.init_key, bytes(2 * HASH_BYTES + 4))
 
     def _encrypt(self, content: bytes) -> None:
         """The first handshake of a sender in its epoch: its keys, its sender data."""

@@ -8,22 +8,20 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from typing import TYPE_CHECKING, Final, Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import (
     AEAD,
     KDF,
     KEM,
     MLKEM768X25519PrivateKey,
-    MLKEM768X25519PublicKey,
     Suite,
 )
 from nacl import bindings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KEY_BYTES: Final = 16
 NONCE_BYTES: Final = 12
@@ -73,6 +71,10 @@ def sign(key: bytes, message: bytes) -> bytes:
     return bindings.crypto_sign(message, key)[:SIGNATURE_BYTES]
 
 
+Seal = Callable[[bytes, bytes], bytes]
+"""Encrypts to an encoded public key: the key, then the plaintext."""
+
+
 class FloorKem(Protocol):
     """A KEM within HPKE."""
 
@@ -80,35 +82,74 @@ class FloorKem(Protocol):
         """Return a function that opens (info, sealed), and the encoded public key."""
         ...
 
-    def seal(self, public: bytes, info: bytes, plaintext: bytes) -> bytes:
-        """Encrypt to an encoded public key."""
+    def sealing(self, info: bytes) -> Seal:
+        """Return what seals to several receivers. What their seals share is hashed once."""
         ...
+
+
+class _Schedule:
+    """RFC 9180 §5.1 (Creating the Encryption Context) with HKDF-SHA256 and AES-128-GCM."""
+
+    def __init__(self, kem: bytes) -> None:
+        suite = b"HPKE-v1HPKE" + kem + b"\x00\x01\x00\x01"
+        self._psk_id_hash = hmac(b"", suite + b"psk_id_hash")
+        self._info_hash = suite + b"info_hash"
+        self._secret = suite + b"secret"
+        self._key = b"\x00\x10" + suite + b"key"
+        self._nonce = b"\x00\x0c" + suite + b"base_nonce"
+
+    def context(self, info: bytes) -> bytes:
+        return b"\0" + self._psk_id_hash + hmac(b"", self._info_hash + info)
+
+    def encrypt(self, shared: bytes, context: bytes, plaintext: bytes) -> bytes:
+        secret = hmac(shared, self._secret)
+        key = hmac(secret, self._key + context + b"\1")[:KEY_BYTES]
+        nonce = hmac(secret, self._nonce + context + b"\1")[:NONCE_BYTES]
+        return AESGCM(key).encrypt(nonce, plaintext, b"")
+
+
+def _agree(public: bytes) -> tuple[bytes, bytes]:
+    """Return an X25519 secret with a fresh key, and that key's public half."""
+    private = os.urandom(32)
+    return bindings.crypto_scalarmult(private, public), bindings.crypto_scalarmult_base(private)
 
 
 class X25519Floor:
     """DHKEM(X25519, HKDF-SHA256) with AES-128-GCM."""
 
     _suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
+    _schedule = _Schedule(b"\x00\x20")
+    _kem = b"HPKE-v1KEM\x00\x20"
 
     def derive(self, secret: bytes) -> tuple[Callable[[bytes, bytes], bytes], bytes]:
         """DeriveKeyPair: two HMACs and one scalar multiplication."""
-        prk = hmac(b"", b"HPKE-v1KEM\x00\x20dkp_prk" + secret)
-        raw = hmac(prk, b"\x00\x20HPKE-v1KEM\x00\x20sk\x01")
+        prk = hmac(b"", self._kem + b"dkp_prk" + secret)
+        raw = hmac(prk, b"\x00\x20" + self._kem + b"sk\x01")
 
         def opening(info: bytes, sealed: bytes) -> bytes:
             return self._suite.decrypt(sealed, X25519PrivateKey.from_private_bytes(raw), info)
 
         return opening, bindings.crypto_scalarmult_base(raw)
 
-    def seal(self, public: bytes, info: bytes, plaintext: bytes) -> bytes:
-        """Encrypt to an encoded public key."""
-        return self._suite.encrypt(plaintext, X25519PublicKey.from_public_bytes(public), info)
+    def sealing(self, info: bytes) -> Seal:
+        """Two scalar multiplications, five HMACs and one AEAD for each receiver."""
+        context = self._schedule.context(info)
+
+        def seal(public: bytes, plaintext: bytes) -> bytes:
+            secret, enc = _agree(public)
+            prk = hmac(b"", self._kem + b"eae_prk" + secret)
+            label = b"\x00\x20" + self._kem + b"shared_secret"
+            shared = hmac(prk, label + enc + public + b"\1")
+            return enc + self._schedule.encrypt(shared, context, plaintext)
+
+        return seal
 
 
 class XWingFloor:
     """MLKEM768-X25519 with AES-128-GCM."""
 
     _suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_128_GCM)
+    _schedule = _Schedule(b"\x64\x7a")
     _label = b"HPKE-v1KEM\x64\x7a\x00\x0dDeriveKeyPair\x00\x20"
 
     def derive(self, secret: bytes) -> tuple[Callable[[bytes, bytes], bytes], bytes]:
@@ -116,21 +157,30 @@ class XWingFloor:
         seed = hashlib.shake_256(secret + self._label).digest(32)
         expanded = hashlib.shake_256(seed).digest(96)
         kem = MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
-        curve = X25519PrivateKey.from_private_bytes(expanded[64:])
-        public = kem.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
+        raw = expanded[64:]
+        public = kem.public_key().public_bytes_raw() + bindings.crypto_scalarmult_base(raw)
 
         def opening(info: bytes, sealed: bytes) -> bytes:
+            curve = X25519PrivateKey.from_private_bytes(raw)
             return self._suite.decrypt(sealed, MLKEM768X25519PrivateKey(kem, curve), info)
 
         return opening, public
 
-    def seal(self, public: bytes, info: bytes, plaintext: bytes) -> bytes:
-        """Encrypt to an encoded public key."""
-        key = MLKEM768X25519PublicKey(
-            MLKEM768PublicKey.from_public_bytes(public[:1184]),
-            X25519PublicKey.from_public_bytes(public[1184:]),
-        )
-        return self._suite.encrypt(plaintext, key, info)
+    def sealing(self, info: bytes) -> Seal:
+        """One encapsulation, two scalar multiplications, SHA3, three HMACs, one AEAD for each."""
+        context = self._schedule.context(info)
+
+        def seal(public: bytes, plaintext: bytes) -> bytes:
+            inner, sent = MLKEM768PublicKey.from_public_bytes(public[:1184]).encapsulate()
+            secret, enc = _agree(public[1184:])
+            shared = hashlib.sha3_256(inner + secret + enc + public[1184:] + _XWING).digest()
+            return sent + enc + self._schedule.encrypt(shared, context, plaintext)
+
+        return seal
+
+
+_XWING: Final = b"\\.//^\\"
+"""Label of the combiner."""
 
 
 KEMS: Final[dict[int, FloorKem]] = {0x0001: X25519Floor(), 0xF001: XWingFloor()}

@@ -12,6 +12,8 @@ from typing import Final
 
 _IPAD: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OPAD: Final = bytes(byte ^ 0x5C for byte in range(256))
+_LONG: Final = 1 << 12
+"""More than so many bytes are not copied behind the key, but hashed where they are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +54,10 @@ def _hmac_sha256(
     if len(key) > 64:  # noqa: PLR2004 - the block size
         key = _hash(key).digest()
     key = key.ljust(64, b"\0")
+    if len(data) > _LONG:
+        inner = _hash(key.translate(_ipad))
+        inner.update(data)
+        return _hash(key.translate(_opad) + inner.digest()).digest()
     return _hash(key.translate(_opad) + _hash(key.translate(_ipad) + data).digest()).digest()
 
 

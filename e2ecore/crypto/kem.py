@@ -6,6 +6,7 @@ Spec: RFC 9180 §4 (Cryptographic Dependencies).
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import ec, x25519
@@ -137,6 +138,11 @@ class OneCallKem(Kem):
         self.load_public(public)
 
 
+@lru_cache(maxsize=256)
+def _prefix(size: int, suite_id: bytes, label: bytes) -> bytes:
+    return size.to_bytes(2, "big") + _VERSION + suite_id + label
+
+
 @dataclass(frozen=True, slots=True)
 class LabeledKdf:
     """HKDF with everything bound to one suite.
@@ -150,12 +156,11 @@ class LabeledKdf:
 
     def extract(self, salt: bytes, label: bytes, ikm: bytes) -> bytes:
         """LabeledExtract: ``hash.size`` bytes."""
-        return hkdf.extract(salt, _VERSION + self.suite_id + label + ikm, self.hash)
+        return self.hash.hmac(salt, b"".join((_VERSION, self.suite_id, label, ikm)))
 
     def expand(self, prk: bytes, label: bytes, info: bytes, size: int) -> bytes:
         """LabeledExpand: ``size`` bytes."""
-        prefix = size.to_bytes(2, "big") + _VERSION + self.suite_id + label
-        return hkdf.expand(prk, prefix + info, size, self.hash)
+        return hkdf.expand(prk, _prefix(size, self.suite_id, label) + info, size, self.hash)
 
     def extract_and_expand(self, dh: bytes, context: bytes) -> bytes:
         """ExtractAndExpand of RFC 9180 §4.1 (DH-Based KEM (DHKEM)): ``hash.size`` bytes."""

@@ -45,7 +45,7 @@ def decode_message(data: bytes) -> Message:
 
 def encode_message(message: Message) -> bytes:
     """Encode one MLSMessage."""
-    return u16(MLS10) + u16(_WIRE_FORMATS[type(message)]) + message.encode()
+    return b"".join((u16(MLS10), u16(_WIRE_FORMATS[type(message)]), message.encode()))
 
 
 _WIRE_FORMATS: Final[Mapping[type[Message], WireFormat]] = {

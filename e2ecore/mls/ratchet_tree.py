@@ -15,8 +15,8 @@ from e2ecore.errors import UsageError
 from e2ecore.mls import tree_math
 from e2ecore.mls.codec import Reader, vector
 from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError
-from e2ecore.mls.nodes import LeafNode, Node, NodeType, ParentNode, read_node
-from e2ecore.mls.tree_base import CredentialCounts, NodeSource, TreeBase, decode_node
+from e2ecore.mls.nodes import LeafNode, Node, ParentNode, read_node
+from e2ecore.mls.tree_base import CredentialCounts, NodeSource, TreeBase, decode_node, put_node
 from e2ecore.mls.tree_view import TreeView
 
 MAX_LEAVES: Final = 1 << 16
@@ -24,10 +24,6 @@ MAX_LEAVES: Final = 1 << 16
 a hostile tree can cause."""
 
 _MAX_NODES: Final = tree_math.node_width(MAX_LEAVES)
-
-_BLANK: Final = b"\0"
-_LEAF: Final = b"\1" + bytes((NodeType.LEAF,))
-_PARENT: Final = b"\1" + bytes((NodeType.PARENT,))
 
 
 class RatchetTree(TreeView):
@@ -65,13 +61,10 @@ class RatchetTree(TreeView):
 
     def encode(self) -> bytes:
         """Return the content of a ``ratchet_tree`` extension."""
-        heads, encoded = (_LEAF, _PARENT), self.encoded_nodes().get
-        return vector(
-            [
-                _BLANK if (data := encoded(index)) is None else heads[index & 1] + data
-                for index in range(2 * self._rightmost() + 1)
-            ]
-        )
+        wire = self._base.wire().copy()
+        for index, node in self._changes.items():
+            put_node(wire, index, node)
+        return vector(wire[: 2 * self._rightmost() + 1])
 
     def fork(self) -> "RatchetTree":
         """Return a tree that starts like this one and can be changed without touching it."""
@@ -230,9 +223,18 @@ class RatchetTree(TreeView):
         self._changes[index] = node
         if node is not None:
             self._encryption_keys[node.encryption_key] = index
-        self._hashes[index] = None
-        for above in tree_math.direct_path(index, self._leaves):
-            self._hashes[above] = None
+        self._forget_hashes(index)
+
+    def _forget_hashes(self, index: int) -> None:
+        """Forget a node's hash and all above. Above one that is forgotten, all others are."""
+        hashes = self._hashes
+        if hashes.get(index, b"") is None:
+            return
+        hashes[index] = None
+        for above in tree_math.ascent(index, self._leaves):
+            if hashes.get(above, b"") is None:
+                break
+            hashes[above] = None
 
     def _put_leaf(self, index: int, node: Node | None) -> None:
         old = self.node(index)

@@ -7,11 +7,16 @@ made at the first use, kept up to date from then on.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol, Self
+from itertools import repeat
+from typing import Final, NamedTuple, Protocol, Self
 
 from e2ecore.mls.codec import Reader, decode_all
 from e2ecore.mls.extensions import read_u16s
-from e2ecore.mls.nodes import LeafNode, Node, ParentNode
+from e2ecore.mls.nodes import LeafNode, Node, NodeType, ParentNode
+
+_BLANK: Final = b"\0"
+_HEADS: Final = (b"\1" + bytes((NodeType.LEAF,)), b"\1" + bytes((NodeType.PARENT,)))
+"""Of a leaf and of a parent that are not blank."""
 
 
 class NodeSource(Protocol):
@@ -60,6 +65,7 @@ class TreeBase:
         "_encryption_keys",
         "_signature_keys",
         "_source",
+        "_wire",
         "hashes",
         "version",
     )
@@ -72,6 +78,7 @@ class TreeBase:
         self._encryption_keys: dict[bytes, int] | None = None
         self._signature_keys: dict[bytes, int] | None = None
         self._counts: CredentialCounts | None = None
+        self._wire: list[bytes] | None = None
         self.hashes: dict[int, bytes] = {}
         """Tree hashes by node index; absent until asked for."""
         self.version = 0
@@ -104,6 +111,14 @@ class TreeBase:
             self._encoded = dict(self._source.scan())
             self._source = None
         return self._encoded
+
+    def wire(self) -> list[bytes]:
+        """Return the elements of a ``ratchet_tree`` extension, blank ones at the end included."""
+        if self._wire is None:
+            encoded = self.encoded()
+            width = max(encoded, default=-1) + 1
+            self._wire = [optional_node(index, encoded.get(index)) for index in range(width)]
+        return self._wire
 
     def encryption_keys(self) -> dict[bytes, int]:
         """Return the node index of every encryption key."""
@@ -162,6 +177,8 @@ class TreeBase:
                 self._forget(index, old)
             if node is not None:
                 self._remember(index, node)
+            if self._wire is not None:
+                put_node(self._wire, index, node)
         for index, value in hashes.items():
             if value is None:
                 self.hashes.pop(index, None)
@@ -184,6 +201,17 @@ class TreeBase:
             self._encryption_keys[node.encryption_key] = index
         if isinstance(node, LeafNode) and self._signature_keys is not None:
             self._signature_keys[node.signature_key] = index
+
+
+def optional_node(index: int, encoded: bytes | None) -> bytes:
+    """Return one element of a ``ratchet_tree`` extension."""
+    return _BLANK if encoded is None else _HEADS[index & 1] + encoded
+
+
+def put_node(wire: list[bytes], index: int, node: Node | None) -> None:
+    """Replace one element, or add it behind the last."""
+    wire.extend(repeat(_BLANK, index + 1 - len(wire)))
+    wire[index] = optional_node(index, None if node is None else node.encode())
 
 
 def _drop(keys: dict[bytes, int] | None, key: bytes, index: int) -> None:

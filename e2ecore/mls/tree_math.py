@@ -5,6 +5,8 @@ subtree's place does not depend on the size of the tree around it, so nothing mo
 extended or truncated. ``leaves`` is always the number of leaves of the whole tree, a power of two.
 """
 
+from collections.abc import Iterator
+
 from e2ecore.errors import UsageError
 
 
@@ -90,16 +92,19 @@ def sibling(node: int, leaves: int) -> int:
     return right(above) if node < above else left(above)
 
 
-def direct_path(node: int, leaves: int) -> list[int]:
-    """Return the parents of a node from the lowest to the root."""
+def ascent(node: int, leaves: int) -> Iterator[int]:
+    """Climb from a node's parent to the root."""
     top = root(leaves)
-    path = []
     height = level(node)
     while node != top:
         node = (node | (1 << height)) & ~(1 << (height + 1))
         height += 1
-        path.append(node)
-    return path
+        yield node
+
+
+def direct_path(node: int, leaves: int) -> list[int]:
+    """Return the parents of a node from the lowest to the root."""
+    return list(ascent(node, leaves))
 
 
 def copath(node: int, leaves: int) -> list[int]:
