@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from e2ecore.mls.codec import Reader, opaque, optional, u32, u64
+from e2ecore.mls.errors import MalformedMessageError
 from e2ecore.mls.key_schedule import (
     EpochAuthenticator,
     EpochSecrets,
@@ -14,6 +15,7 @@ from e2ecore.mls.key_schedule import (
 )
 from e2ecore.mls.proposals import ReInit
 from e2ecore.mls.psk import Psk
+from e2ecore.mls.ratchet_tree import MAX_LEAVES
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -93,7 +95,7 @@ class CurrentEpoch:
         """Read the row."""
         return cls(
             reader.u64(),
-            reader.u32(),
+            _read_leaves(reader),
             reader.optional(ReInit.read),
             reader.opaque(),
             reader.opaque(),
@@ -127,4 +129,12 @@ class PastEpoch:
     @classmethod
     def read(cls, reader: Reader) -> "PastEpoch":
         """Read the row."""
-        return cls(reader.u32(), reader.u64(), SenderDataSecret(reader.opaque()))
+        return cls(_read_leaves(reader), reader.u64(), SenderDataSecret(reader.opaque()))
+
+
+def _read_leaves(reader: Reader) -> int:
+    """Read the leaf count of a tree, which bounds the walks through it."""
+    leaves = reader.u32()
+    if not 0 < leaves <= MAX_LEAVES or leaves & (leaves - 1):
+        raise MalformedMessageError("no tree has so many leaves")
+    return leaves

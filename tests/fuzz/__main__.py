@@ -5,8 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.fuzz.drive import Finding, by_atheris, by_mutations
-from tests.fuzz.targets import TARGETS
+from tests.fuzz.drive import Finding, by_atheris, by_mutations, load_targets
+from tests.fuzz.target import Target
 
 
 def main() -> int:
@@ -17,18 +17,19 @@ def main() -> int:
     parser.add_argument("--seed", default="", help="of the mutations")
     parser.add_argument("--atheris", action="store_true", help="by coverage; one harness only")
     options = parser.parse_args()
-    names: list[str] = options.names or list(TARGETS)
-    if unknown := [name for name in names if name not in TARGETS]:
+    targets = load_targets(guided=options.atheris)
+    names: list[str] = options.names or list(targets)
+    if unknown := [name for name in names if name not in targets]:
         parser.error(f"no such harness: {', '.join(unknown)}")
     if options.atheris:
         with tempfile.TemporaryDirectory() as folder:
-            by_atheris(TARGETS[names[0]], options.seconds, Path(folder))
-    return sum(_run(name, options.seconds, options.seed) for name in names)
+            by_atheris(targets[names[0]], options.seconds, Path(folder))
+    return sum(_run(name, targets[name], options.seconds, options.seed) for name in names)
 
 
-def _run(name: str, seconds: float, seed: str) -> int:
+def _run(name: str, target: Target, seconds: float, seed: str) -> int:
     try:
-        tried, taken = by_mutations(TARGETS[name], seconds, seed)
+        tried, taken = by_mutations(target, seconds, seed)
     except Finding as finding:
         sys.stdout.write(f"{name}: FOUND {finding}\n")
         return 1

@@ -3,12 +3,16 @@
 import importlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from tests.fuzz.mutations import adversarial, mutated
 from tests.fuzz.target import Target, try_target
+
+PRODUCT: Final = ["e2ecore", "e2ecore_channel", "e2ecore_protocol", "e2ecore_relay"]
+"""Packages whose branches guide atheris."""
 
 
 class Finding(Exception):  # noqa: N818 - found, not failed
@@ -22,9 +26,21 @@ class Finding(Exception):  # noqa: N818 - found, not failed
 class Atheris(Protocol):
     """What is used of the module."""
 
-    def instrument_all(self) -> None: ...
+    def instrument_imports(self, include: list[str]) -> AbstractContextManager[None]: ...
     def Setup(self, argv: list[str], test: Callable[[bytes], None]) -> None: ...  # noqa: N802
     def Fuzz(self) -> None: ...  # noqa: N802
+
+
+def load_targets(*, guided: bool) -> Mapping[str, Target]:
+    """Import the harnesses; if ``guided``, with what they call made to report its branches."""
+    watched = _atheris().instrument_imports(PRODUCT) if guided else nullcontext()
+    with watched:
+        module = importlib.import_module("tests.fuzz.targets")
+    return cast("Mapping[str, Target]", module.TARGETS)
+
+
+def _atheris() -> Atheris:
+    return cast("Atheris", importlib.import_module("atheris"))
 
 
 def check(target: Target, data: bytes) -> bool:
@@ -50,11 +66,13 @@ def by_mutations(target: Target, seconds: float, seed: str) -> tuple[int, int]:
 
 
 def by_atheris(target: Target, seconds: float, folder: Path) -> None:
-    """Let libFuzzer choose, guided by coverage, beginning with the samples in ``folder``."""
-    atheris = cast("Atheris", importlib.import_module("atheris"))
+    """Let libFuzzer choose, guided by coverage, beginning with the samples in ``folder``.
+
+    Does not return. A finding ends the process with its traceback and a file of the bytes.
+    """
+    atheris = _atheris()
     for number, sample in enumerate(target.samples):
         (folder / f"sample-{number}").write_bytes(sample)
-    atheris.instrument_all()
 
     def one(data: bytes) -> None:
         check(target, data)
