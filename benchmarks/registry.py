@@ -13,6 +13,7 @@ from benchmarks.scenarios import (
     mls_messages,
     relay_alone,
     search,
+    stored_history,
     ten_members,
     two_devices,
 )
@@ -38,6 +39,8 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     mls_limits.MLS_JUMP,
     mls_limits.MLS_TREE,
     message_rows.ROWS,
+    stored_history.PAGES,
+    stored_history.RECEIVE,
     search.SEARCH,
     search.ERASE,
 )
