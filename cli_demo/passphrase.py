@@ -36,12 +36,30 @@ def read_passphrase(*, fd: int | None, create: bool) -> str:
     elif file:
         phrase = _from_file(Path(file))
     else:
-        phrase = _from_terminal(create=create)
+        ask = ("New passphrase: ", "Once more: ") if create else ("Passphrase: ", "")
+        phrase = _from_terminal(*ask)
     if not phrase:
         raise PassphraseError("the passphrase is empty")
     if create and len(phrase) < _MIN_CHARS:
         raise PassphraseError(f"a passphrase needs at least {_MIN_CHARS} characters")
     return phrase
+
+
+def read_secret(*, fd: int | None, ask: str, again: str = "") -> str:
+    """Get a passphrase or code from a descriptor, else from the terminal, without echo.
+
+    Args:
+        fd: An open descriptor to read one line from, or None.
+        ask: What the terminal shows.
+        again: What it shows when it asks a second time; empty: it does not.
+
+    Raises:
+        PassphraseError: There is none, it is too long, or the two entries differ.
+    """
+    secret = _from_fd(fd) if fd is not None else _from_terminal(ask, again)
+    if not secret:
+        raise PassphraseError("nothing was entered")
+    return secret
 
 
 def _from_fd(fd: int) -> str:
@@ -69,14 +87,14 @@ def _first_line(raw: bytes, source: str) -> str:
         raise PassphraseError(f"{source}: the passphrase is not UTF-8") from None
 
 
-def _from_terminal(*, create: bool) -> str:
+def _from_terminal(ask: str, again: str) -> str:
     if not sys.stdin.isatty():
         raise PassphraseError(
             f"there is no terminal to ask on; set {FILE_VARIABLE} or use --passphrase-fd"
         )
     try:
-        first = getpass.getpass("New passphrase: " if create else "Passphrase: ")
-        if create and getpass.getpass("Once more: ") != first:
+        first = getpass.getpass(ask)
+        if again and getpass.getpass(again) != first:
             raise PassphraseError("the two entries differ")
     except EOFError:
         raise PassphraseError("no passphrase was entered") from None

@@ -19,6 +19,8 @@ from cli_demo.places import relay_of
 T = TypeVar("T")
 Work = Callable[[e2ecore.Engine], Awaitable[None]]
 
+KEYRING_VARIABLE: Final = "E2E_KEYRING"
+"""If it is set, the system's keyring opens the database, and no passphrase is asked for."""
 DEFAULT_TIMEOUT_S: Final = 20.0
 """Enough for a slow mobile network to connect and answer; nobody waits longer without a word."""
 
@@ -57,7 +59,7 @@ def with_engine(access: Access, work: Work, *, registering: bool = False) -> Non
         registering: Make the database if there is none; it needs no account yet.
     """
 
-    async def opened(phrase: str) -> None:
+    async def opened(phrase: str | None) -> None:
         async with open_engine(access, phrase, create=registering) as engine:
             if not registering:
                 need_account(engine)
@@ -65,6 +67,9 @@ def with_engine(access: Access, work: Work, *, registering: bool = False) -> Non
 
     with reported(debug=access.debug):
         new = registering and not access.db.exists()
+        if os.environ.get(KEYRING_VARIABLE) and not new:
+            anyio.run(opened, None, backend="trio")
+            return
         phrase = read_passphrase(fd=access.passphrase_fd, create=new)
         anyio.run(opened, phrase, backend="trio")
 
@@ -82,12 +87,18 @@ def need_account(engine: e2ecore.Engine) -> e2ecore.Account:
 
 @contextlib.asynccontextmanager
 async def open_engine(
-    access: Access, phrase: str, *, create: bool = False
+    access: Access, phrase: str | None, *, create: bool = False
 ) -> AsyncIterator[e2ecore.Engine]:
-    """The engine of this command's database."""
+    """The engine of this command's database; without a passphrase the keyring opens it."""
     place = relay_of(access.db, access.relay, access.relay_ca)
+    unlock = e2ecore.OsKeyring() if phrase is None else None
     opened = await e2ecore.open(
-        access.db, passphrase=phrase, relay=place.url, relay_ca=place.ca, create=create
+        access.db,
+        passphrase=phrase,
+        unlock=unlock,
+        relay=place.url,
+        relay_ca=place.ca,
+        create=create,
     )
     async with opened as engine:
         yield engine

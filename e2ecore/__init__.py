@@ -4,6 +4,7 @@ from e2ecore.engine.changes import ChangeReader, ConversationChanged
 from e2ecore.engine.contacts import Contact, Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
+from e2ecore.engine.damage import DatabaseDamaged
 from e2ecore.engine.engine import Engine, open  # noqa: A004 - apps write e2ecore.open
 from e2ecore.engine.errors import (
     AlreadyRegisteredError,
@@ -22,6 +23,7 @@ from e2ecore.engine.errors import (
     EmptyTextError,
     EngineClosedError,
     EngineDefectError,
+    EngineLockedError,
     ErasureDelayedError,
     HandleTakenError,
     ImportTooLongError,
@@ -34,6 +36,7 @@ from e2ecore.engine.errors import (
     NotATextError,
     NotRegisteredError,
     NotYourMessageError,
+    OneKeyError,
     OwnAccountError,
     TextTooLongError,
     TitleTooLongError,
@@ -89,6 +92,8 @@ from e2ecore.engine.exporting import ExportReport, TransferProgress
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.importing import ImportReport
+from e2ecore.engine.keys import Keys
+from e2ecore.engine.maintenance import new_recovery_code, rekey, repair
 from e2ecore.engine.my_data import MyData, OwnProfile
 from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
 from e2ecore.engine.values import (
@@ -130,6 +135,8 @@ from e2ecore.portability.errors import (
 )
 from e2ecore.portability.records import ImportFormat
 from e2ecore.storage.errors import (
+    BadHostKeyError,
+    BadRecoveryCodeError,
     CorruptDatabaseError,
     DatabaseErasedError,
     DatabaseExistsError,
@@ -139,14 +146,25 @@ from e2ecore.storage.errors import (
     DiskFullError,
     KeyFileDamagedError,
     KeyFileMissingError,
+    KeyringEntryMissingError,
+    KeyringUnavailableError,
+    LastSlotError,
     NewerSchemaError,
     NotADatabaseError,
     ReadOnlyError,
+    TooManySlotsError,
+    UnknownSlotError,
+    WeakPassphraseError,
+    WrongKeyError,
     WrongPassphraseError,
 )
 from e2ecore.storage.inventory import DataClass, DataItem
+from e2ecore.storage.salvage import SalvageReport
 from e2ecore.storage.search_tokens import SearchTextError
+from e2ecore.storage.slots import KeySlot
 from e2ecore.storage.snippets import Snippet
+from e2ecore.storage.strength import PassphraseStrength, passphrase_strength
+from e2ecore.storage.unlocking import HostKey, KeyringBackend, OsKeyring, Passphrase, RecoveryCode
 from e2ecore.transport.errors import (
     BadRelayAddressError,
     ClockSkewError,
@@ -167,9 +185,11 @@ __all__ = [
     "ArchiveBombError",
     "BadEncodingError",
     "BadHandleError",
+    "BadHostKeyError",
     "BadLifetimeError",
     "BadMentionError",
     "BadReactionError",
+    "BadRecoveryCodeError",
     "BadRelayAddressError",
     "BadRetentionError",
     "BadTextError",
@@ -202,6 +222,7 @@ __all__ = [
     "CorruptStateError",
     "DataClass",
     "DataItem",
+    "DatabaseDamaged",
     "DatabaseErasedError",
     "DatabaseExistsError",
     "DatabaseInUseError",
@@ -218,6 +239,7 @@ __all__ = [
     "Engine",
     "EngineClosedError",
     "EngineDefectError",
+    "EngineLockedError",
     "EnvelopeQuarantined",
     "ErasureDelayedError",
     "Event",
@@ -229,6 +251,7 @@ __all__ = [
     "ExportSignatureError",
     "GroupId",
     "HandleTakenError",
+    "HostKey",
     "ImportFileError",
     "ImportFormat",
     "ImportReport",
@@ -237,6 +260,12 @@ __all__ = [
     "KeyChanged",
     "KeyFileDamagedError",
     "KeyFileMissingError",
+    "KeySlot",
+    "KeyringBackend",
+    "KeyringEntryMissingError",
+    "KeyringUnavailableError",
+    "Keys",
+    "LastSlotError",
     "LineTooLongError",
     "MalformedImportError",
     "Member",
@@ -271,14 +300,19 @@ __all__ = [
     "NotAllowedError",
     "NotRegisteredError",
     "NotYourMessageError",
+    "OneKeyError",
+    "OsKeyring",
     "OwnAccountError",
     "OwnProfile",
+    "Passphrase",
+    "PassphraseStrength",
     "PeerError",
     "ProfileChanged",
     "Quote",
     "Reaction",
     "ReactionChanged",
     "ReadOnlyError",
+    "RecoveryCode",
     "RelayCertificateError",
     "RelayProtocolError",
     "RelayRefusedError",
@@ -289,6 +323,7 @@ __all__ = [
     "RoleChanged",
     "SafetyNumber",
     "SafetyNumberMismatchError",
+    "SalvageReport",
     "SearchDegraded",
     "SearchHit",
     "SearchPage",
@@ -303,6 +338,7 @@ __all__ = [
     "TitleTooLongError",
     "TooManyMessagesError",
     "TooManyRestartsError",
+    "TooManySlotsError",
     "TransferProgress",
     "TransientError",
     "TwoCursorsError",
@@ -311,12 +347,19 @@ __all__ = [
     "UnknownDateFormatError",
     "UnknownHandleError",
     "UnknownImportFormatError",
+    "UnknownSlotError",
     "UnsafeArchiveError",
     "UnsupportedSuiteError",
     "UsageError",
     "Verification",
     "VersionError",
     "WaitingForContact",
+    "WeakPassphraseError",
+    "WrongKeyError",
     "WrongPassphraseError",
+    "new_recovery_code",
     "open",
+    "passphrase_strength",
+    "rekey",
+    "repair",
 ]

@@ -146,6 +146,14 @@ class BlockingEngine:
             )
         )
 
+    def lock(self) -> None:
+        """As ``Engine.lock``."""
+        self.wait(self.engine.lock())
+
+    def unlock(self, key: str | Unlock) -> None:
+        """As ``Engine.unlock``."""
+        self.wait(self.engine.unlock(key))
+
     def erase_account(self) -> None:
         """As ``Engine.erase_account``."""
         self.wait(self.engine.erase_account())

@@ -17,6 +17,7 @@ from e2ecore.engine.effects import Effects, Outgoing
 from e2ecore.engine.errors import (
     EngineClosedError,
     EngineDefectError,
+    EngineLockedError,
     NoRelayError,
     NotRegisteredError,
 )
@@ -37,6 +38,8 @@ from e2ecore.errors import E2EError
 from e2ecore.ids import GroupId
 from e2ecore.storage import conversations
 from e2ecore.storage.database import Database
+from e2ecore.storage.errors import CorruptDatabaseError
+from e2ecore.storage.handoff import wake_for_current_loop
 from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import ConnectionLostError
 from e2ecore.transport.link import Link
@@ -66,8 +69,11 @@ class Core:
         self.dial = dial
         self.clock_ms = clock_ms
         self.rng = rng
+        self._wake = wake_for_current_loop()
         self.state = State(suite, clock_ms, rng)
-        self.jobs = Jobs(database, self.state, self.apply, self.after_jobs, self.in_trouble)
+        self.jobs = Jobs(
+            database, self.state, self.apply, self.after_jobs, self.in_trouble, suspect=self.suspect
+        )
         self.hub = EventHub()
         self.changes_hub = ChangeHub(self._uid_of)
         self.sender = Sender(self.jobs, self.state, self.in_trouble)
@@ -97,6 +103,9 @@ class Core:
         self.changes: dict[int, Change] = {}
         self.account: Account | None = None
         self.closed = False
+        self.locked = False
+        self.damage_signal = Signal()
+        """Something could not be read from the database."""
         self._ended: dict[int, E2EError | None] = {}
         self.intake = Intake(self)
         self.pauses: list[int] = []
@@ -105,11 +114,14 @@ class Core:
         self.upkeep = Upkeep()
 
     def check_open(self) -> None:
-        """Refuse calls after ``close``.
+        """Refuse calls after ``close`` and ``lock``.
 
         Raises:
             EngineClosedError: It was called.
+            EngineLockedError: The engine is locked.
         """
+        if self.locked:
+            raise EngineLockedError
         if self.closed:
             raise EngineClosedError
 
@@ -120,7 +132,15 @@ class Core:
             EngineClosedError: The engine is closed.
         """
         self.check_open()
-        return self.database.readers.read(work)
+        try:
+            return self.database.readers.read(work)
+        except CorruptDatabaseError:
+            self.suspect()
+            raise
+
+    def suspect(self) -> None:
+        """Have the database looked at; from any thread."""
+        self._wake(self.damage_signal.set)
 
     @property
     def account_id(self) -> bytes:

@@ -4,15 +4,17 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import anyio
 import anyio.to_thread
+from anyio.abc import TaskGroup
 
 from e2ecore.crypto.rng import Rng, system_rng
-from e2ecore.crypto.suites import DEFAULT_SUITE, ENGINE_SUITES, CipherSuite
+from e2ecore.crypto.suites import DEFAULT_SUITE, CipherSuite
 from e2ecore.engine import chores
 from e2ecore.engine.changes import ChangeReader
 from e2ecore.engine.committer import Committer
@@ -21,11 +23,15 @@ from e2ecore.engine.contacts import Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.core import Core
+from e2ecore.engine.damage import watch_damage
 from e2ecore.engine.erasing import keep_erasing
-from e2ecore.engine.errors import NoRelayError, UnsupportedSuiteError
+from e2ecore.engine.errors import NoRelayError
 from e2ecore.engine.hub import EventReader
+from e2ecore.engine.keys import Keys
+from e2ecore.engine.maintenance import check_new_key, one_key
 from e2ecore.engine.my_data import MyData
 from e2ecore.engine.names import check_display_name
+from e2ecore.engine.opening import chosen_suite, dial_of
 from e2ecore.engine.receipts import send_receipts
 from e2ecore.engine.registering import load_account, register, rename_account
 from e2ecore.engine.searching import (
@@ -40,8 +46,8 @@ from e2ecore.engine.values import Account, ConnectionState, MessageKind
 from e2ecore.ids import AccountId
 from e2ecore.storage.database import Database, is_present
 from e2ecore.storage.errors import DatabaseMissingError
-from e2ecore.transport.dialing import dial as dial_url
-from e2ecore.transport.login import Dial, FrameChannel
+from e2ecore.storage.unlocking import Unlock
+from e2ecore.transport.login import Dial
 
 _CHORES: Final = (
     keep_connected,
@@ -54,6 +60,7 @@ _CHORES: Final = (
     chores.compare_chains,
     keep_index,
     keep_erasing,
+    watch_damage,
 )
 """What runs for the life of the engine."""
 
@@ -66,7 +73,8 @@ def system_clock_ms() -> int:
 async def open(  # noqa: A001 - the app writes e2ecore.open
     path: str | os.PathLike[str],
     *,
-    passphrase: str,
+    passphrase: str | None = None,
+    unlock: Unlock | None = None,
     relay: str | Dial | None = None,
     relay_ca: str | os.PathLike[str] | None = None,
     create: bool = True,
@@ -79,7 +87,8 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
 
     Args:
         path: The database file. Beside it lie its key file, its log and its lock.
-        passphrase: What opens it.
+        passphrase: What opens it; or
+        unlock: ... another key: ``RecoveryCode``, ``HostKey``, ``OsKeyring``. See ``Engine.keys``.
         relay: ``wss://host[:port]``, or what opens a channel (see ``e2ecore.testing``). None: work
             offline.
         relay_ca: PEM file with the certificates to trust, for a relay with its own authority.
@@ -90,50 +99,31 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
         rng: Source of all randomness. Anything but the default is for tests.
 
     Raises:
-        WrongPassphraseError: Nothing is damaged; ask again.
+        WrongKeyError: Nothing is damaged; ``WrongPassphraseError`` for a passphrase: ask again.
+        KeyringUnavailableError: The system's keyring does not answer; use another key.
+        KeyringEntryMissingError: It has lost its entry, or is another one; use another key.
+        WeakPassphraseError: A new database needs a passphrase that is hard to guess.
+        LastSlotError: A new database needs something else than the keyring alone.
         DatabaseMissingError: There is none, and ``create`` is false.
         DatabaseInUseError: Another process has it open.
         CorruptStateError: The file is damaged; sub-classes say how.
         BadRelayAddressError: The relay's address cannot be used.
         UnsupportedSuiteError: Conversations cannot be begun with this cipher suite.
     """
-    file, chosen = Path(path), _suite(suite)
+    file, chosen, key = Path(path), chosen_suite(suite), one_key(passphrase, unlock)
 
-    def unlock() -> Database:
+    def opened() -> Database:
         if create and not is_present(file):
-            return Database.create(file, passphrase, rng=rng)
+            check_new_key(key)
+            return Database.create(file, key, rng=rng)
         if not is_present(file):
             raise DatabaseMissingError
-        return Database.open(file, passphrase)
+        return Database.open(file, key)
 
-    dial = _dial(relay, relay_ca, allow_plain_loopback=allow_plain_loopback)
+    dial = dial_of(relay, relay_ca, allow_plain_loopback=allow_plain_loopback)
     with anyio.CancelScope(shield=True):
-        database = await anyio.to_thread.run_sync(unlock)
+        database = await anyio.to_thread.run_sync(opened)
     return Engine(database, dial, suite=chosen, clock_ms=clock_ms, rng=rng)
-
-
-def _suite(code: int) -> CipherSuite:
-    for suite in ENGINE_SUITES:
-        if suite.code == code:
-            return suite
-    raise UnsupportedSuiteError
-
-
-def _dial(
-    relay: str | Dial | None,
-    relay_ca: str | os.PathLike[str] | None,
-    *,
-    allow_plain_loopback: bool,
-) -> Dial | None:
-    if not isinstance(relay, str):
-        return relay
-    url = relay
-
-    async def dial() -> FrameChannel:
-        ca_file = None if relay_ca is None else Path(relay_ca)
-        return await dial_url(url, ca_file=ca_file, allow_plain_loopback=allow_plain_loopback)
-
-    return dial
 
 
 class Engine:
@@ -148,35 +138,44 @@ class Engine:
         clock_ms: Callable[[], int],
         rng: Rng,
     ) -> None:
-        self._core = Core(database, dial, suite=suite, clock_ms=clock_ms, rng=rng)
-        self._core.account = database.readers.read(load_account)
+        self._make_core = partial(Core, dial=dial, suite=suite, clock_ms=clock_ms, rng=rng)
         self._stack = AsyncExitStack()
+        self._tasks: TaskGroup | None = None
+        self._take(database)
+
+    def _take(self, database: Database) -> None:
+        """Begin with an open database; nothing of one before is left."""
+        self._core = self._make_core(database)
+        self._core.account = database.readers.read(load_account)
         self._scope = anyio.CancelScope()
         self._ended: anyio.Event | None = None
-        self._is_erased = False
+        self._is_stopped = False
         self.contacts = Contacts(self._core)
         """People."""
         self.conversations = Conversations(self._core)
         """Conversations."""
         self.my_data = MyData(self._core)
         """What is stored of this account: take it along, bring it in, see it."""
+        self.keys = Keys(self._core)
+        """What unlocks the database."""
 
     async def __aenter__(self) -> Self:
         """Start working: connect, send what waits, receive."""
-        core = self._core
-        tasks = await self._stack.enter_async_context(anyio.create_task_group())
-        self._stack.callback(tasks.cancel_scope.cancel)
-        if core.account is not None:
-            core.registered.set()
-        self._ended = anyio.Event()
-        tasks.start_soon(self._work, self._ended)
+        self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._stack.callback(self._tasks.cancel_scope.cancel)
+        self._start(self._tasks)
         return self
 
-    async def _work(self, ended: anyio.Event) -> None:
-        """Run all tasks until the engine is closed or its account erased."""
-        core = self._core
+    def _start(self, tasks: TaskGroup) -> None:
+        if self._core.account is not None:
+            self._core.registered.set()
+        self._ended = anyio.Event()
+        tasks.start_soon(self._work, self._core, self._scope, self._ended)
+
+    async def _work(self, core: Core, scope: anyio.CancelScope, ended: anyio.Event) -> None:
+        """Run all tasks until the engine is closed, locked or its account erased."""
         try:
-            with self._scope:
+            with scope:
                 async with anyio.create_task_group() as tasks:
                     for chore in _CHORES:
                         tasks.start_soon(chores.keep_going, chore, core)
@@ -201,7 +200,7 @@ class Engine:
             raise
         finally:
             try:
-                if not self._is_erased:
+                if not self._is_stopped:
                     await core.finish()
             finally:
                 with anyio.CancelScope(shield=True):
@@ -319,14 +318,54 @@ class Engine:
         """
         core = self._core
         core.check_open()
-        core.closed = True
         with anyio.CancelScope(shield=True):
-            if self._ended is not None:
-                self._scope.cancel()
-                await self._ended.wait()
-            await core.finish()
-            self._is_erased = True
+            await self._stop()
             await anyio.to_thread.run_sync(core.database.erase)
+
+    async def lock(self) -> None:
+        """Close the database and let go of its keys; ``unlock`` goes on.
+
+        Until then every call says ``EngineLockedError``, nothing is received, and readers of events
+        end. What the app itself has fetched, it has to forget itself; what Python keeps of freed
+        memory, nobody can wipe.
+        """
+        core = self._core
+        core.check_open()
+        core.locked = True
+        with anyio.CancelScope(shield=True):
+            await self._stop()
+            await anyio.to_thread.run_sync(core.database.close)
+
+    async def unlock(self, key: str | Unlock) -> None:
+        """Open the database again after ``lock``, or just make sure that a key opens it.
+
+        Conversations, contacts and readers of events are to be fetched anew.
+
+        Args:
+            key: The passphrase, or another key.
+
+        Raises:
+            WrongKeyError: It stays locked; ``WrongPassphraseError`` for a passphrase.
+            DatabaseInUseError: Another process has opened it meanwhile.
+            EngineClosedError: The engine was closed.
+        """
+        if not self._core.locked:
+            await self.keys.verify(key)
+            return
+        with anyio.CancelScope(shield=True):
+            self._take(await anyio.to_thread.run_sync(self._core.database.reopen, key))
+            if self._tasks is not None:
+                self._start(self._tasks)
+
+    async def _stop(self) -> None:
+        """End all tasks, tell everybody, finish what was accepted."""
+        core = self._core
+        core.closed = True
+        if self._ended is not None:
+            self._scope.cancel()
+            await self._ended.wait()
+        await core.finish()
+        self._is_stopped = True
 
     async def caught_up(self) -> None:
         """Wait until everything that waited at the relay when we connected is stored here.

@@ -29,6 +29,14 @@ class EngineClosedError(UsageError):
     """The engine is closed. Open it again."""
 
 
+class EngineLockedError(EngineClosedError):
+    """The engine is locked. Call ``engine.unlock`` first; conversations have to be fetched anew."""
+
+
+class OneKeyError(UsageError):
+    """Give one key: ``passphrase=...`` or ``unlock=...``, not both and not none."""
+
+
 class UnknownHandleError(UsageError):
     """Nobody at this relay has that handle. Check the spelling."""
 

@@ -16,6 +16,7 @@ from e2ecore.engine.effects import Effects
 from e2ecore.engine.job import Job
 from e2ecore.engine.state import State
 from e2ecore.storage.database import Database
+from e2ecore.storage.errors import CorruptDatabaseError
 from e2ecore.storage.handoff import wake_for_current_loop
 from e2ecore.storage.pending import Pending
 from e2ecore.storage.tx import Tx
@@ -44,6 +45,8 @@ class Jobs:
         apply: Callable[[Effects], None],
         applied: Callable[[], None],
         trouble: Callable[[BaseException], None],
+        *,
+        suspect: Callable[[], None],
     ) -> None:
         """Serve the running event loop.
 
@@ -53,12 +56,14 @@ class Jobs:
             apply: Called in the event loop with each job's effects, in order.
             applied: Called when the effects of everything that one commit brought are applied.
             trouble: Called with what either of the two raises.
+            suspect: Called when a job has met damage.
         """
         self._writer = database.writer
         self._state = state
         self._apply = apply
         self._applied = applied
         self._trouble = trouble
+        self._suspect = suspect
         self._waiting: deque[_Submitted] = deque()
         self._stopped = False
         self._applying = False
@@ -126,6 +131,8 @@ class Jobs:
         try:
             done.pending.result()
         except BaseException as error:  # noqa: BLE001 - whoever waits for the job is told, too
+            if isinstance(error, CorruptDatabaseError):
+                self._suspect()
             if done.failed is not None:
                 self._guard(done.failed, error)
         else:

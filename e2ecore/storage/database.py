@@ -178,6 +178,10 @@ class Database:
         finally:
             lock.release()
 
+    def reopen(self, key: Key) -> Self:
+        """Open it again after ``close``. As ``open``."""
+        return type(self).open(self.path, key, connect=self._connect)
+
     def change_passphrase(
         self,
         old: Key,

@@ -120,7 +120,10 @@ class KeyFileDamagedError(StorageError, CorruptStateError):
 
 
 class CorruptDatabaseError(StorageError, CorruptStateError):
-    """The right key does not read the file any more: it is damaged. Restore a copy of it."""
+    """The right key does not read the file any more: it is damaged. Nothing was deleted.
+
+    ``e2ecore.repair`` (``e2e repair``) saves what can be read. Or restore a copy of it.
+    """
 
 
 class StatementError(StorageError, CorruptStateError):

@@ -227,6 +227,6 @@ async def test_an_erased_account_leaves_nothing_and_another_can_begin(tmp_path: 
             await bob.erase_account()
         with pytest.raises(e2ecore.EngineClosedError):
             await bob.search("anything")
-        async with await e2ecore.open(path, passphrase="new", relay=relay.dial) as fresh:
+        async with await e2ecore.open(path, passphrase="quite a new one", relay=relay.dial) as fresh:
             assert fresh.account is None
             await fresh.register("carol")
