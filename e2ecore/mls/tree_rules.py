@@ -59,6 +59,7 @@ def check_leaves(
     Raises:
         PeerError: A rule is broken; the sub-class says which.
     """
+    encryption_keys: set[bytes] = set()
     signature_keys: set[bytes] = set()
     credentials: set[int] = set()
     announced: set[Capabilities] = set()
@@ -69,10 +70,11 @@ def check_leaves(
             check_capabilities(leaf.capabilities, context)
             announced.add(leaf.capabilities)
         credentials.add(leaf.credential.type)
+        encryption_keys.add(leaf.encryption_key)
         signature_keys.add(leaf.signature_key)
         count += 1
         yield leaf_signature(leaf, group_id, leaf_index)
-    if len(signature_keys) != count:
+    if not len(encryption_keys) == len(signature_keys) == count:
         raise InvalidTreeError("two members have the same key")
     if not all(credentials.issubset(each.credentials) for each in announced):
         raise UnsupportedError("a member does not support a credential type in use")
