@@ -11,6 +11,7 @@ from benchmarks.scenarios import (
     mls_join,
     mls_limits,
     mls_messages,
+    portability,
     relay_alone,
     search,
     stored_history,
@@ -43,6 +44,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     stored_history.RECEIVE,
     search.SEARCH,
     search.ERASE,
+    portability.PORTABILITY,
 )
 
 

@@ -62,20 +62,20 @@ class _Export:
 
     def __init__(self, core: "Core", path: Path, rows: Sequence[ConversationRow]) -> None:
         self._core = core
+        self._own = core.account_id
         self._read = core.database.readers.read
-        self._writer = ExportWriter(path)
         self._waiting = list(reversed(rows))
         self._count = len(rows)
         self._done = 0
         self._now: ConversationRow | None = None
         self._cursor = 0
-        self._own = core.account_id
         self._began_ms = core.clock_ms()
         self._last_mid = self._read(conversations.last_mid)
         self.messages = 0
-        self._add_people()
+        self._writer = ExportWriter(path)
 
-    def _add_people(self) -> None:
+    def add_people(self) -> None:
+        """Write who is known."""
         self._writer.begin_people()
         for row in self._read(chains.accounts):
             self._writer.add(
@@ -171,6 +171,7 @@ async def export_history(
     export: _Export | None = None
     try:
         export = await anyio.to_thread.run_sync(_Export, core, path, rows)
+        await anyio.to_thread.run_sync(export.add_people)
         while await anyio.to_thread.run_sync(export.turn):
             if on_progress is not None:
                 on_progress(export.progress)

@@ -227,9 +227,12 @@ async def import_history(
     async with core.upkeep.importing:
         try:
             source = await anyio.to_thread.run_sync(_Import, core, path, wishes)
-            while batch := await anyio.to_thread.run_sync(source.next_batch):
+            batch = await anyio.to_thread.run_sync(source.next_batch)
+            while batch is not None:
                 work = partial(_store, batch=batch, format_=source.format)
-                source.stored(await core.jobs.run(work), len(batch.entries))
+                pending, count = core.jobs.submit(work), len(batch.entries)
+                batch = await anyio.to_thread.run_sync(source.next_batch)  # while it is written
+                source.stored(await pending.wait(), count)
                 core.upkeep.to_index.set()
                 if on_progress is not None:
                     on_progress(source.progress)

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from e2ecore.portability import manifest
 from e2ecore.portability.archive import Archive, Member
@@ -34,11 +34,16 @@ from e2ecore.portability.writing import STATES
 
 MAX_PEOPLE: Final = 200_000
 """People of whom names are kept while an export is read: 60 MB at most."""
-_FIELDS: Final = frozenset(
-    {"id", "from", "device", "counter", "sent_ms", "stored_ms", "kind", "state", "text"}
-)
+ID_BYTES: Final = 16
 _MAX_KIND: Final = 0xFFFF
 _MAX_CONTENT_BYTES: Final = 2 * MAX_TEXT_BYTES
+
+
+class _Origin(NamedTuple):
+    account_id: bytes
+    name: str
+    is_mine: bool
+    device_id: bytes
 
 
 class OwnExport:
@@ -67,6 +72,7 @@ class OwnExport:
         """What it says of itself."""
         self._is_own = self.manifest.account_id == own_account
         self._names: dict[bytes, str] = {}
+        self._origins: dict[tuple[Json, Json], _Origin] = {}
         self.position.total = 2 * sum(one.size for one in self.manifest.files)
 
     def items(self) -> Iterator[Heading | Entry]:
@@ -119,6 +125,7 @@ class OwnExport:
         number, fields = next(found, (1, {}))
         try:
             heading, names = self._heading(fields)
+            self._origins.clear()
             yield heading
             for number, fields in found:  # noqa: B007 - the error names where it was
                 yield self._entry(heading, names, fields)
@@ -142,28 +149,42 @@ class OwnExport:
         return Heading(key, clean_name(title), live, int_field(fields, "created_ms")), known
 
     def _entry(self, heading: Heading, known: dict[bytes, str], fields: dict[str, Json]) -> Entry:
-        if not fields.keys() >= _FIELDS:
-            raise KeyError
-        who = hex_field(fields, "from", 20)
-        name = known.get(who) or self._names.get(who, "")
-        kind, text = int_field(fields, "kind"), scalar(text_field(fields, "text"))
-        if kind > _MAX_KIND or text_field(fields, "state") not in STATES:
+        origin = fields["from"], fields["device"]
+        found = self._origins.get(origin)
+        if found is None:
+            found = self._origins[origin] = self._origin(heading, known, fields)
+        text, uid = fields["text"], fields["id"]
+        if not isinstance(text, str) or len(text) > MAX_TEXT_BYTES or not isinstance(uid, str):
+            raise TypeError
+        raw = bytes.fromhex(uid)
+        if len(raw) != ID_BYTES or raw.hex() != uid or fields["state"] not in STATES:
             raise ValueError
-        if len(text) > MAX_TEXT_BYTES:
+        kind = int_field(fields, "kind")
+        if kind > _MAX_KIND:
             raise ValueError
-        is_mine, account = self._sender(heading, who, name)
         return Entry(
-            hex_field(fields, "id", 16),
-            account,
-            name,
-            is_mine,
+            raw,
+            found.account_id,
+            found.name,
+            found.is_mine,
             int_field(fields, "sent_ms"),
-            text,
-            hex_field(fields, "device", 16),
+            text if text.isascii() else scalar(text),
+            found.device_id,
             int_field(fields, "counter"),
             kind,
-            _content(fields),
+            _content(fields) if "content" in fields else b"",
         )
+
+    def _origin(
+        self, heading: Heading, known: dict[bytes, str], fields: dict[str, Json]
+    ) -> _Origin:
+        """Return whose message it is, remembered for as long as the conversation is read."""
+        if len(self._origins) > MAX_PEOPLE:
+            raise ValueError
+        who = hex_field(fields, "from", 20)
+        name = known.get(who) or self._names.get(who, "")
+        is_mine, account = self._sender(heading, who, name)
+        return _Origin(account, name, is_mine, hex_field(fields, "device", ID_BYTES))
 
     def _sender(self, heading: Heading, who: bytes, name: str) -> tuple[bool, bytes]:
         """Whose message it is. Another account's word is not taken for who somebody is."""
@@ -174,8 +195,6 @@ class OwnExport:
 
 
 def _content(fields: dict[str, Json]) -> bytes:
-    if "content" not in fields:
-        return b""
     text = text_field(fields, "content")
     if len(text) > _MAX_CONTENT_BYTES:
         raise ValueError

@@ -9,6 +9,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from json import dumps
 from json.encoder import encode_basestring
 from pathlib import Path
@@ -192,9 +193,14 @@ class ExportWriter:
 
     def discard(self) -> None:
         """Remove what is not complete. Does nothing after ``finish``."""
-        self._open = None
-        if not self._file.closed:
+        with suppress(OSError, ValueError):
+            if self._open is not None:
+                self._open.finish()
+        with suppress(OSError, ValueError):
+            self._zip.close()
+        with suppress(OSError):
             self._file.close()
+        self._open = None
         self._part.unlink(missing_ok=True)
 
 
