@@ -340,7 +340,7 @@ RECEIVE: Final = Scenario(
         "through our storage layer and with the same SQL straight on SQLCipher, in turn; then "
         f"{GROUP} that wait together, each a job of its own. Time on the clock, medians of chunks."
     ),
-    sizes={Scale.QUICK: 256, Scale.SHORT: 4_096, Scale.LONG: 16_384},
+    sizes={Scale.QUICK: 256, Scale.SHORT: 2_048, Scale.LONG: 8_192},
     size_unit="messages",
     measures=(
         Measure("us", "us", "us", "one message, one transaction", FLOOR, at_most(1.5)),
