@@ -5,7 +5,7 @@ import sys
 import typer
 
 from cli_demo.exits import Exit
-from cli_demo.verbs import accounts, groups, messages, programs, searching
+from cli_demo.verbs import accounts, groups, keys, messages, programs, searching
 
 _ABOUT = """End-to-end encrypted messages. The relay forwards them and can read none.
 
@@ -39,6 +39,8 @@ app.command(rich_help_panel=_PEOPLE)(accounts.register)
 app.command(rich_help_panel=_PEOPLE)(accounts.whoami)
 app.command(rich_help_panel=_PEOPLE)(accounts.contacts)
 app.command(rich_help_panel=_PEOPLE)(accounts.verify)
+app.add_typer(keys.app, rich_help_panel=_PEOPLE)
+app.command(rich_help_panel=_RUN)(keys.repair)
 app.command(rich_help_panel=_RUN)(programs.demo)
 app.command(rich_help_panel=_RUN, context_settings=_PASSING_ON)(programs.relay)
 app.command(rich_help_panel=_RUN, context_settings=_PASSING_ON)(programs.bench)

@@ -26,6 +26,7 @@ from e2ecore.engine.events import Event
 from e2ecore.engine.searching import SearchPage
 from e2ecore.engine.values import Account, Message, MessageKind
 from e2ecore.ids import AccountId
+from e2ecore.storage.unlocking import Unlock
 from e2ecore.transport.login import Dial
 
 __all__ = ["BlockingEngine", "open"]
@@ -189,7 +190,8 @@ class _Iterator(Iterator[T]):
 def open(  # noqa: A001 - scripts write blocking.open
     path: str | os.PathLike[str],
     *,
-    passphrase: str,
+    passphrase: str | None = None,
+    unlock: Unlock | None = None,
     relay: str | Dial | None = None,
     relay_ca: str | os.PathLike[str] | None = None,
     create: bool = True,
@@ -198,19 +200,25 @@ def open(  # noqa: A001 - scripts write blocking.open
 
     Args:
         path: The database file.
-        passphrase: What opens it.
+        passphrase: What opens it; or
+        unlock: ... another key.
         relay: ``wss://host[:port]``; None: work offline.
         relay_ca: PEM file with the certificates to trust, for a relay with its own authority.
         create: Make the database if there is none.
     """
 
-    async def unlock() -> Engine:
+    async def opened() -> Engine:
         return await shell.open(
-            path, passphrase=passphrase, relay=relay, relay_ca=relay_ca, create=create
+            path,
+            passphrase=passphrase,
+            unlock=unlock,
+            relay=relay,
+            relay_ca=relay_ca,
+            create=create,
         )
 
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal(BACKEND))
-        engine = portal.call(unlock)
+        engine = portal.call(opened)
         stack.enter_context(portal.wrap_async_context_manager(engine))
         return BlockingEngine(portal, engine, stack.pop_all())

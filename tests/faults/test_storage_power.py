@@ -19,6 +19,7 @@ from e2ecore.storage import (
     mls_rows,
     outbox,
     quarantine,
+    settings,
 )
 from e2ecore.storage.conversations import LIVE_ORDER
 from e2ecore.storage.database import Database, is_present
@@ -318,6 +319,45 @@ def test_a_migration_cut_anywhere_is_finished_at_the_next_opening(
             version = database.readers.read(lambda tx: tx.value(int, "PRAGMA user_version"))
             database.close()
         assert (count, version) == (1, len(first) + 1), power
+
+
+@pytest.mark.slow
+def test_a_migration_in_slices_cut_anywhere_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    column = "ALTER TABLE settings ADD COLUMN extra INTEGER;"
+    sliced = """-- sliced
+        UPDATE settings SET extra = 7 WHERE name IN
+            (SELECT name FROM settings WHERE extra IS NULL LIMIT 2);
+    """
+    first = steps()
+    done: list[int] = []
+    for power in every_cut():
+        path = tmp_path / f"{power.survives}-{power.last_runs}.db"
+        with monkeypatch.context() as old:
+            old.setattr("e2ecore.storage.migrations.steps.steps", lambda: first)
+            database = create_database(path)
+            database.writer.call(seven_settings)
+            database.close()
+        with monkeypatch.context() as new:
+            new.setattr("e2ecore.storage.migrations.steps.steps", lambda: (*first, column, sliced))
+            power.arm()
+            with suppress(PowerCut):
+                open_database(path, power.connect).close()
+            database = open_database(path)
+            rows = database.readers.read(
+                lambda tx: tx.rows(lambda row: int(str(row[0])), "SELECT extra FROM settings")
+            )
+            version = database.readers.read(lambda tx: tx.value(int, "PRAGMA user_version"))
+            database.close()
+        assert (rows, version) == ([7] * 7, len(first) + 2), power
+        done.append(power.survives)
+    assert done[-1] > 20, "each slice is a transaction of its own"
+
+
+def seven_settings(tx: Tx) -> None:
+    for number in range(7):
+        settings.put(tx, f"{number}", b"")
 
 
 def test_the_plan_of_cuts_ends_and_is_bounded() -> None:

@@ -1,0 +1,322 @@
+"""Pages are damaged: what can be read is saved, and the damaged file stays as it was."""
+
+import json
+import random  # noqa: TID251 - chooses pages, not keys
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from e2ecore.storage import conversations, files, messages, mls_rows, outbox
+from e2ecore.storage.connecting import Opener
+from e2ecore.storage.conversations import ConversationState
+from e2ecore.storage.database import Database
+from e2ecore.storage.errors import CorruptDatabaseError, DiskFullError
+from e2ecore.storage.keys import KeyFile, database_key
+from e2ecore.storage.messages import MessageState
+from e2ecore.storage.salvage_walk import Gap, Stretch, Walked
+from e2ecore.storage.tx import Tx
+from tests.support.databases import (
+    PASSPHRASE,
+    create_database,
+    message,
+    new_conversation,
+    open_database,
+    waiting,
+)
+from tests.support.power import PowerCut, every_cut
+
+ROOT = Path(__file__).parents[2]
+PAGE = 4096
+MESSAGES = 3_000
+
+REPAIR = """
+import os, sys
+from pathlib import Path
+from e2ecore.storage.database import Database
+os.write(1, b"ready\\n")
+Database.repair(Path(sys.argv[1]), sys.argv[2])
+os.write(1, b"done\\n")
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Both files of a database with three conversations, the messages of which lie together."""
+    path = tmp_path_factory.mktemp("whole") / "alice.db"
+    database = create_database(path)
+
+    def fill(tx: Tx) -> None:
+        for number in (1, 2, 3):
+            row = new_conversation(tx, number)
+            rows = [message(row.cid, n)._replace(uid=(n * 4 + number).to_bytes(16, "big"))
+                    for n in range(MESSAGES // 3)]  # fmt: skip
+            messages.insert(tx, rows)
+            mls_rows.apply(tx, row.cid, {(7, 0, n): b"ratchet" * 20 for n in range(100)})
+        own = message(1, MESSAGES, MessageState.QUEUED)._replace(uid=b"\1" * 16)
+        messages.insert(tx, [own])
+        outbox.add(tx, [waiting(1, 1, own.id)])
+
+    database.writer.call(fill)
+    database.close()
+    return {name: (path.parent / name).read_bytes() for name in ("alice.db", "alice.db.keys")}
+
+
+@pytest.fixture(scope="module")
+def leaves(
+    whole: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[int]]:
+    """Some leaf pages of the tables with the most rows."""
+    path = laid_out(whole, tmp_path_factory.mktemp("leaves"))
+    return {name: pages_of(path, name) for name in BODIES}
+
+
+def laid_out(whole: dict[str, bytes], folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, content in whole.items():
+        (folder / name).write_bytes(content)
+    return folder / "alice.db"
+
+
+def damage(path: Path, *pages: int) -> None:
+    """Change one byte of each of these pages; the first page has number 1."""
+    content = bytearray(path.read_bytes())
+    for page in pages:
+        content[(page - 1) * PAGE + 1_000] ^= 1
+    path.write_bytes(content)
+
+
+def pages_of(path: Path, name: str) -> list[int]:
+    """Some leaf pages of a table: those whose damage a scan of the whole table meets."""
+    keys = KeyFile.load(files.keys_of(path))
+    opener = Opener(path, database_key(keys.unlock(PASSPHRASE)), keys.database)
+    found: list[int] = []
+    content = path.read_bytes()
+    for page in range(len(content) // PAGE, 60, -3):
+        damage(path, page)
+        reader = opener.reader()
+        try:
+            reader.rows(tuple, f"SELECT {BODIES[name]} FROM {name}")  # noqa: S608 - ours
+        except CorruptDatabaseError:
+            found.append(page)
+        reader.close()
+        path.write_bytes(content)
+        if len(found) == 10:
+            break
+    return found
+
+
+BODIES = {"messages": "body", "mls_rows": "value"}
+
+
+def stored(path: Path) -> list[int]:
+    database = open_database(path)
+    database.check()
+    found = database.readers.read(
+        lambda tx: tx.rows(lambda row: int(str(row[0])), "SELECT id FROM messages ORDER BY id")
+    )
+    database.close()
+    return found
+
+
+def test_where_nothing_is_damaged_nothing_is_done(whole: dict[str, bytes], tmp_path: Path) -> None:
+    path = laid_out(whole, tmp_path / "a")
+    assert Database.repair(path, PASSPHRASE) is None
+    assert path.read_bytes() == whole["alice.db"]
+    assert sorted(one.name for one in path.parent.iterdir()) == [
+        "alice.db", "alice.db.keys", "alice.db.lock",
+    ]  # fmt: skip
+
+
+def test_all_but_the_rows_of_the_damaged_pages_are_saved(
+    whole: dict[str, bytes], leaves: dict[str, list[int]], tmp_path: Path
+) -> None:
+    path = laid_out(whole, tmp_path / "a")
+    chosen = leaves["messages"][2:10:3]
+    damage(path, *chosen)
+    damaged = path.read_bytes()
+    report = Database.repair(path, PASSPHRASE)
+    assert report is not None
+    assert report.set_aside.name == "alice.db.damaged-1"
+    assert report.set_aside.read_bytes() == damaged, "not one byte of it is changed"
+    found = stored(path)
+    assert len(found) == report.saved["messages"]
+    assert MESSAGES - 60 * len(chosen) < len(found) < MESSAGES
+    assert report.gaps["messages"] == len(chosen)
+    assert sorted(one.name for one in path.parent.iterdir()) == [
+        "alice.db", "alice.db.damaged-1", "alice.db.keys", "alice.db.lock",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_whatever_page_is_damaged_as_much_as_possible_is_saved(
+    whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    dice = random.Random(5)
+    size = len(whole["alice.db"]) // PAGE
+    saved = []
+    for number, page in enumerate(dice.sample(range(2, size + 1), 5)):
+        path = laid_out(whole, tmp_path / str(number))
+        damage(path, page)
+        with suppress(CorruptDatabaseError):
+            report = Database.repair(path, PASSPHRASE)
+            if report is not None:
+                saved.append(len(stored(path)))
+    assert len(saved) >= 3
+    assert sorted(saved)[len(saved) // 4] > MESSAGES - 100
+
+
+def test_conversations_that_lost_a_part_of_their_group_ask_to_be_added_again(
+    whole: dict[str, bytes], leaves: dict[str, list[int]], tmp_path: Path
+) -> None:
+    path = laid_out(whole, tmp_path / "a")
+    chosen = leaves["mls_rows"]
+    assert chosen
+    damage(path, chosen[len(chosen) // 2])
+    report = Database.repair(path, PASSPHRASE)
+    assert report is not None
+    assert report.gaps == {"mls_rows": 1}
+    database = open_database(path)
+    rows = {row.cid: row for row in database.readers.read(conversations.all_rows)}
+    left = database.readers.read(
+        lambda tx: tx.rows(lambda row: int(str(row[0])), "SELECT DISTINCT gid FROM mls_rows")
+    )
+    database.close()
+    healing = {cid for cid, row in rows.items() if row.state == ConversationState.HEALING}
+    assert healing
+    assert healing.isdisjoint(left), "a part of a group's state is worse than none"
+    assert healing | set(left) == {1, 2, 3}
+
+
+def test_a_damaged_first_page_is_told_and_changes_nothing(
+    whole: dict[str, bytes], tmp_path: Path
+) -> None:
+    path = laid_out(whole, tmp_path / "a")
+    damage(path, 1)
+    damaged = path.read_bytes()
+    with pytest.raises(CorruptDatabaseError):
+        Database.repair(path, PASSPHRASE)
+    assert path.read_bytes() == damaged
+    assert not (path.parent / "alice.db.repair").exists()
+
+
+@pytest.mark.slow
+def test_a_repair_cut_at_any_statement_is_finished_by_the_next_one(
+    whole: dict[str, bytes], leaves: dict[str, list[int]], tmp_path: Path
+) -> None:
+    path = laid_out(whole, tmp_path / "reference")
+    leaf = leaves["messages"][4]
+    damage(path, leaf)
+    assert Database.repair(path, PASSPHRASE) is not None
+    expected = stored(path)
+    for cut, power in enumerate(every_cut(2_000)):
+        if cut % 40:
+            power.was_cut = True
+            continue
+        path = laid_out(whole, tmp_path / f"{power.survives}-{power.last_runs}")
+        damage(path, leaf)
+        power.arm()
+        with suppress(PowerCut):
+            Database.repair(path, PASSPHRASE, connect=power.connect)
+        Database.repair(path, PASSPHRASE)
+        assert stored(path) == expected, power
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_a_repair_comes_to_its_end(
+    whole: dict[str, bytes], leaves: dict[str, list[int]], tmp_path: Path
+) -> None:
+    path = laid_out(whole, tmp_path / "a")
+    leaf = leaves["messages"][4]
+    damage(path, leaf)
+    dice = random.Random(3)
+    for number in range(6):
+        child = subprocess.Popen(
+            [sys.executable, "-c", REPAIR, str(path), PASSPHRASE], cwd=ROOT, stdout=subprocess.PIPE
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        time.sleep(dice.uniform(0.0, 0.05 * number))
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    Database.repair(path, PASSPHRASE)
+    assert MESSAGES - 60 < len(stored(path)) < MESSAGES
+
+
+def test_without_space_a_repair_says_so_and_goes_on_later(
+    whole: dict[str, bytes],
+    leaves: dict[str, list[int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = laid_out(whole, tmp_path / "a")
+    damage(path, leaves["messages"][4])
+    with monkeypatch.context() as patch:
+        left = iter(range(6))
+
+        def full(*_: object) -> str:
+            if next(left, None) is None:
+                raise DiskFullError
+            return "[[], [], 0]"
+
+        patch.setattr(Walked, "encode", full)
+        with pytest.raises(DiskFullError):
+            Database.repair(path, PASSPHRASE)
+    assert (path.parent / "alice.db.repair").exists()
+    assert path.exists()
+
+
+def test_a_database_that_was_used_meanwhile_is_saved_from_the_start(
+    whole: dict[str, bytes],
+    leaves: dict[str, list[int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = laid_out(whole, tmp_path / "a")
+    damage(path, leaves["messages"][4])
+
+    def stop(*_: object) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr("e2ecore.storage.salvage.mend", stop)
+        with suppress(PowerCut):
+            Database.repair(path, PASSPHRASE)
+    assert (path.parent / "alice.db.repair").exists()
+    open_database(path).close()
+    assert not (path.parent / "alice.db.repair").exists()
+
+
+def test_an_exchange_cut_in_the_middle_is_finished_by_opening(
+    whole: dict[str, bytes],
+    leaves: dict[str, list[int]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = laid_out(whole, tmp_path / "a")
+    damage(path, leaves["messages"][4])
+
+    def stop(*_: object) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr("e2ecore.storage.salvage._move_in", stop)
+        with suppress(PowerCut):
+            Database.repair(path, PASSPHRASE)
+    assert not path.exists()
+    assert MESSAGES - 60 < len(stored(path)) < MESSAGES
+
+
+def test_how_far_a_walk_is_survives_being_written_down() -> None:
+    walked = Walked(
+        [Stretch((1, b"\0x"), None, includes_start=True, halvings=3), Stretch(None, ("a",))],
+        [Gap((5,), None)],
+        7,
+    )
+    text = walked.encode()
+    json.loads(text)
+    assert Walked.decode(text) == walked
