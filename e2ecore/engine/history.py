@@ -115,6 +115,8 @@ def newest_of(tx: Tx, row: OverviewRow, own_id: bytes) -> Message | None:
 def list_members(core: "Core", row: ConversationRow) -> list[Member]:
     """Return the accounts that are in a conversation now."""
     own_id = core.account_id
+    if row.kind == ConversationKind.IMPORTED:
+        return core.read(lambda tx: _writers(tx, row.cid, own_id))
 
     def work(tx: Tx) -> list[Member]:
         devices: dict[bytes, list[DeviceId]] = {}
@@ -127,22 +129,6 @@ def list_members(core: "Core", row: ConversationRow) -> list[Member]:
         ]
 
     return core.read(work)
-def _writers(tx: Tx, cid: int, own_id: bytes) -> list[Member]:
-    """Return who wrote in an imported conversation, under the names that the file has for them."""
-    return [
-        Member(
-            AccountId(one.account_id),
-            None,
-            one.name or None,
-            Role.MEMBER,
-            (),
-            one.account_id == own_id,
-            Verification.UNVERIFIED,
-        )
-        for one in imports.people(tx, cid)
-    ]
-
-
 
 
 def _member(
@@ -161,6 +147,22 @@ def _member(
         account_id == own_id,
         verification,
     )
+
+
+def _writers(tx: Tx, cid: int, own_id: bytes) -> list[Member]:
+    """Return who wrote in an imported conversation, under the names that the file has for them."""
+    return [
+        Member(
+            AccountId(one.account_id),
+            None,
+            one.name or None,
+            Role.MEMBER,
+            (),
+            one.account_id == own_id,
+            Verification.UNVERIFIED,
+        )
+        for one in imports.people(tx, cid)
+    ]
 
 
 def mark_read(job: Job, cid: int) -> None:
