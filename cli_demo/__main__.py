@@ -5,7 +5,7 @@ import sys
 import typer
 
 from cli_demo.exits import Exit
-from cli_demo.verbs import accounts, groups, keys, messages, programs, searching
+from cli_demo.verbs import accounts, groups, messages, programs, remarks, searching
 
 _ABOUT = """End-to-end encrypted messages. The relay forwards them and can read none.
 
@@ -34,13 +34,13 @@ app.command(rich_help_panel=_TALK)(messages.send)
 app.command(rich_help_panel=_TALK)(messages.tail)
 app.command(rich_help_panel=_TALK)(messages.history)
 app.command(rich_help_panel=_TALK)(searching.search)
+for verb in (remarks.reply, remarks.react, remarks.edit, remarks.recall, remarks.delete):
+    app.command(rich_help_panel=_TALK)(verb)
 app.add_typer(groups.app, rich_help_panel=_TALK)
 app.command(rich_help_panel=_PEOPLE)(accounts.register)
 app.command(rich_help_panel=_PEOPLE)(accounts.whoami)
 app.command(rich_help_panel=_PEOPLE)(accounts.contacts)
 app.command(rich_help_panel=_PEOPLE)(accounts.verify)
-app.add_typer(keys.app, rich_help_panel=_PEOPLE)
-app.command(rich_help_panel=_RUN)(keys.repair)
 app.command(rich_help_panel=_RUN)(programs.demo)
 app.command(rich_help_panel=_RUN, context_settings=_PASSING_ON)(programs.relay)
 app.command(rich_help_panel=_RUN, context_settings=_PASSING_ON)(programs.bench)

@@ -12,6 +12,10 @@ from typing import Final
 
 import e2ecore
 
+_RARE: Final = (
+    *("reply", "mentions", "forwards", "edited_ms", "reactions", "read_by", "lifetime_s"),
+)
+"""Fields of a message that are left out where they say nothing."""
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -29,6 +33,8 @@ def plain(value: object) -> object:
             return value.name.lower()
         case BaseException():
             return {"error": type(value).__name__, "text": str(value)}
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {one.name: plain(getattr(value, one.name)) for one in dataclasses.fields(value)}
         case tuple() | list() | frozenset():
             return [plain(one) for one in value]
         case _:
@@ -47,7 +53,7 @@ def account(one: e2ecore.Account) -> dict[str, object]:
 
 def message(one: e2ecore.Message, author: str) -> dict[str, object]:
     """A message of the history."""
-    return {
+    fields: dict[str, object] = {
         "type": "message",
         "conversation": one.conversation_id.hex(),
         "id": one.message_id.hex(),
@@ -60,6 +66,13 @@ def message(one: e2ecore.Message, author: str) -> dict[str, object]:
         "order": one.order,
         "text": one.text,
     }
+    if one.kind is not e2ecore.MessageKind.TEXT:
+        fields["kind"] = plain(one.kind)
+    for name in _RARE:
+        value = getattr(one, name)
+        if value:
+            fields[name] = plain(value)
+    return fields
 
 
 def event(one: e2ecore.Event) -> dict[str, object]:

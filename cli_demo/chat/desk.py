@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import e2ecore
+from cli_demo import words
 from cli_demo.naming import Names
 from cli_demo.text import counted, joined
 from cli_demo.views import ConversationView, Mark, MemberView, MessageView, SafetyView, Trust
@@ -107,11 +108,10 @@ class Desk:
 
     async def view(self, message: e2ecore.Message) -> MessageView:
         """One message for the screen."""
-        known = message.kind is e2ecore.MessageKind.TEXT
         return MessageView(
             key=message.message_id.hex(),
             author=await self.names.of(message.sender),
-            text=message.text if known else "(a newer version of the program wrote this)",
+            text=words.full(message),
             time_ms=message.stored_ms if message.mine else message.sent_ms,
             mark=_MARKS[message.state],
             order=message.order,
@@ -159,8 +159,9 @@ class Desk:
 
     async def _preview(self, message: e2ecore.Message, *, group: bool) -> str:
         if message.mine:
-            return f"you: {message.text}"
-        return f"{await self.names.of(message.sender)}: {message.text}" if group else message.text
+            return f"you: {words.body(message)}"
+        said = words.body(message)
+        return f"{await self.names.of(message.sender)}: {said}" if group else said
 
     async def _get(self, uid: str) -> e2ecore.Conversation:
         return await self._engine.conversations.get(e2ecore.GroupId(bytes.fromhex(uid)))

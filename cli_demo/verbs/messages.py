@@ -7,7 +7,7 @@ import anyio
 import typer
 
 import e2ecore
-from cli_demo import jsonlines
+from cli_demo import jsonlines, words
 from cli_demo.exits import CliError, Exit, RelayTimeoutError, explain
 from cli_demo.naming import Names
 from cli_demo.options import Db, Debug, Json, PassphraseFd, Relay, RelayCa, Timeout, access
@@ -16,6 +16,8 @@ from cli_demo.targets import find_conversation
 from cli_demo.text import stamp, visible
 
 _PAGE: Final = 200
+_SHORT_ID: Final = 8
+"""Digits of an id that are shown: its end, for it begins with the time."""
 Target = Annotated[
     str,
     typer.Argument(
@@ -77,12 +79,12 @@ def send(
     If the relay cannot be reached (exit code 4) the message is stored, and goes out with the next
     command that reaches the relay.
     """
-    words = sys.stdin.read().rstrip("\n") if text == ["-"] else " ".join(text)
+    said = sys.stdin.read().rstrip("\n") if text == ["-"] else " ".join(text)
 
     async def work(engine: e2ecore.Engine) -> None:
         conversation = await reach(engine, lambda: find_conversation(engine, target), timeout)
         reader = engine.events()
-        sent = await conversation.send(words)
+        sent = await conversation.send(said)
         try:
             await at_relay(engine, conversation.ready, timeout)
             await at_relay(engine, sent.accepted, timeout)
@@ -128,6 +130,9 @@ def history(
         int, typer.Option("--limit", "-n", min=1, help="How many of the newest messages.")
     ] = 50,
     unread: Annotated[bool, typer.Option("--mark-read", help="Count them as read.")] = False,
+    ids: Annotated[
+        bool, typer.Option("--ids", help="Begin each line with the end of the message's id.")
+    ] = False,
     db: Db = None,
     passphrase_fd: PassphraseFd = None,
     json: Json = False,
@@ -139,7 +144,7 @@ def history(
         conversation = await find_conversation(engine, target)
         names = Names(engine)
         for one in await last_messages(conversation, limit):
-            show(one, await names.of(one.sender), json=json)
+            show(one, await names.of(one.sender), json=json, ids=ids)
         if unread:
             await conversation.mark_read()
 
@@ -159,13 +164,16 @@ async def last_messages(conversation: e2ecore.Conversation, limit: int) -> list[
     return found
 
 
-def show(one: e2ecore.Message, author: str, *, json: bool, title: str = "") -> None:
+def show(
+    one: e2ecore.Message, author: str, *, json: bool, title: str = "", ids: bool = False
+) -> None:
     """One message as a line."""
     if json:
         line = jsonlines.dump(jsonlines.message(one, author))
     else:
         where = f" [{visible(title)}]" if title else ""
-        line = f"{stamp(one.sent_ms)}{where} {visible(author)}: {visible(one.text)}"
+        name = f"{one.message_id.hex()[-_SHORT_ID:]}  " if ids else ""
+        line = f"{name}{stamp(one.sent_ms)}{where} {visible(author)}: {words.full(one)}"
     print(line, flush=True)
 
 

@@ -186,7 +186,9 @@ class Sender:
             sent = self._sent.pop(row.oid, None)
             if sent is not None:
                 sent.settle()
-                events.append(MessageAccepted(GroupId(row.envelope.conversation), sent.message_id))
+                if row.message:
+                    uid = GroupId(row.envelope.conversation)
+                    events.append(MessageAccepted(uid, sent.message_id))
         return events, refused
 
     def failed(self, oid: int, error: E2EError) -> None:

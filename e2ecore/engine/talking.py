@@ -4,7 +4,7 @@ Everything here is stored when the call returns, and goes out by itself, also la
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from e2ecore.engine.erasing import purge
 from e2ecore.engine.errors import (
@@ -19,7 +19,7 @@ from e2ecore.engine.errors import (
 from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_text
-from e2ecore.engine.remarks import apply_remark
+from e2ecore.engine.remarks import Remark, Speaker, apply_remark
 from e2ecore.engine.showing import show_one
 from e2ecore.engine.values import Mention, Message, MessageKind
 from e2ecore.engine.writing import check_writable, write_rich_text, write_unlisted
@@ -46,6 +46,7 @@ from e2ecore_protocol.limits import (
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
+T = TypeVar("T")
 Which: TypeAlias = Message | int
 """A message, or its ``Message.order``."""
 
@@ -114,7 +115,7 @@ class Talk:
 
         return core.read(work)
 
-    async def react(self, message: Which, *signs: str) -> None:
+    async def react(self, message: Which, *signs: str) -> SentMessage:
         """Let all see what this user thinks of a message, instead of what they thought before.
 
         Args:
@@ -128,16 +129,18 @@ class Talk:
         """
         _check_signs(signs)
 
-        def work(job: Job) -> None:
+        def work(job: Job) -> SentMessage:
             row = _row(job, self._row, message)
             known = remarks.reaction(job.tx, row.id, job.own.account_id)
             stamp = None if known is None else Stamp(known.changed_ms, known.device_id)
             changed_ms = next_ms(job.now_ms, stamp)
-            self._say(job, row, Reaction(row.uid, row.account_id, changed_ms, signs))
+            return self._say(job, row, Reaction(row.uid, row.account_id, changed_ms, signs))
 
-        await self._run(work)
+        return await self._run(work)
 
-    async def edit(self, message: Which, text: str, mentions: Sequence[Mention] = ()) -> None:
+    async def edit(
+        self, message: Which, text: str, mentions: Sequence[Mention] = ()
+    ) -> SentMessage:
         """Put an own message in other words. Others see that it was edited, and what it said.
 
         Raises:
@@ -150,16 +153,16 @@ class Talk:
         """
         _check_rich(text, mentions, None)
 
-        def work(job: Job) -> None:
+        def work(job: Job) -> SentMessage:
             row = _text_row(job, self._row, message)
             _check_own(job, row)
             changed_ms = next_ms(job.now_ms, decode_marks(row.ext).edited)
             if not is_in_window(row.sent_ms, changed_ms):
                 raise EditWindowOverError
             named = tuple([rich_text.Mention(*_place(one)) for one in mentions])
-            self._say(job, row, Edit(row.uid, changed_ms, text, named))
+            return self._say(job, row, Edit(row.uid, changed_ms, text, named))
 
-        await self._run(work)
+        return await self._run(work)
 
     async def earlier_texts(self, message: Which) -> list[str]:
         """Return what an edited message said before, the first words first; 32 at most."""
@@ -171,7 +174,7 @@ class Talk:
 
         return self._core.read(work)
 
-    async def recall(self, message: Which) -> None:
+    async def recall(self, message: Which) -> SentMessage:
         """Have everybody erase an own message. Returns when it is erased here.
 
         Others erase it when they are online. Nothing proves that they do, and who has read it has
@@ -184,14 +187,15 @@ class Talk:
             UsageError: As ``send``.
         """
 
-        def work(job: Job) -> None:
+        def work(job: Job) -> SentMessage:
             row = _row(job, self._row, message)
             _check_own(job, row)
-            self._say(job, row, Recall(row.uid, job.now_ms))
+            return self._say(job, row, Recall(row.uid, job.now_ms))
 
         async with self._core.upkeep.erasing:
-            await self._run(work)
+            said = await self._run(work)
             await purge(self._core)
+        return said
 
     async def share_reading(self, *, on: bool) -> None:
         """Let the others of this conversation know what this user has read, or not any more.
@@ -212,14 +216,20 @@ class Talk:
         cid = self._row.cid
         return self._core.read(lambda tx: reading.told(tx, cid)) is not None
 
-    def _say(self, job: Job, row: MessageRow, content: Reaction | Edit | Recall) -> None:
+    def _say(self, job: Job, row: MessageRow, content: Remark) -> SentMessage:
         mirror = job.mirror(self._row.cid)
         check_writable(job, mirror)
-        apply_remark(job, mirror, row, write_unlisted(job, mirror, content), content)
+        queued = write_unlisted(job, mirror, content)
+        by = Speaker(job.own.account_id, job.own.device_id, queued.counter, is_self=True)
+        apply_remark(job, mirror, row, by, content)
+        order = row.id & messages.ORDER_MASK
+        said = SentMessage(MessageId(row.uid), queued.counter, order)
+        job.effects.sent.append((queued.oid, said))
+        return said
 
-    async def _run(self, work: Callable[[Job], None]) -> None:
+    async def _run(self, work: Callable[[Job], T]) -> T:
         self._core.check_open()
-        await self._core.jobs.run(work)
+        return await self._core.jobs.run(work)
 
     async def _send(self, text: str, extras: Callable[[Job], rich_text.Extras]) -> SentMessage:
         sent: list[SentMessage] = []

@@ -13,7 +13,6 @@ from e2ecore.engine.errors import ContactChangedError, ConversationReadOnlyError
 from e2ecore.engine.expiring import expire
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.remarks import Speaker
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState, MessageKind
 from e2ecore.ids import MessageId
@@ -108,12 +107,12 @@ def write_rich_text(job: Job, cid: int, text: str, extras: Extras) -> Written:
     return Written(queued.oid, MessageId(message_id), queued.counter, order)
 
 
-def write_unlisted(job: Job, mirror: Mirror, content: Content | UnknownContent) -> Speaker:
-    """Write content that is no message of its own; return as who it was said."""
+def write_unlisted(job: Job, mirror: Mirror, content: Content | UnknownContent) -> OutboxRow:
+    """Write content that is no message of its own."""
     row = write_content(job, mirror, content.encode(), 0, job.now_ms)
     outbox.add(job.tx, (row,))
     mirror.save(job.tx)
-    return Speaker(job.own.account_id, job.own.device_id, row.counter, is_self=True)
+    return row
 
 
 def write_content(job: Job, mirror: Mirror, content: bytes, row_id: int, now_ms: int) -> OutboxRow:

@@ -112,6 +112,33 @@ def test_a_message_goes_from_script_to_script(people: tuple[Person, Person]) -> 
     assert alice.run("list", "--json").line["unread"] == 0
 
 
+def test_messages_are_answered_edited_taken_back_and_deleted(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    sent = alice.run("send", "bob", "lunch at one?", "--json").line
+    assert bob.run("tail", "--json", "-n", "1").line["id"] == sent["id"]
+    assert bob.run("reply", "alice", str(sent["id"]), "yes", "please").code == Exit.OK
+    assert bob.run("react", "alice", str(sent["id"])[-8:], "👍", "🍜").code == Exit.OK
+    assert alice.run("tail", "--json", "--idle", "1").line["text"] == "yes please"
+    assert alice.run("edit", "bob", str(sent["id"]), "lunch at two?").code == Exit.OK
+    shown = alice.run("history", "bob", "-n", "2", "--ids").out.splitlines()
+    assert shown[0].startswith(str(sent["id"])[-8:])
+    assert shown[0].endswith("alice: lunch at two? (edited) [👍, 🍜]")
+    assert shown[1].endswith('bob: (to "lunch at two?", changed since) yes please')
+    bob.run("tail", "--idle", "1")
+    assert bob.run("edit", "alice", str(sent["id"]), "mine").code == Exit.FAILURE
+    assert alice.run("recall", "bob", str(sent["id"])).code == Exit.OK
+    bob.run("tail", "--idle", "1")
+    first, second = bob.run("history", "alice", "-n", "2", "--json").lines
+    assert (first["kind"], first["text"]) == ("recalled", "")
+    assert second["text"] == "yes please"
+    assert bob.run("delete", "alice", "last").code == Exit.OK
+    assert bob.run("history", "alice", "-n", "1").out.endswith("alice: (taken back)\n")
+    for wrong in ("zzz", "0" * 32, "abcdef12"):
+        assert bob.run("react", "alice", wrong, "x").code == Exit.USAGE
+
+
 def test_both_see_the_same_safety_number_and_compare_it(people: tuple[Person, Person]) -> None:
     alice, bob = people
     number = str(bob.run("verify", "alice", "--json").line["safety_number"])

@@ -14,10 +14,11 @@ LOG_HEADER_BYTES = 32
 FRAME_HEADER_BYTES = 24
 
 
-def plain_pages(path: Path) -> bytes:
+def plain_pages(path: Path, passphrase: str = PASSPHRASE) -> bytes:
     """Everything that somebody with the key could still read, free pages included."""
-    key = database_key(KeyFile.load(path.with_name(path.name + ".keys")).unlock(PASSPHRASE)).raw
-    data, log = path.read_bytes(), path.with_name(path.name + "-wal").read_bytes()
+    key = database_key(KeyFile.load(path.with_name(path.name + ".keys")).unlock(passphrase)).raw
+    wal = path.with_name(path.name + "-wal")
+    data, log = path.read_bytes(), wal.read_bytes() if wal.exists() else b""
     pages = [data[at : at + PAGE_BYTES] for at in range(0, len(data), PAGE_BYTES)]
     step = FRAME_HEADER_BYTES + PAGE_BYTES
     pages += [
