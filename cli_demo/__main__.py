@@ -5,7 +5,7 @@ import sys
 import typer
 
 from cli_demo.exits import Exit
-from cli_demo.verbs import accounts, groups, messages, programs, remarks, searching
+from cli_demo.verbs import accounts, groups, keys, messages, programs, remarks, searching, taking
 
 _ABOUT = """End-to-end encrypted messages. The relay forwards them and can read none.
 
@@ -41,6 +41,11 @@ app.command(rich_help_panel=_PEOPLE)(accounts.register)
 app.command(rich_help_panel=_PEOPLE)(accounts.whoami)
 app.command(rich_help_panel=_PEOPLE)(accounts.contacts)
 app.command(rich_help_panel=_PEOPLE)(accounts.verify)
+app.add_typer(keys.app, rich_help_panel=_PEOPLE)
+app.command(rich_help_panel=_RUN)(keys.repair)
+app.command(rich_help_panel=_PEOPLE)(taking.export)
+app.command("import", rich_help_panel=_PEOPLE)(taking.import_)
+app.command(rich_help_panel=_PEOPLE)(taking.mydata)
 app.command(rich_help_panel=_RUN)(programs.demo)
 app.command(rich_help_panel=_RUN, context_settings=_PASSING_ON)(programs.relay)
 app.command(rich_help_panel=_RUN, context_settings=_PASSING_ON)(programs.bench)

@@ -92,8 +92,17 @@ class _Import:
         self.uids: dict[bytes, None] = {}
         self.messages = self.known = 0
 
-    def next_batch(self) -> _Batch | None:
-        """Read messages that are new here; None: there are no more."""
+    def next_batches(self) -> list[_Batch]:
+        """Read messages that are new here, a transaction's worth; none: there are no more."""
+        found: list[_Batch] = []
+        while sum(len(one.entries) for one in found) < BATCH // 2:
+            batch = self._next_batch()
+            if batch is None:
+                break
+            found.append(batch)
+        return found
+
+    def _next_batch(self) -> _Batch | None:
         for batch in self._batches:
             seen = self._seen.get(batch.heading.key)
             if seen is None:
@@ -118,9 +127,9 @@ class _Import:
                 cursor = page[-1][0]
         return found
 
-    def stored(self, uid: bytes, count: int) -> None:
+    def stored(self, uids: Iterable[bytes], count: int) -> None:
         """Note what a transaction has brought."""
-        self.uids[uid] = None
+        self.uids.update(dict.fromkeys(uids))
         self.messages += count
 
     @property
@@ -160,6 +169,11 @@ def _homes(tx: Tx, heading: Heading) -> list[int]:
     if live is not None and live.cid not in found:
         found.append(live.cid)
     return found
+
+
+def _store_all(job: Job, found: Sequence[_Batch], format_: ImportFormat) -> list[bytes]:
+    """Store new messages; return the ids of their conversations."""
+    return [_store(job, batch, format_) for batch in found]
 
 
 def _store(job: Job, batch: _Batch, format_: ImportFormat) -> bytes:
@@ -227,11 +241,11 @@ async def import_history(
     async with core.upkeep.importing:
         try:
             source = await anyio.to_thread.run_sync(_Import, core, path, wishes)
-            batch = await anyio.to_thread.run_sync(source.next_batch)
-            while batch is not None:
-                work = partial(_store, batch=batch, format_=source.format)
-                pending, count = core.jobs.submit(work), len(batch.entries)
-                batch = await anyio.to_thread.run_sync(source.next_batch)  # while it is written
+            found = await anyio.to_thread.run_sync(source.next_batches)
+            while found:
+                pending = core.jobs.submit(partial(_store_all, found=found, format_=source.format))
+                count = sum(len(one.entries) for one in found)
+                found = await anyio.to_thread.run_sync(source.next_batches)  # while it is written
                 source.stored(await pending.wait(), count)
                 core.upkeep.to_index.set()
                 if on_progress is not None:

@@ -1,0 +1,150 @@
+"""``export``, ``import``, ``mydata``: one's data, taken along, brought in, and shown."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+import e2ecore
+from cli_demo import jsonlines
+from cli_demo.options import Db, Debug, Json, PassphraseFd, access
+from cli_demo.running import with_engine
+from cli_demo.targets import find_conversation
+from cli_demo.text import visible
+
+_PERCENT: Final = 100
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="The file to make; it must not be there yet.")],
+    *,
+    within: Annotated[
+        str | None,
+        typer.Option("--in", metavar="HANDLE|+TITLE|ID", help="Only this conversation."),
+    ] = None,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write all messages into one file, to read or to import elsewhere. Needs no relay.
+
+    The file is NOT encrypted: whoever has it reads it. Only you may read it on this machine.
+    """
+
+    async def work(engine: e2ecore.Engine) -> None:
+        chosen = None if within is None else [await find_conversation(engine, within)]
+        report = await engine.my_data.export(file, conversations=chosen, on_progress=_show)
+        _end()
+        if json:
+            print(jsonlines.dump({"type": "exported", "messages": report.messages}))
+            return
+        print(f"{report.messages} messages of {report.conversations} conversations in {file}")
+        print("The file is not encrypted. Keep it safe, and delete it when you are done.")
+
+    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+
+
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="An export of e2e, WhatsApp, Telegram or Signal, or a table.")
+    ],
+    *,
+    file_format: Annotated[
+        e2ecore.ImportFormat | None, typer.Option("--format", help="What it is; else: look.")
+    ] = None,
+    me: Annotated[str, typer.Option("--me", help="What the file calls you.")] = "",
+    title: Annotated[str, typer.Option("--title", help="What to call the conversation.")] = "",
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Bring in messages from a file, as read-only conversations. Needs no relay.
+
+    The same file may be imported again: what is here already is left alone.
+    """
+
+    async def work(engine: e2ecore.Engine) -> None:
+        report = await engine.my_data.import_file(
+            file, format=file_format, me=me, title=title, on_progress=_show
+        )
+        _end()
+        if json:
+            fields = {
+                "type": "imported",
+                "format": report.format.value,
+                "conversations": [one.hex() for one in report.conversations],
+                "messages": report.messages,
+                "known": report.known,
+                "skipped": report.skipped,
+            }
+            print(jsonlines.dump(fields))
+            return
+        print(f"{report.messages} new messages, {report.known} were here already")
+        for one in report.conversations:
+            conversation = await engine.conversations.get(one)
+            print(f"{one.hex()}  {visible(conversation.title)}")
+
+    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+
+
+def mydata(
+    *,
+    inventory: Annotated[
+        bool, typer.Option("--inventory", help="What is stored where, and for how long.")
+    ] = False,
+    db: Db = None,
+    passphrase_fd: PassphraseFd = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show what is stored of you, personal fields only as they begin. Needs no relay."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        profile = await engine.my_data.profile()
+        fields = {
+            "handle": profile.handle,
+            "display_name": profile.display_name,
+            "account": profile.account_id,
+            "device": profile.device_id,
+            "created_ms": profile.created_ms,
+            "contacts": profile.contacts,
+            "conversations": profile.conversations,
+        }
+        if json:
+            print(jsonlines.dump({"type": "mydata", **fields}))
+        else:
+            for name, value in fields.items():
+                print(f"{name:<14}{'' if value is None else visible(str(value))}".rstrip())
+        for one in engine.my_data.inventory() if inventory else ():
+            if json:
+                print(jsonlines.dump(_item(one)))
+            else:
+                print(f"{one.what:<34}{one.data_class.name:<11}{one.retention}")
+
+    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+
+
+def _item(one: e2ecore.DataItem) -> dict[str, object]:
+    return {
+        "type": "stored",
+        "what": one.what,
+        "where": one.where,
+        "purpose": one.purpose,
+        "class": one.data_class.name,
+        "sensitivity": one.data_class.sensitivity,
+        "retention": one.retention,
+    }
+
+
+def _show(progress: e2ecore.TransferProgress) -> None:
+    if sys.stderr.isatty():
+        share = int(progress.share * _PERCENT)
+        print(f"\r{share:3} %  {progress.messages} messages", end="", file=sys.stderr, flush=True)
+
+
+def _end() -> None:
+    if sys.stderr.isatty():
+        print(file=sys.stderr)

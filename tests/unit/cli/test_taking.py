@@ -1,0 +1,47 @@
+"""``e2e export``, ``e2e import``, ``e2e mydata`` on a database of its own."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli_demo.__main__ import app
+from e2ecore import blocking
+from e2ecore.engine.engine import system_clock_ms
+from e2ecore.testing import MemoryRelay
+
+PASSPHRASE = "a long one"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    relay = MemoryRelay(clock_ms=system_clock_ms)
+    with blocking.open(tmp_path / "a.db", passphrase=PASSPHRASE, relay=relay.dial) as alice:
+        alice.register("alice")
+        alice.send(alice.create_group("notes", []), "明天在北京见")
+    (tmp_path / "passphrase").write_text(PASSPHRASE)
+    return {
+        "E2E_DB": str(tmp_path / "a.db"),
+        "E2E_PASSPHRASE_FILE": str(tmp_path / "passphrase"),
+        "COLUMNS": "100",
+    }
+
+
+def test_messages_are_taken_along_brought_in_and_shown(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(app, words, env=environment)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    export = str(tmp_path / "mine.zip")
+    assert "not encrypted" in run("export", export)
+    assert CliRunner().invoke(app, ["export", export], env=environment).exit_code == 1
+    assert json.loads(run("import", "--json", export))["known"] == 1
+    chat = tmp_path / "WhatsApp Chat with Bob.txt"
+    chat.write_text("31/12/2023, 23:59 - Bob: hi\n31/12/2023, 23:59 - Me: ho\n")
+    assert "2 new messages" in run("import", "--me", "Me", str(chat))
+    assert json.loads(run("mydata", "--json"))["handle"] == "a•••"
+    assert "messages.body" in run("mydata", "--inventory")
