@@ -139,7 +139,7 @@ class Desk:
         return SafetyView(handle, number.digits, number.qr_bytes, trust)
 
     async def _view(self, conversation: e2ecore.Conversation) -> ConversationView:
-        newest = await conversation.messages(limit=1)
+        newest = conversation.last_message
         group = conversation.kind is e2ecore.ConversationKind.GROUP
         trust: Trust | None = None
         if not group:
@@ -150,8 +150,8 @@ class Desk:
             title=await self.names.title(conversation),
             group=group,
             unread=conversation.unread,
-            preview=await self._preview(newest[-1], group=group) if newest else "",
-            time_ms=newest[-1].stored_ms if newest else 0,
+            preview=await self._preview(newest, group=group) if newest else "",
+            time_ms=newest.stored_ms if newest else 0,
             open=conversation.state not in _CLOSED,
             state=_STATES[conversation.state],
             trust=trust,
