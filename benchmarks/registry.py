@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.scenarios import (
     history,
+    hostile_clients,
     message_rows,
     mls_commits,
     mls_join,
@@ -32,6 +33,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     ten_members.TEN_MEMBERS,
     history.HISTORY,
     relay_alone.RELAY_ALONE,
+    hostile_clients.HOSTILE_CLIENTS,
     mls_messages.MLS_MESSAGES,
     mls_commits.MLS_ADD,
     mls_commits.MLS_PATH,

@@ -90,21 +90,9 @@ def idle_latency(system: ChatSystem, count: int) -> Sample:
     """Send one message at a time with pauses; measure from the call to send until it is stored at
     the receiver.
     """
-    sender, receiver = system.pair()
-    receiver.ask("expect")
-    meter = Meter(system, [sender, receiver])
-    waiting = receiver.start("received", count=count)
-    sent = sender.ask(
-        "send",
-        count=count,
-        size=MESSAGE_CHARACTERS,
-        mode="sequential",
-        first=FIRST,
-        pause_ms=IDLE_PAUSE_MS,
-    )
-    received = receiver.wait(waiting)
-    check_complete(received, count)
-    latencies = [ns / NS_PER_MS for ns in _latencies_ns(sent, received)]
+    people = system.pair()
+    meter = Meter(system, people)
+    latencies = latencies_ms(people, count, IDLE_PAUSE_MS)
     other = meter.other_cores()
     system.release()
     return {
@@ -112,6 +100,26 @@ def idle_latency(system: ChatSystem, count: int) -> Sample:
         "p99_ms": percentile(latencies, 99),
         "other_cores": other,
     }
+
+
+def latencies_ms(people: tuple[Worker, Worker], count: int, pause_ms: int) -> list[float]:
+    """Send one message at a time with pauses; return the milliseconds from each call to send until
+    the message is stored at the receiver.
+    """
+    sender, receiver = people
+    receiver.ask("expect")
+    waiting = receiver.start("received", count=count)
+    sent = sender.ask(
+        "send",
+        count=count,
+        size=MESSAGE_CHARACTERS,
+        mode="sequential",
+        first=FIRST,
+        pause_ms=pause_ms,
+    )
+    received = receiver.wait(waiting)
+    check_complete(received, count)
+    return [ns / NS_PER_MS for ns in _latencies_ns(sent, received)]
 
 
 def offline_drain(system: ChatSystem, count: int) -> Sample:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from benchmarks.model import OURS
 from benchmarks.systems.chat import ChatSystem
 from benchmarks.systems.relay import RelayProcess
 from benchmarks.worker import Worker
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.wire import JsonValue
 
 
 class Ours(ChatSystem):
@@ -13,8 +20,17 @@ class Ours(ChatSystem):
 
     name = OURS
 
+    def __init__(self, home: Path, *, limited: bool = False) -> None:
+        """Work in ``home``; ``limited`` by the rates that the relay has by default."""
+        super().__init__(home)
+        self._limited = limited
+
     def start(self) -> None:
-        self._relay = RelayProcess(self.home / "relay")
+        self._relay = RelayProcess(self.home / "relay", limited=self._limited)
+
+    def address(self) -> dict[str, JsonValue]:
+        """Return where the relay is, for workers of other kinds."""
+        return {"url": self._relay.url, "ca": str(self._relay.authority)}
 
     def stop_server(self) -> None:
         self._relay.stop()

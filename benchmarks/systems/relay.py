@@ -37,11 +37,11 @@ UNLIMITED: Final = "{ burst = 100000000, per_second = 100000000 }"
 class RelayProcess:
     """One relay on free ports of 127.0.0.1."""
 
-    def __init__(self, home: Path) -> None:
-        """Start it and wait until it is ready."""
+    def __init__(self, home: Path, *, limited: bool = False) -> None:
+        """Start it and wait until it is ready; ``limited`` by the rates that it has by default."""
         home.mkdir(parents=True, exist_ok=True)
         config = home / "relay.toml"
-        lines = [f"{name} = {UNLIMITED}" for name in LIMITS]
+        lines = [] if limited else [f"{name} = {UNLIMITED}" for name in LIMITS]
         config.write_text(
             "\n".join(["port = 0", "http_port = 0", 'log_level = "warning"', *lines]) + "\n"
         )

@@ -17,8 +17,8 @@ from e2ecore_protocol.limits import HANDSHAKE_TIMEOUT_S, MAX_UNAUTHENTICATED_FRA
 BACKLOG: Final = 4096
 """Connections that the kernel keeps waiting: a storm after a restart, at 2,000 accepts a second."""
 
-_ACCEPTS_AT_ONCE: Final = 64
-"""Connections taken before other tasks get a turn."""
+_ACCEPTS_AT_ONCE: Final = 8
+"""Connections taken before other tasks get a turn; these wait for what beginning so many costs."""
 
 _NO_FILES_PAUSE_S: Final = 0.1
 """Seconds to wait for a connection to end when the process has no file descriptors left."""

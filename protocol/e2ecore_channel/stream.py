@@ -75,8 +75,8 @@ class Stream:
             CertificateError: The other side's certificate is not to be trusted.
             ChannelClosedError: The other side went away.
         """
+        data = await self._read_raw() if server_side else b""  # silence costs no TLS state
         pump = TlsPump(context, server_side=server_side, server_name=server_name)
-        data = b""
         try:
             while not pump.shake_hands(data):
                 self._put_raw(pump.take())

@@ -23,3 +23,11 @@ def test_quick_run_measures_the_relay_alone(tmp_path: Path) -> None:
     rows = {row["name"]: row["value"] for row in json.loads(rows_file.read_text())}
     assert rows["relay_alone.messages_per_second"] > 0
     assert rows["relay_alone.idle_kib"] > 0
+
+
+def test_quick_run_measures_people_under_attack(tmp_path: Path) -> None:
+    rows_file = tmp_path / "rows.json"
+    assert main(["hostile_clients", "--quick", "--json", str(rows_file)]) == 0
+    rows = {row["name"]: row for row in json.loads(rows_file.read_text())}
+    assert rows["hostile_clients.p99_ms"]["ratio"] > 0
+    assert rows["hostile_clients.server_rss_mb"]["value"] > 0

@@ -314,7 +314,7 @@ async def test_ten_thousand_half_open_connections_hurt_nobody(tmp_path: Path) ->
                     await newcomer.ask(ListConversations(1), Conversations), Conversations
                 )
             assert _resident_bytes() - before < 100 << 20
-            assert relay.connections <= relay.hub.config.max_unauthenticated + 10
+            assert relay.connections <= relay.hub.config.max_unauthenticated + 32  # being closed
         finally:
             for half in sockets:
                 half.close()
