@@ -18,7 +18,7 @@ from e2ecore.messaging.identity import (
     decode_identity,
 )
 from e2ecore.messaging.roster import CommitNotAllowedError, Effect, check
-from e2ecore.mls.extensions import Extension
+from e2ecore.mls.extensions import Extension, ExtensionType
 from e2ecore.mls.framing import Sender, SenderType
 from e2ecore.mls.group import Group
 from e2ecore.mls.members import Member
@@ -35,6 +35,8 @@ from e2ecore_protocol.frames.conversations import (
 from e2ecore_protocol.limits import MAX_DIRECT_ATTEMPT
 
 _KNOWN_PROPOSALS = (Add, Remove, Update, GroupContextExtensions)
+_TERMS = frozenset({ExtensionType.REQUIRED_CAPABILITIES, CONVERSATION_EXTENSION})
+"""What the context of a group may contain: nobody proposes from outside, for one."""
 
 
 class ChainsNeeded(Exception):  # noqa: N818 - a question, not an error
@@ -198,6 +200,8 @@ def judge_group(
         ChainsNeeded: Account chains must be fetched first.
         PeerError: The group breaks a rule.
     """
+    if any(one.type not in _TERMS for one in group.extensions):
+        raise BadConversationError("a group on terms that conversations do not have")
     info = info_of(group)
     members = list(group.members())
     accounts: set[bytes] = {decode_identity(one.identity).account_id for one in members}
