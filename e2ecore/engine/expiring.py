@@ -5,8 +5,7 @@ from e2ecore.messaging.marks import decode_marks
 from e2ecore.storage import expiries
 from e2ecore.storage.messages import MessageRow
 from e2ecore.storage.tx import Tx
-
-SECOND_MS = 1_000
+from e2ecore_protocol.limits import SECOND_MS
 
 
 def expire(tx: Tx, row: MessageRow) -> None:

@@ -143,9 +143,13 @@ def _rewrite(job: Job, old: MessageRow, new: MessageRow) -> None:
 def _silence(job: Job, mirror: Mirror, uid: bytes, message: int) -> None:
     """Take the words of a message, and of its edits, from what has not left yet."""
     for row in outbox.with_content(job.tx, mirror.cid):
-        content = decode_content(row.content) if row.message in (0, message) else None
-        if row.message == message or (isinstance(content, Edit) and content.message_id == uid):
+        if row.message == message or (not row.message and _is_edit_of(row.content, uid)):
             outbox.replace_content(job.tx, row.oid, SILENCE)
+
+
+def _is_edit_of(data: bytes, uid: bytes) -> bool:
+    content = None if data == SILENCE else decode_content(data)
+    return isinstance(content, Edit) and content.message_id == uid
 
 
 def _may_still_come(mirror: Mirror, author: bytes) -> bool:

@@ -11,6 +11,7 @@ import e2ecore
 from e2ecore import Conversation, Engine, Mention, Message, MessageKind
 from e2ecore.engine.job import Job
 from e2ecore.engine.receipts import write_receipts
+from e2ecore.storage import outbox
 from e2ecore.testing import MemoryRelay, two_devices
 from e2ecore_protocol.limits import EDIT_WINDOW_MS
 from tests.support.engines import PATIENCE_S, history, pair, until
@@ -170,6 +171,20 @@ async def test_a_recall_erases_the_words_everywhere(tmp_path: Path) -> None:
         for call in (at.chat.recall(own), at.chat.edit(own, "x"), at.other.react(seen, "x")):
             with pytest.raises(e2ecore.MessageGoneError):
                 await call
+
+
+async def test_what_was_taken_back_before_it_left_is_not_kept_to_be_sent_again(
+    tmp_path: Path,
+) -> None:
+    async with scene(tmp_path) as at:
+        at.alice._core.sender.paused = True
+        cid = at.chat.local_number
+        for words in ("one", "two"):
+            sent = await at.chat.send(f"secret {words}")
+            await at.chat.edit(sent.order, f"other secret {words}")
+            await at.chat.recall(sent.order)
+        rows = await at.alice._core.jobs.run(lambda job: outbox.with_content(job.tx, cid))
+        assert [b"secret" in row.content for row in rows] == [False] * 6
 
 
 async def test_a_message_cannot_be_edited_after_a_day(tmp_path: Path) -> None:
