@@ -89,6 +89,7 @@ from e2ecore.engine.events import (
     WaitingForContact,
 )
 from e2ecore.engine.exporting import ExportReport, TransferProgress
+from e2ecore.engine.folding import FoldingMissingError
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.importing import ImportReport
@@ -249,6 +250,7 @@ __all__ = [
     "ExportExistsError",
     "ExportReport",
     "ExportSignatureError",
+    "FoldingMissingError",
     "GroupId",
     "HandleTakenError",
     "HostKey",

@@ -195,6 +195,7 @@ def open(  # noqa: A001 - scripts write blocking.open
     relay: str | Dial | None = None,
     relay_ca: str | os.PathLike[str] | None = None,
     create: bool = True,
+    fold_chinese: bool = False,
 ) -> BlockingEngine:
     """Open a database as ``e2ecore.open`` does. Use the result with ``with``.
 
@@ -205,6 +206,7 @@ def open(  # noqa: A001 - scripts write blocking.open
         relay: ``wss://host[:port]``; None: work offline.
         relay_ca: PEM file with the certificates to trust, for a relay with its own authority.
         create: Make the database if there is none.
+        fold_chinese: Have searches take traditional and simplified characters for the same.
     """
 
     async def opened() -> Engine:
@@ -215,6 +217,7 @@ def open(  # noqa: A001 - scripts write blocking.open
             relay=relay,
             relay_ca=relay_ca,
             create=create,
+            fold_chinese=fold_chinese,
         )
 
     with ExitStack() as stack:

@@ -26,6 +26,7 @@ from e2ecore.engine.core import Core
 from e2ecore.engine.damage import watch_damage
 from e2ecore.engine.erasing import keep_erasing
 from e2ecore.engine.errors import NoRelayError
+from e2ecore.engine.folding import chinese_fold
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.keys import Keys
 from e2ecore.engine.maintenance import check_new_key, one_key
@@ -46,6 +47,7 @@ from e2ecore.engine.values import Account, ConnectionState, MessageKind
 from e2ecore.ids import AccountId
 from e2ecore.storage.database import Database, is_present
 from e2ecore.storage.errors import DatabaseMissingError
+from e2ecore.storage.search_tokens import NO_FOLD, Fold
 from e2ecore.storage.unlocking import Unlock
 from e2ecore.transport.login import Dial
 
@@ -80,6 +82,7 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
     create: bool = True,
     allow_plain_loopback: bool = False,
     suite: int = DEFAULT_SUITE.code,
+    fold_chinese: bool = False,
     clock_ms: Callable[[], int] = system_clock_ms,
     rng: Rng = system_rng,
 ) -> "Engine":
@@ -95,6 +98,8 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
         create: Make the database if there is none.
         allow_plain_loopback: Take ``ws://`` to this machine, for tests.
         suite: Cipher suite of new conversations, 0xF001, 1, 2 or 3; all members must know it.
+        fold_chinese: Have searches take traditional and simplified characters for the same. Needs
+            ``e2ecore[chinese]``. After a change the index is made anew in the background.
         clock_ms: Milliseconds since the Unix epoch.
         rng: Source of all randomness. Anything but the default is for tests.
 
@@ -109,8 +114,11 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
         CorruptStateError: The file is damaged; sub-classes say how.
         BadRelayAddressError: The relay's address cannot be used.
         UnsupportedSuiteError: Conversations cannot be begun with this cipher suite.
+        FoldingMissingError: ``fold_chinese`` without the library that knows the characters.
     """
     file, chosen, key = Path(path), chosen_suite(suite), one_key(passphrase, unlock)
+
+    fold = chinese_fold() if fold_chinese else NO_FOLD
 
     def opened() -> Database:
         if create and not is_present(file):
@@ -123,7 +131,7 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
     dial = dial_of(relay, relay_ca, allow_plain_loopback=allow_plain_loopback)
     with anyio.CancelScope(shield=True):
         database = await anyio.to_thread.run_sync(opened)
-    return Engine(database, dial, suite=chosen, clock_ms=clock_ms, rng=rng)
+    return Engine(database, dial, suite=chosen, fold=fold, clock_ms=clock_ms, rng=rng)
 
 
 class Engine:
@@ -135,10 +143,12 @@ class Engine:
         dial: Dial | None,
         *,
         suite: CipherSuite,
+        fold: Fold = NO_FOLD,
         clock_ms: Callable[[], int],
         rng: Rng,
     ) -> None:
         self._make_core = partial(Core, dial=dial, suite=suite, clock_ms=clock_ms, rng=rng)
+        self._fold = fold
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None
         self._take(database)
@@ -146,6 +156,7 @@ class Engine:
     def _take(self, database: Database) -> None:
         """Begin with an open database; nothing of one before is left."""
         self._core = self._make_core(database)
+        self._core.upkeep.fold = self._core.state.fold = self._fold
         self._core.account = database.readers.read(load_account)
         self._scope = anyio.CancelScope()
         self._ended: anyio.Event | None = None

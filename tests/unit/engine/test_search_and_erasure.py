@@ -13,7 +13,7 @@ from e2ecore.engine import erasing, searching
 from e2ecore.engine.erasing import sweep
 from e2ecore.engine.job import Job
 from e2ecore.engine.writing import write_texts
-from e2ecore.storage import erasure, outbox
+from e2ecore.storage import erasure, messages, outbox
 from e2ecore.storage.tx import Tx
 from e2ecore.testing import two_devices
 from tests.support.engines import PATIENCE_S, history, pair, texts, until
@@ -126,7 +126,7 @@ async def test_an_erased_message_that_has_not_left_does_not_leave(tmp_path: Path
         def write(job: Job) -> list[int]:
             sent = write_three(job, chat)
             erasure.erase(
-                job.tx, erasure.pick(job.tx, [sent[1]]), silence=erasing._SILENCE, fold={}
+                job.tx, messages.pick(job.tx, [sent[1]]), silence=erasing._SILENCE, fold={}
             )
             job.effects.outgoing.clear()
             return sent
@@ -227,6 +227,8 @@ async def test_an_erased_account_leaves_nothing_and_another_can_begin(tmp_path: 
             await bob.erase_account()
         with pytest.raises(e2ecore.EngineClosedError):
             await bob.search("anything")
-        async with await e2ecore.open(path, passphrase="quite a new one", relay=relay.dial) as fresh:
+        async with await e2ecore.open(
+            path, passphrase="quite a new one", relay=relay.dial
+        ) as fresh:
             assert fresh.account is None
             await fresh.register("carol")

@@ -269,7 +269,13 @@ def test_a_passphrase_that_is_easy_to_guess_is_refused_for_new_use(weak: str) ->
 
 
 @pytest.mark.parametrize(
-    "good", [PASSPHRASE, "a long one", "今天天气真不错啊我们走吧", "seven hungry clerks paint a bridge " * 9]
+    "good",
+    [
+        PASSPHRASE,
+        "a long one",
+        "今天天气真不错啊我们走吧",
+        "seven hungry clerks paint a bridge " * 9,
+    ],
 )
 def test_a_passphrase_of_some_words_is_taken(good: str) -> None:
     assert passphrase_strength(good).is_accepted
