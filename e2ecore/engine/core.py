@@ -39,7 +39,6 @@ from e2ecore.ids import GroupId
 from e2ecore.storage import conversations
 from e2ecore.storage.database import Database
 from e2ecore.storage.errors import CorruptDatabaseError
-from e2ecore.storage.handoff import wake_for_current_loop
 from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import ConnectionLostError
 from e2ecore.transport.link import Link
@@ -56,6 +55,9 @@ _MAX_ENDED: Final = 256
 class Core:
     """The engine's parts, and what moves between them."""
 
+    locked = False
+    """Is it closed until somebody unlocks the engine?"""
+
     def __init__(
         self,
         database: Database,
@@ -69,11 +71,8 @@ class Core:
         self.dial = dial
         self.clock_ms = clock_ms
         self.rng = rng
-        self._wake = wake_for_current_loop()
         self.state = State(suite, clock_ms, rng)
-        self.jobs = Jobs(
-            database, self.state, self.apply, self.after_jobs, self.in_trouble, suspect=self.suspect
-        )
+        self.jobs = Jobs(database, self.state, self.apply, self.after_jobs, self.in_trouble)
         self.hub = EventHub()
         self.changes_hub = ChangeHub(self._uid_of)
         self.sender = Sender(self.jobs, self.state, self.in_trouble)
@@ -103,9 +102,6 @@ class Core:
         self.changes: dict[int, Change] = {}
         self.account: Account | None = None
         self.closed = False
-        self.locked = False
-        self.damage_signal = Signal()
-        """Something could not be read from the database."""
         self._ended: dict[int, E2EError | None] = {}
         self.intake = Intake(self)
         self.pauses: list[int] = []
@@ -135,12 +131,8 @@ class Core:
         try:
             return self.database.readers.read(work)
         except CorruptDatabaseError:
-            self.suspect()
+            self.jobs.suspect()
             raise
-
-    def suspect(self) -> None:
-        """Have the database looked at; from any thread."""
-        self._wake(self.damage_signal.set)
 
     @property
     def account_id(self) -> bytes:

@@ -33,7 +33,7 @@ async def watch_damage(core: "Core") -> None:
     """Look at every page whenever something could not be read."""
     told: Findings | None = None
     while True:
-        await core.damage_signal.wait()
+        await core.jobs.damage.wait()
         found = await anyio.to_thread.run_sync(core.read, integrity.examine)
         if found.search and not core.upkeep.rebuilding:
             core.upkeep.index_failed = True

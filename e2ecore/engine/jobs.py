@@ -14,6 +14,7 @@ from typing import Final, ParamSpec, TypeVar, cast
 
 from e2ecore.engine.effects import Effects
 from e2ecore.engine.job import Job
+from e2ecore.engine.signals import Signal
 from e2ecore.engine.state import State
 from e2ecore.storage.database import Database
 from e2ecore.storage.errors import CorruptDatabaseError
@@ -45,8 +46,6 @@ class Jobs:
         apply: Callable[[Effects], None],
         applied: Callable[[], None],
         trouble: Callable[[BaseException], None],
-        *,
-        suspect: Callable[[], None],
     ) -> None:
         """Serve the running event loop.
 
@@ -56,14 +55,14 @@ class Jobs:
             apply: Called in the event loop with each job's effects, in order.
             applied: Called when the effects of everything that one commit brought are applied.
             trouble: Called with what either of the two raises.
-            suspect: Called when a job has met damage.
         """
         self._writer = database.writer
         self._state = state
         self._apply = apply
         self._applied = applied
         self._trouble = trouble
-        self._suspect = suspect
+        self.damage = Signal()
+        """Something could not be read from the database."""
         self._waiting: deque[_Submitted] = deque()
         self._stopped = False
         self._applying = False
@@ -112,6 +111,10 @@ class Jobs:
     def _wake(self, settle: Callable[[], None]) -> object:
         return self._wake_loop(lambda: self._settled(settle))
 
+    def suspect(self) -> None:
+        """Have the database looked at, because something could not be read; from any thread."""
+        self._wake_loop(self.damage.set)
+
     def stop(self) -> None:
         """Apply no effects any more: the engine is closing."""
         self._stopped = True
@@ -132,7 +135,7 @@ class Jobs:
             done.pending.result()
         except BaseException as error:  # noqa: BLE001 - whoever waits for the job is told, too
             if isinstance(error, CorruptDatabaseError):
-                self._suspect()
+                self.damage.set()
             if done.failed is not None:
                 self._guard(done.failed, error)
         else:
