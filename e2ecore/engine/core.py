@@ -55,6 +55,8 @@ _MAX_ENDED: Final = 256
 class Core:
     """The engine's parts, and what moves between them."""
 
+    closed = False
+    """Is it over, or about to be?"""
     locked = False
     """Is it closed until somebody unlocks the engine?"""
 
@@ -101,7 +103,6 @@ class Core:
         """Settled once others can add this device."""
         self.changes: dict[int, Change] = {}
         self.account: Account | None = None
-        self.closed = False
         self._ended: dict[int, E2EError | None] = {}
         self.intake = Intake(self)
         self.pauses: list[int] = []
