@@ -9,6 +9,8 @@ from e2ecore.errors import CorruptStateError, PeerError, UsageError
 from e2ecore.messaging.counters import decode_missing
 from e2ecore.messaging.identity import decode_identity
 from e2ecore.messaging.intents import IntentKind, Wish
+from e2ecore.messaging.marks import Marks, decode_marks, encode_marks
+from e2ecore.messaging.reactions import decode_signs, encode_signs
 from e2ecore.storage.keys import KeyFile
 from e2ecore.storage.search_tokens import parse
 from e2ecore.transport.login import decode as decode_login
@@ -19,6 +21,8 @@ from e2ecore_protocol.chain import ChainError, Entry, start
 from e2ecore_protocol.codec import pack, unpack, unpack_fields
 from e2ecore_protocol.content import (
     ConversationInfo,
+    Extras,
+    Mention,
     ReaddRequest,
     decode_content,
     decode_counter,
@@ -162,6 +166,10 @@ WIRE_TARGETS: Mapping[str, Target] = {
     "disk.key file": Target(KeyFile.decode, (CorruptStateError,), [KEY_FILE], (KeyFile.decode,)),
     "disk.search text": Target(search, (UsageError,), ["hello 世界".encode()], (parse,)),
     "disk.wish": Target(wish, (CorruptStateError,), [b"\0" + WISH], (Wish.decode,)),
+    "disk.marks": wire(
+        decode_marks, [encode_marks(Marks(Extras(None, (Mention(bytes(20), 0, 1),), 1, 60)))]
+    ),
+    "disk.signs": wire(decode_signs, [encode_signs(("\u2764\ufe0f", "x"))]),
     "disk.missing": Target(decode_missing, (), [bytes(16)], (decode_missing,)),
     "relay.batches": Target(
         lambda data: list(decode_batches(data)), (DamagedStoreError,), [ENTRIES], (decode_batches,)
