@@ -212,8 +212,8 @@ def test_a_repair_cut_at_any_statement_is_finished_by_the_next_one(
     damage(path, leaf)
     assert Database.repair(path, PASSPHRASE) is not None
     expected = stored(path)
-    for cut, power in enumerate(every_cut(6_000)):
-        if cut % 301:
+    for cut, power in enumerate(every_cut(60_000)):
+        if cut % 997:
             power.was_cut = True
             continue
         path = laid_out(whole, tmp_path / f"{power.survives}-{power.last_runs}")
