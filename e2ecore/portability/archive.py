@@ -5,6 +5,7 @@ opened, and what comes out of a file is counted: nothing is written to the disk,
 harm, but an archive that has one is not what it claims to be.
 """
 
+import errno
 import os
 import stat
 import struct
@@ -47,6 +48,10 @@ def _judged() -> Iterator[None]:
         yield
     except (*_BROKEN, *_BROKEN_TOO):
         raise ExportDamagedError from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise ExportDamagedError from None  # it names a place before the file's beginning
 
 
 class Member:

@@ -11,6 +11,8 @@ from e2ecore.messaging.identity import decode_identity
 from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.messaging.marks import Marks, decode_marks, encode_marks
 from e2ecore.messaging.reactions import decode_signs, encode_signs
+from e2ecore.portability import manifest
+from e2ecore.portability.errors import ImportFileError
 from e2ecore.storage.keys import KeyFile
 from e2ecore.storage.search_tokens import parse
 from e2ecore.transport.login import decode as decode_login
@@ -128,6 +130,8 @@ WISH = Wish(IntentKind.ADD, (bytes(20),), "title").encode()
 ENTRIES = _encode_batches([(1, [(1, 2, b"envelope", 0, 3), (2, 2, b"", 0, 3)]), (2, [])])
 ANSWERS = encode_answers({1: {bytes(16): (1, 2)}, 2: {}})
 
+MANIFEST = manifest.Manifest(bytes(20), bytes(16), b"genesis", 1, 0, ()).encode()
+
 WIRE_TARGETS: Mapping[str, Target] = {
     "wire.values": Target(
         values, (MalformedError,), vectors("encoding.json"), (unpack, unpack_fields)
@@ -170,6 +174,7 @@ WIRE_TARGETS: Mapping[str, Target] = {
         decode_marks, [encode_marks(Marks(Extras(None, (Mention(bytes(20), 0, 1),), 1, 60)))]
     ),
     "disk.signs": wire(decode_signs, [encode_signs(("\u2764\ufe0f", "x"))]),
+    "files.manifest": Target(manifest.decode, (ImportFileError,), [MANIFEST], (manifest.decode,)),
     "disk.missing": Target(decode_missing, (), [bytes(16)], (decode_missing,)),
     "relay.batches": Target(
         lambda data: list(decode_batches(data)), (DamagedStoreError,), [ENTRIES], (decode_batches,)
