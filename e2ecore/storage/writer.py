@@ -117,8 +117,9 @@ class Writer:
         """Held by the thread that uses the connection."""
         self._took_s = math.inf
         self._ended_at = 0.0
+        self._tidied_at = 0.0
+        """When the log was to be emptied last, whether that went well or not."""
         self._failure: BaseException | None = None
-        self._settled: deque[list[_Job[object]]] = deque()
         self._thread = threading.Thread(target=self._main, name="e2ecore-writer", daemon=True)
         self._thread.start()
 
@@ -244,7 +245,8 @@ class Writer:
 
     def _rest_s(self) -> float:
         """Return for how long nothing has to happen before the log is emptied."""
-        return max(0.0, self._ended_at + IDLE_CHECKPOINT_S - time.monotonic())
+        since = max(self._ended_at, self._tidied_at)
+        return max(0.0, since + IDLE_CHECKPOINT_S - time.monotonic())
 
     def _run_or_give_up(self, batch: list[_Job[object]]) -> None:
         """Whatever happens, nobody waits for ever."""
@@ -348,6 +350,7 @@ class Writer:
 
     def _tidy_log(self) -> None:
         self._care(self._log.tidy)
+        self._tidied_at = time.monotonic()
 
     def _care(self, care: Callable[[Connection], object]) -> None:
         """Look after the log. What is committed is safe in it even if this fails."""

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from e2ecore.storage import settings, writer
 from e2ecore.storage.database import Database
 from e2ecore.storage.errors import ClosedError
+from e2ecore.storage.log import Log
+from e2ecore.storage.sql import Connection
 from e2ecore.storage.tx import Tx
 from e2ecore.storage.writer import QUICK_S, Writer
 from tests.support.databases import create_database, open_database
@@ -144,6 +147,34 @@ def test_the_log_is_emptied_afterwards_all_the_same(
         one._ended_at = 0.0
     wait_until_clean()
     assert stored(database, "a")
+    database.close()
+
+
+def test_a_log_that_cannot_be_emptied_is_tried_again_later_and_not_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "IDLE_CHECKPOINT_S", 0.05)
+    one = database.writer
+    tries: list[tuple[float, float]] = []
+    tidy = one._log.tidy
+
+    def noting(connection: Connection) -> bool:
+        began = time.monotonic()
+        try:
+            return tidy(connection)
+        finally:
+            tries.append((began, time.monotonic()))
+
+    def read(tx: Tx) -> None:
+        settings.get(tx, "a")
+        monkeypatch.setattr(Log, "tidy", lambda _log, connection: noting(connection))
+        one.call(put("a"))
+        while len(tries) < 4:
+            time.sleep(0.01)
+
+    database.readers.read(read)
+    apart = [later - ended for (_, ended), (later, _) in pairwise(tries)]
+    assert min(apart) >= 0.05
     database.close()
 
 
