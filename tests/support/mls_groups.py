@@ -166,3 +166,21 @@ def agree(devices: list[Device]) -> bool:
     """Tell whether all are in the same state."""
     states = {(d.group.epoch, d.group.epoch_authenticator, d.group.tree_hash) for d in devices}
     return len(states) == 1
+
+
+def published(device: Device, *, with_tree: bool = True) -> bytes:
+    """What a member shows to whoever may join by an external commit."""
+    return device.group.group_info(signer=device.signer, with_tree=with_tree)
+
+
+def knock(device: Device, group_info: bytes, *, resync: bool = False) -> PendingJoin:
+    """Make the commit by which a device lets itself in."""
+    return Group.join_by_commit(
+        group_info,
+        device.signer,
+        device.name.encode(),
+        capabilities=device.capabilities(),
+        resync=resync,
+        now_ms=NOW_MS,
+        rng=device.rng,
+    )

@@ -27,27 +27,13 @@ from tests.support.mls_groups import (
     add,
     agree,
     everybody,
+    knock,
     pass_on,
+    published,
 )
 
 LIVE = list(SUITES.values())
 KEYS = {b"a key": b"shared before"}
-
-
-def published(device: Device, *, with_tree: bool = True) -> bytes:
-    return device.group.group_info(signer=device.signer, with_tree=with_tree)
-
-
-def knock(device: Device, group_info: bytes, *, resync: bool = False) -> PendingJoin:
-    return Group.join_by_commit(
-        group_info,
-        device.signer,
-        device.name.encode(),
-        capabilities=device.capabilities(),
-        resync=resync,
-        now_ms=NOW_MS,
-        rng=device.rng,
-    )
 
 
 def let_in(members: list[Device], newcomer: Device, pending: PendingJoin) -> None:

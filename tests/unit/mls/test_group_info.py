@@ -18,36 +18,19 @@ from e2ecore.mls.errors import (
     UnsupportedError,
 )
 from e2ecore.mls.extensions import ExtensionType
-from e2ecore.mls.group import Group
 from e2ecore.mls.group_info import GroupInfo
 from e2ecore.mls.message import decode_message, encode_message
-from e2ecore.mls.pending_join import PendingJoin
 from e2ecore.mls.proposals import ReInit
 from tests.support.mls_groups import (
-    NOW_MS,
     Device,
     everybody,
+    knock,
     pass_on,
+    published,
 )
 
 LIVE = list(SUITES.values())
 KEYS = {b"a key": b"shared before"}
-
-
-def published(device: Device, *, with_tree: bool = True) -> bytes:
-    return device.group.group_info(signer=device.signer, with_tree=with_tree)
-
-
-def knock(device: Device, group_info: bytes, *, resync: bool = False) -> PendingJoin:
-    return Group.join_by_commit(
-        group_info,
-        device.signer,
-        device.name.encode(),
-        capabilities=device.capabilities(),
-        resync=resync,
-        now_ms=NOW_MS,
-        rng=device.rng,
-    )
 
 
 Alter = Callable[[GroupInfo], GroupInfo]
