@@ -47,3 +47,16 @@ class RelayRefusedError(TransientError):
         self.can_retry = CODES[code].retry
         self.retry_after_ms = retry_after_ms
         self.data = data
+
+
+class BlobRefusedError(TransientError):
+    """The relay does not take or give the bytes of an attachment. ``code`` says why."""
+
+    def __init__(self, code: str, status: int, offset: int | None = None) -> None:
+        super().__init__(f"{code} ({status})")
+        self.code = code
+        """One of the codes of protocol/spec/40-blobs.md, [BLB-64]."""
+        self.status = status
+        """The HTTP status that goes with it."""
+        self.offset = offset
+        """The relay's own offset, with offset_mismatch."""

@@ -46,6 +46,12 @@ class ErrorCode(StrEnum):
     FUTURE_EPOCH = "future_epoch"
     TOO_MANY_DEVICES = "too_many_devices"
     TOO_MANY_MEMBERS = "too_many_members"
+    UNKNOWN_BLOB = "unknown_blob"
+    BLOB_GONE = "blob_gone"
+    BLOB_EXISTS = "blob_exists"
+    BLOB_INCOMPLETE = "blob_incomplete"
+    NO_RECIPIENT = "no_recipient"
+    RELAY_FULL = "relay_full"
     REGISTRATION_CLOSED = "registration_closed"
     CONNECTED_ELSEWHERE = "connected_elsewhere"
     TIMED_OUT = "timed_out"
@@ -103,6 +109,12 @@ CODES: Final = MappingProxyType(
         ),
         ErrorCode.TOO_MANY_DEVICES: CodeInfo("The account or conversation has its most devices."),
         ErrorCode.TOO_MANY_MEMBERS: CodeInfo("The conversation has its most members."),
+        ErrorCode.UNKNOWN_BLOB: CodeInfo("The relay has no such blob for this device."),
+        ErrorCode.BLOB_GONE: CodeInfo("The blob was deleted. Ask its sender for it again."),
+        ErrorCode.BLOB_EXISTS: CodeInfo("There is another blob with this id. Choose a new one."),
+        ErrorCode.BLOB_INCOMPLETE: CodeInfo("The blob is not uploaded yet.", retry=True),
+        ErrorCode.NO_RECIPIENT: CodeInfo("Nobody else is in the conversation."),
+        ErrorCode.RELAY_FULL: CodeInfo("The relay has no room left. Try later.", retry=True),
         ErrorCode.REGISTRATION_CLOSED: CodeInfo("The relay takes no new accounts now.", retry=True),
         ErrorCode.CONNECTED_ELSEWHERE: CodeInfo("The same device opened a newer connection."),
         ErrorCode.TIMED_OUT: CodeInfo("The client was silent or slow for too long.", retry=True),

@@ -188,6 +188,38 @@ MAX_ATTACHMENT_TTL_DIRECT_S: Final = 7 * DAY_S
 MAX_ATTACHMENT_TTL_GROUP_S: Final = 100 * DAY_S
 """Seconds an attachment waits at most in a group (GB/T 42012 8.1.1 e)."""
 
+# --- blobs ------------------------------------------------------------------------------------
+
+BLOB_ID_BYTES: Final = 16
+"""Random, chosen by the device that sends: a repeated CreateBlob is recognised by it."""
+
+BLOB_SHARE_BYTES: Final = 32
+"""The relay's part of a content key: as long as the key, so that without it nothing is known."""
+
+BLOB_TOKEN_BYTES: Final = 32
+"""Random; whoever shows it may upload or fetch one blob. The relay keeps only its SHA-256."""
+
+MAX_BLOB_BYTES: Final = (4 << 30) + (64 << 20)
+"""Largest blob: a file of 4 GiB with its tags, padded by Padmé to the next 64 MiB."""
+
+MAX_BLOBS_PER_FRAME: Final = 256
+"""Blobs of one QueryBlobs or BlobsDeleted. An album has fewer."""
+
+BLOB_TOKEN_S: Final = 3_600
+"""Seconds within which a fetch token begins requests. One that runs on may take longer."""
+
+BLOB_UPLOAD_S: Final = DAY_S
+"""Seconds that an upload may take, with all interruptions, before the relay gives its room away."""
+
+BLOB_RECEIPT_KEPT_S: Final = 30 * DAY_S
+"""Seconds for which a relay can show the receipt of a blob that is gone: as long as a notice."""
+
+BLOB_LATE_S: Final = 6 * 3_600
+"""Seconds after its expiry within which a blob MUST be gone and its receipt be on the way.
+
+One hour for a clock in doubt, the rest for a relay that was stopped or has much to delete.
+"""
+
 # --- what is said of messages -----------------------------------------------------------------
 
 MAX_MENTIONS: Final = 100

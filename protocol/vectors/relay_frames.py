@@ -40,6 +40,9 @@ DELIVERIES = (
         frames.Gap(10, 12),
     ),
 )
+BLOB = filler("blob", 16)
+RECEIPT = frames.DeletionReceipt(BLOB, 3, NOW_MS, filler("receipt", 64))
+GRANTED = (5_242_880, NOW_MS + 604_800_000, 7_444, filler("receipt key", 32), filler("promise", 64))
 RESULTS = (frames.Accepted(12, NOW_MS), frames.Refused(ErrorCode.STALE_EPOCH, 0, 8))
 
 GOOD_FRAMES: tuple[frames.Frame, ...] = (
@@ -65,6 +68,11 @@ GOOD_FRAMES: tuple[frames.Frame, ...] = (
     frames.Ack((frames.AcknowledgedLog(b"", 3), frames.AcknowledgedLog(CONVERSATION, 12))),
     frames.ListConversations(10),
     frames.LeaveConversation(11, CONVERSATION),
+    frames.CreateBlob(12, BLOB, CONVERSATION, 5_242_880, 604_800),
+    frames.FetchBlob(13, BLOB),
+    frames.AcknowledgeBlob(14, BLOB, filler("acknowledged", 64)),
+    frames.RecallBlob(15, BLOB),
+    frames.QueryBlobs(16, (BLOB, filler("other blob", 16))),
     frames.Challenge(1, 1, "relay.example", filler("nonce", 32), NOW_MS),
     frames.Ready(NOW_MS, 42),
     frames.Ok(5),
@@ -81,8 +89,14 @@ GOOD_FRAMES: tuple[frames.Frame, ...] = (
     frames.Conversations(10, (frames.ConversationState(CONVERSATION, 2, 7, 12, 11),)),
     frames.Submitted(8, RESULTS),
     frames.Committed(9, 12, NOW_MS),
+    frames.BlobCreated(12, filler("share", 32), filler("upload", 32), *GRANTED[1:]),
+    frames.BlobGranted(
+        *(13, filler("share", 32), filler("fetch", 32), NOW_MS + 3_600_000), *GRANTED
+    ),
+    frames.BlobStates(16, (frames.LiveBlob(BLOB, 5_242_880, 1, 9, 3, NOW_MS),), (RECEIPT,)),
     *[frames.Deliver((one,)) for one in DELIVERIES],
     frames.Deliver(DELIVERIES),
+    frames.Deliver((DELIVERIES[5]._replace(payload=frames.BlobsDeleted((RECEIPT,)).encode()),)),
 )
 BAD_FRAMES: dict[str, tuple[str, tuple[Wire, ...]]] = {
     "unknown type": ("client", (63,)),
@@ -105,6 +119,15 @@ BAD_FRAMES: dict[str, tuple[str, tuple[Wire, ...]]] = {
     "no payload": ("client", (16, 1, (ENVELOPE._replace(payload=b""),))),
     "acknowledged number zero": ("client", (18, ((CONVERSATION, 0),))),
     "log id of 8 bytes": ("client", (18, ((bytes(8), 1),))),
+    "blob of no bytes": ("client", (24, 1, BLOB, CONVERSATION, 0, 60)),
+    "blob beyond the largest": ("client", (24, 1, BLOB, CONVERSATION, 4_362_076_161, 60)),
+    "blob for longer than 100 days": ("client", (24, 1, BLOB, CONVERSATION, 1, 8_640_001)),
+    "question about no blob": ("client", (28, 1, ())),
+    "unknown reason to delete": ("relay", (90, 1, (), (RECEIPT._replace(reason=7),))),
+    "port zero": (
+        "relay",
+        (88, 12, filler("share", 32), filler("upload", 32), NOW_MS, 0, *GRANTED[3:]),
+    ),
     "version zero": ("relay", (64, 0, 1, "relay.example", filler("nonce", 32), NOW_MS)),
     "short nonce": ("relay", (64, 1, 1, "relay.example", filler("nonce", 31), NOW_MS)),
     "unknown error code": ("relay", (68, "tired", 0)),
@@ -194,6 +217,35 @@ def signed() -> list[Json]:
             seq=4,
             prev_hash=head,
             device_key=key,
+        ),
+        *blobs_signed(),
+    ]
+
+
+def blobs_signed() -> list[Json]:
+    """Vectors of what is signed about blobs."""
+    name: dict[str, Wire] = {"server_name": "relay.example", "blob_id": BLOB}
+    return [
+        formula(
+            *("signed to promise", "BLB-47"),
+            frames.promise_message("relay.example", BLOB, 5_242_880, NOW_MS),
+            **name,
+            size=5_242_880,
+            expires_ms=NOW_MS,
+        ),
+        formula(
+            *("signed to say that a blob is gone", "BLB-48"),
+            frames.receipt_message("relay.example", BLOB, 3, NOW_MS),
+            **name,
+            reason=3,
+            time_ms=NOW_MS,
+        ),
+        formula(
+            *("signed to acknowledge a blob", "BLB-51"),
+            frames.acknowledgement_message("relay.example", BLOB, ACCOUNT, DEVICE),
+            **name,
+            account_id=ACCOUNT,
+            device_id=DEVICE,
         ),
     ]
 

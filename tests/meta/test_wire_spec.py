@@ -13,6 +13,8 @@ from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import (
     CLIENT_FRAMES,
     SERVER_FRAMES,
+    BlobsDeleted,
+    DeletionReason,
     Envelope,
     EnvelopeKind,
     Frame,
@@ -23,7 +25,8 @@ from e2ecore_protocol.frames import (
 from e2ecore_protocol.frames.delivery import Delivery
 from tools.wire import SPEC, TABLES, limit_rows, updated
 
-FRAMES = (SPEC / "20-relay-frames.md").read_text()
+BLOBS = (SPEC / "40-blobs.md").read_text()
+FRAMES = (SPEC / "20-relay-frames.md").read_text() + BLOBS
 ORDERING = (SPEC / "30-ordering.md").read_text()
 CONTENT = (SPEC / "50-content.md").read_text()
 CHAIN = (SPEC / "80-chain-and-consent.md").read_text()
@@ -66,9 +69,15 @@ def test_envelopes_and_deliveries_are_specified_field_by_field() -> None:
     assert fields_below(FRAMES, "A *delivery* is an array:") == list(Delivery._fields)
 
 
-def test_every_notice_is_specified() -> None:
-    heading = f"### KeyPackagesLow (notice {KeyPackagesLow.TYPE})"
-    assert fields_below(FRAMES, heading) == list(KeyPackagesLow.__match_args__)
+@pytest.mark.parametrize("notice", [KeyPackagesLow, BlobsDeleted])
+def test_every_notice_is_specified(notice: type[Frame]) -> None:
+    heading = f"### {notice.__name__} (notice {notice.TYPE})"
+    assert fields_below(FRAMES, heading) == list(notice.__match_args__)
+
+
+@pytest.mark.parametrize("reason", DeletionReason)
+def test_every_reason_to_delete_a_blob_is_specified(reason: DeletionReason) -> None:
+    assert f"\n| {reason.name} | {reason.value} |" in BLOBS
 
 
 @pytest.mark.parametrize("code", ErrorCode)
@@ -120,7 +129,7 @@ def test_clauses_that_the_code_cites_exist(package: str) -> None:
     cited = {
         clause
         for path in root.rglob("*.py")
-        for clause in re.findall(r"\[((?:CON|ENC|FRM|ORD|CNT|CHN|VER)-\d+)\]", path.read_text())
+        for clause in re.findall(r"\[((?:CON|ENC|FRM|ORD|BLB|CNT|CHN|VER)-\d+)\]", path.read_text())
     }
     assert cited <= known
 

@@ -16,6 +16,7 @@ from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames import (
     CLIENT_FRAMES,
     SERVER_FRAMES,
+    BlobsDeleted,
     Frame,
     KeyPackagesLow,
     decode_client_frame,
@@ -33,6 +34,7 @@ DECODERS: Final[tuple[Callable[[bytes], object], ...]] = (
     ConversationInfo.decode,
     ReaddRequest.decode,
     KeyPackagesLow.decode,
+    BlobsDeleted.decode,
     lambda data: unpack(data, MAX_FRAME_BYTES),
 )
 

@@ -11,9 +11,13 @@ from e2ecore_protocol.frames import (
     Accepted,
     Account,
     Ack,
+    AcknowledgeBlob,
     AcknowledgedLog,
     AppendChain,
     Authenticate,
+    BlobCreated,
+    BlobGranted,
+    BlobStates,
     CaughtUp,
     ChainHead,
     ChainHeads,
@@ -23,6 +27,8 @@ from e2ecore_protocol.frames import (
     Committed,
     Conversations,
     ConversationState,
+    CreateBlob,
+    DeletionReceipt,
     Deliver,
     Delivery,
     DeviceAddress,
@@ -30,6 +36,7 @@ from e2ecore_protocol.frames import (
     Envelope,
     EnvelopeKind,
     Failed,
+    FetchBlob,
     FetchChain,
     FetchHeads,
     Frame,
@@ -38,10 +45,13 @@ from e2ecore_protocol.frames import (
     KeyPackages,
     LeaveConversation,
     ListConversations,
+    LiveBlob,
     LookupHandle,
     Ok,
     PublishKeyPackages,
+    QueryBlobs,
     Ready,
+    RecallBlob,
     Refused,
     Register,
     Registered,
@@ -49,7 +59,12 @@ from e2ecore_protocol.frames import (
     Submit,
     Submitted,
 )
-from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, MAX_INTEGER
+from e2ecore_protocol.limits import (
+    MAX_ATTACHMENT_TTL_GROUP_S,
+    MAX_BLOB_BYTES,
+    MAX_ENVELOPE_LIFETIME_S,
+    MAX_INTEGER,
+)
 
 Item = TypeVar("Item")
 
@@ -118,6 +133,11 @@ deliveries = st.one_of(
     st.builds(_gap, ids | st.just(INBOX), st.tuples(positive, positive), numbers),
 )
 
+sizes = st.integers(1, MAX_BLOB_BYTES)
+ports = st.integers(1, 0xFFFF)
+receipts = st.builds(DeletionReceipt, ids, st.integers(1, 6), numbers, signatures)
+live_blobs = st.builds(LiveBlob, ids, sizes, st.integers(0, 1), numbers, numbers, numbers)
+
 FRAMES: dict[type[Frame], st.SearchStrategy[Frame]] = {
     Register: st.builds(
         Register, requests, st.tuples(chain_entries, chain_entries), st.none() | handles
@@ -169,6 +189,18 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Frame]] = {
     Submitted: st.builds(Submitted, requests, some(results, 1)),
     Committed: st.builds(Committed, requests, numbers, numbers),
     Deliver: st.builds(Deliver, some(deliveries, 1)),
+    CreateBlob: st.builds(
+        CreateBlob, requests, ids, ids, sizes, st.integers(1, MAX_ATTACHMENT_TTL_GROUP_S)
+    ),
+    FetchBlob: st.builds(FetchBlob, requests, ids),
+    AcknowledgeBlob: st.builds(AcknowledgeBlob, requests, ids, signatures),
+    RecallBlob: st.builds(RecallBlob, requests, ids),
+    QueryBlobs: st.builds(QueryBlobs, requests, some(ids, 1)),
+    BlobCreated: st.builds(BlobCreated, requests, keys, keys, numbers, ports, keys, signatures),
+    BlobGranted: st.builds(
+        BlobGranted, requests, keys, keys, numbers, sizes, numbers, ports, keys, signatures
+    ),
+    BlobStates: st.builds(BlobStates, requests, some(live_blobs), some(receipts)),
 }
 """One strategy for each frame that there is."""
 

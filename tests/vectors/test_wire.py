@@ -193,11 +193,17 @@ def derive(what: str, given: dict[str, Value]) -> bytes:
             return now_ms.to_bytes(6) + random
         case "device id", [bytes() as key]:
             return hashlib.sha256(key).digest()[:16]
-        case "signed to authenticate", _:
-            return b"e2ecore auth v1" + encode(values)
         case _:
-            assert what == "signed to show possession"
-            return b"e2ecore device possession v1" + encode(values)
+            return LABELS[what] + encode(values)
+
+
+LABELS = {
+    "signed to authenticate": b"e2ecore auth v1",
+    "signed to show possession": b"e2ecore device possession v1",
+    "signed to promise": b"e2ecore blob promise v1",
+    "signed to say that a blob is gone": b"e2ecore blob receipt v1",
+    "signed to acknowledge a blob": b"e2ecore blob acknowledgement v1",
+}
 
 
 @each("derived.json")

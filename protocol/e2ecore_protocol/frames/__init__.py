@@ -21,6 +21,23 @@ from e2ecore_protocol.frames.accounts import (
     Register,
     Registered,
 )
+from e2ecore_protocol.frames.blobs import (
+    AcknowledgeBlob,
+    BlobCreated,
+    BlobGranted,
+    BlobsDeleted,
+    BlobStates,
+    CreateBlob,
+    DeletionReason,
+    DeletionReceipt,
+    FetchBlob,
+    LiveBlob,
+    QueryBlobs,
+    RecallBlob,
+    acknowledgement_message,
+    promise_message,
+    receipt_message,
+)
 from e2ecore_protocol.frames.conversations import (
     Commit,
     Committed,
@@ -87,6 +104,11 @@ ClientFrame: TypeAlias = (
     | Ack
     | ListConversations
     | LeaveConversation
+    | CreateBlob
+    | FetchBlob
+    | AcknowledgeBlob
+    | RecallBlob
+    | QueryBlobs
 )
 """What a client sends."""
 
@@ -105,6 +127,9 @@ ServerFrame: TypeAlias = (
     | Submitted
     | Committed
     | Deliver
+    | BlobCreated
+    | BlobGranted
+    | BlobStates
 )
 """What a relay sends."""
 
@@ -164,9 +189,14 @@ __all__ = [
     "Accepted",
     "Account",
     "Ack",
+    "AcknowledgeBlob",
     "AcknowledgedLog",
     "AppendChain",
     "Authenticate",
+    "BlobCreated",
+    "BlobGranted",
+    "BlobStates",
+    "BlobsDeleted",
     "CaughtUp",
     "ChainHead",
     "ChainHeads",
@@ -178,6 +208,9 @@ __all__ = [
     "ConversationKind",
     "ConversationState",
     "Conversations",
+    "CreateBlob",
+    "DeletionReason",
+    "DeletionReceipt",
     "Deliver",
     "Delivery",
     "DeliveryExtra",
@@ -186,6 +219,7 @@ __all__ = [
     "Envelope",
     "EnvelopeKind",
     "Failed",
+    "FetchBlob",
     "FetchChain",
     "FetchHeads",
     "Frame",
@@ -195,10 +229,13 @@ __all__ = [
     "KeyPackagesLow",
     "LeaveConversation",
     "ListConversations",
+    "LiveBlob",
     "LookupHandle",
     "Ok",
     "PublishKeyPackages",
+    "QueryBlobs",
     "Ready",
+    "RecallBlob",
     "Refused",
     "Register",
     "Registered",
@@ -207,6 +244,7 @@ __all__ = [
     "Submit",
     "SubmitResult",
     "Submitted",
+    "acknowledgement_message",
     "authentication_message",
     "decode_client_frame",
     "decode_server_frame",
@@ -214,4 +252,6 @@ __all__ = [
     "group_conversation_id",
     "kind_of_conversation",
     "make_envelope_id",
+    "promise_message",
+    "receipt_message",
 ]

@@ -191,7 +191,11 @@ def _work(client: Requester, frame: ClientFrame) -> Work:
         case LeaveConversation():
             return partial(_leave, client.stored, frame)
         case _:
-            raise AssertionError(f"{type(frame).__name__} has no answer")
+            return _no_room
+
+
+def _no_room(_: Turn) -> Reply:
+    raise RefusedError(ErrorCode.RELAY_FULL, "this relay keeps no blobs")
 
 
 def _commit(sender: StoredDevice, frame: Commit, turn: Turn) -> Reply:
