@@ -5,7 +5,17 @@ import sys
 import typer
 
 from cli_demo.exits import Exit
-from cli_demo.verbs import accounts, groups, keys, messages, programs, remarks, searching, taking
+from cli_demo.verbs import (
+    accounts,
+    groups,
+    keys,
+    messages,
+    programs,
+    remarks,
+    searching,
+    settings,
+    taking,
+)
 
 _ABOUT = """End-to-end encrypted messages. The relay forwards them and can read none.
 
@@ -34,7 +44,10 @@ app.command(rich_help_panel=_TALK)(messages.send)
 app.command(rich_help_panel=_TALK)(messages.tail)
 app.command(rich_help_panel=_TALK)(messages.history)
 app.command(rich_help_panel=_TALK)(searching.search)
-for verb in (remarks.reply, remarks.react, remarks.edit, remarks.recall, remarks.delete):
+for verb in (
+    *(remarks.reply, remarks.forward, remarks.react, remarks.edit, remarks.earlier),
+    *(remarks.recall, remarks.delete, settings.receipts),
+):
     app.command(rich_help_panel=_TALK)(verb)
 app.add_typer(groups.app, rich_help_panel=_TALK)
 app.command(rich_help_panel=_PEOPLE)(accounts.register)

@@ -67,6 +67,9 @@ _REFUSED: Final = (
 _USAGE: Final = (
     PassphraseError,
     e2ecore.BadHandleError,
+    e2ecore.BadLifetimeError,
+    e2ecore.BadMentionError,
+    e2ecore.BadReactionError,
     e2ecore.BadRecoveryCodeError,
     e2ecore.BadRelayAddressError,
     e2ecore.BadTextError,

@@ -113,6 +113,14 @@ def contact(one: e2ecore.Contact) -> dict[str, object]:
     }
 
 
+def sent(
+    conversation: e2ecore.Conversation, one: e2ecore.SentMessage, state: str = "accepted"
+) -> dict[str, object]:
+    """Something that the relay has; ``id`` is of the message that it is or is about."""
+    uid = conversation.conversation_id.hex()
+    return {"type": "sent", "conversation": uid, "id": one.message_id.hex(), "state": state}
+
+
 def changed(one: e2ecore.Conversation) -> dict[str, object]:
     """A change that is in force."""
     return {"type": "changed", "conversation": one.conversation_id.hex()}

@@ -21,8 +21,6 @@ Work = Callable[[e2ecore.Engine], Awaitable[None]]
 
 KEYRING_VARIABLE: Final = "E2E_KEYRING"
 """If it is set, the system's keyring opens the database, and no passphrase is asked for."""
-DEFAULT_TIMEOUT_S: Final = 20.0
-"""Enough for a slow mobile network to connect and answer; nobody waits longer without a word."""
 
 
 @contextlib.contextmanager
@@ -158,6 +156,20 @@ async def at_relay(engine: e2ecore.Engine, work: Callable[[], Awaitable[T]], tim
     finally:
         reader.close()
     return results[0]
+
+
+async def go_out(
+    engine: e2ecore.Engine, wait: Callable[[], Awaitable[T]], timeout_s: float, note: str
+) -> T:
+    """Wait for the relay's answer to something that is stored; ``note`` says so if none comes.
+
+    Raises:
+        CliError: None came in time.
+    """
+    try:
+        return await at_relay(engine, wait, timeout_s)
+    except (e2ecore.TransientError, RelayTimeoutError) as error:
+        raise CliError(f"{explain(error)}\n{note}", Exit.RELAY_UNREACHABLE) from None
 
 
 def _note_connection(

@@ -1,4 +1,4 @@
-"""What a script may write to name a conversation: a handle, ``+TITLE``, or a conversation id."""
+"""What a script may write to name a conversation, a message, or a member in a text."""
 
 import re
 from collections.abc import Sequence
@@ -10,6 +10,10 @@ from cli_demo.naming import Names
 from cli_demo.text import one_line
 
 _ID: Final = re.compile(r"[0-9a-f]{32}\Z")
+_SHORT: Final = re.compile(r"[0-9a-f]{8,32}\Z")
+_LOOKED_AT: Final = 1_000
+"""Messages among which the end of an id is looked for."""
+_PAGE: Final = 200
 _TITLE_CELLS: Final = 40
 _ENDED: Final = frozenset({e2ecore.ConversationState.FAILED, e2ecore.ConversationState.LOST})
 
@@ -68,6 +72,62 @@ async def _by_title(engine: e2ecore.Engine, title: str) -> e2ecore.Conversation:
     raise CliError(
         f"several groups are called {shown!r}: use an id: {await _ids(engine, found)}", Exit.USAGE
     )
+
+
+async def find_mentions(
+    conversation: e2ecore.Conversation, text: str, handles: Sequence[str]
+) -> list[e2ecore.Mention]:
+    """Where a text names members as ``@HANDLE``, in order.
+
+    Raises:
+        CliError: A handle is no member's, or the text does not name it.
+    """
+    found = []
+    members = {one.handle: one.account_id for one in await conversation.members()}
+    for handle in {one.removeprefix("@") for one in handles}:
+        if handle not in members:
+            raise CliError(f"nobody in this conversation has the handle {handle}", Exit.USAGE)
+        places = list(re.finditer(rf"@{re.escape(handle)}(?![a-z0-9_]|\.[a-z0-9_])", text))
+        if not places:
+            raise CliError(f"the text does not say @{handle}", Exit.USAGE)
+        for place in places:
+            one = e2ecore.Mention(members[handle], place.start(), place.end() - place.start())
+            found.append(one)
+    return sorted(found, key=lambda one: one.start)
+
+
+async def last_messages(conversation: e2ecore.Conversation, limit: int) -> list[e2ecore.Message]:
+    """The newest messages, oldest first, fetched page by page."""
+    found: list[e2ecore.Message] = []
+    before: int | None = None
+    while len(found) < limit:
+        page = await conversation.messages(before=before, limit=min(limit - len(found), _PAGE))
+        if not page:
+            break
+        found[:0] = page
+        before = page[0].order
+    return found
+
+
+async def find_message(conversation: e2ecore.Conversation, which: str) -> e2ecore.Message:
+    """The message that a script names.
+
+    Raises:
+        CliError: There is none, or more than one.
+    """
+    if which == "last":
+        found = await conversation.messages(limit=1)
+    elif not _SHORT.match(which):
+        raise CliError("a message is named by its id (`e2e history --ids`) or `last`", Exit.USAGE)
+    elif _ID.match(which):
+        one = await conversation.find_message(e2ecore.MessageId(bytes.fromhex(which)))
+        found = [] if one is None else [one]
+    else:
+        newest = await last_messages(conversation, _LOOKED_AT)
+        found = [one for one in newest if one.message_id.hex().endswith(which)]
+    if len(found) != 1:
+        raise CliError(f"{'no' if not found else 'more than one'} such message", Exit.USAGE)
+    return found[0]
 
 
 async def _ids(engine: e2ecore.Engine, found: Sequence[e2ecore.Conversation]) -> str:

@@ -2,38 +2,105 @@
 
     with blocking.open("alice.db", passphrase="...", relay="wss://relay.example") as alice:
         chat = alice.direct(alice.find("bob"))
-        alice.wait(chat.send("hello"))
+        alice.send(chat, "hello")
 
-One background thread runs the event loop. ``wait`` runs any coroutine of the asynchronous API there
-and returns its result, so everything that API has is at hand; the verbs that scripts use most have
-a method of their own.
+One background thread runs the event loop. Every call of the asynchronous API has a method here that
+does the same and waits; those of contacts, conversations, sent messages and changes take the object
+first. ``wait`` runs a coroutine of one's own.
 """
 
+import inspect
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from e2ecore.engine import engine as shell
 from e2ecore.engine.changes import ConversationChanged
-from e2ecore.engine.contacts import Contact
+from e2ecore.engine.contacts import Contact, Contacts
 from e2ecore.engine.conversation import Conversation
+from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.engine import Engine
 from e2ecore.engine.events import Event
-from e2ecore.engine.searching import SearchPage
-from e2ecore.engine.values import Account, Message, MessageKind
-from e2ecore.ids import AccountId
+from e2ecore.engine.handles import Change, SentMessage
+from e2ecore.engine.keys import Keys
+from e2ecore.engine.my_data import MyData
+from e2ecore.engine.values import Account
 from e2ecore.storage.unlocking import Unlock
 from e2ecore.transport.login import Dial
 
 __all__ = ["BlockingEngine", "open"]
 
+P = ParamSpec("P")
+S = TypeVar("S")
 T = TypeVar("T")
+F = TypeVar("F")
 BACKEND: Final = "trio"
 """The event loop of the background thread."""
+
+
+def _of(
+    method: Callable[Concatenate[S, P], Coroutine[object, object, T]],
+) -> Callable[Concatenate["BlockingEngine", S, P], T]:
+    """Return a method of a class as a method of the engine that takes the object, and waits."""
+
+    def call(engine: "BlockingEngine", one: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return engine.wait(method(one, *args, **kwargs))
+
+    itself, *others = inspect.signature(method).parameters.values()
+    owner = _owner(method.__qualname__)
+    named = itself.replace(name=owner.replace("SentMessage", "sent").lower(), annotation=owner)
+    return _like(call, method, [itself, named, *others])
+
+
+def _at(
+    part: Callable[[Engine], S], method: Callable[Concatenate[S, P], Coroutine[object, object, T]]
+) -> Callable[Concatenate["BlockingEngine", P], T]:
+    """Return a method of the engine or a part of it as one that waits."""
+
+    def call(engine: "BlockingEngine", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return engine.wait(method(part(engine.engine), *args, **kwargs))
+
+    return _like(call, method, inspect.signature(method).parameters.values())
+
+
+def _like(call: F, method: Callable[P, object], parameters: Iterable[inspect.Parameter]) -> F:
+    """Note what a call stands for, for readers and tests."""
+    result = inspect.signature(method).return_annotation
+    call.__doc__ = f"As ``{_owner(method.__qualname__)}.{method.__name__}``."
+    call.__wrapped__ = method  # type: ignore[attr-defined] # as functools.wraps notes it
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined] # PEP 362
+        list(parameters), return_annotation=result
+    )
+    return call
+
+
+def _owner(qualified: str) -> str:
+    """Return the public class of a method; ``Talk`` is a part of ``Conversation``."""
+    return qualified.partition(".")[0].replace("Talk", "Conversation")
+
+
+def _engine(engine: Engine) -> Engine:
+    return engine
+
+
+def _contacts(engine: Engine) -> Contacts:
+    return engine.contacts
+
+
+def _conversations(engine: Engine) -> Conversations:
+    return engine.conversations
+
+
+def _my_data(engine: Engine) -> MyData:
+    return engine.my_data
+
+
+def _keys(engine: Engine) -> Keys:
+    return engine.keys
 
 
 class BlockingEngine:
@@ -70,30 +137,6 @@ class BlockingEngine:
         """This database's account; None before ``register``."""
         return self.engine.account
 
-    def register(self, handle: str | None = None, display_name: str | None = None) -> Account:
-        """As ``Engine.register``."""
-        return self.wait(self.engine.register(handle, display_name))
-
-    def caught_up(self) -> None:
-        """As ``Engine.caught_up``."""
-        self.wait(self.engine.caught_up())
-
-    def find(self, handle: str) -> Contact:
-        """As ``Contacts.find``."""
-        return self.wait(self.engine.contacts.find(handle))
-
-    def direct(self, contact: Contact) -> Conversation:
-        """As ``Conversations.direct``."""
-        return self.wait(self.engine.conversations.direct(contact))
-
-    def create_group(self, title: str, contacts: Sequence[Contact]) -> Conversation:
-        """As ``Conversations.create_group``."""
-        return self.wait(self.engine.conversations.create_group(title, contacts))
-
-    def conversations(self) -> list[Conversation]:
-        """As ``Conversations.list``."""
-        return self.wait(self.engine.conversations.list())
-
     def send(self, conversation: Conversation, text: str) -> None:
         """Send a text and wait until the relay has it."""
 
@@ -102,62 +145,70 @@ class BlockingEngine:
 
         self._portal.call(run)
 
-    def messages(
-        self,
-        conversation: Conversation,
-        before: int | None = None,
-        limit: int = 50,
-        *,
-        after: int | None = None,
-        around: int | None = None,
-        at_ms: int | None = None,
-    ) -> list[Message]:
-        """As ``Conversation.messages``."""
-        return self.wait(
-            conversation.messages(before, limit, after=after, around=around, at_ms=at_ms)
-        )
+    register = _at(_engine, Engine.register)
+    caught_up = _at(_engine, Engine.caught_up)
+    reconnect = _at(_engine, Engine.reconnect)
+    set_display_name = _at(_engine, Engine.set_display_name)
+    search = _at(_engine, Engine.search)
+    search_status = _at(_engine, Engine.search_status)
+    lock = _at(_engine, Engine.lock)
+    unlock = _at(_engine, Engine.unlock)
+    erase_account = _at(_engine, Engine.erase_account)
 
-    def messages_at(self, conversation: Conversation, orders: Sequence[int]) -> list[Message]:
-        """As ``Conversation.messages_at``."""
-        return self.wait(conversation.messages_at(orders))
+    find = _at(_contacts, Contacts.find)
+    contact = _at(_contacts, Contacts.get)
+    contacts = _at(_contacts, Contacts.list)
+    mark_verified = _of(Contact.mark_verified)
+    mark_unverified = _of(Contact.mark_unverified)
+    refresh_contact = _of(Contact.refresh)
 
-    def search(
-        self,
-        text: str,
-        *,
-        conversation: Conversation | None = None,
-        sender: AccountId | None = None,
-        after: int | None = None,
-        before: int | None = None,
-        kinds: Collection[MessageKind] | None = None,
-        limit: int = 50,
-        cursor: int | None = None,
-    ) -> SearchPage:
-        """As ``Engine.search``."""
-        return self.wait(
-            self.engine.search(
-                text,
-                conversation=conversation,
-                sender=sender,
-                after=after,
-                before=before,
-                kinds=kinds,
-                limit=limit,
-                cursor=cursor,
-            )
-        )
+    direct = _at(_conversations, Conversations.direct)
+    create_group = _at(_conversations, Conversations.create_group)
+    conversation = _at(_conversations, Conversations.get)
+    conversations = _at(_conversations, Conversations.list)
 
-    def lock(self) -> None:
-        """As ``Engine.lock``."""
-        self.wait(self.engine.lock())
+    messages = _of(Conversation.messages)
+    messages_at = _of(Conversation.messages_at)
+    find_message = _of(Conversation.find_message)
+    refresh = _of(Conversation.refresh)
+    mark_read = _of(Conversation.mark_read)
+    send_many = _of(Conversation.send_many)
+    send_rich = _of(Conversation.send_rich)
+    forward = _of(Conversation.forward)
+    react = _of(Conversation.react)
+    edit = _of(Conversation.edit)
+    earlier_texts = _of(Conversation.earlier_texts)
+    recall = _of(Conversation.recall)
+    share_reading = _of(Conversation.share_reading)
+    shares_reading = _of(Conversation.shares_reading)
+    delete_messages = _of(Conversation.delete_messages)
+    delete_before = _of(Conversation.delete_before)
+    clear = _of(Conversation.clear)
+    retention = _of(Conversation.retention)
+    set_retention = _of(Conversation.set_retention)
+    accepted = _of(SentMessage.accepted)
 
-    def unlock(self, key: str | Unlock) -> None:
-        """As ``Engine.unlock``."""
-        self.wait(self.engine.unlock(key))
+    members = _of(Conversation.members)
+    ready = _of(Conversation.ready)
+    add = _of(Conversation.add)
+    remove = _of(Conversation.remove)
+    leave = _of(Conversation.leave)
+    rename = _of(Conversation.rename)
+    set_role = _of(Conversation.set_role)
+    renew_keys = _of(Conversation.renew_keys)
+    applied = _of(Change.applied)
 
-    def erase_account(self) -> None:
-        """As ``Engine.erase_account``."""
-        self.wait(self.engine.erase_account())
+    export = _at(_my_data, MyData.export)
+    import_file = _at(_my_data, MyData.import_file)
+    profile = _at(_my_data, MyData.profile)
+
+    key_slots = _at(_keys, Keys.list)
+    verify_key = _at(_keys, Keys.verify)
+    change_passphrase = _at(_keys, Keys.change_passphrase)
+    add_recovery_code = _at(_keys, Keys.add_recovery_code)
+    add_keyring = _at(_keys, Keys.add_keyring)
+    add_host_key = _at(_keys, Keys.add_host_key)
+    remove_key = _at(_keys, Keys.remove)
 
     def events(self) -> Iterator[Event]:
         """Iterate over what happens from now on; ends when the engine is closed."""

@@ -10,16 +10,18 @@ import e2ecore
 from cli_demo import jsonlines, qr
 from cli_demo.exits import CliError, Exit
 from cli_demo.naming import account_text
-from cli_demo.options import Db, Debug, Json, PassphraseFd, Relay, RelayCa, Timeout, access
+from cli_demo.options import Access, local, online
 from cli_demo.places import relay_of, remember_relay
-from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, need_account, reported, with_engine
+from cli_demo.running import at_relay, need_account, reported, with_engine
 from cli_demo.text import in_groups, visible
 from cli_demo.views import UNICODE, symbols_for
 
 _GROUPS_PER_LINE = 6
 
 
+@online
 def register(
+    where: Access,
     handle: Annotated[
         str,
         typer.Argument(
@@ -30,49 +32,35 @@ def register(
     display_name: Annotated[
         str | None, typer.Option("--name", help="How you want to be called; shown to contacts.")
     ] = None,
-    db: Db = None,
-    relay: Relay = None,
-    relay_ca: RelayCa = None,
-    passphrase_fd: PassphraseFd = None,
-    timeout: Timeout = DEFAULT_TIMEOUT_S,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Make an encrypted database and an account, and register its handle at a relay.
 
     Asks twice for a new passphrase. Nobody can reset it: without it the database stays closed.
     """
-    where = access(db, relay, relay_ca, passphrase_fd, debug=debug)
 
     async def work(engine: e2ecore.Engine) -> None:
         account = await at_relay(
-            engine, lambda: engine.register(handle, display_name=display_name), timeout
+            engine, lambda: engine.register(handle, display_name=display_name), where.timeout
         )
-        remember_relay(where.db, relay_of(where.db, relay, relay_ca))
-        if json:
+        remember_relay(where.db, relay_of(where.db, where.relay, where.relay_ca))
+        if where.json:
             print(jsonlines.dump(jsonlines.account(account)))
         else:
             print(f"Registered {handle}. Account {account_text(account.account_id)}.")
             print(f"Database {where.db}")
 
-    with reported(debug=debug):
+    with reported(debug=where.debug):
         where.db.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with_engine(where, work, registering=True)
 
 
-def whoami(
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+@local
+def whoami(where: Access) -> None:
     """Show the account of a database."""
-    where = access(db, None, None, passphrase_fd, debug=debug)
 
     async def work(engine: e2ecore.Engine) -> None:
         account = need_account(engine)
-        if json:
+        if where.json:
             print(jsonlines.dump(jsonlines.account(account)))
             return
         place = relay_of(where.db, None, None)
@@ -85,28 +73,25 @@ def whoami(
     with_engine(where, work)
 
 
-def contacts(
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+@local
+def contacts(where: Access) -> None:
     """List the people of this database, and whether their keys are verified."""
 
     async def work(engine: e2ecore.Engine) -> None:
         for one in await engine.contacts.list():
-            if json:
+            if where.json:
                 print(jsonlines.dump(jsonlines.contact(one)))
             else:
                 name = one.handle or account_text(one.account_id)
                 called = visible(one.display_name or "")
                 print(f"{visible(name):<34}{one.verification.value:<12}{called}".rstrip())
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
+@online
 def verify(
+    where: Access,
     handle: Annotated[str, typer.Argument(help="Whose safety number.")],
     *,
     mark: Annotated[
@@ -121,11 +106,6 @@ def verify(
             help="The number that the other person sees: compare, mark if equal, else exit 5.",
         ),
     ] = None,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    timeout: Timeout = DEFAULT_TIMEOUT_S,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Show the safety number of a contact, as digits and as a QR code.
 
@@ -134,7 +114,7 @@ def verify(
     """
 
     async def work(engine: e2ecore.Engine) -> None:
-        contact = await at_relay(engine, lambda: engine.contacts.find(handle), timeout)
+        contact = await at_relay(engine, lambda: engine.contacts.find(handle), where.timeout)
         number = contact.safety_number()
         if expect is not None and "".join(expect.split()) != number.digits:
             raise CliError(
@@ -143,7 +123,7 @@ def verify(
         if mark or expect is not None:
             await contact.mark_verified()
             contact = await engine.contacts.get(contact.account_id)
-        if json:
+        if where.json:
             fields = {
                 **jsonlines.contact(contact),
                 "safety_number": number.digits,
@@ -153,7 +133,7 @@ def verify(
         else:
             show_number(handle, number.digits, number.qr_bytes, contact.verification.value)
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
 def show_number(handle: str, digits: str, code: bytes, verification: str) -> None:

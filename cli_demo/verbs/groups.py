@@ -9,10 +9,10 @@ import typer
 
 import e2ecore
 from cli_demo import jsonlines
-from cli_demo.exits import CliError, Exit, RelayTimeoutError, explain
+from cli_demo.exits import RelayTimeoutError
 from cli_demo.naming import Names
-from cli_demo.options import Access, Db, Debug, Json, PassphraseFd, Timeout, access
-from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, reach, with_engine
+from cli_demo.options import Access, local, online
+from cli_demo.running import at_relay, go_out, reach, with_engine
 from cli_demo.targets import find_group
 from cli_demo.text import visible
 
@@ -40,15 +40,11 @@ class RoleName(Enum):
 
 
 @app.command()
+@online
 def create(
+    where: Access,
     title: Annotated[str, typer.Argument(help="At most 128 characters.")],
     handles: Handles,
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    timeout: Timeout = DEFAULT_TIMEOUT_S,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Make a group. You are its owner. Prints its id."""
 
@@ -59,25 +55,24 @@ def create(
             await group.ready()
             return group
 
-        group = await at_relay(engine, begin, timeout)
+        group = await at_relay(engine, begin, where.timeout)
         uid = group.conversation_id.hex()
         print(
-            jsonlines.dump({"type": "group", "conversation": uid, "title": title}) if json else uid
+            jsonlines.dump({"type": "group", "conversation": uid, "title": title})
+            if where.json
+            else uid
         )
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
 @app.command()
+@local
 def members(
+    where: Access,
     group: Annotated[
         str, typer.Argument(metavar="GROUP", help="A group's title, or any conversation's id.")
     ],
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """List the members with their roles and whether they are verified."""
 
@@ -85,25 +80,21 @@ def members(
         names = Names(engine)
         for one in await (await find_group(engine, group)).members():
             name = await names.of(one.account_id)
-            if json:
+            if where.json:
                 print(jsonlines.dump(jsonlines.member(one, name)))
             else:
                 state = "you" if one.is_self else one.verification.value
                 print(f"{visible(name):<34}{one.role.name.lower():<8}{state}")
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
 @app.command()
+@online
 def add(
+    where: Access,
     group: Group,
     handles: Handles,
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    timeout: Timeout = DEFAULT_TIMEOUT_S,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Add people. They read what comes from now on, nothing older."""
 
@@ -112,19 +103,15 @@ def add(
     ) -> list[e2ecore.Change]:
         return [await conversation.add(await engine.contacts.find(one)) for one in handles]
 
-    _change(access(db, None, None, passphrase_fd, debug=debug), group, ask, timeout, json=json)
+    _change(where, group, ask)
 
 
 @app.command()
+@online
 def remove(
+    where: Access,
     group: Group,
     handles: Handles,
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    timeout: Timeout = DEFAULT_TIMEOUT_S,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Remove people. They keep what they have and can read nothing that comes later."""
 
@@ -133,44 +120,36 @@ def remove(
     ) -> list[e2ecore.Change]:
         return [await conversation.remove(await engine.contacts.find(one)) for one in handles]
 
-    _change(access(db, None, None, passphrase_fd, debug=debug), group, ask, timeout, json=json)
+    _change(where, group, ask)
 
 
 @app.command()
+@online
 def leave(
+    where: Access,
     group: Group,
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    timeout: Timeout = DEFAULT_TIMEOUT_S,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Leave. You keep what you have and get nothing more."""
 
     async def work(engine: e2ecore.Engine) -> None:
-        conversation = await reach(engine, lambda: find_group(engine, group), timeout)
+        conversation = await reach(engine, lambda: find_group(engine, group), where.timeout)
         change = await conversation.leave()
         try:
-            await at_relay(engine, change.applied, min(timeout, _LEAVING_S))
+            await at_relay(engine, change.applied, min(where.timeout, _LEAVING_S))
         except RelayTimeoutError:
             print("left; the next member's device that is online completes it", file=sys.stderr)
-        if json:
+        if where.json:
             print(jsonlines.dump(jsonlines.changed(conversation)))
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
 @app.command()
+@online
 def title(
+    where: Access,
     group: Group,
     new: Annotated[str, typer.Argument(metavar="TITLE", help="At most 128 characters.")],
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    timeout: Timeout = DEFAULT_TIMEOUT_S,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Change the title."""
 
@@ -180,20 +159,16 @@ def title(
     ) -> list[e2ecore.Change]:
         return [await conversation.rename(new)]
 
-    _change(access(db, None, None, passphrase_fd, debug=debug), group, ask, timeout, json=json)
+    _change(where, group, ask)
 
 
 @app.command()
+@online
 def role(
+    where: Access,
     group: Group,
     handle: Annotated[str, typer.Argument(help="Who.")],
     new: Annotated[RoleName, typer.Argument(metavar="ROLE", help="member, admin or owner.")],
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    timeout: Timeout = DEFAULT_TIMEOUT_S,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Give somebody a role. Admins add and remove people; owners also give roles."""
 
@@ -203,25 +178,22 @@ def role(
         contact = await engine.contacts.find(handle)
         return [await conversation.set_role(contact, e2ecore.Role[new.name])]
 
-    _change(access(db, None, None, passphrase_fd, debug=debug), group, ask, timeout, json=json)
+    _change(where, group, ask)
 
 
 Asking = Callable[[e2ecore.Engine, e2ecore.Conversation], Awaitable[list[e2ecore.Change]]]
 
 
-def _change(where: Access, group: str, ask: Asking, timeout_s: float, *, json: bool) -> None:
+def _change(where: Access, group: str, ask: Asking) -> None:
     """Ask for changes and wait until they are in force for everybody."""
 
     async def work(engine: e2ecore.Engine) -> None:
-        conversation = await reach(engine, lambda: find_group(engine, group), timeout_s)
-        changes = await at_relay(engine, lambda: ask(engine, conversation), timeout_s)
-        try:
-            for change in changes:
-                await at_relay(engine, change.applied, timeout_s)
-        except (e2ecore.TransientError, RelayTimeoutError) as error:
-            note = "The change is stored and is made as soon as the relay is reached."
-            raise CliError(f"{explain(error)}\n{note}", Exit.RELAY_UNREACHABLE) from None
-        if json:
+        conversation = await reach(engine, lambda: find_group(engine, group), where.timeout)
+        changes = await at_relay(engine, lambda: ask(engine, conversation), where.timeout)
+        note = "The change is stored and is made as soon as the relay is reached."
+        for change in changes:
+            await go_out(engine, change.applied, where.timeout, note)
+        if where.json:
             print(jsonlines.dump(jsonlines.changed(conversation)))
 
     with_engine(where, work)

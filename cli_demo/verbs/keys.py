@@ -10,7 +10,7 @@ import typer
 import e2ecore
 from cli_demo import jsonlines
 from cli_demo.exits import CliError, Exit
-from cli_demo.options import Access, Db, Debug, Json, PassphraseFd, access
+from cli_demo.options import Access, local, silent
 from cli_demo.passphrase import read_passphrase, read_secret
 from cli_demo.running import reported
 
@@ -41,29 +41,27 @@ ByCode = Annotated[
 
 
 @app.command("list")
-def list_slots(
-    *, db: Db = None, passphrase_fd: PassphraseFd = None, json: Json = False, debug: Debug = False
-) -> None:
+@local
+def list_slots(where: Access) -> None:
     """The key slots of the database. Ids change when slots do."""
 
     async def work(engine: e2ecore.Engine, _key: Key) -> None:
         for slot in await engine.keys.list():
-            if json:
+            if where.json:
                 print(jsonlines.dump({"type": "slot", "slot": slot.slot_id, "kind": slot.kind}))
             else:
                 print(f"{slot.slot_id}  {slot.kind}")
 
-    _with_keys(access(db, None, None, passphrase_fd, debug=debug), work)
+    _with_keys(where, work)
 
 
 @app.command()
+@silent
 def passphrase(
+    where: Access,
     *,
     recovery_code: ByCode = False,
     new_passphrase_fd: NewFd = None,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    debug: Debug = False,
 ) -> None:
     """Change the passphrase. The history stays as it is, so this takes a moment only."""
 
@@ -71,65 +69,63 @@ def passphrase(
         new = _new_passphrase(new_passphrase_fd)
         await engine.keys.change_passphrase(key, new)
 
-    _with_keys(access(db, None, None, passphrase_fd, debug=debug), work, by_code=recovery_code)
+    _with_keys(where, work, by_code=recovery_code)
 
 
 @app.command()
-def recovery(*, db: Db = None, passphrase_fd: PassphraseFd = None, debug: Debug = False) -> None:
+@silent
+def recovery(where: Access) -> None:
     """Make a recovery code and print it. Write it down: it is kept nowhere else."""
 
     async def work(engine: e2ecore.Engine, key: Key) -> None:
         print(await engine.keys.add_recovery_code(key))
         print("Write it down and keep it apart from this machine.", file=sys.stderr)
 
-    _with_keys(access(db, None, None, passphrase_fd, debug=debug), work)
+    _with_keys(where, work)
 
 
 @app.command()
-def keyring(*, db: Db = None, passphrase_fd: PassphraseFd = None, debug: Debug = False) -> None:
+@silent
+def keyring(where: Access) -> None:
     """Have the system's keyring unlock the database, too: with E2E_KEYRING=1 nothing is asked."""
 
     async def work(engine: e2ecore.Engine, key: Key) -> None:
         await engine.keys.add_keyring(key)
 
-    _with_keys(access(db, None, None, passphrase_fd, debug=debug), work)
+    _with_keys(where, work)
 
 
 @app.command()
+@silent
 def remove(
+    where: Access,
     slot: Annotated[str, typer.Argument(metavar="SLOT", help="As `e2e key list` prints it.")],
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    debug: Debug = False,
 ) -> None:
     """Remove a key slot. One besides the keyring always has to stay."""
 
     async def work(engine: e2ecore.Engine, key: Key) -> None:
         await engine.keys.remove(key, slot)
 
-    _with_keys(access(db, None, None, passphrase_fd, debug=debug), work)
+    _with_keys(where, work)
 
 
 @app.command()
+@silent
 def renew(
+    where: Access,
     *,
     recovery_code: Annotated[
         bool, typer.Option("--recovery-code", help="Also make a new recovery code, and print it.")
     ] = False,
     new_passphrase_fd: NewFd = None,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    debug: Debug = False,
 ) -> None:
     """Encrypt the whole database anew, with a new passphrase: for when a key was seen by others.
 
     Nothing else opens it then: recovery codes and keyring entries have to be made again. It needs
     as much free space again as the database.
     """
-    place = access(db, None, None, passphrase_fd, debug=debug)
-    with reported(debug=debug):
-        old = read_passphrase(fd=passphrase_fd, create=False)
+    with reported(debug=where.debug):
+        old = read_passphrase(fd=where.passphrase_fd, create=False)
         keep: list[str | e2ecore.RecoveryCode] = [_new_passphrase(new_passphrase_fd)]
         if recovery_code:
             code = e2ecore.new_recovery_code()
@@ -137,28 +133,26 @@ def renew(
             keep.append(e2ecore.RecoveryCode(code))
 
         async def work() -> None:
-            await e2ecore.rekey(place.db, passphrase=old, keep=keep)
+            await e2ecore.rekey(where.db, passphrase=old, keep=keep)
 
         anyio.run(work, backend="trio")
 
 
-def repair(
-    *, db: Db = None, passphrase_fd: PassphraseFd = None, json: Json = False, debug: Debug = False
-) -> None:
+@local
+def repair(where: Access) -> None:
     """Look for damage in the database; save what can be read. The damaged file is set aside."""
-    place = access(db, None, None, passphrase_fd, debug=debug)
 
     async def work() -> None:
-        report = await e2ecore.repair(place.db, passphrase=phrase)
-        if json:
+        report = await e2ecore.repair(where.db, passphrase=phrase)
+        if where.json:
             print(jsonlines.dump(_fields(report)))
         elif report is None:
             print("Nothing is damaged.")
         else:
             _say(report)
 
-    with reported(debug=debug):
-        phrase = read_passphrase(fd=passphrase_fd, create=False)
+    with reported(debug=where.debug):
+        phrase = read_passphrase(fd=where.passphrase_fd, create=False)
         anyio.run(work, backend="trio")
 
 
@@ -212,7 +206,7 @@ def refuse_weak(phrase: str) -> None:
 
 
 def _with_keys(
-    place: Access,
+    where: Access,
     work: Callable[[e2ecore.Engine, Key], Awaitable[None]],
     *,
     by_code: bool = False,
@@ -221,17 +215,17 @@ def _with_keys(
 
     async def opened(key: Key) -> None:
         engine = await (
-            e2ecore.open(place.db, passphrase=key, create=False)
+            e2ecore.open(where.db, passphrase=key, create=False)
             if isinstance(key, str)
-            else e2ecore.open(place.db, unlock=key, create=False)
+            else e2ecore.open(where.db, unlock=key, create=False)
         )
         async with engine:
             await work(engine, key)
 
-    with reported(debug=place.debug):
+    with reported(debug=where.debug):
         if by_code:
-            code = read_secret(fd=place.passphrase_fd, ask="Recovery code: ")
+            code = read_secret(fd=where.passphrase_fd, ask="Recovery code: ")
             anyio.run(opened, e2ecore.RecoveryCode(code), backend="trio")
         else:
-            phrase = read_passphrase(fd=place.passphrase_fd, create=False)
+            phrase = read_passphrase(fd=where.passphrase_fd, create=False)
             anyio.run(opened, phrase, backend="trio")

@@ -8,39 +8,27 @@ import typer
 
 import e2ecore
 from cli_demo import jsonlines, words
-from cli_demo.exits import CliError, Exit, RelayTimeoutError, explain
+from cli_demo.exits import explain
 from cli_demo.naming import Names
-from cli_demo.options import Db, Debug, Json, PassphraseFd, Relay, RelayCa, Timeout, access
-from cli_demo.running import DEFAULT_TIMEOUT_S, at_relay, reach, with_engine
-from cli_demo.targets import find_conversation
+from cli_demo.options import Access, Lifetime, Mentioned, Target, local, online
+from cli_demo.running import go_out, reach, with_engine
+from cli_demo.targets import find_conversation, find_mentions, last_messages
 from cli_demo.text import stamp, visible
 
 _PAGE: Final = 200
 _SHORT_ID: Final = 8
 """Digits of an id that are shown: its end, for it begins with the time."""
-Target = Annotated[
-    str,
-    typer.Argument(
-        metavar="HANDLE|+TITLE|ID",
-        help="A person's handle, a group's title after a plus sign, or a conversation id.",
-    ),
-]
 
 
-def list_conversations(
-    *,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+@local
+def list_conversations(where: Access) -> None:
     """List all conversations with their ids and unread counts."""
 
     async def work(engine: e2ecore.Engine) -> None:
         names = Names(engine)
         for one in await engine.conversations.list():
             title = await names.title(one)
-            if json:
+            if where.json:
                 print(jsonlines.dump(jsonlines.conversation(one, title)))
             else:
                 unread = f"{one.unread} unread" if one.unread else ""
@@ -50,10 +38,12 @@ def list_conversations(
                     f"{unread:<12}{visible(title)}"
                 )
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
+@online
 def send(
+    where: Access,
     target: Target,
     text: Annotated[
         list[str],
@@ -63,16 +53,11 @@ def send(
         ),
     ],
     *,
-    db: Db = None,
-    relay: Relay = None,
-    relay_ca: RelayCa = None,
-    passphrase_fd: PassphraseFd = None,
-    timeout: Timeout = DEFAULT_TIMEOUT_S,
     delivered: Annotated[
         bool, typer.Option("--delivered", help="Wait until every member's device has stored it.")
     ] = False,
-    json: Json = False,
-    debug: Debug = False,
+    mention: Mentioned = None,
+    lifetime: Lifetime = None,
 ) -> None:
     """Send one message and wait until the relay has it.
 
@@ -82,32 +67,25 @@ def send(
     said = sys.stdin.read().rstrip("\n") if text == ["-"] else " ".join(text)
 
     async def work(engine: e2ecore.Engine) -> None:
-        conversation = await reach(engine, lambda: find_conversation(engine, target), timeout)
+        conversation = await reach(engine, lambda: find_conversation(engine, target), where.timeout)
+        named = await find_mentions(conversation, said, mention or ())
         reader = engine.events()
-        sent = await conversation.send(said)
-        try:
-            await at_relay(engine, conversation.ready, timeout)
-            await at_relay(engine, sent.accepted, timeout)
-            if delivered:
-                await at_relay(
-                    engine, lambda: _delivered(reader, conversation, sent.message_id), timeout
-                )
-        except (e2ecore.TransientError, RelayTimeoutError) as error:
-            note = "The message is stored and goes out as soon as the relay is reached."
-            raise CliError(f"{explain(error)}\n{note}", Exit.RELAY_UNREACHABLE) from None
-        if json:
-            print(
-                jsonlines.dump(
-                    {
-                        "type": "sent",
-                        "conversation": conversation.conversation_id.hex(),
-                        "id": sent.message_id.hex(),
-                        "state": "delivered" if delivered else "accepted",
-                    }
-                )
-            )
+        if named or lifetime is not None:
+            sent = await conversation.send_rich(said, mentions=named, lifetime_s=lifetime)
+        else:
+            sent = await conversation.send(said)
+        note = "The message is stored and goes out as soon as the relay is reached."
 
-    with_engine(access(db, relay, relay_ca, passphrase_fd, debug=debug), work)
+        async def arrived() -> None:
+            await _delivered(reader, conversation, sent.message_id)
+
+        for waiting in (conversation.ready, sent.accepted, *((arrived,) if delivered else ())):
+            await go_out(engine, waiting, where.timeout, note)
+        if where.json:
+            state = "delivered" if delivered else "accepted"
+            print(jsonlines.dump(jsonlines.sent(conversation, sent, state)))
+
+    with_engine(where, work)
 
 
 async def _delivered(
@@ -123,7 +101,9 @@ async def _delivered(
                 break
 
 
+@local
 def history(
+    where: Access,
     target: Target,
     *,
     limit: Annotated[
@@ -133,10 +113,6 @@ def history(
     ids: Annotated[
         bool, typer.Option("--ids", help="Begin each line with the end of the message's id.")
     ] = False,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Print the newest messages of a conversation, oldest first. Needs no relay."""
 
@@ -144,24 +120,11 @@ def history(
         conversation = await find_conversation(engine, target)
         names = Names(engine)
         for one in await last_messages(conversation, limit):
-            show(one, await names.of(one.sender), json=json, ids=ids)
+            show(one, await names.of(one.sender), json=where.json, ids=ids)
         if unread:
             await conversation.mark_read()
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
-
-
-async def last_messages(conversation: e2ecore.Conversation, limit: int) -> list[e2ecore.Message]:
-    """The newest messages, oldest first, fetched page by page."""
-    found: list[e2ecore.Message] = []
-    before: int | None = None
-    while len(found) < limit:
-        page = await conversation.messages(before=before, limit=min(limit - len(found), _PAGE))
-        if not page:
-            break
-        found[:0] = page
-        before = page[0].order
-    return found
+    with_engine(where, work)
 
 
 def show(
@@ -177,7 +140,9 @@ def show(
     print(line, flush=True)
 
 
+@online
 def tail(
+    where: Access,
     target: Annotated[
         str | None,
         typer.Argument(metavar="[HANDLE|+TITLE|ID]", help="Only this conversation."),
@@ -195,26 +160,20 @@ def tail(
     events: Annotated[
         bool, typer.Option("--events", help="With --json: also everything else that happens.")
     ] = False,
-    db: Db = None,
-    relay: Relay = None,
-    relay_ca: RelayCa = None,
-    passphrase_fd: PassphraseFd = None,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Print messages as they arrive, those first that waited at the relay. Ctrl+C ends it."""
 
     async def work(engine: e2ecore.Engine) -> None:
         reader = engine.events()
         only = (
-            await reach(engine, lambda: find_conversation(engine, target), DEFAULT_TIMEOUT_S)
+            await reach(engine, lambda: find_conversation(engine, target), where.timeout)
             if target
             else None
         )
         uid = only.conversation_id if only else None
-        await _Tail(engine, uid, limit, json=json, events=events).run(reader, idle)
+        await _Tail(engine, uid, limit, json=where.json, events=events).run(reader, idle)
 
-    with_engine(access(db, relay, relay_ca, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
 class _Tail:

@@ -11,7 +11,7 @@ import anyio
 import typer
 
 from cli_demo.exits import CliError, Exit
-from cli_demo.options import Db, Debug, PassphraseFd, Relay, RelayCa, access
+from cli_demo.options import Access, Debug, interactive
 from cli_demo.passphrase import read_passphrase
 from cli_demo.places import default_relay_data
 from cli_demo.running import need_account, open_engine, reported
@@ -45,16 +45,13 @@ def relay(
     os.execv(command[0], command)  # noqa: S606 (our own interpreter; signals reach the relay itself)
 
 
+@interactive
 def chat(
+    where: Access,
     *,
-    db: Db = None,
-    relay: Relay = None,
-    relay_ca: RelayCa = None,
-    passphrase_fd: PassphraseFd = None,
     ascii_only: Annotated[
         bool, typer.Option("--ascii", help="Draw with ASCII signs only.")
     ] = False,
-    debug: Debug = False,
 ) -> None:
     """Chat in the terminal. F1 shows the keys, Ctrl+Q leaves.
 
@@ -62,7 +59,6 @@ def chat(
     """
     from cli_demo.chat.app import ChatApp
 
-    where = access(db, relay, relay_ca, passphrase_fd, debug=debug)
     symbols = symbols_for("ascii" if ascii_only else sys.stdout.encoding)
     colours = not os.environ.get("NO_COLOR")
 
@@ -71,12 +67,12 @@ def chat(
             need_account(engine)
             await ChatApp(engine, symbols, colours=colours).run_async(mouse=symbols is UNICODE)
 
-    with reported(debug=debug):
-        if not (sys.stdin.isatty() or passphrase_fd is not None) or not sys.stdout.isatty():
+    with reported(debug=where.debug):
+        if not (sys.stdin.isatty() or where.passphrase_fd is not None) or not sys.stdout.isatty():
             raise CliError(
                 "chat needs a terminal; for scripts there are `send` and `tail`", Exit.USAGE
             )
-        phrase = read_passphrase(fd=passphrase_fd, create=False)
+        phrase = read_passphrase(fd=where.passphrase_fd, create=False)
         anyio.run(run, phrase, backend="asyncio")
 
 

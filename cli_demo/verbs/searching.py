@@ -7,7 +7,7 @@ import typer
 import e2ecore
 from cli_demo import jsonlines
 from cli_demo.naming import Names
-from cli_demo.options import Db, Debug, Json, PassphraseFd, access
+from cli_demo.options import Access, local
 from cli_demo.running import with_engine
 from cli_demo.targets import find_conversation
 from cli_demo.text import stamp, visible
@@ -16,7 +16,9 @@ _PAGE: Final = 200
 _SNIPPET: Final = 60
 
 
+@local
 def search(
+    where: Access,
     text: Annotated[
         list[str],
         typer.Argument(
@@ -32,10 +34,6 @@ def search(
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, help="How many of the newest.")
     ] = 50,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Find messages, the newest first. Needs no relay."""
 
@@ -45,15 +43,15 @@ def search(
         for hit in await _hits(engine, " ".join(text), only, limit):
             one = hit.message
             author = await names.of(one.sender)
-            if json:
+            if where.json:
                 print(jsonlines.dump(jsonlines.message(one, author)))
                 continue
-            where = await engine.conversations.get(one.conversation_id)
-            title = await names.title(where)
+            place = await engine.conversations.get(one.conversation_id)
+            title = await names.title(place)
             shown = hit.snippet(_SNIPPET).text
             print(f"{stamp(one.sent_ms)} [{visible(title)}] {visible(author)}: {visible(shown)}")
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
 async def _hits(

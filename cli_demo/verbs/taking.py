@@ -8,7 +8,7 @@ import typer
 
 import e2ecore
 from cli_demo import jsonlines
-from cli_demo.options import Db, Debug, Json, PassphraseFd, access
+from cli_demo.options import Access, local
 from cli_demo.running import with_engine
 from cli_demo.targets import find_conversation
 from cli_demo.text import visible
@@ -16,17 +16,15 @@ from cli_demo.text import visible
 _PERCENT: Final = 100
 
 
+@local
 def export(
+    where: Access,
     file: Annotated[Path, typer.Argument(help="The file to make; it must not be there yet.")],
     *,
     within: Annotated[
         str | None,
         typer.Option("--in", metavar="HANDLE|+TITLE|ID", help="Only this conversation."),
     ] = None,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Write all messages into one file, to read or to import elsewhere. Needs no relay.
 
@@ -37,16 +35,18 @@ def export(
         chosen = None if within is None else [await find_conversation(engine, within)]
         report = await engine.my_data.export(file, conversations=chosen, on_progress=_show)
         _end()
-        if json:
+        if where.json:
             print(jsonlines.dump({"type": "exported", "messages": report.messages}))
             return
         print(f"{report.messages} messages of {report.conversations} conversations in {file}")
         print("The file is not encrypted. Keep it safe, and delete it when you are done.")
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
+@local
 def import_(
+    where: Access,
     file: Annotated[
         Path, typer.Argument(help="An export of e2e, WhatsApp, Telegram or Signal, or a table.")
     ],
@@ -56,10 +56,6 @@ def import_(
     ] = None,
     me: Annotated[str, typer.Option("--me", help="What the file calls you.")] = "",
     title: Annotated[str, typer.Option("--title", help="What to call the conversation.")] = "",
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Bring in messages from a file, as read-only conversations. Needs no relay.
 
@@ -71,7 +67,7 @@ def import_(
             file, format=file_format, me=me, title=title, on_progress=_show
         )
         _end()
-        if json:
+        if where.json:
             fields = {
                 "type": "imported",
                 "format": report.format.value,
@@ -87,18 +83,16 @@ def import_(
             conversation = await engine.conversations.get(one)
             print(f"{one.hex()}  {visible(conversation.title)}")
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
+@local
 def mydata(
+    where: Access,
     *,
     inventory: Annotated[
         bool, typer.Option("--inventory", help="What is stored where, and for how long.")
     ] = False,
-    db: Db = None,
-    passphrase_fd: PassphraseFd = None,
-    json: Json = False,
-    debug: Debug = False,
 ) -> None:
     """Show what is stored of you, personal fields only as they begin. Needs no relay."""
 
@@ -113,18 +107,18 @@ def mydata(
             "contacts": profile.contacts,
             "conversations": profile.conversations,
         }
-        if json:
+        if where.json:
             print(jsonlines.dump({"type": "mydata", **fields}))
         else:
             for name, value in fields.items():
                 print(f"{name:<14}{'' if value is None else visible(str(value))}".rstrip())
         for one in engine.my_data.inventory() if inventory else ():
-            if json:
+            if where.json:
                 print(jsonlines.dump(_item(one)))
             else:
                 print(f"{one.what:<34}{one.data_class.name:<11}{one.retention}")
 
-    with_engine(access(db, None, None, passphrase_fd, debug=debug), work)
+    with_engine(where, work)
 
 
 def _item(one: e2ecore.DataItem) -> dict[str, object]:

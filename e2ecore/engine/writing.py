@@ -25,7 +25,7 @@ from e2ecore.storage.outbox import OutboxRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.kind import Content
 from e2ecore_protocol.content.messages import Text, UnknownContent, encode_counter
-from e2ecore_protocol.content.rich_text import Extras, RichText
+from e2ecore_protocol.content.rich_text import NO_EXTRAS, Extras, RichText
 from e2ecore_protocol.frames.delivery import Envelope, EnvelopeKind, make_envelope_id
 from e2ecore_protocol.limits import KIB, MAX_ENVELOPE_BYTES, MAX_ENVELOPE_LIFETIME_S
 
@@ -93,7 +93,10 @@ def write_rich_text(job: Job, cid: int, text: str, extras: Extras) -> Written:
     mirror.last_mid = job.state.next_mid(job.tx)
     order, mirror.next_order = mirror.next_order, mirror.next_order + 1
     row_id = message_row_id(cid, order)
-    content = RichText(message_id, now_ms, text, extras)
+    plain = extras == NO_EXTRAS
+    content = (
+        Text(message_id, now_ms, text) if plain else RichText(message_id, now_ms, text, extras)
+    )
     queued = write_content(job, mirror, content.encode(), row_id, now_ms)
     row = MessageRow(
         row_id, mirror.last_mid, message_id, own.account_id, own.device_id, queued.counter, 0,

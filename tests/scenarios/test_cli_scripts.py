@@ -139,6 +139,48 @@ def test_messages_are_answered_edited_taken_back_and_deleted(
         assert bob.run("react", "alice", wrong, "x").code == Exit.USAGE
 
 
+def test_texts_name_people_are_passed_on_and_erase_themselves(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    for wrong in (["--mention", "bob"], ["--mention", "carol"], ["--lifetime", "soon"]):
+        assert alice.run("send", "bob", "hi there", *wrong).code == Exit.USAGE
+    long = alice.run("send", "bob", "x", "--lifetime", "999d")
+    assert (long.code, "a year" in long.err) == (Exit.USAGE, True)
+    words = ["lunch, @bob? @bobby can come.", "--mention", "@bob", "--lifetime", "7d"]
+    sent = alice.run("send", "bob", *words, "--json").line
+    got = bob.run("tail", "--json", "-n", "1").line
+    mentions = got["mentions"]
+    assert isinstance(mentions, list)
+    assert [(one["start"], one["length"]) for one in mentions] == [(7, 4)]
+    assert got["lifetime_s"] == 604_800
+    passed = bob.run("forward", "alice", "last", "alice", "--json").line
+    assert passed["id"] != sent["id"]
+    assert alice.run("tail", "--json", "-n", "1").line["forwards"] == 1
+    edited = ["lunch at two, @bob?", "--mention", "bob", "--json"]
+    assert alice.run("edit", "bob", str(sent["id"]), *edited).line["id"] == sent["id"]
+    assert alice.run("earlier", "bob", str(sent["id"])).out == f"{words[0]}\n"
+    earlier = alice.run("earlier", "bob", str(sent["id"]), "--json").line
+    assert (earlier["type"], earlier["text"]) == ("earlier", words[0])
+    assert alice.run("delete", "bob", "last", "--json").line["id"] == passed["id"]
+
+
+def test_whoever_wants_lets_others_know_what_they_have_read(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    assert bob.run("receipts", "alice").out == "off\n"
+    assert bob.run("receipts", "alice", "on", "--json").line["on"] is True
+    assert alice.run("send", "bob", "read this").code == Exit.OK
+    assert bob.run("tail", "-n", "1").code == Exit.OK
+    assert bob.run("history", "alice", "--mark-read").code == Exit.OK
+    bob.run("tail", "--idle", "2")
+    alice.run("tail", "--idle", "2")
+    read_by = alice.run("history", "bob", "-n", "1", "--json").line["read_by"]
+    assert isinstance(read_by, list)
+    assert len(read_by) == 1
+    assert bob.run("receipts", "alice", "off").code == Exit.OK
+    assert bob.run("receipts", "alice").out == "off\n"
+
+
 def test_both_see_the_same_safety_number_and_compare_it(people: tuple[Person, Person]) -> None:
     alice, bob = people
     number = str(bob.run("verify", "alice", "--json").line["safety_number"])

@@ -90,7 +90,11 @@ def test_a_wrong_command_line_is_a_usage_error(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["account", "contact", "conversation", "message", "sent", "group", "member", "changed"]
+    "name",
+    [
+        *("account", "contact", "conversation", "message", "sent", "group", "member", "changed"),
+        *("earlier", "deleted", "receipts"),
+    ],
 )
 def test_every_json_line_is_documented(name: str) -> None:
     assert f"| `{name}` |" in DOCUMENT

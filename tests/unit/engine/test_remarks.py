@@ -52,6 +52,13 @@ async def newest(chat: Conversation) -> Message:
     return (await chat.messages(limit=1))[-1]
 
 
+async def test_a_rich_text_with_nothing_besides_is_a_plain_one(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.chat.send_rich("nothing besides")
+        received = (await until(at.at_bob, e2ecore.MessageReceived)).message
+        assert (received.kind, received.text) == (MessageKind.TEXT, "nothing besides")
+
+
 async def test_a_reply_names_and_binds_what_it_answers(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         own, seen = await at.say("shall we meet?")
