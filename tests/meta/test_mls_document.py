@@ -23,7 +23,7 @@ def test_examples_of_the_mls_page_run_as_they_stand(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (done.stderr, done.returncode) == ("", 0)

@@ -31,7 +31,7 @@ def test_the_first_example_runs_as_it_stands(tmp_path: Path, backend: str) -> No
             env={**os.environ, "PYTHONWARNINGS": "error"},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
     assert done.stderr == ""

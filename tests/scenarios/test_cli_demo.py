@@ -18,7 +18,7 @@ def test_the_demo_runs_plain_checks_everything_and_leaves_nothing_behind(tmp_pat
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

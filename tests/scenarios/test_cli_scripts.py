@@ -67,7 +67,7 @@ class Person:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)

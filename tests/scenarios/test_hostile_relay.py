@@ -35,6 +35,7 @@ from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.limits import MAX_UNACKED_ENVELOPES
 from tests.support.engines import PATIENCE_S, group_of, history, pair, texts, until
 from tests.support.lies import (
+    all_acknowledged,
     deliver,
     keys_of,
     once,
@@ -194,6 +195,7 @@ async def test_acknowledgements_that_were_lost_are_made_again(
     async with two_devices(tmp_path) as (relay, alice, bob):
         at_bob = bob.events()
         chat, _ = await pair(alice, bob)
+        await all_acknowledged(relay)
         with monkeypatch.context() as patch:
             patch.setattr(relay, "_acknowledge", lambda *_: None)
             numbers = [str(number) for number in range(MAX_UNACKED_ENVELOPES)]

@@ -10,7 +10,7 @@ from e2ecore import Conversation, Engine, Event, EventReader
 from e2ecore.engine.job import Job
 
 E = TypeVar("E", bound=Event)
-PATIENCE_S = 20
+PATIENCE_S = 120
 """Only ever waited in full by a test that fails."""
 
 

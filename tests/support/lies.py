@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import anyio
+
 from e2ecore import Engine
 from e2ecore.crypto.rng import system_rng
 from e2ecore.crypto.signing import ED25519, SigningKey
@@ -24,7 +26,7 @@ from e2ecore_protocol.frames.delivery import (
 )
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.frames.key_packages import PublishKeyPackages
-from tests.support.engines import pair, texts
+from tests.support.engines import PATIENCE_S, pair, texts
 
 
 async def keys_of(engine: Engine) -> Own:
@@ -119,6 +121,13 @@ async def still_fine(alice: Engine, bob: Engine) -> None:
     await (await other.send("from bob")).accepted()
     while await texts(at_alice, 1) != ["from bob"]:
         continue
+
+
+async def all_acknowledged(relay: MemoryRelay) -> None:
+    """Wait until nothing that was sent waits for its acknowledgement: every window is empty."""
+    with anyio.fail_after(PATIENCE_S):
+        while any(any(one.unacked.values()) for one in relay._sessions):  # noqa: ASYNC110 - a relay tells nobody
+            await anyio.sleep(0.02)
 
 
 def kinds_delivered(relay: MemoryRelay) -> set[int]:

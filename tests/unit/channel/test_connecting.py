@@ -127,7 +127,7 @@ async def try_tls(server: Certificates, ca: Certificates) -> list[ChannelError]:
             await connect(f"wss://localhost:{port}", client_context(ca.ca_file))
         except ConnectError as error:
             seen.insert(0, error)
-        with anyio.move_on_after(5):
+        with anyio.move_on_after(60):
             await refused.wait()
     return seen
 

@@ -112,11 +112,14 @@ async def test_who_waits_for_a_message_learns_that_its_conversation_could_not_be
         assert [one.state for one in await chat.messages()] == [MessageState.FAILED]
 
 
-def cut(relay: MemoryRelay, *, after: bool) -> Callable[[], None]:
+def cut(relay: MemoryRelay, reached: anyio.Event, *, after: bool) -> Callable[[], None]:
     """Have the process end around the registration: before the relay hears of it, or after."""
 
     def answer(_device: bytes, frame: Frame) -> Frame | None:
-        return None if type(frame).__name__ == "Registered" else frame
+        if type(frame).__name__ != "Registered":
+            return frame
+        reached.set()
+        return None
 
     if after:
         relay.faults.answers.append(answer)
@@ -130,11 +133,20 @@ async def test_registering_again_with_another_handle_after_a_crash(
     tmp_path: Path, *, after: bool
 ) -> None:
     relay = MemoryRelay(clock_ms=system_clock_ms)
-    honest = cut(relay, after=after)
+    reached = anyio.Event()
+    honest = cut(relay, reached, after=after)
+
+    async def register(engine: e2ecore.Engine) -> None:
+        with pytest.raises(e2ecore.RelayUnreachableError):
+            await engine.register("first")
+        reached.set()
+
     async with await open_device(tmp_path / "a.db", relay.dial) as alice:
-        with anyio.move_on_after(0.3):
-            with pytest.raises(e2ecore.RelayUnreachableError):
-                await alice.register("first")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(register, alice)
+            with anyio.fail_after(PATIENCE_S):
+                await reached.wait()
+            tasks.cancel_scope.cancel()
         made = await alice._core.jobs.run(lambda job: job.own.account_id)
     honest()
     async with await open_device(tmp_path / "a.db", relay.dial) as alice:

@@ -127,7 +127,7 @@ async def test_damage_is_told_and_repaired(tmp_path: Path) -> None:
         reader = engine.events()
         with pytest.raises(e2ecore.CorruptDatabaseError, match=r"e2ecore\.repair"):
             engine._core.read(lambda tx: tx.rows(tuple, "SELECT value FROM settings"))
-        with anyio.fail_after(20):
+        with anyio.fail_after(60):
             told = await until(reader, e2ecore.DatabaseDamaged)
         assert told.pages == 1
         await engine.lock()

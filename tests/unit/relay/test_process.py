@@ -70,7 +70,7 @@ async def test_the_operators_certificate_is_used_or_named(tmp_path: Path) -> Non
 
 def _refused(*arguments: str) -> str:
     command = [sys.executable, "-m", "e2ecore_relay", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 2
     assert done.stdout == ""
     return done.stderr
