@@ -240,6 +240,38 @@ MAX_TEXT_LIFETIME_S: Final = 365 * DAY_S
 EDIT_WINDOW_MS: Final = 24 * HOUR_MS
 """How long after it was sent an author may edit a text: what others have answered stays true."""
 
+# --- files in messages ------------------------------------------------------------------------
+
+FILE_KEY_BYTES: Final = 32
+"""The sender's part of a content key: random, one for each upload."""
+
+MAX_ATTACHMENT_BYTES: Final = 4 << 30
+"""Largest file of a message: 4 GiB, the most that every common file system can hold."""
+
+MAX_ATTACHMENTS: Final = 32
+"""Files of one message: an album that fits a screen or two."""
+
+MAX_CAPTION_BYTES: Final = 64 * KIB
+"""Longest text beside files, in UTF-8: with 32 previews it fits an envelope."""
+
+MAX_FILE_NAME_BYTES: Final = 255
+"""Longest name of a file, in UTF-8: what file systems take."""
+
+MAX_MEDIA_TYPE_CHARS: Final = 127
+"""Longest media type: RFC 6838 asks for no more than 127 characters on each side, far too many."""
+
+MAX_MEDIA_SIDE: Final = 65_535
+"""Width and height of a picture, in pixels: what JPEG can say."""
+
+MAX_WAVEFORM_BYTES: Final = 128
+"""Bars of the picture of a voice note: as many as a phone shows."""
+
+MAX_PREVIEW_BYTES: Final = 16 * KIB
+"""Largest preview of a file: 32 of them stay below half an envelope."""
+
+MAX_PREVIEW_SIDE: Final = 320
+"""Width and height of a preview, in pixels: what 16 KiB can show."""
+
 # --- connection -------------------------------------------------------------------------------
 
 SUBPROTOCOL: Final = "e2ecore.v1"

@@ -9,12 +9,43 @@ from e2ecore_protocol.codec import Wire, pack
 
 SENDER, OTHER = filler("sender", 36), filler("other sender", 36)
 MESSAGE_ID = filler("message", 16)
+
+
+def file_item(name: str, media_type: str, **more: Wire) -> tuple[Wire, ...]:
+    """One file of a message."""
+    fields: dict[str, Wire] = {
+        "blob_id": filler(f"blob {name}", 16),
+        "file_key": filler(f"file key {name}", 32),
+        "size": 12_345,
+        "digest": filler("digest", 32),
+        "name": name,
+        "media_type": media_type,
+        "form": 0,
+        "width": 0,
+        "height": 0,
+        "duration_ms": 0,
+        "waveform": b"",
+        "preview": b"",
+    }
+    return tuple((fields | more).values())
+
+
+def with_files(*files: tuple[Wire, ...], text: Wire = "") -> tuple[str, bytes]:
+    """A message with files that is not right."""
+    return "message", pack((1, 9, MESSAGE_ID, NOW_MS, text, files))
+
+
 ANNA, BERT = sorted((filler("anna", 20), filler("bert", 20)))
 CONVERSATION = filler("conversation", 16)
 
 DIGEST = content.quote_digest(MESSAGE_ID, ANNA, "hello")
 REPLY = (MESSAGE_ID, ANNA, DIGEST)
 OTHER_ID = filler("other message", 16)
+
+JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffc0000b080010002001011100ffda0008")
+FILE = file_item("report.pdf", "application/pdf")
+PICTURE = file_item("\u5c71.jpg", "image/jpeg", form=1, width=4000, height=3000, preview=JPEG)
+VOICE = file_item("voice.opus", "audio/opus", form=4, duration_ms=2_500, waveform=b"\x00\x80\xff")
 
 MESSAGES: tuple[tuple[Wire, ...], ...] = (
     (1, 1, MESSAGE_ID, NOW_MS, "hello"),
@@ -39,8 +70,12 @@ MESSAGES: tuple[tuple[Wire, ...], ...] = (
     (1, 6, MESSAGE_ID, NOW_MS, "hello Bert", ((BERT, 6, 4),)),
     (1, 7, MESSAGE_ID, NOW_MS),
     (1, 8, ((SENDER, 7), (OTHER, 1))),
+    (1, 9, MESSAGE_ID, NOW_MS, "", (FILE,)),
+    (1, 9, MESSAGE_ID, NOW_MS, "look", (PICTURE, VOICE)),
+    (1, 10, MESSAGE_ID, ANNA, filler("blob", 16)),
+    (1, 11, MESSAGE_ID, filler("blob", 16), filler("new blob", 16), filler("new file key", 32)),
 )
-UNKNOWN: tuple[tuple[Wire, ...], ...] = ((1, 200), (1, 9, "later", (1, (b"x",)), None, True))
+UNKNOWN: tuple[tuple[Wire, ...], ...] = ((1, 200), (1, 4_000, "later", (1, (b"x",)), None, True))
 COUNTERS = (1, 127, 128, 2**63 - 1)
 CONVERSATIONS: tuple[tuple[Wire, ...], ...] = (
     (1, 1, "", (), (604_800, 2_592_000, 0)),
@@ -93,6 +128,39 @@ WRONG: dict[str, tuple[str, bytes]] = {
     "recall with a reason": ("message", pack((1, 7, MESSAGE_ID, NOW_MS, "sorry"))),
     "empty read receipt": ("message", pack((1, 8, ()))),
     "read up to counter 0": ("message", pack((1, 8, ((SENDER, 0),)))),
+    "no file": with_files(),
+    "33 files": with_files(*(file_item(f"{number}", "a/b") for number in range(33))),
+    "one blob twice": with_files(FILE, (FILE[0], *file_item("x", "a/b")[1:])),
+    "one key twice": with_files(FILE, (file_item("x", "a/b")[0], *FILE[1:])),
+    "a name with a way up": with_files(file_item("../x", "a/b")),
+    "the name of the folder above": with_files(file_item("..", "a/b")),
+    "a name with a backslash": with_files(file_item("c:\\x", "a/b")),
+    "a name with a line break": with_files(file_item("a\nb", "a/b")),
+    "a name that turns around": with_files(file_item("a\u202egpj.exe", "a/b")),
+    "a name of nothing": with_files(file_item(" ", "a/b")),
+    "a name of 256 bytes": with_files(file_item("\u5c71" * 85 + "x", "a/b")),
+    "no media type": with_files(file_item("x", "image")),
+    "media type in capitals": with_files(file_item("x", "Image/png")),
+    "width without height": with_files(file_item("x", "a/b", form=1, width=5)),
+    "a picture that lasts": with_files(file_item("x", "a/b", form=1, duration_ms=5)),
+    "sound with a width": with_files(file_item("x", "a/b", form=3, width=5, height=5)),
+    "a waveform of a picture": with_files(file_item("x", "a/b", form=1, waveform=b"x")),
+    "form 16": with_files(file_item("x", "a/b", form=16)),
+    "a file beyond 4 GiB": with_files(file_item("x", "a/b", size=(4 << 30) + 1)),
+    "a preview that is no JPEG": with_files(file_item("x", "a/b", preview=b"GIF89a")),
+    "a preview of 65,535 pixels": with_files(
+        file_item("x", "a/b", preview=JPEG.replace(b"\x00\x10\x00\x20", b"\xff\xff\xff\xff"))
+    ),
+    "a preview with a place": with_files(
+        file_item("x", "a/b", preview=b"\xff\xd8\xff\xe1\x00\x04ab" + JPEG[2:])
+    ),
+    "a preview without a picture": with_files(file_item("x", "a/b", preview=b"\xff\xd8")),
+    "a preview beyond 16 KiB": with_files(
+        file_item("x", "a/b", preview=JPEG + bytes((16 << 10) + 1 - len(JPEG)))
+    ),
+    "caption as bytes": with_files(FILE, text=b"x"),
+    "the same blob again": ("message", pack((1, 11, MESSAGE_ID, FILE[0], FILE[0], FILE[1]))),
+    "a request without author": ("message", pack((1, 10, MESSAGE_ID, FILE[0]))),
     "unknown kind with a float": ("message", bytes.fromhex("9301c8cb3ff0000000000000")),
     "unknown kind, not canonical": ("message", bytes.fromhex("9301ccc8cc01")),
     "counter 0": ("counter", pack((1, 0))),

@@ -15,6 +15,7 @@ from contents import contents
 from encoding import encoding
 from inputs import Json
 from relay_frames import derived, relay_frames
+from sealed_files import sealed_files
 from suite_f001 import suite_f001
 
 HERE = Path(__file__).parent
@@ -24,6 +25,7 @@ FILES: dict[str, tuple[str, Callable[[], list[Json]]]] = {
     "derived.json": ("Ids and signed messages", derived),
     "chain.json": ("Account chains of spec/80-chain-and-consent.md", chains),
     "content.json": ("What members say, spec/50-content.md", contents),
+    "sealed-files.json": ("What is in a blob, spec/45-sealed-files.md", sealed_files),
     "suite_f001.json": ("Cipher suite 0xF001, spec/60-cipher-suite.md", suite_f001),
 }
 

@@ -3,6 +3,14 @@
 Spec: protocol/spec/50-content.md
 """
 
+from e2ecore_protocol.content.attachments import (
+    AttachmentAgain,
+    AttachmentForm,
+    AttachmentRequest,
+    Attachments,
+    FileItem,
+    is_plain_name,
+)
 from e2ecore_protocol.content.conversation import (
     CONVERSATION_EXTENSION,
     DIRECT_POLICY,
@@ -38,10 +46,15 @@ __all__ = [
     "DIRECT_POLICY",
     "GROUP_POLICY",
     "AnyContent",
+    "AttachmentAgain",
+    "AttachmentForm",
+    "AttachmentRequest",
+    "Attachments",
     "ConversationInfo",
     "Edit",
     "Extras",
     "FailedCommit",
+    "FileItem",
     "HistorySharing",
     "InfoKind",
     "Mention",
@@ -64,5 +77,6 @@ __all__ = [
     "decode_content",
     "decode_counter",
     "encode_counter",
+    "is_plain_name",
     "quote_digest",
 ]

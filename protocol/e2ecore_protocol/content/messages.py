@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple, TypeAlias, cast
 
 from e2ecore_protocol.codec import Wire, pack, unpack
+from e2ecore_protocol.content.attachments import (
+    AttachmentAgain,
+    AttachmentRequest,
+    Attachments,
+)
 from e2ecore_protocol.content.kind import CONTENT_VERSION, Content
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.reading import ReadReceipt
@@ -116,7 +121,8 @@ class UnknownContent:
 
 KnownContent: TypeAlias = (
     Text | Receipt | Profile | RichText | Reaction | Edit | Recall | ReadReceipt
-)
+    | Attachments | AttachmentRequest | AttachmentAgain
+)  # fmt: skip
 """Content of the kinds that this version knows."""
 
 AnyContent: TypeAlias = KnownContent | UnknownContent
@@ -124,6 +130,7 @@ AnyContent: TypeAlias = KnownContent | UnknownContent
 
 _TYPES: Final[tuple[type[KnownContent], ...]] = (
     Text, Receipt, Profile, RichText, Reaction, Edit, Recall, ReadReceipt,
+    Attachments, AttachmentRequest, AttachmentAgain,
 )  # fmt: skip
 
 KINDS: Final[Mapping[int, type[KnownContent]]] = {kind.KIND: kind for kind in _TYPES}

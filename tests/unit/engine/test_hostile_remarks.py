@@ -82,7 +82,7 @@ async def test_edits_behind_the_window_and_of_no_text_are_set_aside(tmp_path: Pa
         await say(at.alice, at.chat, Edit(own.message_id, late, "too late"))
         aside = await until(at.at_bob, e2ecore.EnvelopeQuarantined)
         assert aside.error == EditTooLateError.__name__
-        await say(at.alice, at.chat, UnknownContent(9, pack((1, 9, "later"))))
+        await say(at.alice, at.chat, UnknownContent(4_000, pack((1, 4_000, "later"))))
         unknown = (await until(at.at_bob, e2ecore.MessageReceived)).message
         await say(at.alice, at.chat, Edit(unknown.message_id, unknown.sent_ms, "known"))
         aside = await until(at.at_bob, e2ecore.EnvelopeQuarantined)

@@ -51,7 +51,7 @@ MESSAGE_ID = b"m" * 16
         Receipt((Stored(SENDER, 7, (1, 3, 7)), Stored(b"t" * 36, 1, ()))),
         Profile("Alice"),
         Profile(""),
-        UnknownContent(9, pack((1, 9, "later", (1, 2)))),
+        UnknownContent(4_000, pack((1, 4_000, "later", (1, 2)))),
     ],
     ids=lambda content: type(content).__name__,
 )
