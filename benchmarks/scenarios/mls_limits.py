@@ -13,6 +13,7 @@ from benchmarks.model import OURS, Context, Measure, Result, Scale, Scenario, no
 from benchmarks.scenarios.mls_messages import Refused
 from e2ecore.crypto.rng import system_rng
 from e2ecore.crypto.suites import SUITES
+from e2ecore.mls.arriving_tree import ArrivingTree
 from e2ecore.mls.errors import GenerationTooFarError
 from e2ecore.mls.leaf_rules import LeafContext
 from e2ecore.mls.ratchet_tree import RatchetTree
@@ -74,11 +75,16 @@ def _hash_floor(leaves: list[bytes]) -> None:
         hashlib.sha256(parent).digest()
 
 
-def _parent_floor(leaves: list[bytes]) -> None:
+def _parent_floor(parents: int) -> None:
     """Hash once for each parent, which is the least that vouches for it."""
     content = bytes(PARENT_HASH_BYTES)
-    for _ in leaves:
+    for _ in range(parents):
         hashlib.sha256(content).digest()
+
+
+def _read(arriving: ArrivingTree) -> list[bytes]:
+    """Decode a tree and return its leaves."""
+    return [leaf.encoded for leaf in arriving.leaves()]
 
 
 def _run_tree(context: Context, size: int) -> Result:
@@ -86,24 +92,26 @@ def _run_tree(context: Context, size: int) -> Result:
     data = LargeGroup.of(SUITES[SUITE], size).tree.encode()
     rules = LeafContext.of(SUITES[SUITE])
     for _ in range(context.runs):
-        decode, tree = timed(partial(RatchetTree.decode, SUITES[SUITE], data))
-        leaves = [leaf.encode() for _, leaf in tree.members()]
+        arriving = ArrivingTree(SUITES[SUITE], data)
+        decode, leaves = timed(partial(_read, arriving))
+        tree = RatchetTree.of(arriving)
         hashing, _ = timed(tree.root_hash)
-        parents, _ = timed(partial(check_parent_hashes, tree))
-        rest, _ = timed(partial(list, check_tree(tree, rules, GROUP_ID)))
+        parents, _ = timed(partial(check_parent_hashes, tree, arriving.links))
+        again = ArrivingTree(SUITES[SUITE], data)
+        everything, _ = timed(partial(list, check_tree(again, rules, GROUP_ID)))
         result.add(
             OURS,
             {
                 "decode_ms": decode / 1000,
                 "tree_hash_ms": hashing / 1000,
                 "parent_hashes_ms": parents / 1000,
-                "rules_ms": rest / 1000,
+                "rules_ms": everything / 1000,
                 "bytes": len(data),
             },
         )
         below = {
             "tree_hash_ms": timed(partial(_hash_floor, leaves))[0] / 1000,
-            "parent_hashes_ms": timed(partial(_parent_floor, leaves))[0] / 1000,
+            "parent_hashes_ms": timed(partial(_parent_floor, len(leaves)))[0] / 1000,
         }
         result.add(FLOOR, below)
     return result
@@ -130,8 +138,8 @@ MLS_TREE: Final = Scenario(
     title="A tree of 10,000 leaves",
     about=(
         "Every leaf and parent with a key, suite 1, as a new member gets it: decode, hash, check"
-        " the parent hashes; then all rules of a tree but the signatures. The floors hash as often"
-        " as it takes at least."
+        " the parent hashes. Then all rules at once, but for the signatures: reading, hashing,"
+        " checking. The floors hash as often as it takes at least."
     ),
     sizes={Scale.QUICK: 100, Scale.SHORT: 10_000, Scale.LONG: 10_000},
     size_unit="leaves",
@@ -141,7 +149,7 @@ MLS_TREE: Final = Scenario(
         Measure(
             "parent_hashes_ms", "parent_hashes_ms", "ms", "CPU time of the parent hashes", FLOOR
         ),
-        Measure("rules_ms", "rules_ms", "ms", "CPU time of all rules, parent hashes included"),
+        Measure("rules_ms", "rules_ms", "ms", "CPU time of everything but signatures"),
         Measure("bytes", "bytes", "B", "size of the encoded tree"),
     ),
     run=_run_tree,

@@ -43,6 +43,10 @@ class Reader:
         """Bytes read so far; for ``since``."""
         return self._at
 
+    def go_to(self, position: int) -> None:
+        """Go on somewhere else: for callers that have looked at the bytes between themselves."""
+        self._at = position
+
     def since(self, position: int) -> bytes:
         """Return the bytes read since ``position``."""
         return self._data[position : self._at]

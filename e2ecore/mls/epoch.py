@@ -15,7 +15,7 @@ from e2ecore.mls.key_schedule import (
 )
 from e2ecore.mls.proposals import ReInit
 from e2ecore.mls.psk import Psk
-from e2ecore.mls.ratchet_tree import MAX_LEAVES
+from e2ecore.mls.tree_math import MAX_LEAVES
 
 
 @dataclass(frozen=True, slots=True, repr=False)

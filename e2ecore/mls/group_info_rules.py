@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from e2ecore.crypto.suites import SUITES, CipherSuite
-from e2ecore.mls.credential_policy import CredentialPolicy, judge_found
+from e2ecore.mls.arriving_tree import ArrivingTree
+from e2ecore.mls.credential_policy import CredentialPolicy, accept_basic, judge_found
+from e2ecore.mls.credentials import CredentialType
 from e2ecore.mls.errors import InvalidGroupInfoError, InvalidTreeError, UnsupportedError
 from e2ecore.mls.extensions import ExtensionType, find_extension
 from e2ecore.mls.external_senders import check_senders, judge_senders
@@ -17,7 +19,7 @@ from e2ecore.mls.group_info import GROUP_INFO_LABEL, GroupInfo
 from e2ecore.mls.labels import signed_bytes
 from e2ecore.mls.leaf_rules import LeafContext, SignedPart
 from e2ecore.mls.message import decode_message
-from e2ecore.mls.ratchet_tree import ArrivingTree, RatchetTree
+from e2ecore.mls.ratchet_tree import RatchetTree
 from e2ecore.mls.tree_rules import check_leaves, check_nodes, verify_all
 
 MAX_EPOCH: Final = 1 << 53
@@ -68,16 +70,19 @@ def checked_tree(info: GroupInfo, given: bytes | None, rules: LeafContext) -> Ra
     data = given if inside is None else inside
     if data is None:
         raise InvalidGroupInfoError("no tree came with the group's state, and none was given")
+    received: list[RatchetTree] = []
     arriving = ArrivingTree(rules.suite, data)
-    verify_all(rules.suite, _check(info, arriving, rules))
-    return arriving.tree()
+    verify_all(rules.suite, _check(info, arriving, rules, received))
+    return received.pop()
 
 
-def _check(info: GroupInfo, arriving: ArrivingTree, rules: LeafContext) -> Iterator[SignedPart]:
+def _check(
+    info: GroupInfo, arriving: ArrivingTree, rules: LeafContext, received: list[RatchetTree]
+) -> Iterator[SignedPart]:
     """Check everything but signatures, and return each of those as soon as it is known."""
     context = info.context
-    yield from check_leaves(arriving.leaves(), rules, context.group_id)
-    tree = arriving.tree()
+    yield from check_leaves(arriving, rules, context.group_id)
+    tree = RatchetTree.of(arriving)
     if tree.root_hash() != context.tree_hash:
         raise InvalidTreeError("the tree does not have the hash that the group agreed on")
     signer = tree.leaf(info.signer)
@@ -86,7 +91,8 @@ def _check(info: GroupInfo, arriving: ArrivingTree, rules: LeafContext) -> Itera
     message = signed_bytes(GROUP_INFO_LABEL, info.signed_part())
     yield SignedPart(signer.signature_key, message, info.signature)
     check_senders(rules.suite, context.extensions)
-    check_nodes(tree)
+    check_nodes(arriving, tree)
+    received.append(tree)
 
 
 def judge_group(
@@ -94,8 +100,11 @@ def judge_group(
 ) -> None:
     """Ask about everybody in a group that we join, but for ourselves.
 
+    ``accept_basic`` would look at their types and at nothing else: those are counted.
+
     Raises:
         CredentialError: The policy refuses one; it may raise others.
     """
-    judge_found(policy, context.group_id, tree.members(), own_leaf)
+    if policy is not accept_basic or set(tree.credential_types(None)) != {CredentialType.BASIC}:
+        judge_found(policy, context.group_id, tree.members(), own_leaf)
     judge_senders(policy, context.group_id, (), context.extensions)

@@ -286,11 +286,7 @@ class GroupState:
         """Write and take over a new epoch."""
         epoch = following.context.epoch
         encoded = following.context.encode()
-        for index, node in following.changed.items():
-            if node is None:
-                self.rows.delete((rows.NODE, 0, index))
-            else:
-                self.rows.put((rows.NODE, 0, index), node)
+        self.rows.put_nodes(following.changed)
         for index in old_keys.keys() - following.keys.keys():
             self.rows.delete((rows.NODE_KEY, 0, index))
         for index, key in following.keys.items():

@@ -78,7 +78,12 @@ def sign_with_label(key: SigningKey, label: str, content: bytes) -> bytes:
 
 def signed_bytes(label: str, content: bytes) -> bytes:
     """Return what a signature with this label covers, for callers that verify many at once."""
-    return b"".join((_prefix(label), length(len(content)), content))
+    return signed_head(label, len(content)) + content
+
+
+def signed_head(label: str, size: int) -> bytes:
+    """Return what stands before content of so many bytes in ``signed_bytes``."""
+    return _prefix(label) + length(size)
 
 
 def verify_with_label(

@@ -118,16 +118,25 @@ def check_content(leaf: LeafNode, context: LeafContext) -> None:
         InvalidLeafNodeError: It contradicts itself.
         InvalidKeyError: A key in it is unusable.
     """
+    check_own_types(leaf)
+    if leaf.lifetime is not None:
+        check_lifetime(leaf.lifetime, context)
+    context.suite.hpke.check_public(leaf.encryption_key)
+    context.suite.signature.check_public(leaf.signature_key)
+
+
+def check_own_types(leaf: LeafNode) -> None:
+    """Check that a leaf's own credential and extensions are among its capabilities.
+
+    Raises:
+        InvalidLeafNodeError: One is not.
+    """
     capabilities = leaf.capabilities
     if leaf.credential.type not in capabilities.credentials:
         raise InvalidLeafNodeError("the leaf's credential type is not among its capabilities")
     for extension in leaf.extensions:
         if not capabilities.supports_extension(extension.type):
             raise InvalidLeafNodeError("a leaf's extension is not among its capabilities")
-    if leaf.lifetime is not None:
-        check_lifetime(leaf.lifetime, context)
-    context.suite.hpke.check_public(leaf.encryption_key)
-    context.suite.signature.check_public(leaf.signature_key)
 
 
 def check_capabilities(capabilities: Capabilities, context: LeafContext) -> None:

@@ -71,6 +71,11 @@ class Lifetime:
         """Return the Lifetime."""
         return u64(self.not_before) + u64(self.not_after)
 
+    @classmethod
+    def decode(cls, data: bytes) -> "Lifetime":
+        """Read a Lifetime of 16 bytes."""
+        return cls(*_unpack_lifetime(data))
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -221,7 +226,7 @@ def _read_source(reader: Reader) -> tuple[LeafNodeSource, Lifetime | None, bytes
     if source is LeafNodeSource.COMMIT:
         return source, None, reader.opaque()
     if source is LeafNodeSource.KEY_PACKAGE:
-        return source, Lifetime(*_unpack_lifetime(reader.raw(16))), None
+        return source, Lifetime.decode(reader.raw(16)), None
     if source is LeafNodeSource.UPDATE:
         return source, None, None
     raise MalformedMessageError("an unknown source of a leaf node")

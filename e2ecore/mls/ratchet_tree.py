@@ -6,24 +6,19 @@ Spec: RFC 9420 §7.7 (Adding and Removing Leaves) and RFC 9420 §12.4.3.3 (Ratch
 ``settle`` pushes the layer into the base, after which all other forks of the old base are void.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Final, Self
+from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Self
 
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.errors import UsageError
 from e2ecore.mls import tree_math
-from e2ecore.mls.codec import Reader, vector
+from e2ecore.mls.arriving_tree import ArrivingTree
+from e2ecore.mls.codec import vector
 from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError
-from e2ecore.mls.nodes import LeafNode, Node, ParentNode, read_node
+from e2ecore.mls.nodes import LeafNode, Node, ParentNode
 from e2ecore.mls.tree_base import CredentialCounts, NodeSource, TreeBase, decode_node, put_node
 from e2ecore.mls.tree_view import TreeView
-
-MAX_LEAVES: Final = 1 << 16
-"""Leaves of the largest tree we decode or build. Far above any group we serve; bounds the work that
-a hostile tree can cause."""
-
-_MAX_NODES: Final = tree_math.node_width(MAX_LEAVES)
 
 
 class RatchetTree(TreeView):
@@ -45,9 +40,25 @@ class RatchetTree(TreeView):
             InvalidTreeError: The last node is blank, or a node is in the wrong place.
         """
         arriving = ArrivingTree(suite, data)
-        for _ in arriving.leaves():
-            """Nobody looks at them before all are there."""
-        return arriving.tree()
+        deque(arriving.leaves(), maxlen=0)
+        return RatchetTree.of(arriving)
+
+    @staticmethod
+    def of(arriving: ArrivingTree) -> "RatchetTree":
+        """Return the tree that arrived.
+
+        Raises:
+            UsageError: Not all its leaves were read.
+        """
+        if not arriving.width:
+            raise UsageError("the tree is not decoded yet")
+        leaves = 1
+        while tree_math.node_width(leaves) < arriving.width:
+            leaves *= 2
+        base = TreeBase.of(
+            arriving.encoded, arriving.keys, arriving.signature_keys, arriving.counts()
+        )
+        return RatchetTree(arriving.suite, leaves, base)
 
     def encoded_nodes(self) -> dict[int, bytes]:
         """Return all nodes that are not blank, encoded, by node index."""
@@ -163,7 +174,7 @@ class RatchetTree(TreeView):
         """
         leaf_index = self._first_blank = self._skip_members()
         if leaf_index == self._leaves:
-            if self._leaves >= MAX_LEAVES:
+            if self._leaves >= tree_math.MAX_LEAVES:
                 raise InvalidTreeError("the group is full")
             self._leaves *= 2
             self._hashes[self.root] = None
@@ -253,57 +264,3 @@ class RatchetTree(TreeView):
     def _check_version(self) -> None:
         if self._version != self._base.version:
             raise UsageError("the tree moved on: this fork is void")
-
-
-class ArrivingTree:
-    """The content of a ``ratchet_tree`` extension while it is read.
-
-    Its leaves can be looked at, and their signatures verified, while others are not decoded yet.
-    """
-
-    __slots__ = ("_reader", "_tree", "suite")
-
-    def __init__(self, suite: CipherSuite, data: bytes) -> None:
-        self.suite: Final = suite
-        self._reader = Reader(data)
-        self._tree: RatchetTree | None = None
-
-    def leaves(self) -> Iterator[tuple[int, LeafNode]]:
-        """Read everything, and return the leaves with their indices on the way.
-
-        Raises:
-            MalformedMessageError: These bytes are no tree.
-            InvalidTreeError: The last node is blank, or a node is in the wrong place.
-        """
-        reader = self._reader
-        nodes: dict[int, Node] = {}
-        last: Node | None = None
-        for index, last in enumerate(reader.elements(_read_optional_node, _MAX_NODES)):
-            if last is None:
-                continue
-            if isinstance(last, LeafNode) is bool(index & 1):
-                raise InvalidTreeError("a leaf and a parent node are interchanged")
-            nodes[index] = last
-            if isinstance(last, LeafNode):
-                yield index >> 1, last
-        reader.done()
-        if last is None:
-            raise InvalidTreeError("the last node of a tree is blank")
-        leaves = 1
-        while tree_math.node_width(leaves) <= index:
-            leaves *= 2
-        self._tree = RatchetTree(self.suite, leaves, TreeBase.of(nodes))
-
-    def tree(self) -> RatchetTree:
-        """Return the tree.
-
-        Raises:
-            UsageError: Not all ``leaves`` were read.
-        """
-        if self._tree is None:
-            raise UsageError("the tree is not decoded yet")
-        return self._tree
-
-
-def _read_optional_node(reader: Reader) -> Node | None:
-    return read_node(reader) if reader.present() else None

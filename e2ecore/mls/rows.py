@@ -6,7 +6,7 @@ sender's ratchet). One commit changes the rows of the nodes it touched, plus a h
 ``take_changes`` hands them over to be stored in the caller's transaction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 RowKey = tuple[int, int, int]
@@ -76,6 +76,10 @@ class Rows:
         self._changes[key] = value
         if key[0] != _NOT_CACHED:
             self._cache[key] = value
+
+    def put_nodes(self, nodes: Mapping[int, bytes | None]) -> None:
+        """Write public nodes by node index; those that are None are removed."""
+        self._changes.update({(NODE, 0, index): node for index, node in nodes.items()})
 
     def delete(self, key: RowKey) -> None:
         """Remove one row, if it is there."""

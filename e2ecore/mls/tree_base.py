@@ -37,11 +37,16 @@ class CredentialCounts(NamedTuple):
     in_use: Counter[int]
     supported: Counter[int]
 
-    def tally(self, leaf: LeafNode, sign: int) -> None:
-        """Add (1) or take away (-1) one leaf."""
-        self.in_use[leaf.credential.type] += sign
+    def tally(self, leaf: LeafNode, count: int) -> None:
+        """Add leaves that are like this one in that, or take them away.
+
+        Args:
+            leaf: One of them.
+            count: How many; negative to take away.
+        """
+        self.in_use[leaf.credential.type] += count
         for type_ in set(leaf.capabilities.credentials):
-            self.supported[type_] += sign
+            self.supported[type_] += count
 
     def tally_encoded(self, leaf: bytes) -> None:
         """Add one encoded leaf, without decoding more of it than is needed."""
@@ -85,11 +90,18 @@ class TreeBase:
         """Grows with every merge: forks of an older version are void."""
 
     @classmethod
-    def of(cls, nodes: dict[int, Node]) -> Self:
-        """Return a base that holds these nodes, which were decoded."""
+    def of(
+        cls,
+        encoded: dict[int, bytes],
+        encryption_keys: dict[bytes, int],
+        signature_keys: dict[bytes, int],
+        counts: CredentialCounts,
+    ) -> Self:
+        """Return a base that holds these nodes, of which everything was seen while they came."""
         base = cls()
-        base._decoded = nodes
-        base._encoded = {index: node.encode() for index, node in nodes.items()}
+        base._encoded = encoded
+        base._encryption_keys, base._signature_keys = encryption_keys, signature_keys
+        base._counts = counts
         return base
 
     def node(self, index: int) -> Node | None:
@@ -149,18 +161,9 @@ class TreeBase:
         """Return the credential types in use and supported."""
         if self._counts is None:
             self._counts = CredentialCounts(Counter(), Counter())
-            alike: Counter[tuple[int, tuple[int, ...]]] = Counter()
             for index, data in self.encoded().items():
                 if not index & 1:
-                    known = self._decoded.get(index)
-                    if isinstance(known, LeafNode):
-                        alike[known.credential.type, known.capabilities.credentials] += 1
-                    else:
-                        self._counts.tally_encoded(data)
-            for (type_, supported), count in alike.items():
-                self._counts.in_use[type_] += count
-                for each in set(supported):
-                    self._counts.supported[each] += count
+                    self._counts.tally_encoded(data)
         return self._counts
 
     def apply(

@@ -3,12 +3,19 @@
 Only the formulas are here; ``RatchetTree`` says when they are applied and keeps the results.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
+from struct import Struct
+from typing import Final
+
 from e2ecore.crypto.suites import CipherSuite
-from e2ecore.mls.codec import opaque, optional, u32
+from e2ecore.mls.codec import length, opaque, optional, u32
 from e2ecore.mls.nodes import NodeType
 
 _LEAF = bytes((NodeType.LEAF,))
 _PARENT = bytes((NodeType.PARENT,))
+_PARENT_HEAD = _PARENT + b"\1"
+_BLANK_PARENT_HEAD = _PARENT + b"\0"
+_pack_leaf_head: Final = Struct(">BI?").pack
 
 
 def leaf_tree_hash(suite: CipherSuite, leaf_index: int, encoded: bytes | None) -> bytes:
@@ -21,6 +28,21 @@ def leaf_tree_hash(suite: CipherSuite, leaf_index: int, encoded: bytes | None) -
     """
     head = _LEAF + u32(leaf_index)
     return suite.hash.digest(head + b"\0" if encoded is None else b"".join((head, b"\1", encoded)))
+
+
+def leaf_tree_hashes(suite: CipherSuite, leaves: int, encoded: Mapping[int, bytes]) -> list[bytes]:
+    """Return the tree hashes of all leaves.
+
+    Args:
+        suite: Says how to hash.
+        leaves: How many, blank ones included.
+        encoded: The encoded nodes that are not blank, by node index.
+    """
+    digest, nodes = suite.hash.digest, map(encoded.get, range(0, 2 * leaves, 2))
+    return [
+        digest(_pack_leaf_head(NodeType.LEAF, leaf_index, node is not None) + (node or b""))
+        for leaf_index, node in enumerate(nodes)
+    ]
 
 
 def parent_tree_hash(
@@ -36,6 +58,25 @@ def parent_tree_hash(
     """
     content = optional(encoded) + opaque(left_hash) + opaque(right_hash)
     return suite.hash.digest(_PARENT + content)
+
+
+def parent_tree_hashes(
+    suite: CipherSuite, encoded: Iterable[bytes | None], below: Sequence[bytes]
+) -> list[bytes]:
+    """Return the tree hashes of all parents on one level.
+
+    Args:
+        suite: Says how to hash.
+        encoded: The encoded parents, None for those that are blank.
+        below: The tree hashes of the level below.
+    """
+    digest, size = suite.hash.digest, length(suite.nh)
+    return [
+        digest(b"".join((_PARENT_HEAD, node, size, left, size, right)))
+        if node
+        else digest(b"".join((_BLANK_PARENT_HEAD, size, left, size, right)))
+        for node, left, right in zip(encoded, below[::2], below[1::2], strict=True)
+    ]
 
 
 def parent_hash(

@@ -6,13 +6,18 @@ extended or truncated. ``leaves`` is always the number of leaves of the whole tr
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from e2ecore.errors import UsageError
+
+MAX_LEAVES: Final = 1 << 16
+"""Leaves of the largest tree we decode or build. Far above any group we serve; bounds the work that
+a hostile tree can cause."""
 
 
 def level(node: int) -> int:
     """Return 0 for a leaf, 1 for the parent of two leaves, and so on."""
-    return (~node & (node + 1)).bit_length() - 1
+    return (node ^ (node + 1)).bit_length() - 1
 
 
 def is_leaf(node: int) -> bool:
@@ -66,7 +71,7 @@ def children(node: int) -> tuple[int, int]:
     """
     if not node & 1:
         raise UsageError("a leaf has no children")
-    half = 1 << (level(node) - 1)
+    half = ((node ^ (node + 1)) + 1) >> 2  # the trailing one bits end there
     return node - half, node + half
 
 

@@ -13,7 +13,12 @@ from e2ecore.mls import tree_math
 from e2ecore.mls.errors import MembershipError
 from e2ecore.mls.nodes import LeafNode, Node, ParentNode
 from e2ecore.mls.tree_base import CredentialCounts, TreeBase
-from e2ecore.mls.tree_hash import leaf_tree_hash, parent_tree_hash
+from e2ecore.mls.tree_hash import (
+    leaf_tree_hash,
+    leaf_tree_hashes,
+    parent_tree_hash,
+    parent_tree_hashes,
+)
 
 
 class TreeView:
@@ -238,18 +243,14 @@ class TreeView:
 
     def _hash_all(self) -> None:
         """Hash a tree that was just received, level by level: half the time of going down it."""
-        suite, encoded = self.suite, self._base.encoded().get
-        hashes = [leaf_tree_hash(suite, leaf, encoded(2 * leaf)) for leaf in range(self._leaves)]
+        encoded = self._base.encoded()
+        hashes = leaf_tree_hashes(self.suite, self._leaves, encoded)
         known = self._base.hashes
-        known.update(zip(range(0, 2 * self._leaves, 2), hashes, strict=False))
+        known.update(zip(range(0, 2 * self._leaves, 2), hashes, strict=True))
         step = 2
         while len(hashes) > 1:
             nodes = range(step - 1, 2 * self._leaves, 2 * step)
-            pairs = zip(hashes[::2], hashes[1::2], strict=True)
-            hashes = [
-                parent_tree_hash(suite, encoded(node), left, right)
-                for node, (left, right) in zip(nodes, pairs, strict=True)
-            ]
+            hashes = parent_tree_hashes(self.suite, map(encoded.get, nodes), hashes)
             known.update(zip(nodes, hashes, strict=True))
             step *= 2
 

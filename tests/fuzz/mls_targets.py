@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 from e2ecore.crypto.suites import X25519_AES128 as SUITE
 from e2ecore.errors import CorruptStateError, PeerError
 from e2ecore.mls import rows
+from e2ecore.mls.arriving_tree import ArrivingTree
 from e2ecore.mls.codec import Reader, decode_all, opaque
 from e2ecore.mls.credentials import read_credential
 from e2ecore.mls.epoch import CurrentEpoch, PastEpoch
@@ -194,8 +195,9 @@ def published(data: bytes) -> object:
 
 
 def whole_tree(data: bytes) -> object:
-    tree = RatchetTree.decode(SUITE, data)
-    verify_all(SUITE, check_tree(tree, LeafContext.of(SUITE, now_ms=NOW_MS), b"conversation"))
+    arriving = ArrivingTree(SUITE, data)
+    verify_all(SUITE, check_tree(arriving, LeafContext.of(SUITE, now_ms=NOW_MS), b"conversation"))
+    tree = RatchetTree.of(arriving)
     assert tree.encode() == data
     return tree
 

@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from e2ecore.crypto.suites import X25519_AES128
+from e2ecore.mls.arriving_tree import ArrivingTree
 from e2ecore.mls.codec import Reader, decode_all, length, opaque, vector
 from e2ecore.mls.credentials import BasicCredential, X509Credential, read_credential
 from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError, MlsError
@@ -185,7 +186,8 @@ def test_a_changed_tree_is_the_tree_that_is_read_from_its_encoding(
         assert list(fresh.credential_types(None)) == list(tree.credential_types(None))
         for index, node in fresh.nodes():
             assert tree.find_encryption_key(node.encryption_key) == index
-        verify_all(tree.suite, check_tree(fresh, LeafContext.of(tree.suite), GROUP_ID))
+        arriving = ArrivingTree(tree.suite, tree.encode())
+        verify_all(tree.suite, check_tree(arriving, LeafContext.of(tree.suite), GROUP_ID))
 
 
 WITNESS = TreeGroup()

@@ -7,7 +7,7 @@ import pytest
 
 from e2ecore.crypto.suites import X25519_AES128
 from e2ecore.errors import UsageError
-from e2ecore.mls import ratchet_tree
+from e2ecore.mls import arriving_tree, tree_math
 from e2ecore.mls.codec import vector
 from e2ecore.mls.credentials import X509Credential
 from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError, MembershipError
@@ -310,13 +310,13 @@ def test_a_tree_with_one_fault_in_its_encoding_is_refused() -> None:
 
 
 def test_a_group_has_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ratchet_tree, "MAX_LEAVES", 4)
+    monkeypatch.setattr(tree_math, "MAX_LEAVES", 4)
     group = TreeGroup()
     group.add(3)
     with pytest.raises(InvalidTreeError):
         group.tree.add_leaf(fresh_leaf(group))
     assert RatchetTree.decode(SUITE, group.tree.encode()).leaf_count == 4
-    monkeypatch.setattr(ratchet_tree, "_MAX_NODES", 3)
+    monkeypatch.setattr(arriving_tree, "_MAX_NODES", 3)
     with pytest.raises(MalformedMessageError):
         RatchetTree.decode(SUITE, group.tree.encode())
 

@@ -7,6 +7,7 @@ import pytest
 
 from e2ecore.crypto.errors import InvalidKeyError, SignatureError
 from e2ecore.errors import PeerError
+from e2ecore.mls.arriving_tree import ArrivingTree
 from e2ecore.mls.credentials import X509Credential
 from e2ecore.mls.errors import InvalidLeafNodeError, InvalidTreeError, UnsupportedError
 from e2ecore.mls.extensions import Extension, RequiredCapabilities
@@ -43,7 +44,7 @@ def received() -> RatchetTree:
 
 
 def check(tree: RatchetTree, context: LeafContext = CONTEXT, group_id: bytes = GROUP_ID) -> None:
-    verify_all(SUITE, check_tree(RatchetTree.decode(SUITE, tree.encode()), context, group_id))
+    verify_all(SUITE, check_tree(ArrivingTree(SUITE, tree.encode()), context, group_id))
 
 
 def parent(tree: RatchetTree, index: int) -> ParentNode:
@@ -179,7 +180,7 @@ def test_blank_unmerged_leaves_are_refused() -> None:
     tree = RatchetTree.decode(SUITE, history().tree.encode())
     tree._put(6, None)
     with pytest.raises(InvalidTreeError):
-        list(check_tree(tree, CONTEXT, GROUP_ID))
+        check(tree)
 
 
 def test_a_tree_belongs_to_one_group() -> None:
@@ -191,7 +192,7 @@ def test_a_tree_belongs_to_one_group() -> None:
 
 
 def test_leaf_signatures_are_handed_out_for_callers_with_threads() -> None:
-    parts = list(check_tree(received(), CONTEXT, GROUP_ID))
+    parts = list(check_tree(ArrivingTree(SUITE, GROUP.tree.encode()), CONTEXT, GROUP_ID))
     assert len(parts) == 8
     for part in parts:
         SUITE.signature.verify(part.public, part.message, part.signature)
