@@ -187,6 +187,12 @@ class BlockingEngine:
     retention = _of(Conversation.retention)
     set_retention = _of(Conversation.set_retention)
     accepted = _of(SentMessage.accepted)
+    set_draft = _of(Conversation.set_draft)
+    send_draft = _of(Conversation.send_draft)
+    set_pinned = _of(Conversation.set_pinned)
+    set_archived = _of(Conversation.set_archived)
+    mute = _of(Conversation.mute)
+    unmute = _of(Conversation.unmute)
 
     members = _of(Conversation.members)
     ready = _of(Conversation.ready)

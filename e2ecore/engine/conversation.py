@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from e2ecore.engine.arranging import Arranged
 from e2ecore.engine.beginning import add_wish
 from e2ecore.engine.contacts import Contact
 from e2ecore.engine.erasing import (
@@ -41,8 +42,8 @@ from e2ecore.engine.writing import write_texts
 from e2ecore.ids import AccountId, GroupId
 from e2ecore.messaging.intents import Impossible, IntentKind, Wish, plan
 from e2ecore.storage import erasure, intents, overview
-from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.messages import message_row_id
+from e2ecore.storage.overview import OverviewRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import Role
 
@@ -59,13 +60,16 @@ _OVER = frozenset(
 )
 
 
-class Conversation(Talk):
+class Conversation(Talk, Arranged):
     """A conversation. Its properties are as of the last ``refresh``, or as when it was got."""
 
-    def __init__(self, core: "Core", row: ConversationRow, newest: Message | None) -> None:
+    def __init__(self, core: "Core", listed: OverviewRow, newest: Message | None) -> None:
         self._core = core
-        self._row = row
-        self._newest = newest
+        self._take(listed, newest)
+
+    def _take(self, listed: OverviewRow, newest: Message | None) -> None:
+        self._row, self._newest = listed.conversation, newest
+        self._draft, self._arrangement = listed.draft, listed.arrangement
 
     @property
     def conversation_id(self) -> GroupId:
@@ -119,7 +123,7 @@ class Conversation(Talk):
         def work(tx: Tx) -> None:
             fresh = overview.get(tx, cid)
             if fresh is not None:
-                self._row, self._newest = fresh.conversation, newest_of(tx, fresh, own_id)
+                self._take(fresh, newest_of(tx, fresh, own_id))
 
         self._core.read(work)
 
@@ -242,7 +246,10 @@ class Conversation(Talk):
         return count
 
     async def clear(self) -> int:
-        """Erase all messages of this conversation; as ``delete_before``. The conversation stays."""
+        """Erase all messages of this conversation, and its draft; as ``delete_before``.
+
+        The conversation stays.
+        """
         count = await clear(self._core, self._row.cid)
         await self.refresh()
         return count

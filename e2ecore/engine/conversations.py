@@ -68,14 +68,15 @@ class Conversations:
     async def list(self) -> list[Conversation]:
         """Return every conversation, the one with the newest message first.
 
-        Each with its number of unread messages and its ``last_message``, by one query.
+        Pinned ones come before all others, the last one pinned at the top, and those put away
+        behind all others. Each with its number of unread messages, its ``last_message`` and its
+        ``draft``, by one query.
         """
         core, own_id = self._core, own_id_of(self._core)
 
         def work(tx: Tx) -> list[Conversation]:
             return [
-                Conversation(core, row.conversation, newest_of(tx, row, own_id))
-                for row in overview.all_rows(tx)
+                Conversation(core, row, newest_of(tx, row, own_id)) for row in overview.all_rows(tx)
             ]
 
         return core.read(work)
@@ -95,7 +96,7 @@ class Conversations:
             row = find(tx)
             if row is None:
                 return None
-            return Conversation(core, row.conversation, newest_of(tx, row, own_id))
+            return Conversation(core, row, newest_of(tx, row, own_id))
 
         found = core.read(work)
         if found is None:

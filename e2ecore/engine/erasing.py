@@ -16,7 +16,7 @@ from e2ecore.engine.events import MessagesErased
 from e2ecore.engine.job import Job
 from e2ecore.engine.values import MessageState
 from e2ecore.ids import GroupId
-from e2ecore.storage import erasure, expiries, messages, remarks
+from e2ecore.storage import drafts, erasure, expiries, messages, remarks
 from e2ecore.storage.handoff import wake_for_current_loop
 from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, ORDER_MASK, MessageRow, message_row_id
 from e2ecore.storage.search_tokens import Fold
@@ -79,8 +79,13 @@ async def erase_below(core: "Core", cid: int, below: int) -> int:
 
 
 async def clear(core: "Core", cid: int) -> int:
-    """Erase all messages of a conversation, and what was set aside of it."""
-    await core.jobs.run(lambda job: erasure.forget_poison(job.tx, cid))
+    """Erase all messages of a conversation, its draft, and what was set aside of it."""
+
+    def work(job: Job) -> None:
+        erasure.forget_poison(job.tx, cid)
+        drafts.remove(job.tx, cid)
+
+    await core.jobs.run(work)
     return await erase_below(core, cid, message_row_id(cid + 1, 0))
 
 

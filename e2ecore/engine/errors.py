@@ -139,6 +139,10 @@ class TitleTooLongError(UsageError):
     """A title has at most 128 characters."""
 
 
+class NoDraftError(UsageError):
+    """Nothing was begun to be written in this conversation, so nothing can be sent of it."""
+
+
 class ConversationReadOnlyError(UsageError):
     """This account is no longer in the conversation.
 

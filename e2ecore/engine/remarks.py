@@ -148,7 +148,7 @@ def _silence(job: Job, mirror: Mirror, uid: bytes, message: int) -> None:
 
 
 def _is_edit_of(data: bytes, uid: bytes) -> bool:
-    content = None if data == SILENCE else decode_content(data)
+    content = decode_content(data)
     return isinstance(content, Edit) and content.message_id == uid
 
 

@@ -4,21 +4,27 @@ Everything here is stored when the call returns, and goes out by itself, also la
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from e2ecore.engine.erasing import purge
 from e2ecore.engine.errors import (
-    BadLifetimeError,
-    BadMentionError,
     BadReactionError,
     EditWindowOverError,
-    MessageGoneError,
     NotATextError,
-    NotYourMessageError,
 )
 from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_text
+from e2ecore.engine.referring import (
+    Which,
+    check_own,
+    check_rich,
+    order_of,
+    reply_of,
+    row_of,
+    text_row,
+    wire_mentions,
+)
 from e2ecore.engine.remarks import Remark, Speaker, apply_remark
 from e2ecore.engine.showing import show_one
 from e2ecore.engine.values import Mention, Message, MessageKind
@@ -34,21 +40,12 @@ from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content import rich_text
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.revisions import Edit, Recall
-from e2ecore_protocol.errors import MalformedError
-from e2ecore_protocol.limits import (
-    MAX_FORWARDS,
-    MAX_MENTIONS,
-    MAX_REACTION_BYTES,
-    MAX_REACTIONS,
-    MAX_TEXT_LIFETIME_S,
-)
+from e2ecore_protocol.limits import MAX_FORWARDS, MAX_REACTION_BYTES, MAX_REACTIONS
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
 T = TypeVar("T")
-Which: TypeAlias = Message | int
-"""A message, or its ``Message.order``."""
 
 
 class Talk:
@@ -81,11 +78,11 @@ class Talk:
             BadLifetimeError: Less than a second or more than a year.
             UsageError: As ``send``.
         """
-        _check_rich(text, mentions, lifetime_s)
+        check_rich(text, mentions, lifetime_s)
 
         def extras(job: Job) -> rich_text.Extras:
-            reply = None if reply_to is None else _reply(_text_row(job, self._row, reply_to))
-            named = tuple([rich_text.Mention(*_place(one)) for one in mentions])
+            reply = None if reply_to is None else reply_of(text_row(job, self._row.cid, reply_to))
+            named = wire_mentions(mentions)
             return rich_text.Extras(reply, named, 0, lifetime_s)
 
         return await self._send(text, extras)
@@ -130,7 +127,7 @@ class Talk:
         _check_signs(signs)
 
         def work(job: Job) -> SentMessage:
-            row = _row(job, self._row, message)
+            row = row_of(job, self._row.cid, message)
             known = remarks.reaction(job.tx, row.id, job.own.account_id)
             stamp = None if known is None else Stamp(known.changed_ms, known.device_id)
             changed_ms = next_ms(job.now_ms, stamp)
@@ -151,23 +148,22 @@ class Talk:
             BadMentionError: A part is not in the text, or overlaps another one.
             UsageError: As ``send``.
         """
-        _check_rich(text, mentions, None)
+        check_rich(text, mentions, None)
 
         def work(job: Job) -> SentMessage:
-            row = _text_row(job, self._row, message)
-            _check_own(job, row)
+            row = text_row(job, self._row.cid, message)
+            check_own(job, row)
             changed_ms = next_ms(job.now_ms, decode_marks(row.ext).edited)
             if not is_in_window(row.sent_ms, changed_ms):
                 raise EditWindowOverError
-            named = tuple([rich_text.Mention(*_place(one)) for one in mentions])
+            named = wire_mentions(mentions)
             return self._say(job, row, Edit(row.uid, changed_ms, text, named))
 
         return await self._run(work)
 
     async def earlier_texts(self, message: Which) -> list[str]:
         """Return what an edited message said before, the first words first; 32 at most."""
-        cid = self._row.cid
-        order = message if isinstance(message, int) else message.order
+        cid, order = self._row.cid, order_of(message)
 
         def work(tx: Tx) -> list[str]:
             return [one.body for one in remarks.revisions(tx, message_row_id(cid, order))]
@@ -188,8 +184,8 @@ class Talk:
         """
 
         def work(job: Job) -> SentMessage:
-            row = _row(job, self._row, message)
-            _check_own(job, row)
+            row = row_of(job, self._row.cid, message)
+            check_own(job, row)
             return self._say(job, row, Recall(row.uid, job.now_ms))
 
         async with self._core.upkeep.erasing:
@@ -241,48 +237,6 @@ class Talk:
 
         await self._run(work)
         return sent[0]
-
-
-def _row(job: Job, conversation: ConversationRow, message: Which) -> MessageRow:
-    order = message if isinstance(message, int) else message.order
-    row = messages.get(job.tx, message_row_id(conversation.cid, order))
-    if row is None or row.kind == MessageKind.RECALLED:
-        raise MessageGoneError
-    return row
-
-
-def _text_row(job: Job, conversation: ConversationRow, message: Which) -> MessageRow:
-    row = _row(job, conversation, message)
-    if row.kind != MessageKind.TEXT:
-        raise NotATextError
-    return row
-
-
-def _check_own(job: Job, row: MessageRow) -> None:
-    if row.account_id != job.own.account_id:
-        raise NotYourMessageError
-
-
-def _reply(row: MessageRow) -> rich_text.Reply:
-    digest = rich_text.quote_digest(row.uid, row.account_id, row.body)
-    return rich_text.Reply(row.uid, row.account_id, digest)
-
-
-def _place(mention: Mention) -> tuple[bytes, int, int]:
-    return mention.account_id, mention.start, mention.length
-
-
-def _check_rich(text: str, mentions: Sequence[Mention], lifetime_s: int | None) -> None:
-    check_text(text)
-    named = [rich_text.Mention(*_place(one)) for one in mentions]
-    try:
-        rich_text.check_mentions(named, text)
-    except MalformedError as error:
-        raise BadMentionError from error
-    if len(named) > MAX_MENTIONS or any(one.start < 0 or one.length < 1 for one in named):
-        raise BadMentionError
-    if lifetime_s is not None and not 1 <= lifetime_s <= MAX_TEXT_LIFETIME_S:
-        raise BadLifetimeError
 
 
 def _check_signs(signs: Sequence[str]) -> None:

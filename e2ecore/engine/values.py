@@ -113,6 +113,18 @@ class Mention:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """What was begun to be written in a conversation."""
+
+    text: str
+    reply_to: int | None
+    """``Message.order`` of the message that it answers; None: none. It may be gone meanwhile."""
+    mentions: tuple[Mention, ...]
+    changed_ms: int
+    """When it was last changed, by our clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
     """The message that a text answers."""
 

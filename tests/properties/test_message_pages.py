@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2ecore.storage import conversations, erasure, messages, overview
+from e2ecore.storage import arrangements, conversations, drafts, erasure, messages, overview
+from e2ecore.storage.arrangements import ArrangementRow
 from e2ecore.storage.conversations import LIVE_ORDER
 from e2ecore.storage.database import Database
+from e2ecore.storage.drafts import DraftRow
 from e2ecore.storage.messages import MAX_PAGE, MessageRow, message_row_id
 from e2ecore.storage.tx import Tx
 from tests.support.databases import create_database, message, new_conversation
@@ -163,11 +165,40 @@ def test_the_list_of_conversations_has_each_with_its_newest_message(
         messages.insert(tx, rows)
         found = overview.all_rows(tx)
         assert [one.conversation for one in found] == conversations.all_rows(tx)
+        assert all(one.draft is None for one in found)
         for one in found:
             assert one.newest == next(iter(messages.newest(tx, one.conversation.cid, 1)), None)
             assert one.conversation.unread == unread[one.conversation.cid - 1]
             assert overview.get(tx, one.conversation.cid) == one
             assert overview.by_uid(tx, one.conversation.uid) == one
+        raise Undo
+
+    with pytest.raises(Undo):
+        database.writer.call(trial)
+
+
+@given(
+    arranged=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=5, max_size=5),
+    drafted=st.sets(st.integers(1, 5)),
+)
+def test_the_list_of_conversations_is_in_the_order_in_which_they_are_arranged(
+    database: Database, arranged: list[tuple[int, int]], drafted: set[int]
+) -> None:
+    def trial(tx: Tx) -> None:
+        wanted: list[tuple[int, int, int]] = []
+        for cid, (pinned_ms, archived) in enumerate(arranged, 1):
+            new_conversation(tx, cid)
+            arrangements.save(tx, ArrangementRow(cid, pinned_ms, 7 * archived, archived))
+            wanted.append((archived, -pinned_ms, -cid))
+        for cid in drafted:
+            drafts.save(tx, DraftRow(cid, 1, f"draft {cid}", 0, b""))
+        found = overview.all_rows(tx)
+        assert [one.conversation.cid for one in found] == [-cid for *_, cid in sorted(wanted)]
+        for one in found:
+            cid = one.conversation.cid
+            assert (one.draft is not None) == (cid in drafted)
+            assert one.draft == drafts.get(tx, cid)
+            assert one.arrangement == arrangements.get(tx, cid)
         raise Undo
 
     with pytest.raises(Undo):

@@ -91,10 +91,13 @@ _stored_fields = record(
 
 @dataclass(frozen=True, slots=True)
 class Receipt(Content):
-    """What the sender of this has stored. Cumulative: one says as much as all before it."""
+    """What the sender of this has stored. Cumulative: one says as much as all before it.
+
+    One for nothing keeps the counter of a message that was erased before it left.
+    """
 
     KIND: ClassVar[int] = 2
-    SHAPE: ClassVar[tuple[Check[object], ...]] = (listing(_stored, MAX_MEMBER_DEVICES, 1),)
+    SHAPE: ClassVar[tuple[Check[object], ...]] = (listing(_stored, MAX_MEMBER_DEVICES),)
     stored: tuple[Stored, ...]
 
 
