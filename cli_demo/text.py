@@ -1,5 +1,6 @@
 """Words for people: times, sizes, names and other people's text, safe to print on a terminal."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,11 @@ _BIDI_CONTROLS: Final = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
 _KEPT: Final = frozenset("\n\u200d\ufe0f")
+_PERIODS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_PERIOD: Final = re.compile(
+    r"([0-9]{1,9}) ?(s|m|h|d|w|secs?|seconds?|mins?|minutes?|hours?|days?|weeks?)"
+)
 _STEPS: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -37,12 +43,18 @@ def _harmless(char: str) -> str:
     return char
 
 
-def one_line(text: str, cells: int) -> str:
-    """The start of a text on one line of at most ``cells`` terminal cells."""
+def one_line(text: str, cells: int, more: str = "…") -> str:
+    """The start of a text on one line of at most ``cells`` terminal cells.
+
+    Args:
+        text: May have many lines.
+        cells: Width at most.
+        more: What stands for the rest.
+    """
     flat = " ".join(visible(text[: cells * 8]).split())
     if cell_len(flat) <= cells:
         return flat
-    return set_cell_size(flat, max(cells - 1, 0)).rstrip() + "…"
+    return set_cell_size(flat, max(cells - len(more), 0)).rstrip() + more
 
 
 def local_time(time_ms: int) -> datetime:
@@ -90,6 +102,20 @@ def size(count: int) -> str:
 def duration(seconds: float) -> str:
     """``3.2 ms`` or ``1.45 s``."""
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
+
+
+def lasting(seconds: float) -> str:
+    """``3 d``, ``5 h``, ``12 min``, ``40 s``: the largest unit of which there are two, or one."""
+    for unit, name in _PERIODS:
+        if seconds >= 2 * unit or (seconds >= unit and seconds % unit == 0):
+            return f"{seconds // unit:.0f} {name}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def period(text: str) -> int | None:
+    """Seconds of ``90s``, ``5m``, ``5 min``, ``1h``, ``7d`` or ``2w``; None: no such time."""
+    match = _PERIOD.fullmatch(text.strip().lower())
+    return int(match[1]) * _UNITS[match[2][0]] if match else None
 
 
 def counted(count: int, noun: str, plural: str | None = None) -> str:

@@ -20,6 +20,16 @@ class Mark(Enum):
     """Somebody else's message."""
 
 
+class Kind(Enum):
+    """What a message is, as far as it can be shown."""
+
+    TEXT = "text"
+    RECALLED = "recalled"
+    """Taken back by its author: there is nothing to see any more."""
+    UNKNOWN = "unknown"
+    """Made by a newer version of the program."""
+
+
 class Trust(Enum):
     """The three states of a contact's keys. There is no fourth."""
 
@@ -38,6 +48,29 @@ class Link(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class QuoteView:
+    """What a message answers."""
+
+    author: str
+    text: str | None
+    """None: it is not here, or was taken back."""
+    order: int | None
+    """Its place in the conversation; None: it is not here."""
+    intact: bool
+    """It still says what it said when it was answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignView:
+    """One reaction to a message, with how many share it."""
+
+    sign: str
+    names: tuple[str, ...]
+    own: bool
+    """We are among them."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageView:
     """One message, or one line about the conversation (``notice``)."""
 
@@ -50,6 +83,22 @@ class MessageView:
     notice: bool = False
     order: int = 0
     """Place in the conversation, ascending; 0 for notices, which have none."""
+    kind: Kind = Kind.TEXT
+    quote: QuoteView | None = None
+    named: tuple[str, ...] = ()
+    """Parts of the text that name members."""
+    names_us: bool = False
+    """We are one of these members."""
+    signs: tuple[SignView, ...] = ()
+    forwards: int = 0
+    """How often it was forwarded to come here."""
+    edited: bool = False
+    until_ms: int = 0
+    """When it erases itself, by our clock; 0: it stays."""
+    readers: tuple[str, ...] = ()
+    """Of our own: who has read it, of those who tell."""
+    counter: int = 0
+    """Its sender's counter."""
 
     @property
     def own(self) -> bool:
@@ -109,6 +158,9 @@ class Symbols:
     verified: str
     warning: str
     bullet: str
+    answer: str
+    rule: str
+    more: str
 
     def mark(self, mark: Mark) -> str:
         """The sign of one delivery state; received messages have none."""
@@ -121,8 +173,8 @@ class Symbols:
         }[mark]
 
 
-UNICODE: Final = Symbols("◷", "✓", "✓✓", "✗", "●", "○", "◌", "✓", "!", "•")
-ASCII: Final = Symbols("..", "+", "++", "x", "*", "o", "~", "+", "!", "*")
+UNICODE: Final = Symbols("◷", "✓", "✓✓", "✗", "●", "○", "◌", "✓", "!", "•", "↪", "─", "…")
+ASCII: Final = Symbols("..", "+", "++", "x", "*", "o", "~", "+", "!", "*", ">", "-", "...")
 
 
 def symbols_for(encoding: str | None) -> Symbols:

@@ -8,7 +8,7 @@ from cli_demo.text import one_line, visible
 
 _OTHER_KINDS: Final = {
     e2ecore.MessageKind.RECALLED: "(taken back)",
-    e2ecore.MessageKind.UNKNOWN: "(a newer version of the program wrote this)",
+    e2ecore.MessageKind.UNKNOWN: "(this needs a newer version of e2e)",
 }
 _QUOTE_CELLS: Final = 40
 

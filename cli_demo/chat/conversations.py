@@ -17,6 +17,7 @@ from cli_demo.views import UNICODE, ConversationView, Symbols, Trust
 _BOLD: Final = Style(bold=True)
 _DIM: Final = Style(dim=True)
 _MIN_WIDTH: Final = 10
+_DAY_MS: Final = 86_400_000
 
 
 def entry(row: ConversationView, width: int, now_ms: int, symbols: Symbols) -> Text:
@@ -24,11 +25,11 @@ def entry(row: ConversationView, width: int, now_ms: int, symbols: Symbols) -> T
     time = when(row.time_ms, now_ms) if row.time_ms else ""
     sign = symbols.bullet if row.group else _trust_sign(row.trust, symbols)
     title_room = max(width - cell_len(time) - 3, _MIN_WIDTH)
-    title = set_cell_size(one_line(row.title, title_room), title_room)
+    title = set_cell_size(one_line(row.title, title_room, symbols.more), title_room)
     badge = f" {row.unread if row.unread < 1000 else '999+'} " if row.unread else ""  # noqa: PLR2004
     preview = row.preview if row.open else f"({row.state}) {row.preview}"
     preview_room = max(width - cell_len(badge) - 2, _MIN_WIDTH)
-    shown = set_cell_size(one_line(preview, preview_room), preview_room)
+    shown = set_cell_size(one_line(preview, preview_room, symbols.more), preview_room)
     text = Text(no_wrap=True, end="")
     text.append(set_cell_size(sign, 2))
     text.append(title, _BOLD if row.unread else Style())
@@ -61,20 +62,34 @@ class ConversationList(OptionList):
         super().__init__(id=id, compact=True)
         self._symbols = symbols
         self._shown: list[str] = []
+        self._drawn: dict[str, tuple[ConversationView, int, int]] = {}
+        """What each line was drawn from."""
 
     def show(self, rows: Sequence[ConversationView], current: str, now_ms: int) -> None:
         """Bring the list up to date, touching only the lines that changed."""
         width = max(self.scrollable_content_region.width or self.size.width, _MIN_WIDTH + 8)
-        entries = [(row.uid, entry(row, width, now_ms, self._symbols)) for row in rows]
+        day = now_ms // _DAY_MS
+        known = {row.uid: (row, width, day) for row in rows}
         with self.prevent(OptionList.OptionHighlighted):
-            if [uid for uid, _ in entries] == self._shown:
-                for uid, text in entries:
-                    self.replace_option_prompt(uid, text)
+            stood_on = self._stood_on()
+            if list(known) != self._shown:
+                self.set_options(
+                    Option(entry(row, width, now_ms, self._symbols), id=row.uid) for row in rows
+                )
+                self._shown = list(known)
             else:
-                self.set_options(Option(text, id=uid) for uid, text in entries)
-                self._shown = [uid for uid, _ in entries]
-            if current in self._shown:
-                self.highlighted = self._shown.index(current)
+                for row in rows:
+                    if known[row.uid] != self._drawn.get(row.uid):
+                        text = entry(row, width, now_ms, self._symbols)
+                        self.replace_option_prompt(row.uid, text)
+            self._drawn = known
+            wanted = stood_on if self.has_focus and stood_on in known else current
+            if wanted in known:
+                self.highlighted = self._shown.index(wanted)
+
+    def _stood_on(self) -> str:
+        place = self.highlighted
+        return self._shown[place] if place is not None and place < len(self._shown) else ""
 
     def neighbour(self, uid: str, step: int) -> str | None:
         """The conversation above (-1) or below (+1) the given one."""

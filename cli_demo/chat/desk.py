@@ -7,20 +7,12 @@ from typing import Final
 
 import e2ecore
 from cli_demo import words
+from cli_demo.chat.messages import Messages
 from cli_demo.naming import Names
 from cli_demo.text import counted, joined
 from cli_demo.views import ConversationView, Mark, MemberView, MessageView, SafetyView, Trust
 
-PAGE: Final = 60
-"""Messages fetched at once."""
 _NAMES_IN_TITLE: Final = 3
-_MARKS: Final = {
-    e2ecore.MessageState.RECEIVED: Mark.RECEIVED,
-    e2ecore.MessageState.QUEUED: Mark.QUEUED,
-    e2ecore.MessageState.ACCEPTED: Mark.ACCEPTED,
-    e2ecore.MessageState.DELIVERED: Mark.DELIVERED,
-    e2ecore.MessageState.FAILED: Mark.FAILED,
-}
 _STATES: Final = {
     e2ecore.ConversationState.CREATING: "starting",
     e2ecore.ConversationState.ACTIVE: "",
@@ -56,6 +48,7 @@ class Desk:
     def __init__(self, engine: e2ecore.Engine) -> None:
         self._engine = engine
         self.names = Names(engine)
+        self.messages = Messages(engine, self.names)
 
     @property
     def own_account(self) -> bytes:
@@ -80,19 +73,6 @@ class Desk:
         """One line of the list."""
         return await self._view(await self._get(uid))
 
-    async def newest(self, uid: str, limit: int = PAGE) -> list[e2ecore.Message]:
-        """The end of the history, oldest first."""
-        return await (await self._get(uid)).messages(limit=limit)
-
-    async def before(self, uid: str, order: int) -> list[e2ecore.Message]:
-        """The page above a place, oldest first; empty at the beginning."""
-        return await (await self._get(uid)).messages(before=order, limit=PAGE)
-
-    @staticmethod
-    def mark(message: e2ecore.Message) -> Mark:
-        """How far a message has come."""
-        return _MARKS[message.state]
-
     @staticmethod
     def notice(text: str) -> MessageView:
         """A line about the conversation, told now."""
@@ -105,17 +85,6 @@ class Desk:
         """The members of a group in a few words."""
         names = [member.handle for member in await self.members(uid)]
         return joined(names) if len(names) <= _NAMES_IN_TITLE else counted(len(names), "member")
-
-    async def view(self, message: e2ecore.Message) -> MessageView:
-        """One message for the screen."""
-        return MessageView(
-            key=message.message_id.hex(),
-            author=await self.names.of(message.sender),
-            text=words.full(message),
-            time_ms=message.stored_ms if message.mine else message.sent_ms,
-            mark=_MARKS[message.state],
-            order=message.order,
-        )
 
     async def members(self, uid: str) -> list[MemberView]:
         """Who is in a conversation; ourselves first, then by name."""
@@ -167,10 +136,6 @@ class Desk:
         return await self._engine.conversations.get(e2ecore.GroupId(bytes.fromhex(uid)))
 
     # -- doing -----------------------------------------------------------------------------------
-
-    async def send(self, uid: str, text: str) -> None:
-        """Returns when the text is safe on this device."""
-        await (await self._get(uid)).send(text)
 
     async def mark_read(self, uid: str) -> None:
         """Everything in the conversation has been seen."""

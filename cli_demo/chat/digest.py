@@ -55,11 +55,27 @@ class Notice:
 
 
 @dataclass(slots=True)
+class Changed:
+    """What is different in the history of one conversation."""
+
+    orders: set[int] = field(default_factory=set)
+    """Places of messages that are new, changed or gone."""
+    everything: bool = False
+    """More than ``orders`` lists."""
+    receipts: bool = False
+    """Devices confirmed messages of ours."""
+    read: dict[bytes, int] = field(default_factory=dict)
+    """Who has read our messages, up to which counter."""
+
+
+@dataclass(slots=True)
 class Digest:
-    """What a batch of events comes to."""
+    """What a batch of news comes to."""
 
     conversations: set[bytes] = field(default_factory=set)
     """Whose messages, marks or titles changed."""
+    changed: dict[bytes, Changed] = field(default_factory=dict)
+    """By conversation: which of its messages."""
     notices: list[Notice] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
     """To be shown whatever is open: keys changed, false keys served."""
@@ -69,20 +85,30 @@ class Digest:
     """Events were missed, or names or keys changed: read all again."""
 
 
-def digest(events: Iterable[e2ecore.Event], names: Names, own: bytes) -> Digest:
+def digest(
+    events: Iterable[e2ecore.Event],
+    names: Names,
+    own: bytes,
+    changes: Iterable[e2ecore.ConversationChanged] = (),
+) -> Digest:
     """Sum up a burst.
 
     Args:
         events: In the order in which they came.
         names: How to call an account.
         own: Our own account id; we are "you" in notices.
+        changes: The rows that are different.
     """
-    result = Digest()
+    result = Digest(changed=_merged(changes))
+    result.conversations.update(result.changed)
     for event in events:
         if isinstance(event, e2ecore.ConnectionChanged):
             result.connection = event
         elif isinstance(event, e2ecore.EventsDropped | e2ecore.ProfileChanged | e2ecore.KeyChanged):
             result.everything = True
+        elif isinstance(event, e2ecore.MessagesRead):
+            changed = result.changed.setdefault(event.conversation_id, Changed())
+            changed.read[event.account_id] = event.upto_counter
         conversation = getattr(event, "conversation_id", None)
         if isinstance(conversation, bytes):
             result.conversations.add(conversation)
@@ -93,6 +119,16 @@ def digest(events: Iterable[e2ecore.Event], names: Names, own: bytes) -> Digest:
         elif text:
             result.alerts.append(text)
     return result
+
+
+def _merged(changes: Iterable[e2ecore.ConversationChanged]) -> dict[bytes, Changed]:
+    found: dict[bytes, Changed] = {}
+    for one in changes:
+        changed = found.setdefault(one.conversation_id, Changed())
+        changed.orders.update(one.orders)
+        changed.everything |= one.everything
+        changed.receipts |= one.receipts
+    return found
 
 
 def sentence(event: e2ecore.Event, names: Names, own: bytes) -> str:

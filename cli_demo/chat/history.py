@@ -1,32 +1,37 @@
 """The messages of one conversation, drawn line by line.
 
-Only the lines on the screen are ever rendered; a burst of a thousand messages costs one layout and
-one repaint. Wrapped lines are kept per message until the width changes.
+What is loaded is one stretch of the conversation without gaps; at its ends it asks for more. Only
+the lines on the screen are ever rendered, and only messages that are new or different are wrapped:
+a burst of a thousand costs one layout and one repaint.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import ClassVar, Final
 
-from rich.cells import cell_len
-from rich.segment import Segment
 from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from cli_demo.text import clock, day, visible, wrap
+from cli_demo.chat.blocks import MIN_WIDTH, Painter
+from cli_demo.text import day
 from cli_demo.views import UNICODE, Mark, MessageView, Symbols
 
-_MIN_WIDTH: Final = 12
-_MAX_SHOWN_CHARS: Final = 16_384
-"""Of one message: a megabyte of text is stored whole, but nobody reads it in a chat window."""
 _MAX_LOADED: Final = 2_000
-"""Messages kept in memory while the reader stands at the end; older ones are paged in again."""
+"""Messages kept in memory; those farther away are paged in again."""
 _SETTLED: Final = frozenset({Mark.DELIVERED, Mark.FAILED, Mark.RECEIVED})
-_INDENT: Final = 6
-"""Cells before the second and later lines of a message: the width of ``14:05 ``."""
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 @dataclass(slots=True)
@@ -36,81 +41,136 @@ class _Block:
     message: MessageView
     day: str
     lines: list[Strip] = field(default_factory=list)
+    day_line: Strip | None = None
 
-
-def _blocks(messages: Iterable[MessageView], known: Mapping[str, int]) -> list[_Block]:
-    return [_Block(one, day(one.time_ms)) for one in messages if one.key not in known]
+    @property
+    def height(self) -> int:
+        return len(self.lines) + (self.day_line is not None)
 
 
 class History(ScrollView, can_focus=True):
-    """Messages, oldest on top; asks for older ones when its top comes into view."""
+    """Messages, oldest on top; asks for more when an end of what is loaded comes into view."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "history--author",
-        "history--own",
-        "history--time",
-        "history--mark",
-        "history--failed",
-        "history--notice",
-        "history--day",
-    }
+        f"history--{part}"
+        for part in (
+            "author", "own", "time", "mark", "failed", "notice", "day", "quote", "tag", "gone",
+            "named", "us", "sign", "own-sign", "selected",
+        )
+    }  # fmt: skip
     DEFAULT_CSS = """
     History { overflow-y: scroll; overflow-x: hidden; }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "select(-1)", show=False),
+        Binding("down,j", "select(1)", show=False),
+        Binding("home", "edge(-1)", show=False),
+        Binding("end", "edge(1)", show=False),
+        Binding("enter,space", "choose", show=False),
+    ]
 
     class TopReached(Message):
         """The reader is at the oldest line: older messages, please."""
+
+    class BottomReached(Message):
+        """The reader is at the last line that is loaded: newer messages, if there are any."""
+
+    class Left(Message):
+        """The reader went down beyond the newest message: back to writing."""
+
+    class Chosen(Message):
+        """Something is to be done with a message."""
+
+        def __init__(self, message: MessageView) -> None:
+            super().__init__()
+            self.message = message
 
     def __init__(self, symbols: Symbols = UNICODE, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._symbols = symbols
         self._blocks: list[_Block] = []
         self._places: dict[str, int] = {}
-        self._lines: list[Strip] = []
+        self._tops: list[int] = [0]
         self._wrapped_for = 0
+        self._styles: dict[str, Style] = {}
         self._asked = False
         self._follow = True
+        self._selected = ""
+        self.group = False
+        """Several others are in the conversation."""
+        self.is_tail = True
+        """The newest message of the conversation is loaded."""
 
     # -- content ---------------------------------------------------------------------------------
 
-    def show(self, messages: Sequence[MessageView]) -> None:
-        """Replace everything, and stand at the newest line."""
+    def show(self, messages: Sequence[MessageView], *, tail: bool = True) -> None:
+        """Replace everything, and stand at the newest line.
+
+        Args:
+            messages: Oldest first.
+            tail: The last of them is the newest of the conversation.
+        """
         self._blocks = _blocks(messages, {})
+        self._selected = ""
         self._asked = False
-        self._follow = True
-        self._wrap_all()
+        self._follow = self.is_tail = tail
+        self._lay_out()
 
     def append(self, messages: Iterable[MessageView]) -> None:
-        """New messages below; the view follows if it stood at the end."""
+        """Messages below; the view follows if it stood at the end."""
         fresh = _blocks(messages, self._places)
-        if not fresh:
-            return
-        self._blocks.extend(fresh)
-        if self._follow and len(self._blocks) > _MAX_LOADED:
-            del self._blocks[: len(self._blocks) - _MAX_LOADED // 2]
-            self._asked = False
-        self._lay_out()
+        self._asked = False
+        if fresh:
+            with self._changing():
+                self._blocks.extend(fresh)
+                del self._blocks[: self._surplus]
 
     def prepend(self, messages: Sequence[MessageView]) -> None:
         """Older messages above; what the reader sees stays where it is."""
-        self._asked = False
         fresh = _blocks(messages, self._places)
-        if not fresh:
-            return
-        before = len(self._lines)
-        self._blocks[:0] = fresh
-        self._lay_out()
-        self.scroll_to(y=self.scroll_y + len(self._lines) - before, animate=False, force=True)
+        self._asked = False
+        if fresh:
+            with self._changing():
+                self._blocks[:0] = fresh
+                if self._surplus:
+                    del self._blocks[-self._surplus :]
+                    self.is_tail = False
 
-    def update_marks(self, marks: Mapping[str, Mark]) -> None:
-        """Change delivery marks in place: by message key."""
-        for key, mark in marks.items():
-            place = self._places.get(key)
-            if place is not None and self._blocks[place].message.mark is not mark:
-                block = self._blocks[place]
-                block.message = replace(block.message, mark=mark)
-                block.lines = []
-        self._lay_out()
+    @property
+    def _surplus(self) -> int:
+        """How many messages to let go, once there are too many."""
+        return len(self._blocks) - _MAX_LOADED // 2 if len(self._blocks) > _MAX_LOADED else 0
+
+    def update_messages(self, messages: Iterable[MessageView]) -> None:
+        """Show messages that are loaded as they are now."""
+        changed = [
+            (self._places[one.key], one)
+            for one in messages
+            if one.key in self._places and self._blocks[self._places[one.key]].message != one
+        ]
+        if changed:
+            with self._changing():
+                for place, one in changed:
+                    self._blocks[place] = _Block(one, day(one.time_ms))
+
+    def remove_messages(self, orders: Iterable[int]) -> None:
+        """Messages that were erased."""
+        gone = set(orders)
+        if any(block.message.order in gone for block in self._blocks):
+            with self._changing():
+                self._blocks = [one for one in self._blocks if one.message.order not in gone]
+
+    def tick(self) -> None:
+        """Time went by: show how long messages last, and none whose time is over."""
+        now_ms = _now_ms()
+        mortal = [one for one in self._blocks if one.message.until_ms]
+        if mortal:
+            self.remove_messages(
+                one.message.order for one in mortal if one.message.until_ms <= now_ms
+            )
+            with self._changing():
+                for one in mortal:
+                    one.lines = []
 
     @property
     def messages(self) -> list[MessageView]:
@@ -123,23 +183,110 @@ class History(ScrollView, can_focus=True):
         return next((one.message.order for one in self._blocks if one.message.order), 0)
 
     @property
-    def unsettled(self) -> int:
-        """How many of the newest messages one must look at to see every mark that may change."""
-        for place, block in enumerate(self._blocks):
-            if block.message.own and block.message.mark not in _SETTLED:
-                return len(self._blocks) - place
-        return 0
+    def newest(self) -> int:
+        """The place of the newest loaded message in the conversation; 0 if there is none."""
+        return next((one.message.order for one in reversed(self._blocks) if one.message.order), 0)
+
+    @property
+    def unsettled(self) -> list[int]:
+        """Places of messages whose delivery mark may change yet."""
+        return [
+            one.message.order
+            for one in self._blocks
+            if one.message.own and one.message.mark not in _SETTLED
+        ]
+
+    @property
+    def at_bottom(self) -> bool:
+        """Whether the last line that is loaded is in view."""
+        return self._follow
 
     @property
     def at_end(self) -> bool:
-        """Whether the newest line is in view."""
-        return self._follow
+        """Whether the newest message of the conversation is in view."""
+        return self._follow and self.is_tail
+
+    # -- selection -------------------------------------------------------------------------------
+
+    @property
+    def selected(self) -> MessageView | None:
+        """The message that the reader stands on."""
+        place = self._places.get(self._selected)
+        return None if place is None else self._blocks[place].message
+
+    def select(self, order: int) -> bool:
+        """Stand on a message and bring it into view; False: it is not loaded."""
+        for place, block in enumerate(self._blocks):
+            if order and block.message.order == order:
+                self._stand_on(place)
+                return True
+        return False
+
+    def unselect(self) -> None:
+        """Stand on none."""
+        self._selected = ""
+        self.refresh()
+
+    def _stand_on(self, place: int) -> None:
+        block = self._blocks[place]
+        self._selected = block.message.key
+        top, bottom = self._tops[place], self._tops[place + 1]
+        height = self.scrollable_content_region.height
+        if top < self.scroll_y:
+            self.scroll_to(y=top, animate=False, force=True, immediate=True)
+        elif bottom > self.scroll_y + height:
+            self.scroll_to(y=min(top, bottom - height), animate=False, force=True, immediate=True)
+        self.refresh()
+
+    def action_select(self, step: int) -> None:
+        """To the message above or below; beyond the newest one, back to writing."""
+        place = self._places.get(self._selected)
+        if place is None:
+            place = self._last_in_view() + 1 if step < 0 else self._last_in_view()
+        place += step
+        while 0 <= place < len(self._blocks) and self._blocks[place].message.notice:
+            place += step
+        if 0 <= place < len(self._blocks):
+            self._stand_on(place)
+        elif step < 0:
+            self.scroll_home(animate=False)
+            self._ask(self.TopReached())
+        elif self.is_tail:
+            self.post_message(self.Left())
+        else:
+            self.scroll_end(animate=False, immediate=True)
+            self._ask(self.BottomReached())
+
+    def action_edge(self, step: int) -> None:
+        """To the first or the last message that is loaded."""
+        known = [n for n, one in enumerate(self._blocks) if not one.message.notice]
+        if known:
+            self._stand_on(known[0] if step < 0 else known[-1])
+
+    def action_choose(self) -> None:
+        """Enter: what can be done with this message?"""
+        if self.selected is None:
+            self.action_select(-1)
+        elif not self.selected.notice:
+            self.post_message(self.Chosen(self.selected))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click stands on a message, a double click asks what can be done with it."""
+        place = bisect_right(self._tops, int(self.scroll_y) + event.y) - 1
+        if 0 <= place < len(self._blocks) and not self._blocks[place].message.notice:
+            self._stand_on(place)
+            if event.chain > 1:
+                self.action_choose()
+
+    def _last_in_view(self) -> int:
+        bottom = int(self.scroll_y) + self.scrollable_content_region.height - 1
+        return max(0, min(bisect_right(self._tops, bottom) - 1, len(self._blocks) - 1))
 
     # -- layout ----------------------------------------------------------------------------------
 
     @property
     def _text_width(self) -> int:
-        return max(self.scrollable_content_region.width, _MIN_WIDTH)
+        return max(self.scrollable_content_region.width, MIN_WIDTH)
 
     def notify_style_update(self) -> None:
         """Colours changed: draw everything anew."""
@@ -154,25 +301,39 @@ class History(ScrollView, can_focus=True):
             self._stay_at_end()
 
     def _wrap_all(self) -> None:
-        for block in self._blocks:
-            block.lines = []
+        self._styles = {}
+        with self._changing():
+            for block in self._blocks:
+                block.lines = []
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Change blocks; afterwards the reader stands at the end, or sees the same message."""
+        top = int(self.scroll_y)
+        place = min(bisect_right(self._tops, top) - 1, len(self._blocks) - 1)
+        key = self._blocks[place].message.key if place >= 0 else ""
+        into = top - self._tops[max(place, 0)]
+        yield
         self._lay_out()
+        if not self._follow and key in self._places:
+            y = self._tops[self._places[key]] + into
+            self.scroll_to(y=y, animate=False, force=True, immediate=True)
 
     def _lay_out(self) -> None:
         self._wrapped_for = width = self._text_width
-        lines: list[Strip] = []
-        self._places = {}
+        painter = Painter(self._symbols, width, self._style, _now_ms(), self.group)
         last_day = ""
-        for place, block in enumerate(self._blocks):
-            self._places[block.message.key] = place
-            if block.day != last_day:
+        for block in self._blocks:
+            if block.day == last_day:
+                block.day_line = None
+            else:
                 last_day = block.day
-                lines.append(self._day_line(last_day, width))
+                block.day_line = painter.day(last_day)
             if not block.lines:
-                block.lines = self._wrap(block.message, width)
-            lines.extend(block.lines)
-        self._lines = lines
-        self.virtual_size = Size(width, len(lines))
+                block.lines = painter.lines(block.message)
+        self._places = {block.message.key: n for n, block in enumerate(self._blocks)}
+        self._tops = [0, *accumulate(block.height for block in self._blocks)]
+        self.virtual_size = Size(width, self._tops[-1])
         self._stay_at_end()
         self.refresh()
 
@@ -180,73 +341,48 @@ class History(ScrollView, can_focus=True):
         if self._follow:
             self.scroll_end(animate=False, immediate=True, x_axis=False, force=True)
 
-    def _style(self, name: str) -> Style:
-        return self.get_component_rich_style(f"history--{name}", partial=True)
-
-    def _day_line(self, name: str, width: int) -> Strip:
-        line = "─" if self._symbols is UNICODE else "-"
-        text = f" {name} ".center(width, line)
-        return Strip([Segment(text[:width], self._style("day"))])
-
-    def _wrap(self, message: MessageView, width: int) -> list[Strip]:
-        text = visible(message.text[:_MAX_SHOWN_CHARS])
-        if len(message.text) > _MAX_SHOWN_CHARS:
-            text += f" … ({len(message.text):,} characters in all)"
-        if message.notice:
-            return self._notice(text, width)
-        author = visible(message.author)
-        mark = self._symbols.mark(message.mark)
-        room = max(width - _INDENT - (cell_len(mark) + 1 if mark else 0), _MIN_WIDTH // 2)
-        first, *others = wrap(text, room - cell_len(author) - 2, room)
-        rows = [
-            [
-                Segment(f"{clock(message.time_ms)} ", self._style("time")),
-                Segment(author, self._style("own" if message.own else "author")),
-                Segment(f"  {first}"),
-            ],
-            *([Segment(" " * _INDENT + line)] for line in others),
-        ]
-        if mark:
-            style = self._style("failed" if message.mark is Mark.FAILED else "mark")
-            used = sum(segment.cell_length for segment in rows[-1])
-            gap = max(width - used - cell_len(mark), 1)
-            rows[-1] += [Segment(" " * gap), Segment(mark, style)]
-        return [Strip(row) for row in rows]
-
-    def _notice(self, text: str, width: int) -> list[Strip]:
-        style = self._style("notice")
-        lead = f"{' ' * _INDENT}{self._symbols.bullet} "
-        lines = wrap(text, width - len(lead), width - len(lead))
-        indent = " " * len(lead)
-        return [
-            Strip([Segment(lead if number == 0 else indent), Segment(line, style)])
-            for number, line in enumerate(lines)
-        ]
+    def _style(self, name: str, /) -> Style:
+        style = self._styles.get(name)
+        if style is None:
+            style = self.get_component_rich_style(f"history--{name}", partial=True)
+            self._styles[name] = style
+        return style
 
     # -- drawing ---------------------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
         """One line of the visible part."""
         _, scroll_y = self.scroll_offset
-        place = scroll_y + y
+        line = scroll_y + y
         width = self.scrollable_content_region.width
-        if place >= len(self._lines):
+        if line >= self._tops[-1]:
             return Strip.blank(width, self.rich_style)
-        return (
-            self._lines[place].extend_cell_length(width).crop(0, width).apply_style(self.rich_style)
-        )
+        place = bisect_right(self._tops, line) - 1
+        block = self._blocks[place]
+        into = line - self._tops[place]
+        if block.day_line is not None:
+            strip = block.lines[into - 1] if into else block.day_line
+        else:
+            strip = block.lines[into]
+        style = self.rich_style
+        if block.message.key == self._selected and strip is not block.day_line:
+            style += self._style("selected")
+        return strip.extend_cell_length(width).crop(0, width).apply_style(style)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Ask once for older messages when the top is reached."""
+        """Ask once for more when an end is reached."""
         super().watch_scroll_y(old_value, new_value)
         self._follow = new_value >= self.max_scroll_y - 1
-        if new_value <= 1 < old_value and not self._asked and self._blocks:
-            self._asked = True
-            self.post_message(self.TopReached())
+        if new_value <= 1 < old_value:
+            self._ask(self.TopReached())
+        elif self._follow and new_value > old_value:
+            self.post_message(self.BottomReached())
 
-    def action_scroll_up(self) -> None:
-        """One line up; at the very top, ask again for older messages."""
-        if self.scroll_y <= 1 and not self._asked and self._blocks:
+    def _ask(self, message: Message) -> None:
+        if not self._asked and self._blocks:
             self._asked = True
-            self.post_message(self.TopReached())
-        super().action_scroll_up()
+            self.post_message(message)
+
+
+def _blocks(messages: Iterable[MessageView], known: dict[str, int]) -> list[_Block]:
+    return [_Block(one, day(one.time_ms)) for one in messages if one.key not in known]

@@ -3,15 +3,13 @@
 import re
 from typing import TYPE_CHECKING, Final
 
-from textual.screen import Screen, ScreenResultType
-
 from cli_demo.chat.dialogs import Ask, Confirm, Field
 from cli_demo.chat.people import People, Wish
 from cli_demo.chat.safety import Safety
 from cli_demo.views import ConversationView
 
 if TYPE_CHECKING:
-    from cli_demo.chat.app import ChatApp
+    from cli_demo.chat.window import Window
 
 _SEPARATORS: Final = re.compile(r"[\s,;]+")
 _HANDLE_HINT: Final = "A handle is the name that the other person registered."
@@ -25,15 +23,12 @@ def handles_in(text: str) -> list[str]:
 class Wishes:
     """Dialogs in the right order. Every method runs in a worker and may raise E2EError."""
 
-    def __init__(self, app: "ChatApp") -> None:
-        self._app = app
-
-    async def _ask(self, screen: Screen[ScreenResultType]) -> ScreenResultType | None:
-        return await self._app.push_screen_wait(screen)
+    def __init__(self, window: "Window") -> None:
+        self._window = window
 
     async def new_direct(self) -> None:
         """A conversation with one person."""
-        answer = await self._ask(
+        answer = await self._window.ask(
             Ask(
                 "New conversation",
                 [Field("Handle", "bob")],
@@ -42,12 +37,12 @@ class Wishes:
             )
         )
         if answer:
-            uid = await self._app.desk.start_direct(handles_in(answer[0])[0])
-            await self._app.open_conversation(uid)
+            uid = await self._window.desk.start_direct(handles_in(answer[0])[0])
+            await self._window.open_conversation(uid)
 
     async def new_group(self) -> None:
         """A conversation with several."""
-        answer = await self._ask(
+        answer = await self._window.ask(
             Ask(
                 "New group",
                 [Field("Title", "Saturday trip"), Field("Members", "bob carol dave")],
@@ -57,26 +52,28 @@ class Wishes:
         )
         if answer:
             title, members = answer
-            uid = await self._app.desk.start_group(title, handles_in(members))
-            await self._app.open_conversation(uid)
+            uid = await self._window.desk.start_group(title, handles_in(members))
+            await self._window.open_conversation(uid)
 
     async def people(self) -> None:
         """Members of the open conversation, and what follows from the choice."""
-        view = self._app.current
+        view = self._window.current
         if view is None:
             return
-        members = await self._app.desk.members(view.uid)
-        request = await self._ask(People(view.title, members, self._app.symbols, group=view.group))
+        members = await self._window.desk.members(view.uid)
+        request = await self._window.ask(
+            People(view.title, members, self._window.symbols, group=view.group)
+        )
         if request is None:
             return
         if request.wish is Wish.SAFETY:
             await self.compare(request.handle)
             return
         if not view.open:
-            self._app.notify(f"Nothing can be changed: {view.state}.", markup=False)
+            self._window.notify(f"Nothing can be changed: {view.state}.", markup=False)
             return
         await self._change(view, request.wish, request.handle)
-        await self._app.changed(view.uid)
+        await self._window.changed(view.uid)
 
     async def _change(self, view: ConversationView, wish: Wish, handle: str) -> None:
         match wish:
@@ -85,7 +82,7 @@ class Wishes:
             case Wish.REMOVE:
                 await self._remove(view, handle)
             case Wish.ROLE:
-                await self._app.desk.next_role(view.uid, handle)
+                await self._window.desk.next_role(view.uid, handle)
             case Wish.RENAME:
                 await self._rename(view)
             case Wish.LEAVE:
@@ -94,45 +91,45 @@ class Wishes:
                 await self.compare(handle)
 
     async def _add(self, view: ConversationView) -> None:
-        answer = await self._ask(
+        answer = await self._window.ask(
             Ask(f"Add to {view.title}", [Field("Handles", "dave erin")], accept="Add")
         )
         if answer:
-            await self._app.desk.add(view.uid, handles_in(answer[0]))
+            await self._window.desk.add(view.uid, handles_in(answer[0]))
 
     async def _remove(self, view: ConversationView, handle: str) -> None:
         question = f"Remove {handle} from {view.title}? They keep what they have read."
-        if await self._ask(Confirm(question, yes="Remove")):
-            await self._app.desk.remove(view.uid, handle)
+        if await self._window.ask(Confirm(question, yes="Remove")):
+            await self._window.desk.remove(view.uid, handle)
 
     async def _rename(self, view: ConversationView) -> None:
-        answer = await self._ask(
+        answer = await self._window.ask(
             Ask("New title", [Field("Title", value=view.title)], accept="Rename")
         )
         if answer:
-            await self._app.desk.rename(view.uid, answer[0])
+            await self._window.desk.rename(view.uid, answer[0])
 
     async def _leave(self, view: ConversationView) -> None:
         question = f"Leave {view.title}? You keep what you have read and get nothing more."
-        if await self._ask(Confirm(question, yes="Leave", no="Stay")):
-            await self._app.desk.leave(view.uid)
+        if await self._window.ask(Confirm(question, yes="Leave", no="Stay")):
+            await self._window.desk.leave(view.uid)
 
     async def safety(self) -> None:
         """Of the other person in a direct conversation; in a group, choose one first."""
-        view = self._app.current
+        view = self._window.current
         if view is None:
             return
         if view.group:
             await self.people()
             return
-        other = [one.handle for one in await self._app.desk.members(view.uid) if not one.own]
+        other = [one.handle for one in await self._window.desk.members(view.uid) if not one.own]
         if other:
             await self.compare(other[0])
 
     async def compare(self, handle: str) -> None:
         """Show the number, and remember the verdict."""
-        safety = await self._app.desk.safety(handle)
-        if await self._ask(Safety(safety, self._app.symbols)):
-            await self._app.desk.verify(handle)
-            await self._app.changed()
-            self._app.notify(f"{handle} is verified.", markup=False)
+        safety = await self._window.desk.safety(handle)
+        if await self._window.ask(Safety(safety, self._window.symbols)):
+            await self._window.desk.verify(handle)
+            await self._window.changed()
+            self._window.notify(f"{handle} is verified.", markup=False)

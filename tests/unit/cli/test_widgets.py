@@ -1,6 +1,7 @@
 """The widgets alone, fed with view values, on terminals of several sizes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -145,14 +146,16 @@ async def test_marks_change_in_place() -> None:
     app = Frame(History)
     async with app.run_test(size=(40, 10)) as pilot:
         history = app.query_one(History)
-        history.show([message(1, own=True)])
+        queued = replace(message(1, own=True), order=7)
+        history.show([queued])
         await pilot.pause()
         assert UNICODE.queued in screen_text(app)
-        assert history.unsettled == 1
-        history.update_marks({"m1": Mark.DELIVERED, "unknown": Mark.FAILED})
+        assert history.unsettled == [7]
+        history.update_messages([replace(queued, mark=Mark.DELIVERED), message(2)])
         await pilot.pause()
         assert UNICODE.delivered in screen_text(app)
-        assert history.unsettled == 0
+        assert history.unsettled == []
+        assert len(history.messages) == 1
 
 
 @pytest.mark.parametrize("width", [12, 20, 40, 80, 200])
