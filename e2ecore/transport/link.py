@@ -5,6 +5,9 @@ task switch. Writing is done on the spot: all acknowledgements as one frame, the
 one Submit frame per 256 envelopes or 1 MiB, and the requests. Only when the network does not take
 everything at once does a second task wait for it, and what is to be sent gathers meanwhile. So
 batches grow with the load by themselves, and a lone message waits for nothing.
+
+Acknowledgements of few messages wait for something else to be written with, or for a moment: nobody
+waits for them, and each on its own would wake the relay while it serves the next message.
 """
 
 from collections import deque
@@ -50,10 +53,22 @@ from e2ecore_protocol.frames.key_packages import (
     PublishKeyPackages,
 )
 from e2ecore_protocol.frames.session import Failed, GoAway, Ok
-from e2ecore_protocol.limits import MAX_ACKNOWLEDGED_LOGS, MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES
+from e2ecore_protocol.limits import (
+    MAX_ACKNOWLEDGED_LOGS,
+    MAX_BATCH_BYTES,
+    MAX_BATCH_ENVELOPES,
+    MAX_UNACKED_BYTES,
+)
 
 MAX_SUBMITS_IN_FLIGHT: Final = 4
 """Submit frames not yet answered: enough to keep the relay busy, little to repeat after a break."""
+ACK_DELAY_S: Final = 0.02
+"""How long acknowledgements wait for company. If the connection breaks meanwhile, what they are for
+is delivered once more."""
+_MOST_UNTOLD: Final = 32
+"""Envelopes, an eighth of the relay's window, whose acknowledgement waits for nothing."""
+_MOST_UNTOLD_BYTES: Final = MAX_UNACKED_BYTES // 8
+"""The same for their payloads."""
 MAX_REQUEST: Final = (1 << 32) - 1
 """Request numbers start again behind this one."""
 
@@ -125,6 +140,10 @@ class Link(Generic[S]):
         self._submits: dict[int, list[S]] = {}
         self._frames: deque[bytes] = deque()
         self._acks: dict[bytes, int] = {}
+        self._untold = 0
+        """Envelopes that came since acknowledgements were written."""
+        self._untold_bytes = 0
+        self._acks_wait = anyio.Event()
         self._blocked = anyio.Event()
         self._is_draining = False
         self._closed = False
@@ -141,9 +160,11 @@ class Link(Generic[S]):
             with self._scope:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._guard, self._drain)
+                    tasks.start_soon(self._guard, self._tell)
                     tasks.start_soon(self._guard, self._read)
                     tasks.start_soon(self._channel.keep_alive)
         finally:
+            self._hurry()
             self._closed = True
             for answer in self._answers.values():
                 answer.settle(None)
@@ -158,7 +179,7 @@ class Link(Generic[S]):
         self._scope.cancel()
 
     async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Run one of the two tasks; its end is the end of both."""
+        """Run one of the tasks; its end is the end of all."""
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - raised again by ``run``
@@ -194,7 +215,7 @@ class Link(Generic[S]):
         return answered
 
     def acknowledge(self, log_id: bytes, upto: int) -> None:
-        """Tell the relay, with the next ``flush``, that a log is durable here up to a number."""
+        """Tell the relay, before long, that a log is durable here up to a number."""
         self._acks[log_id] = upto
 
     def flush(self) -> None:
@@ -231,6 +252,8 @@ class Link(Generic[S]):
     def _take(self, frame: Frame) -> None:
         match frame:
             case Deliver(deliveries):
+                self._untold += len(deliveries)
+                self._untold_bytes += sum([len(one.payload) for one in deliveries])
                 self._user.delivered(deliveries)
             case Submitted():
                 self._take_results(frame)
@@ -266,15 +289,41 @@ class Link(Generic[S]):
             self._is_draining = False
             self.flush()
 
+    async def _tell(self) -> None:
+        """Write the acknowledgements that have waited long enough."""
+        while True:
+            await self._acks_wait.wait()
+            await anyio.sleep(ACK_DELAY_S)
+            self._hurry()
+
+    def _hurry(self) -> None:
+        self._acks_wait = anyio.Event()
+        if self._acks:
+            self._untold = _MOST_UNTOLD
+            self.flush()
+
     def _collect(self) -> list[bytes]:
         frames = list(self._frames)
         self._frames.clear()
+        self._collect_submits(frames)
+        if self._acks:
+            is_due = self._untold >= _MOST_UNTOLD or self._untold_bytes >= _MOST_UNTOLD_BYTES
+            if frames or is_due:
+                self._collect_acks(frames)
+            else:
+                self._acks_wait.set()
+        return frames
+
+    def _collect_acks(self, frames: list[bytes]) -> None:
+        self._untold = self._untold_bytes = 0
         while self._acks:
             logs = [
                 AcknowledgedLog(*self._acks.popitem())
                 for _ in range(min(len(self._acks), MAX_ACKNOWLEDGED_LOGS))
             ]
             frames.append(Ack(tuple(logs)).encode())
+
+    def _collect_submits(self, frames: list[bytes]) -> None:
         while len(self._submits) < MAX_SUBMITS_IN_FLIGHT:
             batch = self._user.next_batch(MAX_BATCH_ENVELOPES, MAX_BATCH_BYTES)
             if not batch:
@@ -282,7 +331,6 @@ class Link(Generic[S]):
             number = self._next_number()
             self._submits[number] = batch
             frames.append(Submit(number, tuple([one.envelope for one in batch])).encode())
-        return frames
 
 
 class _Answer:
