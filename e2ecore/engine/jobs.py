@@ -99,6 +99,7 @@ class Jobs:
         self._waiting.append(_Submitted(cast("Pending[object]", pending), effects, failed))
         if is_done:
             self._settled(_nothing)
+            self._writer.look_after_log()
         return pending
 
     async def run(self, work: Callable[[Job], T], *, small: bool = False) -> T:

@@ -57,14 +57,17 @@ class Log:
         self.dirty = True
         """Is there anything in it that ``tidy`` would remove?"""
 
-    def committed(self, connection: Connection) -> None:
-        """Note a commit: begin again at the limit, or lay out some more.
+    def committed(self) -> None:
+        """Note a commit."""
+        self.dirty = True
+        self._commits += 1
+
+    def look_after(self, connection: Connection) -> None:
+        """Begin again at the limit, or lay out some more.
 
         Looking costs as much as a statement, so it is done again only when commits of twice the
         size seen last may have used up the room. A guess that is too high costs one slower flush.
         """
-        self.dirty = True
-        self._commits += 1
         if self._commits <= self._unseen:
             return
         frames = checkpoint(connection, "NOOP").frames

@@ -142,6 +142,8 @@ class Writer:
     def run_here(self, work: Callable[[Tx], T]) -> Pending[T] | None:
         """Run a job in the calling thread, if that holds nobody up.
 
+        Call ``look_after_log`` when the outcome has been passed on.
+
         Args:
             work: As for ``submit``; small: it blocks the caller for about a millisecond.
 
@@ -164,6 +166,14 @@ class Writer:
         if not was_dirty:
             self._queue.put(_Look())  # the thread rests without a limit: the log is to be emptied
         return pending
+
+    def look_after_log(self) -> None:
+        """Have room in the log for the next jobs that are run here. Nobody waits for it."""
+        if self._turn.acquire(blocking=False):  # else the thread does so when it has committed
+            try:
+                self._care(self._log.look_after)
+            finally:
+                self._turn.release()
 
     def call(self, work: Callable[[Tx], T]) -> T:
         """Run a job and block until it is durable. For plain threads."""
@@ -216,6 +226,7 @@ class Writer:
             if batch:
                 with self._turn:
                     self._run_or_give_up(batch)
+                    self._care(self._log.look_after)
                 with self._gate:
                     self._unfinished -= len(batch)
         with self._turn:
@@ -277,7 +288,7 @@ class Writer:
         for job in waiting:
             job.undo(self._failure or ClosedError())
         self._hand_out(list(waiting))
-        self._care(self._log.committed)
+        self._log.committed()
 
     def _transaction(self, waiting: deque[_Job[object]], done: list[_Job[object]]) -> None:
         """Run jobs and commit them; raises if none of ``done`` became durable."""
