@@ -41,6 +41,7 @@ app = typer.Typer(
 app.command(rich_help_panel=_TALK)(programs.chat)
 app.command("list", rich_help_panel=_TALK)(messages.list_conversations)
 app.command(rich_help_panel=_TALK)(messages.send)
+app.command(rich_help_panel=_TALK)(messages.share)
 app.command(rich_help_panel=_TALK)(messages.tail)
 app.command(rich_help_panel=_TALK)(messages.history)
 app.command(rich_help_panel=_TALK)(searching.search)

@@ -15,6 +15,8 @@ _QUOTE_CELLS: Final = 40
 
 def body(message: e2ecore.Message) -> str:
     """What a message says, or what stands for it."""
+    if message.kind is e2ecore.MessageKind.CARD:
+        return f"(contact) {message.text}"
     return _OTHER_KINDS.get(message.kind, message.text)
 
 

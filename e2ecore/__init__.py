@@ -101,6 +101,7 @@ from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
 from e2ecore.engine.values import (
     Account,
     ConnectionState,
+    ContactCard,
     ConversationKind,
     ConversationState,
     Draft,
@@ -207,6 +208,7 @@ __all__ = [
     "ConnectionLostError",
     "ConnectionState",
     "Contact",
+    "ContactCard",
     "ContactChainInvalid",
     "ContactChangedError",
     "Contacts",

@@ -175,6 +175,7 @@ class BlockingEngine:
     send_many = _of(Conversation.send_many)
     send_rich = _of(Conversation.send_rich)
     forward = _of(Conversation.forward)
+    share_contact = _of(Conversation.share_contact)
     react = _of(Conversation.react)
     edit = _of(Conversation.edit)
     earlier_texts = _of(Conversation.earlier_texts)

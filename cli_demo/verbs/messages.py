@@ -11,7 +11,7 @@ from cli_demo import jsonlines, words
 from cli_demo.exits import explain
 from cli_demo.naming import Names
 from cli_demo.options import Access, Lifetime, Mentioned, Target, local, online
-from cli_demo.running import go_out, reach, with_engine
+from cli_demo.running import at_relay, go_out, reach, with_engine
 from cli_demo.targets import find_conversation, find_mentions, last_messages
 from cli_demo.text import stamp, visible
 
@@ -84,6 +84,30 @@ def send(
         if where.json:
             state = "delivered" if delivered else "accepted"
             print(jsonlines.dump(jsonlines.sent(conversation, sent, state)))
+
+    with_engine(where, work)
+
+
+@online
+def share(
+    where: Access,
+    target: Target,
+    handle: Annotated[str, typer.Argument(help="Who is shown to the others.")],
+) -> None:
+    """Send a contact card: the others can look the person up and write to them.
+
+    The names on a card are its sender's word. Nobody is verified by it.
+    """
+
+    async def work(engine: e2ecore.Engine) -> None:
+        conversation = await reach(engine, lambda: find_conversation(engine, target), where.timeout)
+        contact = await at_relay(engine, lambda: engine.contacts.find(handle), where.timeout)
+        sent = await conversation.share_contact(contact)
+        note = "The card is stored and goes out as soon as the relay is reached."
+        for waiting in (conversation.ready, sent.accepted):
+            await go_out(engine, waiting, where.timeout, note)
+        if where.json:
+            print(jsonlines.dump(jsonlines.sent(conversation, sent)))
 
     with_engine(where, work)
 

@@ -13,6 +13,7 @@ from e2ecore.engine.events import (
 )
 from e2ecore.engine.expiring import expire
 from e2ecore.engine.job import Job
+from e2ecore.engine.listed import Listed, form_of
 from e2ecore.engine.mirror import Mirror, Peer
 from e2ecore.engine.remarks import Remark, Speaker, take_early, take_remark
 from e2ecore.engine.showing import show_one
@@ -22,7 +23,6 @@ from e2ecore.errors import PeerError
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.counters import accept
 from e2ecore.messaging.identity import ACCOUNT_ID_BYTES, encode_identity
-from e2ecore.messaging.marks import Marks, encode_marks
 from e2ecore.messaging.receipts import Delivery as Confirmed
 from e2ecore.messaging.receipts import advance, clip
 from e2ecore.mls.errors import EpochTooOldError, UnknownSenderError
@@ -43,11 +43,10 @@ from e2ecore_protocol.content.messages import (
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.reading import ReadReceipt
 from e2ecore_protocol.content.revisions import Edit, Recall
-from e2ecore_protocol.content.rich_text import RichText
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
 
-_Message: TypeAlias = Text | RichText | UnknownContent
+_Message: TypeAlias = Text | Listed | UnknownContent
 _FOREIGN: Final = False
 _TEXT: Final = int(MessageKind.TEXT)
 _RECEIVED: Final = int(MessageState.RECEIVED)
@@ -136,12 +135,12 @@ class Inbox:
         if isinstance(content, Text):
             uid, sent_ms, kind = content.message_id, content.sent_ms, _TEXT
             text, raw = content.text, b""
-        elif isinstance(content, RichText):
-            uid, sent_ms, kind = content.message_id, content.sent_ms, _TEXT
-            text, raw = content.text, encode_marks(Marks(content.extras))
-        else:
+        elif isinstance(content, UnknownContent):
             uid, sent_ms, kind = item.envelope_id, item.time_ms, int(MessageKind.UNKNOWN)
             text, raw = "", content.raw
+        else:
+            uid, sent_ms = content.message_id, content.sent_ms
+            kind, text, raw = form_of(content)
         self._rows.append(
             MessageRow(
                 message_row_id(mirror.cid, order), mid, uid, sender.account_id, sender.device_id,

@@ -1,9 +1,10 @@
 """Stored messages as the app sees them, with everything that was said of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from e2ecore.engine.listed import card_of
 from e2ecore.engine.values import (
     Mention,
     Message,
@@ -44,7 +45,7 @@ def message_of(uid: bytes, row: MessageRow, own_id: bytes, others: Sequence[Deli
         state,
         row.counter,
     )
-    return _marked(shown, row) if row.ext and shown.kind is MessageKind.TEXT else shown
+    return _MORE[shown.kind](shown, row) if row.ext and shown.kind in _MORE else shown
 
 
 def _marked(shown: Message, row: MessageRow) -> Message:
@@ -57,6 +58,18 @@ def _marked(shown: Message, row: MessageRow) -> Message:
         edited_ms=marks.edited.changed_ms if marks.edited else None,
         lifetime_s=extras.lifetime_s,
     )
+
+
+def _with_card(shown: Message, row: MessageRow) -> Message:
+    card = card_of(row)
+    return replace(shown, card=card) if card else replace(shown, kind=MessageKind.UNKNOWN)
+
+
+_MORE: Final[Mapping[MessageKind, Callable[[Message, MessageRow], Message]]] = {
+    MessageKind.TEXT: _marked,
+    MessageKind.CARD: _with_card,
+}
+"""What messages of a kind have besides their words."""
 
 
 def show_one(tx: Tx, uid: bytes, row: MessageRow, own_id: bytes) -> Message:

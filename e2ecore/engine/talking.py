@@ -6,6 +6,7 @@ Everything here is stored when the call returns, and goes out by itself, also la
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from e2ecore.engine.contacts import Contact
 from e2ecore.engine.erasing import purge
 from e2ecore.engine.errors import (
     BadReactionError,
@@ -14,6 +15,7 @@ from e2ecore.engine.errors import (
 )
 from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
+from e2ecore.engine.listed import Listed
 from e2ecore.engine.names import check_text
 from e2ecore.engine.referring import (
     Which,
@@ -28,7 +30,13 @@ from e2ecore.engine.referring import (
 from e2ecore.engine.remarks import Remark, Speaker, apply_remark
 from e2ecore.engine.showing import show_one
 from e2ecore.engine.values import Mention, Message, MessageKind
-from e2ecore.engine.writing import check_writable, write_rich_text, write_unlisted
+from e2ecore.engine.writing import (
+    Written,
+    check_writable,
+    write_listed,
+    write_rich_text,
+    write_unlisted,
+)
 from e2ecore.ids import MessageId
 from e2ecore.messaging.marks import decode_marks
 from e2ecore.messaging.revisions import is_in_window
@@ -38,6 +46,7 @@ from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.messages import MessageRow, message_row_id
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content import rich_text
+from e2ecore_protocol.content.cards import ContactCard
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.revisions import Edit, Recall
 from e2ecore_protocol.limits import MAX_FORWARDS, MAX_REACTION_BYTES, MAX_REACTIONS
@@ -98,6 +107,21 @@ class Talk:
             raise NotATextError
         hops = min(message.forwards + 1, MAX_FORWARDS)
         return await self._send(message.text, lambda _job: rich_text.Extras(forwards=hops))
+
+    async def share_contact(self, contact: Contact) -> SentMessage:
+        """Show somebody to the others, so that they can write to them. As ``send``.
+
+        They get the account's id and the names that it has here. Nobody is verified by that.
+
+        Raises:
+            UsageError: As ``send``.
+        """
+
+        def card(uid: bytes, sent_ms: int) -> ContactCard:
+            name = contact.display_name or ""
+            return ContactCard(uid, sent_ms, contact.account_id, contact.handle, name)
+
+        return await self._list(card)
 
     async def find_message(self, message_id: MessageId) -> Message | None:
         """Return the message of an id, with everything that was said of it; None: there is none."""
@@ -228,15 +252,19 @@ class Talk:
         return await self._core.jobs.run(work)
 
     async def _send(self, text: str, extras: Callable[[Job], rich_text.Extras]) -> SentMessage:
-        sent: list[SentMessage] = []
+        return await self._run(
+            lambda job: noted(job, write_rich_text(job, self._row.cid, text, extras(job)))
+        )
 
-        def work(job: Job) -> None:
-            one = write_rich_text(job, self._row.cid, text, extras(job))
-            sent.append(SentMessage(one.message_id, one.counter, one.order))
-            job.effects.sent.append((one.oid, sent[0]))
+    async def _list(self, make: Callable[[bytes, int], Listed]) -> SentMessage:
+        return await self._run(lambda job: noted(job, write_listed(job, self._row.cid, make)))
 
-        await self._run(work)
-        return sent[0]
+
+def noted(job: Job, one: Written) -> SentMessage:
+    """Hand out a message that was just written; somebody may wait for its acceptance."""
+    sent = SentMessage(one.message_id, one.counter, one.order)
+    job.effects.sent.append((one.oid, sent))
+    return sent
 
 
 def _check_signs(signs: Sequence[str]) -> None:

@@ -62,6 +62,8 @@ class MessageKind(IntEnum):
     """Something a person wrote."""
     RECALLED = 2
     """Its author has taken it back; only that there was a message is left."""
+    CARD = 3
+    """A contact card: somebody was shown to the others."""
     UNKNOWN = 0
     """Content of a newer version of the protocol, kept as it came."""
 
@@ -139,6 +141,19 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactCard:
+    """Somebody whom a message shows. The names are its sender's word and prove nothing.
+
+    ``Contacts.get`` finds the account itself, ``Conversations.direct`` writes to it.
+    """
+
+    account_id: AccountId
+    handle: str | None
+    """As the sender knew it; None: not at all."""
+    display_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Reaction:
     """What one person thinks of a message."""
 
@@ -158,7 +173,7 @@ class Message:
     mine: bool
     kind: MessageKind
     text: str
-    """Empty for kinds that are not text."""
+    """What is searched: of a card its names. Empty for other kinds that are not text."""
     sent_ms: int
     """The sender's clock. Shown to people, never used for order."""
     stored_ms: int
@@ -180,6 +195,8 @@ class Message:
     """Of own messages: who has read it, of those who let others know."""
     lifetime_s: int | None = None
     """It erases itself so many seconds after it was stored; None: it stays."""
+    card: ContactCard | None = None
+    """Of a card: whom it shows."""
 
 
 @dataclass(frozen=True, slots=True)

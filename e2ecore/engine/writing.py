@@ -4,7 +4,7 @@ One transaction holds the message, the used ratchet step, the counter and the en
 final ciphertext. The same bytes go out again after a crash, so no key meets two plaintexts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,11 +12,11 @@ from e2ecore.engine.effects import Outgoing
 from e2ecore.engine.errors import ContactChangedError, ConversationReadOnlyError
 from e2ecore.engine.expiring import expire
 from e2ecore.engine.job import Job
+from e2ecore.engine.listed import Listed, form_of
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState, MessageKind
 from e2ecore.ids import MessageId
-from e2ecore.messaging.marks import Marks, encode_marks
 from e2ecore.mls.errors import PendingChangeError
 from e2ecore.mls.private_message import bucketed
 from e2ecore.storage import messages, outbox
@@ -86,6 +86,19 @@ def write_texts(job: Job, cid: int, texts: Sequence[str]) -> list[Written]:
 
 def write_rich_text(job: Job, cid: int, text: str, extras: Extras) -> Written:
     """Write a message with something besides, as one transaction. As ``write_texts``."""
+    if extras == NO_EXTRAS:
+        return write_texts(job, cid, (text,))[0]
+    return write_listed(job, cid, lambda uid, sent_ms: RichText(uid, sent_ms, text, extras))
+
+
+def write_listed(job: Job, cid: int, make: Callable[[bytes, int], Listed]) -> Written:
+    """Write a message that is more than a plain text, as one transaction. As ``write_texts``.
+
+    Args:
+        job: The work under way.
+        cid: Conversation.
+        make: Makes the content, given its message id and the time.
+    """
     own, mirror = job.own, job.mirror(cid)
     check_writable(job, mirror)
     now_ms = job.now_ms
@@ -93,15 +106,12 @@ def write_rich_text(job: Job, cid: int, text: str, extras: Extras) -> Written:
     mirror.last_mid = job.state.next_mid(job.tx)
     order, mirror.next_order = mirror.next_order, mirror.next_order + 1
     row_id = message_row_id(cid, order)
-    plain = extras == NO_EXTRAS
-    content = (
-        Text(message_id, now_ms, text) if plain else RichText(message_id, now_ms, text, extras)
-    )
+    content = make(message_id, now_ms)
+    form = form_of(content)
     queued = write_content(job, mirror, content.encode(), row_id, now_ms)
     row = MessageRow(
         row_id, mirror.last_mid, message_id, own.account_id, own.device_id, queued.counter, 0,
-        now_ms, now_ms, MessageKind.TEXT, messages.MessageState.QUEUED, text,
-        encode_marks(Marks(extras)),
+        now_ms, now_ms, form.kind, messages.MessageState.QUEUED, form.body, form.ext,
     )  # fmt: skip
     messages.insert(job.tx, (row,))
     expire(job.tx, row)

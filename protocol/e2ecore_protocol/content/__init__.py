@@ -11,6 +11,7 @@ from e2ecore_protocol.content.attachments import (
     FileItem,
     is_plain_name,
 )
+from e2ecore_protocol.content.cards import ContactCard
 from e2ecore_protocol.content.conversation import (
     CONVERSATION_EXTENSION,
     DIRECT_POLICY,
@@ -50,6 +51,7 @@ __all__ = [
     "AttachmentForm",
     "AttachmentRequest",
     "Attachments",
+    "ContactCard",
     "ConversationInfo",
     "Edit",
     "Extras",

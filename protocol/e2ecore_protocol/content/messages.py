@@ -16,6 +16,7 @@ from e2ecore_protocol.content.attachments import (
     AttachmentRequest,
     Attachments,
 )
+from e2ecore_protocol.content.cards import ContactCard
 from e2ecore_protocol.content.kind import CONTENT_VERSION, Content
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.reading import ReadReceipt
@@ -123,7 +124,7 @@ class UnknownContent:
 
 
 KnownContent: TypeAlias = (
-    Text | Receipt | Profile | RichText | Reaction | Edit | Recall | ReadReceipt
+    Text | Receipt | Profile | RichText | Reaction | Edit | Recall | ReadReceipt | ContactCard
     | Attachments | AttachmentRequest | AttachmentAgain
 )  # fmt: skip
 """Content of the kinds that this version knows."""
@@ -132,7 +133,7 @@ AnyContent: TypeAlias = KnownContent | UnknownContent
 """What ``decode_content`` returns."""
 
 _TYPES: Final[tuple[type[KnownContent], ...]] = (
-    Text, Receipt, Profile, RichText, Reaction, Edit, Recall, ReadReceipt,
+    Text, Receipt, Profile, RichText, Reaction, Edit, Recall, ReadReceipt, ContactCard,
     Attachments, AttachmentRequest, AttachmentAgain,
 )  # fmt: skip
 

@@ -1,0 +1,61 @@
+"""Content that is a message of its own and more than a plain text: how it is stored.
+
+``messages.body`` holds what is searched and shown, ``messages.ext`` what is besides: of texts their
+marks, of other kinds the content as it came.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeAlias, cast
+
+from e2ecore.engine.values import ContactCard, MessageKind
+from e2ecore.ids import AccountId
+from e2ecore.messaging.marks import Marks, encode_marks
+from e2ecore.storage.messages import MessageRow
+from e2ecore_protocol.content import cards
+from e2ecore_protocol.content.messages import decode_content
+from e2ecore_protocol.content.rich_text import RichText
+from e2ecore_protocol.errors import MalformedError
+
+Listed: TypeAlias = RichText | cards.ContactCard
+"""Content that is a message of its own and more than a plain text."""
+
+
+class Form(NamedTuple):
+    """What is stored of a message."""
+
+    kind: int
+    body: str
+    ext: bytes
+
+
+def form_of(content: Listed) -> Form:
+    """Return what is stored of a message."""
+    return _FORMS[type(content)](content)
+
+
+def _of_text(content: Listed) -> Form:
+    said = cast("RichText", content)
+    return Form(int(MessageKind.TEXT), said.text, encode_marks(Marks(said.extras)))
+
+
+def _of_card(content: Listed) -> Form:
+    card = cast("cards.ContactCard", content)
+    names = (card.display_name, f"@{card.handle}" if card.handle else "")
+    return Form(int(MessageKind.CARD), " ".join(filter(None, names)), card.encode())
+
+
+_FORMS: Final[Mapping[type[Listed], Callable[[Listed], Form]]] = {
+    RichText: _of_text,
+    cards.ContactCard: _of_card,
+}
+
+
+def card_of(row: MessageRow) -> ContactCard | None:
+    """Return whom a card shows; None: it came from a file that says something else."""
+    try:
+        found = decode_content(row.ext)
+    except MalformedError:
+        return None
+    if not isinstance(found, cards.ContactCard):
+        return None
+    return ContactCard(AccountId(found.account_id), found.handle, found.display_name or None)
