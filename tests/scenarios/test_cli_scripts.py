@@ -163,6 +163,12 @@ def test_texts_name_people_are_passed_on_and_erase_themselves(
     earlier = alice.run("earlier", "bob", str(sent["id"]), "--json").line
     assert (earlier["type"], earlier["text"]) == ("earlier", words[0])
     assert alice.run("delete", "bob", "last", "--json").line["id"] == passed["id"]
+    shared = alice.run("share", "bob", "bob", "--json").line
+    got = bob.run("tail", "--json", "-n", "1").line
+    card = got["card"]
+    assert isinstance(card, dict)
+    assert (got["id"], got["kind"], card["handle"]) == (shared["id"], "card", "bob")
+    assert bob.run("history", "alice", "-n", "1").out.endswith("alice: (contact) @bob\n")
 
 
 def test_whoever_wants_lets_others_know_what_they_have_read(people: tuple[Person, Person]) -> None:
