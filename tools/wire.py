@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from e2ecore_protocol import limits
+from e2ecore_protocol.blob_http import PROBLEMS
 from e2ecore_protocol.errors import CODES
 
 ROOT: Final = Path(__file__).parents[1]
@@ -49,9 +50,18 @@ def codes_table() -> str:
     return "\n".join(lines)
 
 
+def problems_table() -> str:
+    """Return the table of refusals over HTTP."""
+    lines = ["| code | status | meaning |", "|---|---|---|"]
+    for code, (status, meaning) in PROBLEMS.items():
+        lines.append(f"| {code.value} | {status} | {meaning} |")
+    return "\n".join(lines)
+
+
 TABLES: Final = {
     "00-conventions.md": ("limits", limits_table),
     "20-relay-frames.md": ("codes", codes_table),
+    "40-blobs.md": ("problems", problems_table),
 }
 
 

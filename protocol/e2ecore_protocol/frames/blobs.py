@@ -54,7 +54,7 @@ class DeletionReason(IntEnum):
     """The sender's account was closed."""
 
     OPERATOR = 5
-    """The operator of the relay decided so."""
+    """The operator of the relay decided so, or has lost the bytes."""
 
     UNFINISHED = 6
     """Its upload did not end within BLOB_UPLOAD_S."""

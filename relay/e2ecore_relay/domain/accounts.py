@@ -14,13 +14,10 @@ from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames.accounts import Account, ChainHead, ChainHeads
 from e2ecore_protocol.frames.conversations import DeviceAddress
 from e2ecore_protocol.limits import MAX_CHAIN_ENTRIES, MAX_ENTRIES_PER_FRAME
-from e2ecore_relay.domain.errors import RefusedError
+from e2ecore_relay.domain import blobs
+from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.ports import Ledger, NewEntry, StoredAccount, StoredDevice
-
-
-class BadSignatureError(Exception):
-    """What the injected ``verify`` raises: a signature does not fit its key and message."""
 
 
 class Extension(NamedTuple):
@@ -78,6 +75,9 @@ def append(turn: Turn, account_id: bytes, entries: Sequence[bytes], verify: Veri
     gone = _store(turn, stored.account, before, after, new)
     for device in gone:
         exchange.drop(ledger, [(lid, device) for lid in ledger.logs.routes_of(device)])
+        blobs.device_left(ledger, device, None)
+    if after.closed:
+        blobs.account_closed(ledger, stored.account)
     ledger.key_packages.discard(gone)
     return Extension(gone, ErrorCode.ACCOUNT_CLOSED if after.closed else ErrorCode.DEVICE_REVOKED)
 

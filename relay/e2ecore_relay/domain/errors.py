@@ -27,3 +27,7 @@ class RefusedError(Exception):
         self.detail = detail
         self.retry_after_ms = retry_after_ms
         self.data = data
+
+
+class BadSignatureError(Exception):
+    """What the injected ``verify`` raises: a signature does not fit its key and message."""

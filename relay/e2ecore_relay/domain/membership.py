@@ -23,6 +23,7 @@ from e2ecore_protocol.limits import (
     MAX_MEMBER_DEVICES,
     MAX_MEMBERS,
 )
+from e2ecore_relay.domain import blobs
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Exchange, Turn
 from e2ecore_relay.domain.log import Log, LogKind, Reader
@@ -195,3 +196,4 @@ def leave(turn: Turn, device: int, conversation: bytes) -> None:
     if device not in log.readers:
         raise RefusedError(ErrorCode.NOT_A_MEMBER)
     exchange.drop(ledger, [(log.lid, device)])
+    blobs.device_left(ledger, device, log.lid)

@@ -12,8 +12,7 @@ from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import Authenticate, DeviceAddress, authentication_message
 from e2ecore_protocol.versions import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION
 from e2ecore_relay.domain import accounts, key_packages
-from e2ecore_relay.domain.accounts import BadSignatureError
-from e2ecore_relay.domain.errors import RefusedError
+from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.feed import Unread
 from e2ecore_relay.domain.ports import Ledger, StoredDevice

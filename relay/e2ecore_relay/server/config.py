@@ -12,6 +12,11 @@ from typing import Final, Literal, TypeAlias
 import cattrs
 from cattrs.errors import ClassValidationError
 
+from e2ecore_protocol.limits import (
+    MAX_ATTACHMENT_TTL_DIRECT_S,
+    MAX_ATTACHMENT_TTL_GROUP_S,
+    MAX_BLOB_BYTES,
+)
 from e2ecore_relay.domain.rates import Rate
 
 LogFormat: TypeAlias = Literal["auto", "console", "json"]
@@ -21,6 +26,22 @@ LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 """From which level on events are logged."""
 
 _MAX_PORT: Final = 65_535
+
+
+_AT_LEAST_ONE: Final = (
+    "max_connections",
+    "max_unauthenticated",
+    "blob_connections",
+    "max_blob_bytes",
+    "blob_ttl_direct_s",
+    "blob_ttl_group_s",
+)
+_AT_MOST: Final = {
+    "max_blob_bytes": MAX_BLOB_BYTES,
+    "blob_ttl_direct_s": MAX_ATTACHMENT_TTL_DIRECT_S,
+    "blob_ttl_group_s": MAX_ATTACHMENT_TTL_GROUP_S,
+}
+"""What the protocol fixes: an operator may set less."""
 
 
 class ConfigError(Exception):
@@ -90,6 +111,30 @@ class RelayConfig:
     """Commits of one device in one conversation: how often it can hold up the others."""
     key_packages_per_account: Rate = field(default_factory=lambda: Rate(5_000, 10))
     """Accounts whose key packages one account claims."""
+    blob_port: int = 0
+    """Port for the bytes of attachments (HTTP over TLS); 0 takes the one after ``port``."""
+    blob_public_port: int = 0
+    """Port that clients are told, where something stands in between; 0: the one listened on."""
+    blob_connections: int = 1_000
+    """Most connections for bytes; further ones are closed at once."""
+    blob_idle_timeout_s: float = 60.0
+    """A transfer that does not move for so long is broken off."""
+    max_blob_bytes: int = MAX_BLOB_BYTES
+    """Largest attachment, with padding."""
+    blob_ttl_direct_s: int = MAX_ATTACHMENT_TTL_DIRECT_S
+    """How long an attachment of a direct conversation waits at most. 7 days cannot be exceeded."""
+    blob_ttl_group_s: int = MAX_ATTACHMENT_TTL_GROUP_S
+    """How long an attachment of a group waits at most. 100 days cannot be exceeded."""
+    blob_bytes_per_account: int = 16 << 30
+    """What all waiting attachments of one sender may take up."""
+    blobs_per_account: int = 10_000
+    """How many attachments of one sender may wait."""
+    blob_bytes_per_conversation: int = 32 << 30
+    """What all waiting attachments of one conversation may take up."""
+    blob_min_free_bytes: int = 1 << 30
+    """Below this much free disk space no attachments are taken: the rest is for messages."""
+    clock_doubt_s: float = 3_600.0
+    """For so long the clock must have been ahead before attachments expire by it."""
     log_level: LogLevel = "info"
     """From which level on events are logged."""
     log_format: LogFormat = "auto"
@@ -101,21 +146,27 @@ class RelayConfig:
         Raises:
             ConfigError: An option has an impossible value.
         """
-        for name in ("port", "http_port"):
+        for name in ("port", "http_port", "blob_port", "blob_public_port"):
             if not 0 <= getattr(self, name) <= _MAX_PORT:
                 raise ConfigError(f"{name}: must be from 0 to {_MAX_PORT}")
         if (self.certificate_file is None) != (self.certificate_key_file is None):
             raise ConfigError("certificate_file and certificate_key_file: give both or neither")
-        for option in fields(self):
-            value = getattr(self, option.name)
-            if isinstance(value, Rate) and not (value.burst >= 1 and value.per_second > 0):
-                raise ConfigError(f"{option.name}: burst must be 1 or more, per_second above 0")
-            is_amount = isinstance(value, int | float) and not isinstance(value, bool)
-            if is_amount and option.name.endswith(("_s", "_bytes")) and value < 0:
-                raise ConfigError(f"{option.name}: must not be negative")
-        for name in ("max_connections", "max_unauthenticated"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: must be 1 or more")
+        for name, most in _AT_MOST.items():
+            if getattr(self, name) > most:
+                raise ConfigError(f"{name}: must be {most} or less")
+        for option in fields(self):
+            _check_amount(option.name, getattr(self, option.name))
+
+
+def _check_amount(name: str, value: object) -> None:
+    if isinstance(value, Rate) and not (value.burst >= 1 and value.per_second > 0):
+        raise ConfigError(f"{name}: burst must be 1 or more, per_second above 0")
+    is_amount = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_amount and name.endswith(("_s", "_bytes")) and float(str(value)) < 0:
+        raise ConfigError(f"{name}: must not be negative")
 
 
 def load_config(file: Path | None, overrides: Mapping[str, object]) -> RelayConfig:

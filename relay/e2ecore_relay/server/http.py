@@ -36,11 +36,16 @@ def make_app(hub: Hub) -> Starlette:
                 "server_name": hub.config.server_name,
                 "protocol": {"min": MIN_PROTOCOL_VERSION, "max": PROTOCOL_VERSION},
                 "registration": hub.config.registration,
+                "receipt_key": hub.office.keeper.receipt_key.hex(),
+                "blob_port": hub.office.keeper.port,
                 "limits": {
                     "envelope_bytes": MAX_ENVELOPE_BYTES,
                     "commit_bytes": MAX_COMMIT_BYTES,
                     "envelope_lifetime_s": MAX_ENVELOPE_LIFETIME_S,
                     "members": MAX_MEMBERS,
+                    "blob_bytes": hub.config.max_blob_bytes,
+                    "blob_ttl_direct_s": hub.config.blob_ttl_direct_s,
+                    "blob_ttl_group_s": hub.config.blob_ttl_group_s,
                 },
             }
         )

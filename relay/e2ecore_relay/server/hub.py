@@ -18,6 +18,7 @@ from e2ecore_relay.server.metrics import Metrics
 
 if TYPE_CHECKING:
     from e2ecore_relay.backends.sqlite.store import SqliteStore
+    from e2ecore_relay.server.blob_office import BlobOffice
 
 MAX_PENDING_BYTES: Final = 64 << 20
 """Payload bytes that may wait for the writer; then sockets are not read for a moment."""
@@ -66,7 +67,7 @@ class Hub:
         rng: Callable[[int], bytes],
         metrics: Metrics,
     ) -> None:
-        """Nobody is connected yet. ``store`` is set before the first connection."""
+        """Nobody is connected yet. ``store`` and ``office`` are set before the first one is."""
         self.config = config
         self.clock_ms = clock_ms
         self.rng = rng
@@ -76,6 +77,7 @@ class Hub:
         self.page_threads = anyio.CapacityLimiter(_PAGE_THREADS)
         self.proof_threads = anyio.CapacityLimiter(_PROOF_THREADS)
         self.store: SqliteStore
+        self.office: BlobOffice
         self._online: dict[int, Online] = {}
         self._touched: dict[Online, None] = {}
         self._leaving: list[tuple[int, ErrorCode]] = []

@@ -30,6 +30,13 @@ class Metrics(Collector):
         self.registered = 0
         self.expired = 0
         self.paged = 0
+        self.blobs_created = 0
+        self.blobs_completed = 0
+        self.blob_bytes_received = 0
+        self.blob_bytes_sent = 0
+        self.blob_orphans = 0
+        self.blobs_deleted: Counter[str] = Counter()
+        self.blob_answers: Counter[str] = Counter()
         self._gauges: list[tuple[str, str, Callable[[], float]]] = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -54,11 +61,19 @@ class Metrics(Collector):
             ("authentications", "Devices that proved who they are.", self.authenticated),
             ("registrations", "Accounts made.", self.registered),
             ("pages_read", "Reads of the store for devices that are behind.", self.paged),
+            ("blobs_created", "Attachments for which room was made.", self.blobs_created),
+            ("blobs_completed", "Attachments that came in whole.", self.blobs_completed),
+            ("blob_bytes_received", "Bytes of attachments taken.", self.blob_bytes_received),
+            ("blob_bytes_sent", "Bytes of attachments given.", self.blob_bytes_sent),
+            ("blob_orphans", "Files found without a row, and deleted.", self.blob_orphans),
         )
         for name, text, count in plain:
             yield CounterMetricFamily(_PREFIX + name, text, value=count)
         yield _labelled("refused", "Requests and envelopes refused, by code.", "code", self.refused)
         yield _labelled("connections_closed", "Connections ended.", "reason", self.closed)
+        deleted, answers = self.blobs_deleted, self.blob_answers
+        yield _labelled("blobs_deleted", "Attachments deleted, by reason.", "reason", deleted)
+        yield _labelled("blob_answers", "Answers about bytes, by status.", "status", answers)
         for name, text, value in self._gauges:
             yield GaugeMetricFamily(_PREFIX + name, text, value=value())
 

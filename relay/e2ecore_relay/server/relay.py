@@ -21,9 +21,12 @@ from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_relay.backends.sqlite.connection import StoreError
 from e2ecore_relay.backends.sqlite.database import open_database
 from e2ecore_relay.backends.sqlite.store import SqliteStore
+from e2ecore_relay.domain.clock import Reading
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.sessions import UnexpectedFrameError
+from e2ecore_relay.server.blob_office import open_office, system_reading
+from e2ecore_relay.server.blob_server import BlobServer
 from e2ecore_relay.server.certificates import Certificates, load_certificates
 from e2ecore_relay.server.config import RelayConfig
 from e2ecore_relay.server.http import serve_http
@@ -58,6 +61,7 @@ class Relay:
         self.certificates = certificates
         self.url = ""
         self.http_url = ""
+        self.blobs: BlobServer
         self.created: list[Path] = []
         self.stopping = anyio.Event()
         self._web_ended = anyio.Event()
@@ -171,6 +175,7 @@ class Relay:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch.run)
             tasks.start_soon(self._expire)
+            tasks.start_soon(self.hub.office.keep)
             tasks.start_soon(self._disconnect_stalled)
 
     async def _expire(self) -> None:
@@ -223,6 +228,7 @@ class Relay:
                 jitter = int.from_bytes(hub.rng(4)) % (spread_ms + 1)
                 session.leave(ErrorCode.SHUTTING_DOWN, jitter)
             await hub.empty()
+            await self.blobs.drain()
             await self._web_ended.wait()
 
 
@@ -247,6 +253,7 @@ async def running(
     *,
     clock_ms: Callable[[], int] = system_clock_ms,
     rng: Callable[[int], bytes] = os.urandom,
+    reading: Callable[[], Reading] = system_reading,
 ) -> AsyncIterator[Relay]:
     """Run a relay within the current event loop; stop and drain it at the end.
 
@@ -254,6 +261,7 @@ async def running(
         config: All settings. Port 0 takes a free port; see ``Relay.url``.
         clock_ms: Milliseconds since the Unix epoch.
         rng: Returns random bytes.
+        reading: The clocks by which attachments expire.
 
     Raises:
         StoreError: The data directory cannot be used.
@@ -265,11 +273,9 @@ async def running(
         opened.callback(database.close)
         certificates = load_certificates(config)
         hub = Hub(config, clock_ms, rng, Metrics())
-        listeners = listen(config.host, config.port)
-        for listener in listeners:
-            opened.callback(listener.close)
-        web, *others = listen(config.http_host, config.http_port)
-        opened.callback(web.close)
+        listeners = _listen(config.host, config.port, opened)
+        blob_listeners = _listen(config.host, _blob_port(config, listeners[0]), opened)
+        web, *others = _listen(config.http_host, config.http_port, opened)
         for other in others:
             other.close()
         relay = Relay(hub, certificates)
@@ -277,12 +283,17 @@ async def running(
             database, clock_ms=clock_ms, wake=_waker(), pushed=hub.pushed, failed=relay.fail
         )
         try:
+            port = config.blob_public_port or blob_listeners[0].getsockname()[1]
+            hub.office = await open_office(hub, port, reading)
+            relay.blobs = BlobServer(hub, certificates.context)
             async with anyio.create_task_group() as tasks:
                 relay.created = certificates.created
                 _publish_addresses(relay, listeners[0], web)
                 _add_gauges(relay)
-                for listener in listeners:
-                    tasks.start_soon(serve, listener, relay.handle)
+                for one in listeners:
+                    tasks.start_soon(serve, one, relay.handle)
+                for one in blob_listeners:
+                    tasks.start_soon(serve, one, relay.blobs.handle)
                 tasks.start_soon(relay.serve_web, web)
                 tasks.start_soon(relay.keep)
                 tasks.start_soon(relay.end_if_failed)
@@ -296,6 +307,18 @@ async def running(
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(hub.store.close)
+
+
+def _listen(host: str, port: int, opened: ExitStack) -> list[socket.socket]:
+    listeners = listen(host, port)
+    for listener in listeners:
+        opened.callback(listener.close)
+    return listeners
+
+
+def _blob_port(config: RelayConfig, listener: socket.socket) -> int:
+    """Return the port to listen on for bytes: as set, or the one after the relay's own."""
+    return config.blob_port or (int(listener.getsockname()[1]) + 1 if config.port else 0)
 
 
 def _publish_addresses(relay: Relay, listener: socket.socket, web: socket.socket) -> None:
@@ -317,6 +340,8 @@ def _add_gauges(relay: Relay) -> None:
     gauge(
         "writer_pending_bytes", "Payload bytes waiting for a commit.", lambda: store.pending_bytes
     )
+    gauge("blob_connections", "Open connections for bytes.", lambda: relay.blobs.connections)
+    gauge("blob_transfers", "Attachments on their way now.", lambda: len(hub.office.transfers))
     gauge("commits", "Group commits since the start.", lambda: store.statistics.commits)
     gauge("commit_failures", "Failed group commits.", lambda: store.statistics.failures)
     gauge("commit_seconds", "Time spent in group commits.", lambda: store.statistics.commit_s)

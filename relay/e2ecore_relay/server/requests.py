@@ -15,13 +15,16 @@ import structlog
 
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import (
+    AcknowledgeBlob,
     AppendChain,
     Authenticate,
     ClaimKeyPackages,
     ClientFrame,
     Commit,
     Conversations,
+    CreateBlob,
     Failed,
+    FetchBlob,
     FetchChain,
     FetchHeads,
     Frame,
@@ -31,6 +34,8 @@ from e2ecore_protocol.frames import (
     LookupHandle,
     Ok,
     PublishKeyPackages,
+    QueryBlobs,
+    RecallBlob,
     Register,
     Registered,
 )
@@ -41,6 +46,7 @@ from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.ports import Ledger, StoredDevice
 from e2ecore_relay.domain.sessions import SessionEvent
 from e2ecore_relay.server.authentication import verify
+from e2ecore_relay.server.blob_requests import carry_out
 from e2ecore_relay.server.hub import Hub
 from e2ecore_relay.server.limits import network
 
@@ -189,13 +195,11 @@ def _work(client: Requester, frame: ClientFrame) -> Work:
         case ClaimKeyPackages():
             return partial(_claim, client.hub, client.stored, frame)
         case LeaveConversation():
-            return partial(_leave, client.stored, frame)
+            return partial(_leave, client.hub, client.stored, frame)
+        case CreateBlob() | FetchBlob() | AcknowledgeBlob() | RecallBlob() | QueryBlobs():
+            return partial(carry_out, client.hub, client.stored, frame)
         case _:
-            return _no_room
-
-
-def _no_room(_: Turn) -> Reply:
-    raise RefusedError(ErrorCode.RELAY_FULL, "this relay keeps no blobs")
+            raise AssertionError(f"{type(frame).__name__} has no answer")
 
 
 def _commit(sender: StoredDevice, frame: Commit, turn: Turn) -> Reply:
@@ -208,6 +212,8 @@ def _append_chain(hub: Hub, sender: StoredDevice, frame: AppendChain, turn: Turn
 
     def reply() -> Frame:
         hub.expel(grown.gone, grown.code)
+        if grown.gone:
+            hub.office.look_soon()
         return Ok(frame.request)
 
     return reply
@@ -228,6 +234,11 @@ def _claim(hub: Hub, sender: StoredDevice, frame: ClaimKeyPackages, turn: Turn) 
     return lambda: KeyPackages(frame.request, tuple(packages))
 
 
-def _leave(sender: StoredDevice, frame: LeaveConversation, turn: Turn) -> Reply:
+def _leave(hub: Hub, sender: StoredDevice, frame: LeaveConversation, turn: Turn) -> Reply:
     membership.leave(turn, sender.device, frame.conversation)
-    return lambda: Ok(frame.request)
+
+    def reply() -> Frame:
+        hub.office.look_soon()
+        return Ok(frame.request)
+
+    return reply

@@ -27,9 +27,11 @@ def test_every_metric_is_documented_and_no_other() -> None:
     metrics = Metrics()
     metrics.refused["malformed"] += 1
     metrics.closed["left"] += 1
+    metrics.blobs_deleted["1"] += 1
+    metrics.blob_answers["200"] += 1
     exported = set(re.findall(r"^(e2ecore_relay_\w+)", metrics.text().decode(), re.MULTILINE))
     gauges = {"connections", "devices_online", "writer_pending_bytes"}
-    gauges |= {"commits", "commit_failures", "commit_seconds"}
+    gauges |= {"commits", "commit_failures", "commit_seconds", "blob_connections", "blob_transfers"}
     assert documented == exported | {f"e2ecore_relay_{name}" for name in gauges}
 
 

@@ -23,6 +23,14 @@ KEY_BYTES: Final = 32
 """A raw SQLCipher key: no key derivation, 0.2 ms instead of 80 ms to open."""
 
 
+BUSY_TIMEOUT_MS: Final = 5_000
+"""How long a connection waits for another one's lock."""
+
+
+_SCRUB_TIMEOUT_MS: Final = 100
+"""How long the writer waits for readers when it cuts the write-ahead log off."""
+
+
 class StoreError(Exception):
     """The relay's storage cannot be used. The text says why, and what to do."""
 
@@ -137,7 +145,7 @@ _COMMON: Final = (
     "foreign_keys = ON",
     "trusted_schema = OFF",
     "cell_size_check = ON",
-    "busy_timeout = 5000",
+    f"busy_timeout = {BUSY_TIMEOUT_MS}",
     "mmap_size = 0",
 )
 _WRITER: Final = (
@@ -150,6 +158,20 @@ _WRITER: Final = (
     "journal_size_limit = 67108864",
 )
 _READER: Final = (*_COMMON, "cache_size = -8000", "query_only = 1")
+
+
+def scrub(connection: Connection) -> bool:
+    """Copy the write-ahead log, which holds older versions of pages, into the file; cut it off.
+
+    Returns:
+        False if a reader was in the way for longer than ``_SCRUB_TIMEOUT_MS``.
+    """
+    connection.execute(f"PRAGMA busy_timeout = {_SCRUB_TIMEOUT_MS}")
+    try:
+        row = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    return row is not None and row[0] == 0
 
 
 def _mapped(error: Exception) -> Exception:

@@ -24,7 +24,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
-from e2ecore_relay.backends.sqlite.connection import Connection, StoreError
+from e2ecore_relay.backends.sqlite.connection import Connection, StoreError, scrub
 from e2ecore_relay.backends.sqlite.database import Database
 from e2ecore_relay.backends.sqlite.jobs import AnyJob, CallJob, SubmitJob
 from e2ecore_relay.backends.sqlite.journal import GENERATION_S, Journal
@@ -107,6 +107,7 @@ class SqliteStore:
         self._ended_at = 0.0
         self._jobs: deque[AnyJob] = deque()
         self._notes: deque[tuple[int, Mapping[int, int]]] = deque()
+        self._scrubs: deque[Callable[[bool], None]] = deque()
         self._pending_bytes = 0
         self._stopping = False
         self._resting = False
@@ -177,6 +178,12 @@ class SqliteStore:
         if self._resting and not self._looks_soon and len(self._notes) == 1:
             self._wake_writer()
 
+    def scrub(self, done: Callable[[bool], None]) -> None:
+        """Leave nothing in the log of what was overwritten; ``done`` hears if that could be."""
+        self._scrubs.append(done)
+        if self._resting:
+            self._wake_writer()
+
     def _wake_writer(self) -> None:
         """Wake the writer, which rests: a busy one looks for itself."""
         with self._changed:
@@ -231,13 +238,15 @@ class SqliteStore:
         while not stopping or busy:
             if busy >= _LARGE_BATCH:
                 time.sleep(_LINGER_S)
-            if not self._jobs and not self._notes and not self._stopping:
+            if not (self._jobs or self._notes or self._scrubs or self._stopping):
                 self._rest()
             with self._turn:
                 jobs, stopping = self._take()
                 pushes = self._commit_what_is_due(jobs, stopping=stopping)
             if jobs or pushes:
                 self._wake(partial(self._report, jobs, pushes))
+            if self._scrubs:
+                self._scrub()
             busy = len(jobs)
 
     def _commit_what_is_due(self, jobs: list[AnyJob], *, stopping: bool) -> list[Push]:
@@ -270,7 +279,7 @@ class SqliteStore:
             self._looks_soon = waits
             self._resting = True
             woken = True
-            if not self._jobs and not self._notes and not self._stopping:
+            if not (self._jobs or self._notes or self._scrubs or self._stopping):
                 woken = self._changed.wait(timeout_s)
             self._resting = False
         if not woken and not waits:
@@ -292,6 +301,13 @@ class SqliteStore:
                 self._emptied_at = commits
                 with suppress(StoreError):  # the disk is full: next time
                     self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def _scrub(self) -> None:
+        waiting, is_done = [self._scrubs.popleft() for _ in range(len(self._scrubs))], False
+        with self._turn, suppress(StoreError):
+            is_done = scrub(self._connection)
+        for done in waiting:
+            self._wake(partial(done, is_done))
 
     def _commit(self, jobs: Sequence[AnyJob], *, store_progress: bool) -> list[Push]:
         pushes: list[Push] = []

@@ -1,0 +1,247 @@
+"""What keeps blobs: the signing key, the count of time, the folder, and the sweep.
+
+The sweep takes what is due a small batch at a time and then rests as long as the batch took, so
+that a million blobs that expire together hold up nobody.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+import nacl.bindings
+import structlog
+
+from e2ecore_relay.backends.folder import BlobFolder
+from e2ecore_relay.domain import blob_sweep
+from e2ecore_relay.domain.blob_ports import Blob
+from e2ecore_relay.domain.blobs import BlobKeeper, BlobRules
+from e2ecore_relay.domain.clock import BlobTime, Count, Reading, blob_time, count
+from e2ecore_relay.domain.exchange import Turn
+from e2ecore_relay.domain.log import LogKind
+from e2ecore_relay.server.asking import ask, scrubbed
+from e2ecore_relay.server.blob_transfers import Transfers
+from e2ecore_relay.server.config import RelayConfig
+
+if TYPE_CHECKING:
+    from e2ecore_protocol.frames.blobs import DeletionReceipt
+    from e2ecore_relay.domain.ports import Ledger
+    from e2ecore_relay.server.hub import Hub
+
+_log = structlog.get_logger()
+
+FOLDER_NAME: Final = "blobs"
+"""The folder of the bytes, in the data directory."""
+
+_BATCH: Final = 128
+"""Blobs that one turn of the sweep takes: about 5 ms in each of its two transactions."""
+
+_WALK: Final = 1_000
+"""Rows, or files, compared at once when the two are compared."""
+
+_WALK_INTERVAL_S: Final = 86_400
+"""How often rows and files are compared after the start."""
+
+_READER_PAUSE_S: Final = 0.1
+"""Pause when a reader was in the way of a scrub."""
+
+_THREADS: Final = 4
+"""Threads that read and write bytes."""
+
+
+def system_reading() -> Reading:
+    """Return what the clocks of this machine say."""
+    day_ms = time.time_ns() // 1_000_000
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    if clock is None:
+        return Reading(day_ms, time.monotonic_ns() // 1_000_000, _RUN)
+    return Reading(day_ms, time.clock_gettime_ns(clock) // 1_000_000, _boot())
+
+
+_RUN: Final = time.time_ns().to_bytes(8)
+"""Names this process, where the machine does not name its runs."""
+
+
+def _boot() -> bytes:
+    try:
+        return bytes.fromhex(
+            Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip().replace("-", "")
+        )
+    except (OSError, ValueError):
+        return _RUN
+
+
+class BlobOffice:
+    """Keeps the blobs of one relay. ``open_office`` makes it."""
+
+    def __init__(
+        self, hub: "Hub", keeper: BlobKeeper, counted: Count, reading: Callable[[], Reading]
+    ) -> None:
+        """Sweep with ``keep``."""
+        self.keeper = keeper
+        self.transfers = Transfers()
+        self.threads = anyio.CapacityLimiter(_THREADS)
+        self.folder = BlobFolder(hub.config.data / FOLDER_NAME)
+        self._hub = hub
+        self._counted = counted
+        self._reading = reading
+        self._doubt_ms = int(hub.config.clock_doubt_s * 1000)
+        self._wanted = anyio.Event()
+
+    def time(self) -> BlobTime:
+        """Return what time it is for blobs. From any thread."""
+        reading = self._reading()
+        return blob_time(count(self._counted, reading, self._doubt_ms), reading)
+
+    def has_room(self, size: int) -> bool:
+        """Tell whether the disk keeps its reserve after so many bytes."""
+        return self.folder.free_bytes() - size >= self._hub.config.blob_min_free_bytes
+
+    def look_soon(self) -> None:
+        """Something was doomed: do not let it wait for the next round."""
+        self._wanted.set()
+
+    async def keep(self) -> None:
+        """Sweep until cancelled."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._sweep)
+            tasks.start_soon(self._compare_now_and_then)
+
+    async def _sweep(self) -> None:
+        while True:
+            self._wanted = anyio.Event()
+            started = time.monotonic()
+            try:
+                is_full = await self.sweep_once()
+            except Exception as error:  # noqa: BLE001  the next round tries again
+                _log.error("blob_sweep_failed", error=type(error).__name__, detail=str(error))
+                is_full = False
+            if is_full:
+                await anyio.sleep(time.monotonic() - started)
+            else:
+                with anyio.move_on_after(self._hub.config.expiry_interval_s):
+                    await self._wanted.wait()
+
+    async def sweep_once(self) -> bool:
+        """Delete one batch of blobs whose time is over. Return whether there may be more."""
+        store = self._hub.store
+        doomed = await ask(store, self._condemn)
+        if doomed:
+            names = [blob.blob_id for blob in doomed]
+            self.transfers.cut(names)
+            await self._scrub()
+            await anyio.to_thread.run_sync(self.folder.delete, names, limiter=self.threads)
+            receipts = await ask(store, partial(self._bury, doomed))
+            for receipt in receipts:
+                self._hub.metrics.blobs_deleted[str(receipt.reason)] += 1
+        return len(doomed) >= _BATCH
+
+    def _condemn(self, turn: Turn) -> list[Blob]:
+        reading = self._reading()
+        self._counted = count(self._counted, reading, self._doubt_ms)
+        table = turn.ledger.blobs
+        table.set_counted(self._counted)
+        now = blob_time(self._counted, reading)
+        table.forget_receipts(now.now_ms, _BATCH)
+        return blob_sweep.condemn(table, now, _BATCH)
+
+    def _bury(self, doomed: list[Blob], turn: Turn) -> list["DeletionReceipt"]:
+        return blob_sweep.bury(self.keeper, turn, self.time(), doomed)
+
+    async def _scrub(self) -> None:
+        """Wait until nothing of the destroyed shares is in the database's files."""
+        # There is no event for readers to set; it is rare.
+        while not await scrubbed(self._hub.store):  # noqa: ASYNC110
+            await anyio.sleep(_READER_PAUSE_S)
+
+    # --- rows and files -------------------------------------------------------------------------
+
+    async def _compare_now_and_then(self) -> None:
+        while True:
+            try:
+                await self.compare()
+            except Exception as error:  # noqa: BLE001  the next round tries again
+                _log.error("blob_comparison_failed", error=type(error).__name__)
+            await anyio.sleep(_WALK_INTERVAL_S)
+
+    async def compare(self) -> None:
+        """Delete bytes that no row names; doom blobs whose bytes are not there."""
+        left_over = await anyio.to_thread.run_sync(self._delete_orphans, limiter=self.threads)
+        self._hub.metrics.blob_orphans += left_over
+        after, missing = 0, 0
+        while blobs := await self._read(partial(_rows_after, after)):
+            missing += await ask(self._hub.store, partial(self._doom_lost, blobs))
+            after = blobs[-1].blob
+        if left_over or missing:
+            _log.warning("blobs_compared", orphans=left_over, missing=missing)
+            self.look_soon()
+
+    def _delete_orphans(self) -> int:
+        deleted = 0
+        names = self.folder.names()
+        while part := list(islice(names, _WALK)):
+            found = self._hub.store.read(partial(_orphans, part))
+            self.folder.delete(found)
+            deleted += len(found)
+        return deleted
+
+    def _doom_lost(self, blobs: list[Blob], turn: Turn) -> int:
+        return blob_sweep.lost(turn.ledger.blobs, self.folder, blobs)
+
+    async def _read(self, work: "Callable[[Ledger], list[Blob]]") -> list[Blob]:
+        read = self._hub.store.read
+        return await anyio.to_thread.run_sync(lambda: read(work), limiter=self.threads)
+
+
+def _orphans(names: list[bytes], ledger: "Ledger") -> list[bytes]:
+    return blob_sweep.orphans(ledger.blobs, names)
+
+
+def _rows_after(blob: int, ledger: "Ledger") -> list[Blob]:
+    return ledger.blobs.after(blob, _WALK)
+
+
+async def open_office(hub: "Hub", port: int, reading: Callable[[], Reading]) -> BlobOffice:
+    """Load the signing key and the count of time; make them at the first start.
+
+    Args:
+        hub: With its store.
+        port: Where clients find the bytes.
+        reading: The machine's clocks.
+    """
+    doubt_ms = int(hub.config.clock_doubt_s * 1000)
+    new_seed = hub.rng(nacl.bindings.crypto_sign_SEEDBYTES)
+
+    def load(turn: Turn) -> tuple[bytes, Count]:
+        table = turn.ledger.blobs
+        seed = table.receipt_seed()
+        if seed is None:
+            table.set_receipt_seed(new_seed)
+        counted = count(table.counted(), reading(), doubt_ms)
+        table.set_counted(counted)
+        return seed or new_seed, counted
+
+    seed, counted = await ask(hub.store, load)
+    public, secret = nacl.bindings.crypto_sign_seed_keypair(seed)
+
+    def sign(message: bytes) -> bytes:
+        return nacl.bindings.crypto_sign(message, secret)[: nacl.bindings.crypto_sign_BYTES]
+
+    name, rules = hub.config.server_name, rules_of(hub.config)
+    keeper = BlobKeeper(name, rules, port, public, sign, hub.rng)
+    return BlobOffice(hub, keeper, counted, reading)
+
+
+def rules_of(config: RelayConfig) -> BlobRules:
+    """Return what the operator set."""
+    return BlobRules(
+        config.max_blob_bytes,
+        {LogKind.DIRECT: config.blob_ttl_direct_s, LogKind.GROUP: config.blob_ttl_group_s},
+        config.blob_bytes_per_account,
+        config.blobs_per_account,
+        config.blob_bytes_per_conversation,
+    )
