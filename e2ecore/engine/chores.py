@@ -42,9 +42,10 @@ async def note_acceptances(core: "Core") -> None:
     """Store what the relay accepted, when no other job has done so on its way."""
     while True:
         await core.note_signal.wait()
-        await anyio.sleep(NOTE_S)
-        if core.state.accepted:
-            await core.jobs.run(nothing)  # every job notes them
+        while (oldest := core.state.oldest_accepted()) is not None:
+            await anyio.sleep(NOTE_S)
+            if core.state.oldest_accepted() is oldest:
+                await core.jobs.run(nothing)  # every job notes them
 
 
 async def watch_held(core: "Core") -> None:

@@ -146,6 +146,13 @@ class State:
         """A batch of deliveries was rolled back."""
         self.intake_broken = True
 
+    def oldest_accepted(self) -> "tuple[Outgoing, int] | None":
+        """Return the answer of the relay that waits longest to be noted. From any thread."""
+        try:
+            return self.accepted[0]
+        except IndexError:
+            return None
+
     def was_fetched(self, account_id: bytes) -> bool:
         """Was an account's chain asked for so recently that it cannot have more to say?"""
         return self.clock_ms() - self.fetched.get(account_id, -FRESH_MS) < FRESH_MS

@@ -11,7 +11,7 @@ The log is looked after by the same thread, when nothing waits.
 A small job that comes while the thread rests may be run by the thread that brings it
 (``Writer.run_here``). A lone message would else wait for two thread switches, which cost as much as
 the disk. It is done only where it holds nobody up: the disk is quick, and nothing was committed for
-longer than a commit takes.
+half as long as a commit takes.
 """
 
 import math
@@ -156,7 +156,7 @@ class Writer:
             with self._gate:
                 if self._closed or self._unfinished or self._failure is not None:
                     return None
-            if self._took_s > min(QUICK_S, time.monotonic() - self._ended_at):
+            if self._took_s > min(QUICK_S, 2 * (time.monotonic() - self._ended_at)):
                 return None
             pending: Pending[T] = Pending()
             was_dirty = self._log.dirty
