@@ -14,7 +14,7 @@ import e2ecore
 
 _RARE: Final = (
     *("reply", "mentions", "forwards", "edited_ms", "reactions", "read_by", "lifetime_s"),
-    "card",
+    *("card", "notice"),
 )
 """Fields of a message that are left out where they say nothing."""
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")

@@ -17,7 +17,28 @@ def body(message: e2ecore.Message) -> str:
     """What a message says, or what stands for it."""
     if message.kind is e2ecore.MessageKind.CARD:
         return f"(contact) {message.text}"
+    if message.notice is not None:
+        return f"({_happened(message.notice)})"
     return _OTHER_KINDS.get(message.kind, message.text)
+
+
+def _happened(notice: e2ecore.Notice) -> str:
+    """What happened to the conversation; who did it stands before it."""
+    count = len(notice.accounts)
+    members = "a member" if count == 1 else f"{count} members"
+    kinds = e2ecore.NoticeKind
+    stays = "for good" if notice.lifetime_s is None else f"for {notice.lifetime_s} s"
+    said = {
+        kinds.JOINED: "joined" if notice.by in {None, *notice.accounts} else f"added {members}",
+        kinds.LEFT: "left",
+        kinds.REMOVED: f"removed {members}",
+        kinds.ROLE: f"made {members} {notice.role.name.lower() if notice.role else ''}",
+        kinds.TITLE: f'changed the title to "{one_line(notice.title, _QUOTE_CELLS)}"',
+        kinds.POLICY: f"changed the rules: messages stay {stays}",
+        kinds.KEYS: "has other devices: compare the safety number again",
+        kinds.EXPIRED: f"{notice.count} messages expired unread",
+    }
+    return said[notice.kind]
 
 
 def full(message: e2ecore.Message) -> str:

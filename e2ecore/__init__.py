@@ -11,6 +11,7 @@ from e2ecore.engine.errors import (
     BadHandleError,
     BadLifetimeError,
     BadMentionError,
+    BadPolicyError,
     BadReactionError,
     BadRetentionError,
     BadTextError,
@@ -78,6 +79,7 @@ from e2ecore.engine.events import (
     MessagesExpired,
     MessagesMissing,
     MessagesRead,
+    PolicyChanged,
     ProfileChanged,
     ReactionChanged,
     RelaySetBack,
@@ -110,6 +112,7 @@ from e2ecore.engine.values import (
     Message,
     MessageKind,
     MessageState,
+    Notice,
     Quote,
     Reaction,
     Verification,
@@ -122,6 +125,7 @@ from e2ecore.errors import (
     UsageError,
 )
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
+from e2ecore.messaging.notices import NoticeKind
 from e2ecore.messaging.safety_number import SafetyNumber, SafetyNumberMismatchError
 from e2ecore.portability.errors import (
     ArchiveBombError,
@@ -180,7 +184,7 @@ from e2ecore.transport.errors import (
     RelayUnreachableError,
     VersionError,
 )
-from e2ecore_protocol.content.conversation import Role
+from e2ecore_protocol.content.conversation import HistorySharing, Role
 
 __all__ = [
     "Account",
@@ -192,6 +196,7 @@ __all__ = [
     "BadHostKeyError",
     "BadLifetimeError",
     "BadMentionError",
+    "BadPolicyError",
     "BadReactionError",
     "BadRecoveryCodeError",
     "BadRelayAddressError",
@@ -258,6 +263,7 @@ __all__ = [
     "FoldingMissingError",
     "GroupId",
     "HandleTakenError",
+    "HistorySharing",
     "HostKey",
     "ImportFileError",
     "ImportFormat",
@@ -308,6 +314,8 @@ __all__ = [
     "NotAllowedError",
     "NotRegisteredError",
     "NotYourMessageError",
+    "Notice",
+    "NoticeKind",
     "OneKeyError",
     "OsKeyring",
     "OwnAccountError",
@@ -315,6 +323,7 @@ __all__ = [
     "Passphrase",
     "PassphraseStrength",
     "PeerError",
+    "PolicyChanged",
     "ProfileChanged",
     "Quote",
     "Reaction",

@@ -188,6 +188,7 @@ class BlockingEngine:
     retention = _of(Conversation.retention)
     set_retention = _of(Conversation.set_retention)
     accepted = _of(SentMessage.accepted)
+    set_lifetime = _of(Conversation.set_lifetime)
     set_draft = _of(Conversation.set_draft)
     send_draft = _of(Conversation.send_draft)
     set_pinned = _of(Conversation.set_pinned)

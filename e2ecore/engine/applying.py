@@ -1,10 +1,13 @@
 """What a commit that is in force means for a conversation, whoever made it."""
 
+from dataclasses import replace
+
 from e2ecore.engine.errors import ChangeFailedError, MessageRefusedError
 from e2ecore.engine.events import (
     Event,
     MemberJoined,
     MemberLeft,
+    PolicyChanged,
     RemovedFromConversation,
     RoleChanged,
     TitleChanged,
@@ -12,6 +15,7 @@ from e2ecore.engine.events import (
 from e2ecore.engine.healing import healed_by_itself
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.notices import note
 from e2ecore.engine.profiles import tell_newcomers
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState
@@ -19,10 +23,13 @@ from e2ecore.engine.writing import encrypt_again, of_conversation
 from e2ecore.ids import AccountId, GroupId
 from e2ecore.messaging.identity import decode_identity
 from e2ecore.messaging.intents import IntentKind, Wish
+from e2ecore.messaging.lifetimes import lifetime_of
+from e2ecore.messaging.notices import between
 from e2ecore.messaging.roster import Effect, Roster
 from e2ecore.mls.staged import StagedCommit
 from e2ecore.storage import intents, messages, mls_rows, outbox
 from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.conversation import Policy
 
 
 def apply_commit(job: Job, mirror: Mirror, staged: StagedCommit, effect: Effect) -> None:
@@ -32,6 +39,7 @@ def apply_commit(job: Job, mirror: Mirror, staged: StagedCommit, effect: Effect)
     group.merge(staged, now_ms=job.now_ms)
     if staged.self_removed:
         _drop_group(job, mirror, effect)
+        note(job, mirror, effect.committer, between(before, _without(before, job), effect))
         return
     for gone in staged.removed:
         mirror.unseat(gone.leaf)
@@ -47,6 +55,7 @@ def apply_commit(job: Job, mirror: Mirror, staged: StagedCommit, effect: Effect)
     mirror.set_roles()
     healed_by_itself(job.effects, mirror)
     job.effects.events.extend(changes_between(mirror, before, effect))
+    note(job, mirror, effect.committer, between(before, mirror.roster(), effect))
     settle_intents(job, mirror, effect)
     encrypt_again(job, mirror)
     if effect.added and before.devices.keys() != mirror.roster().devices.keys():
@@ -67,6 +76,8 @@ def changes_between(mirror: Mirror, before: Roster, effect: Effect) -> list[Even
         events.append(MemberLeft(uid, who, who if account in left else by))
     if now.info.title != before.info.title:
         events.append(TitleChanged(uid, now.info.title, by))
+    if now.info.policy != before.info.policy:
+        events.append(_policy_changed(uid, now.info.policy, by))
     if now.info.roles != before.info.roles or now.devices.keys() != before.devices.keys():
         events.extend(
             RoleChanged(uid, AccountId(account), now.role(account), by)
@@ -74,6 +85,16 @@ def changes_between(mirror: Mirror, before: Roster, effect: Effect) -> list[Even
             if now.role(account) is not before.role(account)
         )
     return events
+
+
+def _policy_changed(uid: GroupId, policy: Policy, by: AccountId) -> PolicyChanged:
+    return PolicyChanged(uid, lifetime_of(policy), policy.attachment_ttl_s, by)
+
+
+def _without(roster: Roster, job: Job) -> Roster:
+    """Return the members without us."""
+    own = job.own.account_id
+    return replace(roster, devices={one: of for one, of in roster.devices.items() if one != own})
 
 
 def settle_intents(job: Job, mirror: Mirror, effect: Effect) -> None:

@@ -7,6 +7,7 @@ from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.errors import ChainInvalidError
 from e2ecore.engine.events import ContactChainInvalid, KeyChanged
 from e2ecore.engine.job import Job
+from e2ecore.engine.notices import note_keys
 from e2ecore.ids import AccountId
 from e2ecore.messaging.safety_number import Party, device_set_hash, fingerprint
 from e2ecore.storage import chains
@@ -97,6 +98,7 @@ def _store_account(
             row = row._replace(verification=Verification.VERIFIED if same else Verification.CHANGED)
             job.state.forget_changed_contacts()
         job.effects.events.append(KeyChanged(AccountId(chain.account_id), was_verified))
+        note_keys(job, chain.account_id)
     chains.save_account(job.tx, row)
 
 

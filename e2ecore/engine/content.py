@@ -13,7 +13,7 @@ from e2ecore.engine.events import (
 )
 from e2ecore.engine.expiring import expire
 from e2ecore.engine.job import Job
-from e2ecore.engine.listed import Listed, form_of
+from e2ecore.engine.listed import Listed, bounded, form_of
 from e2ecore.engine.mirror import Mirror, Peer
 from e2ecore.engine.remarks import Remark, Speaker, take_early, take_remark
 from e2ecore.engine.showing import show_one
@@ -132,6 +132,8 @@ class Inbox:
         mirror.last_mid = mid = self._state.next_mid(self._tx)
         mirror.unread += 1
         now_ms = self._now_ms
+        if mirror.lifetime_s is not None and not isinstance(content, UnknownContent):
+            content = bounded(content, mirror.lifetime_s)
         if isinstance(content, Text):
             uid, sent_ms, kind = content.message_id, content.sent_ms, _TEXT
             text, raw = content.text, b""
@@ -168,7 +170,7 @@ class Inbox:
         """The last message is more than a plain text, or something was said of it already."""
         row = self._rows[-1]
         self.flush()
-        expire(self._tx, row)
+        expire(self._tx, row, mirror.lifetime_s)
         shown = show_one(self._tx, mirror.uid, row, self._job.own.account_id)
         self._events.append(MessageReceived(GroupId(mirror.uid), shown))
         if uid in mirror.awaited:

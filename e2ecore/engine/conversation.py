@@ -7,14 +7,11 @@ from e2ecore.engine.arranging import Arranged
 from e2ecore.engine.beginning import add_wish
 from e2ecore.engine.contacts import Contact
 from e2ecore.engine.erasing import (
-    MIN_RETENTION_MS,
     clear,
     erase_below,
     erase_listed,
-    sweep,
 )
 from e2ecore.engine.errors import (
-    BadRetentionError,
     ConversationReadOnlyError,
     NotAllowedError,
 )
@@ -30,6 +27,7 @@ from e2ecore.engine.history import (
 )
 from e2ecore.engine.job import Job
 from e2ecore.engine.jobs import SMALL_BYTES
+from e2ecore.engine.keeping import Kept
 from e2ecore.engine.names import check_text, check_title
 from e2ecore.engine.talking import Talk
 from e2ecore.engine.values import (
@@ -41,7 +39,7 @@ from e2ecore.engine.values import (
 from e2ecore.engine.writing import write_texts
 from e2ecore.ids import AccountId, GroupId
 from e2ecore.messaging.intents import Impossible, IntentKind, Wish, plan
-from e2ecore.storage import erasure, intents, overview
+from e2ecore.storage import intents, overview
 from e2ecore.storage.messages import message_row_id
 from e2ecore.storage.overview import OverviewRow
 from e2ecore.storage.tx import Tx
@@ -60,7 +58,7 @@ _OVER = frozenset(
 )
 
 
-class Conversation(Talk, Arranged):
+class Conversation(Talk, Arranged, Kept):
     """A conversation. Its properties are as of the last ``refresh``, or as when it was got."""
 
     def __init__(self, core: "Core", listed: OverviewRow, newest: Message | None) -> None:
@@ -253,27 +251,6 @@ class Conversation(Talk, Arranged):
         count = await clear(self._core, self._row.cid)
         await self.refresh()
         return count
-
-    async def set_retention(self, keep_ms: int | None) -> None:
-        """Have messages erased here after a time. Others keep theirs as they like.
-
-        Args:
-            keep_ms: Milliseconds after a message was stored here, at least 1,000; looked at every
-                minute while the engine is open, and when it is opened. None: keep all.
-
-        Raises:
-            BadRetentionError: Less than a second.
-        """
-        if keep_ms is not None and keep_ms < MIN_RETENTION_MS:
-            raise BadRetentionError
-        cid = self._row.cid
-        await self._core.jobs.run(lambda job: erasure.retain(job.tx, cid, keep_ms))
-        await sweep(self._core)
-
-    async def retention(self) -> int | None:
-        """Return how long messages are kept here, in milliseconds; None: for ever."""
-        cid = self._row.cid
-        return self._core.read(lambda tx: erasure.retention(tx, cid))
 
     async def ready(self) -> None:
         """Wait until the relay knows the conversation. Returns at once if it does.

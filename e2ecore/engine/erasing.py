@@ -14,7 +14,7 @@ import anyio
 from e2ecore.engine.errors import ErasureDelayedError, TooManyMessagesError
 from e2ecore.engine.events import MessagesErased
 from e2ecore.engine.job import Job
-from e2ecore.engine.values import MessageState
+from e2ecore.engine.values import MessageKind, MessageState
 from e2ecore.ids import GroupId
 from e2ecore.storage import drafts, erasure, expiries, messages, remarks
 from e2ecore.storage.handoff import wake_for_current_loop
@@ -130,7 +130,9 @@ def _note(job: Job, cid: int, rows: Sequence[MessageRow]) -> None:
         return
     mirror = job.mirror(cid)
     unread = sum(
-        row.state == MessageState.RECEIVED and row.id & ORDER_MASK >= mirror.read_order
+        row.state == MessageState.RECEIVED
+        and row.id & ORDER_MASK >= mirror.read_order
+        and row.kind != MessageKind.NOTICE
         for row in rows
     )
     if unread:

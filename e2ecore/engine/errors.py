@@ -72,6 +72,13 @@ class BadTextError(UsageError):
     """
 
 
+class BadPolicyError(UsageError):
+    """Messages of a conversation erase themselves after a second or more, and less than 30 days.
+
+    None lets them stay.
+    """
+
+
 class BadRetentionError(UsageError):
     """Messages are kept for at least a second. Choose a longer time, or None for ever."""
 

@@ -9,6 +9,7 @@ from e2ecore.engine.events import ConversationAdded, ConversationHealed, Convers
 from e2ecore.engine.job import Job
 from e2ecore.engine.judging import BadConversationError, judge_group
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.notices import NOBODY, note
 from e2ecore.engine.profiles import tell_name
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import encrypt_again
@@ -16,6 +17,8 @@ from e2ecore.errors import PeerError
 from e2ecore.ids import GroupId
 from e2ecore.messaging.identity import decode_identity
 from e2ecore.messaging.intents import IntentKind
+from e2ecore.messaging.notices import Notice, NoticeKind, between
+from e2ecore.messaging.roster import Effect, Roster
 from e2ecore.mls.group import Group
 from e2ecore.mls.group_info import Welcome
 from e2ecore.mls.key_package import KeyPackageBundle
@@ -120,7 +123,7 @@ def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> No
     """Take over a group that was found good."""
     own = job.own
     is_new = not mirror.devices
-    before = ConversationState(mirror.state)
+    before, known = ConversationState(mirror.state), mirror.roster()
     if not (mirror.is_disputed or mirror.floor < mirror.epoch):
         mirror.floor = group.epoch
     forget(mirror)
@@ -152,9 +155,20 @@ def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> No
         job.effects.events.append(ConversationAdded(uid, None))
     if is_healed:
         job.effects.events.append(ConversationHealed(uid))
+    _note_entry(job, mirror, known if is_healed else None)
     job.effects.intents.add(mirror.cid)
     encrypt_again(job, mirror)
     tell_name(job, mirror)
+
+
+def _note_entry(job: Job, mirror: Mirror, known: Roster | None) -> None:
+    """Have the history say that we joined, or what has changed since we could follow."""
+    if known is None:
+        found = [Notice(NoticeKind.JOINED, (job.own.account_id,))]
+    else:
+        found = between(known, mirror.roster(), Effect(NOBODY)) if known.devices else []
+    if known is not None or not mirror.is_direct:
+        note(job, mirror, NOBODY, found)
 
 
 def _note_contact(job: Job, account_id: bytes) -> None:

@@ -5,6 +5,7 @@ marks, of other kinds the content as it came.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from e2ecore.engine.values import ContactCard, MessageKind
@@ -12,8 +13,8 @@ from e2ecore.ids import AccountId
 from e2ecore.messaging.marks import Marks, encode_marks
 from e2ecore.storage.messages import MessageRow
 from e2ecore_protocol.content import cards
-from e2ecore_protocol.content.messages import decode_content
-from e2ecore_protocol.content.rich_text import RichText
+from e2ecore_protocol.content.messages import Text, decode_content
+from e2ecore_protocol.content.rich_text import Extras, RichText
 from e2ecore_protocol.errors import MalformedError
 
 Listed: TypeAlias = RichText | cards.ContactCard
@@ -26,6 +27,17 @@ class Form(NamedTuple):
     kind: int
     body: str
     ext: bytes
+
+
+def bounded(content: Text | Listed, lifetime_s: int) -> Listed:
+    """Return content that stays no longer than messages do in its conversation, if it says so."""
+    if isinstance(content, Text):
+        extras = Extras(lifetime_s=lifetime_s)
+        return RichText(content.message_id, content.sent_ms, content.text, extras)
+    if isinstance(content, RichText):
+        lifetime_s = min(content.extras.lifetime_s or lifetime_s, lifetime_s)
+        return replace(content, extras=content.extras._replace(lifetime_s=lifetime_s))
+    return content
 
 
 def form_of(content: Listed) -> Form:

@@ -11,6 +11,7 @@ from e2ecore.engine.values import ConversationKind, ConversationState
 from e2ecore.messaging.counters import ReceiveCounter, decode_missing, encode_missing
 from e2ecore.messaging.docket import Docket, Judgement, Trial, open_trial
 from e2ecore.messaging.identity import DEVICE_ID_BYTES, IDENTITY_BYTES
+from e2ecore.messaging.lifetimes import lifetime_of
 from e2ecore.messaging.receipts import Delivery
 from e2ecore.messaging.roster import Roster
 from e2ecore.storage import conversations, members, mls_rows, trials
@@ -136,6 +137,11 @@ class Mirror:
     def is_direct(self) -> bool:
         """Is it between two accounts?"""
         return self.kind == ConversationKind.DIRECT
+
+    @property
+    def lifetime_s(self) -> int | None:
+        """After how many seconds messages erase themselves, as all have agreed; None: never."""
+        return lifetime_of(self.info.policy)
 
     @property
     def can_send(self) -> bool:

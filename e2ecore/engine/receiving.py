@@ -22,12 +22,14 @@ from e2ecore.engine.joining import UnopenedError, take_welcome
 from e2ecore.engine.judging import ChainsNeeded, judge_commit
 from e2ecore.engine.leaving import take_proposal
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.notices import NOBODY, note
 from e2ecore.engine.readding import take_readd_request
 from e2ecore.engine.state import Held
 from e2ecore.engine.unopened import ask_anew, is_shut_out
 from e2ecore.engine.values import ConversationState
 from e2ecore.errors import PeerError, TransientError
 from e2ecore.ids import GroupId
+from e2ecore.messaging.notices import Notice, NoticeKind
 from e2ecore.mls.errors import (
     DuplicateMessageError,
     EpochInFutureError,
@@ -243,6 +245,8 @@ class Batch:
     def _gap(self, mirror: Mirror, gap: Gap) -> None:
         count = gap.to_seq - max(gap.from_seq, mirror.cursor + 1) + 1
         self._effects.events.append(MessagesExpired(GroupId(mirror.uid), count))
+        self._inbox.flush()
+        note(self._job, mirror, NOBODY, (Notice(NoticeKind.EXPIRED, expired=count),))
 
     def _take_inbox(self, item: Delivery) -> None:
         tx, state = self._job.tx, self._state

@@ -33,10 +33,13 @@ def row_of(job: Job, cid: int, message: Which) -> MessageRow:
 
     Raises:
         MessageGoneError: It is not here, or was taken back.
+        NotATextError: It is a notice, of which others know nothing.
     """
     row = messages.get(job.tx, message_row_id(cid, order_of(message)))
     if row is None or row.kind == MessageKind.RECALLED:
         raise MessageGoneError
+    if row.kind == MessageKind.NOTICE:
+        raise NotATextError
     return row
 
 

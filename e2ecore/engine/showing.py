@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from e2ecore.engine.listed import card_of
+from e2ecore.engine.notices import notice_of
 from e2ecore.engine.values import (
     Mention,
     Message,
@@ -21,6 +22,7 @@ from e2ecore.storage import message_names, messages, reading, remarks
 from e2ecore.storage.messages import MessageRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.rich_text import Reply, quote_digest
+from e2ecore_protocol.errors import MalformedError
 
 _KINDS: Final = {int(kind): kind for kind in MessageKind}
 
@@ -65,9 +67,17 @@ def _with_card(shown: Message, row: MessageRow) -> Message:
     return replace(shown, card=card) if card else replace(shown, kind=MessageKind.UNKNOWN)
 
 
+def _noticed(shown: Message, row: MessageRow) -> Message:
+    try:
+        return replace(shown, notice=notice_of(row))
+    except MalformedError:
+        return replace(shown, kind=MessageKind.UNKNOWN)
+
+
 _MORE: Final[Mapping[MessageKind, Callable[[Message, MessageRow], Message]]] = {
     MessageKind.TEXT: _marked,
     MessageKind.CARD: _with_card,
+    MessageKind.NOTICE: _noticed,
 }
 """What messages of a kind have besides their words."""
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
-from e2ecore_protocol.content.conversation import Role
+from e2ecore.messaging.notices import NoticeKind
+from e2ecore_protocol.content.conversation import HistorySharing, Role
 
 
 class ConversationKind(IntEnum):
@@ -64,6 +65,8 @@ class MessageKind(IntEnum):
     """Its author has taken it back; only that there was a message is left."""
     CARD = 3
     """A contact card: somebody was shown to the others."""
+    NOTICE = 4
+    """Nothing that anybody wrote: something happened to the conversation; see ``notice``."""
     UNKNOWN = 0
     """Content of a newer version of the protocol, kept as it came."""
 
@@ -163,6 +166,29 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What happened to a conversation, for the app to put into words; as far as the kind tells."""
+
+    kind: NoticeKind
+    by: AccountId | None
+    """Who did it; None: nobody, or it cannot be told."""
+    accounts: tuple[AccountId, ...] = ()
+    """Whom it is about."""
+    role: Role | None = None
+    """Their new role."""
+    title: str = ""
+    """The new title."""
+    lifetime_s: int | None = None
+    """Of new rules: seconds after which messages erase themselves; None: never."""
+    attachment_ttl_s: int | None = None
+    """Of new rules: seconds for which attachments can be fetched at most."""
+    history_sharing: HistorySharing | None = None
+    """Of new rules: who may give older messages to new members."""
+    count: int = 0
+    """How many messages expired unread."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message of a conversation, as stored."""
 
@@ -195,6 +221,8 @@ class Message:
     """Of own messages: who has read it, of those who let others know."""
     lifetime_s: int | None = None
     """It erases itself so many seconds after it was stored; None: it stays."""
+    notice: Notice | None = None
+    """What happened, if it is a notice. ``sender`` is who did it then, or all zeros."""
     card: ContactCard | None = None
     """Of a card: whom it shows."""
 

@@ -17,6 +17,7 @@ from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState, MessageKind
 from e2ecore.ids import MessageId
+from e2ecore.messaging.lifetimes import sooner
 from e2ecore.mls.errors import PendingChangeError
 from e2ecore.mls.private_message import bucketed
 from e2ecore.storage import messages, outbox
@@ -58,6 +59,8 @@ def write_texts(job: Job, cid: int, texts: Sequence[str]) -> list[Written]:
     """
     own, mirror = job.own, job.mirror(cid)
     check_writable(job, mirror)
+    if mirror.lifetime_s is not None:
+        return [write_rich_text(job, cid, text, NO_EXTRAS) for text in texts]
     now_ms, rng = job.now_ms, job.state.rng
     written: list[Written] = []
     rows: list[MessageRow] = []
@@ -85,7 +88,11 @@ def write_texts(job: Job, cid: int, texts: Sequence[str]) -> list[Written]:
 
 
 def write_rich_text(job: Job, cid: int, text: str, extras: Extras) -> Written:
-    """Write a message with something besides, as one transaction. As ``write_texts``."""
+    """Write a message with something besides, as one transaction. As ``write_texts``.
+
+    It stays no longer than messages do here.
+    """
+    extras = extras._replace(lifetime_s=sooner(extras.lifetime_s, job.mirror(cid).lifetime_s))
     if extras == NO_EXTRAS:
         return write_texts(job, cid, (text,))[0]
     return write_listed(job, cid, lambda uid, sent_ms: RichText(uid, sent_ms, text, extras))
@@ -114,7 +121,7 @@ def write_listed(job: Job, cid: int, make: Callable[[bytes, int], Listed]) -> Wr
         now_ms, now_ms, form.kind, messages.MessageState.QUEUED, form.body, form.ext,
     )  # fmt: skip
     messages.insert(job.tx, (row,))
-    expire(job.tx, row)
+    expire(job.tx, row, mirror.lifetime_s)
     outbox.add(job.tx, (queued,))
     mirror.save(job.tx)
     return Written(queued.oid, MessageId(message_id), queued.counter, order)

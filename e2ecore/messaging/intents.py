@@ -20,6 +20,7 @@ from e2ecore.messaging.roster import (
     Effect,
     Roster,
     check,
+    with_lifetime,
     with_title,
     without_strangers,
 )
@@ -27,7 +28,9 @@ from e2ecore.messaging.sending import ImpossibleStepError
 from e2ecore_protocol.codec import pack, unpack
 from e2ecore_protocol.content.conversation import ConversationInfo, Role
 
-_Stored = tuple[tuple[bytes, ...], str, int, tuple[tuple[AccountId, DeviceId], ...]]
+_Stored = tuple[
+    tuple[bytes, ...], str, int, tuple[tuple[AccountId, DeviceId], ...], *tuple[int, ...]
+]
 
 MAX_ATTEMPTS: Final = 40
 """Lost races after which an intent is given up.
@@ -61,6 +64,8 @@ class IntentKind(IntEnum):
     """Propose our own removal and wait until somebody commits it."""
     REROUTE = 10
     """Have the relay deliver no more to devices that are no members."""
+    SET_LIFETIME = 11
+    """Have messages erase themselves after another time."""
 
 
 class IntentState(IntEnum):
@@ -120,10 +125,12 @@ class Wish:
     title: str = ""
     role: Role = Role.MEMBER
     devices: tuple[LeafIdentity, ...] = ()
+    lifetime_s: int = 0
 
     def encode(self) -> bytes:
         """Return the arguments for one database column; the kind has a column of its own."""
-        return pack((self.accounts, self.title, int(self.role), self.devices))
+        more = (self.lifetime_s,) if self.lifetime_s else ()  # wishes of before have none
+        return pack((self.accounts, self.title, int(self.role), self.devices, *more))
 
     @classmethod
     def decode(cls, kind: int, data: bytes) -> "Wish":
@@ -133,9 +140,9 @@ class Wish:
             CorruptStateError: ``encode`` did not write it.
         """
         try:
-            accounts, title, role, devices = cast("_Stored", unpack(data, MAX_WISH_BYTES))
+            accounts, title, role, devices, *more = cast("_Stored", unpack(data, MAX_WISH_BYTES))
             who = tuple(map(LeafIdentity._make, devices))
-            return cls(IntentKind(kind), accounts, title, Role(role), who)
+            return cls(IntentKind(kind), accounts, title, Role(role), who, *more)
         except (ValueError, TypeError) as error:
             raise CorruptStateError("an intent's arguments do not decode") from error
 
@@ -219,6 +226,11 @@ def _rename(wish: Wish, roster: Roster) -> Plan | Fulfilled:
     return Plan(info=with_title(roster.info, wish.title))
 
 
+def _set_lifetime(wish: Wish, roster: Roster) -> Plan | Fulfilled:
+    info = with_lifetime(roster.info, wish.lifetime_s)
+    return Plan(info=info) if info != roster.info else Fulfilled()
+
+
 def _set_role(wish: Wish, roster: Roster) -> Plan | Fulfilled:
     info = roster.info
     for who in wish.accounts:
@@ -254,5 +266,6 @@ _PLANNERS: Final = MappingProxyType(
         IntentKind.SETTLE: _nothing,
         IntentKind.LEAVE: _nothing,
         IntentKind.REROUTE: _reroute,
+        IntentKind.SET_LIFETIME: _set_lifetime,
     }
 )

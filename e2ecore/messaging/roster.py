@@ -1,6 +1,6 @@
 """Who may change what in a conversation. Every receiver checks each commit by these rules.
 
-Direct: exactly two accounts, for good; no title, no roles. Group:
+Direct: exactly two accounts, for good; no title, no roles; both say how long messages stay. Group:
 
 - owners give and take roles; owners and admins add and remove accounts and set title and policy;
   only an owner removes an admin or an owner;
@@ -87,8 +87,9 @@ def check(roster: Roster, effect: Effect) -> None:
 
 
 def _check_direct(roster: Roster, effect: Effect, devices: Devices) -> None:
-    if effect.info is not None and effect.info != roster.info:
-        raise CommitNotAllowedError("the terms of a direct conversation never change")
+    info = effect.info or roster.info
+    if with_lifetime(info, roster.info.policy.message_lifetime_s) != roster.info:
+        raise CommitNotAllowedError("in a direct conversation only the lifetime changes")
     if devices.keys() - roster.devices.keys():
         raise CommitNotAllowedError("nobody can be added to a direct conversation")
     left = {one.account_id for one in effect.left}
@@ -132,6 +133,11 @@ def _check_roles(roster: Roster, info: ConversationInfo, devices: Devices, power
 def with_title(info: ConversationInfo, title: str) -> ConversationInfo:
     """Return terms with another title."""
     return replace(info, title=title)
+
+
+def with_lifetime(info: ConversationInfo, message_lifetime_s: int) -> ConversationInfo:
+    """Return terms with another lifetime of messages, in seconds."""
+    return replace(info, policy=info.policy._replace(message_lifetime_s=message_lifetime_s))
 
 
 def without_strangers(info: ConversationInfo, members: Iterable[bytes]) -> ConversationInfo:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
-from e2ecore.storage.sql import insert, select
+from e2ecore.storage.sql import Row, insert, select
 from e2ecore.storage.tx import Tx
 
 NO_LEAF: Final = -1
@@ -61,3 +61,16 @@ def all_rows(tx: Tx, cid: int) -> list[MemberRow]:
 def current(tx: Tx, cid: int) -> list[MemberRow]:
     """Return the member devices of one conversation, by leaf."""
     return tx.rows(MemberRow._make, f"{_SELECT} WHERE cid = ? AND leaf >= 0 ORDER BY leaf", (cid,))
+
+
+def conversations_of(tx: Tx, account_id: bytes) -> list[int]:
+    """Return the conversations in which an account is a member. Reads all members: be rare."""
+    return tx.rows(
+        _cid,
+        "SELECT DISTINCT cid FROM members WHERE account_id = ? AND leaf >= 0 ORDER BY cid",
+        (account_id,),
+    )
+
+
+def _cid(row: Row) -> int:
+    return cast("int", row[0])

@@ -11,7 +11,7 @@ from e2ecore import Engine, MessageKind
 from e2ecore.testing import two_devices
 from e2ecore.testing.devices import PASSPHRASE
 from tests.faults.test_engine_power import cut_device, everybody, make_stage, only
-from tests.support.engines import PATIENCE_S, pair, until
+from tests.support.engines import PATIENCE_S, pair, said, until
 from tests.support.pages import plain_pages
 from tests.support.power import Power, every_cut
 
@@ -63,7 +63,7 @@ async def test_remarks_are_all_or_nothing_wherever_the_power_fails(tmp_path: Pat
     stage = await make_stage(tmp_path, "alice", "bob")
     async with everybody(stage.origin, stage.relay, "alice") as (alice,):
         chat = await only(alice)
-        (first,) = await chat.messages()
+        (first,) = await said(chat)
         second = await chat.send("second")
         last = [
             await chat.react(first, "x"),
@@ -81,11 +81,11 @@ async def test_remarks_are_all_or_nothing_wherever_the_power_fails(tmp_path: Pat
 
         await cut_device(folder / "bob.db", relay, power, work)
         async with everybody(folder, relay, "bob") as (bob,):
-            shown = await (await only(bob)).messages()
+            shown = await said(await only(bob))
             assert [(one.text, one.kind) for one in shown] == [
                 ("edited", MessageKind.TEXT),
                 ("", MessageKind.RECALLED),
             ], power
-            assert [[said.signs for said in one.reactions] for one in shown] == [[("x",)], []]
+            assert [[it.signs for it in one.reactions] for one in shown] == [[("x",)], []]
             assert await (await only(bob)).earlier_texts(shown[0]) == ["before"]
         shutil.rmtree(folder)

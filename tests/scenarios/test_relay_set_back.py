@@ -11,7 +11,7 @@ import e2ecore
 from e2ecore import ConversationState, Engine
 from e2ecore.engine.job import Job
 from e2ecore.testing import MemoryRelay, open_device, two_devices
-from tests.support.engines import PATIENCE_S, group_of, history, pair, same, texts, until
+from tests.support.engines import PATIENCE_S, group_of, history, pair, said, same, texts, until
 from tests.unit.engine.test_two_people import add_second_device
 
 pytestmark = pytest.mark.anyio
@@ -151,7 +151,7 @@ async def test_what_waits_for_a_lost_conversation_fails_at_once(tmp_path: Path) 
                     await one.accepted()
             with pytest.raises(e2ecore.ChangeFailedError):
                 await change.applied()
-        states = {one.state for one in await group.messages()}
+        states = {one.state for one in await said(group)}
         assert states == {e2ecore.MessageState.FAILED}
 
 

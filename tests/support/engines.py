@@ -6,7 +6,7 @@ from typing import TypeVar
 import anyio
 
 import e2ecore
-from e2ecore import Conversation, Engine, Event, EventReader
+from e2ecore import Conversation, Engine, Event, EventReader, Message
 from e2ecore.engine.job import Job
 
 E = TypeVar("E", bound=Event)
@@ -30,7 +30,13 @@ async def texts(reader: EventReader, count: int) -> list[str]:
 
 async def history(conversation: Conversation) -> list[str]:
     """Return all texts of a conversation."""
-    return [one.text for one in await conversation.messages(limit=1000)]
+    return [one.text for one in await said(conversation)]
+
+
+async def said(conversation: Conversation) -> list[Message]:
+    """Return what people have written in a conversation, without notices."""
+    every = await conversation.messages(limit=1000)
+    return [one for one in every if one.kind is not e2ecore.MessageKind.NOTICE]
 
 
 async def group_of(engines: Iterable[Engine], title: str = "team") -> list[Conversation]:

@@ -63,8 +63,8 @@ class RoleOf(NamedTuple):
 class Policy(NamedTuple):
     """Rules of one conversation.
 
-    ``attachment_ttl_s`` and ``message_lifetime_s`` are upper bounds for what members send, in
-    seconds; at least 1, at most the limits of the kind.
+    In seconds, at least 1: for how long attachments wait at the relay at most; after how long every
+    device erases a message, where MAX_ENVELOPE_LIFETIME_S stands for never.
     """
 
     attachment_ttl_s: int
@@ -82,7 +82,7 @@ _kind = one_of(*InfoKind)
 _title = text(MAX_TITLE_CHARS)
 _role = record(RoleOf._make, exactly(ACCOUNT_ID_BYTES), one_of(Role.ADMIN, Role.OWNER))
 _roles = listing(_role, MAX_MEMBERS)
-_policy = record(
+POLICY: Final = record(
     Policy._make,
     integer(MAX_ATTACHMENT_TTL_GROUP_S, 1),
     integer(MAX_ENVELOPE_LIFETIME_S, 1),
@@ -133,7 +133,7 @@ class ConversationInfo:
         if len(wire) != _FIELDS:
             raise MalformedError(f"expected an array of {_FIELDS} fields")
         _version(wire[0])
-        info = cls(InfoKind(_kind(wire[1])), _title(wire[2]), _roles(wire[3]), _policy(wire[4]))
+        info = cls(InfoKind(_kind(wire[1])), _title(wire[2]), _roles(wire[3]), POLICY(wire[4]))
         _check(info)
         return info
 

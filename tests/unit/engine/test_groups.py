@@ -11,6 +11,7 @@ from e2ecore.testing import devices
 from tests.support.engines import (
     PATIENCE_S,
     group_of,
+    history,
     same,
     texts,
     until,
@@ -84,7 +85,7 @@ async def test_a_removed_member_is_told_and_reads_nothing_more(tmp_path: Path) -
         assert at_carols.state is ConversationState.REMOVED
         with pytest.raises(e2ecore.ConversationReadOnlyError):
             await at_carols.send("let me in")
-        assert await at_carols.messages() == []
+        assert await history(at_carols) == []
         rows = carol._core.database.readers.read(
             lambda tx: tx.value(int, "SELECT count(*) FROM mls_rows")
         )
@@ -138,7 +139,7 @@ async def test_somebody_who_was_removed_is_added_again_and_reads_on(tmp_path: Pa
         await (await group.add(to_bob)).applied()
         await (await group.send("after")).accepted()
         assert await texts(at_bob, 1) == ["after"]
-        assert [one.text for one in await at_bobs.messages()] == ["before", "after"]
+        assert await history(at_bobs) == ["before", "after"]
         back = await at_bobs.send("back again")
         await back.accepted()
 

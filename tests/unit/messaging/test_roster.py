@@ -14,7 +14,7 @@ from e2ecore.messaging.identity import (
     encode_identity,
 )
 from e2ecore.messaging.intents import Fulfilled, Impossible, IntentKind, Plan, Wish, plan
-from e2ecore.messaging.roster import CommitNotAllowedError, Effect, Roster, check
+from e2ecore.messaging.roster import CommitNotAllowedError, Effect, Roster, check, with_lifetime
 from e2ecore_protocol.content.conversation import (
     DIRECT_POLICY,
     ConversationInfo,
@@ -107,9 +107,33 @@ def test_what_the_role_does_not_allow_is_refused(effect: Effect) -> None:
         pytest.param(by(MEMBER, info=replace(DIRECT.info, title="new")), id="title"),
     ],
 )
-def test_a_direct_conversation_never_changes(effect: Effect) -> None:
+def test_of_a_direct_conversation_neither_members_nor_title_change(effect: Effect) -> None:
     with pytest.raises(CommitNotAllowedError):
         check(DIRECT, effect)
+
+
+def test_in_a_direct_conversation_both_say_how_long_messages_stay_and_nothing_else() -> None:
+    check(DIRECT, by(MEMBER, info=with_lifetime(DIRECT.info, 60)))
+    check(DIRECT, by(OTHER, info=with_lifetime(DIRECT.info, 1)))
+    for wrong in (
+        replace(DIRECT.info, policy=DIRECT.info.policy._replace(attachment_ttl_s=1)),
+        replace(with_lifetime(DIRECT.info, 60), title="new"),
+        DIRECT.info.with_role(account(MEMBER), Role.OWNER),
+    ):
+        with pytest.raises(CommitNotAllowedError):
+            check(DIRECT, by(MEMBER, info=wrong))
+
+
+def test_a_lifetime_is_set_once_and_only_by_who_may() -> None:
+    wish = Wish(IntentKind.SET_LIFETIME, lifetime_s=60)
+    found = plan(wish, GROUP, account(ADMIN))
+    assert isinstance(found, Plan)
+    assert found.info == with_lifetime(INFO, 60)
+    agreed = Roster(with_lifetime(INFO, 60), GROUP.devices)
+    assert isinstance(plan(wish, agreed, account(ADMIN)), Fulfilled)
+    with pytest.raises(Impossible):
+        plan(wish, GROUP, account(MEMBER))
+    assert Wish.decode(wish.kind, wish.encode()) == wish
 
 
 def test_in_a_direct_conversation_one_may_leave_and_be_healed() -> None:
