@@ -12,6 +12,7 @@ import anyio.lowlevel
 from e2ecore.crypto.rng import Rng, system_rng
 from e2ecore.crypto.signing import ED25519
 from e2ecore.testing.faults import Faults
+from e2ecore.testing.memory_blobs import MemoryBlobChannel, MemoryBlobs
 from e2ecore.testing.memory_channel import MemoryChannel, Session
 from e2ecore.testing.memory_log import MemoryLog, Reader, RefusedError, check_creation, delivery
 from e2ecore.testing.memory_people import MemoryAccount, MemoryPeople
@@ -24,6 +25,14 @@ from e2ecore_protocol.frames.accounts import (
     FetchHeads,
     LookupHandle,
     Register,
+)
+from e2ecore_protocol.frames.blobs import (
+    AcknowledgeBlob,
+    BlobsDeleted,
+    CreateBlob,
+    FetchBlob,
+    QueryBlobs,
+    RecallBlob,
 )
 from e2ecore_protocol.frames.conversations import (
     Commit,
@@ -85,6 +94,8 @@ class MemoryRelay:
         self.faults = Faults()
         self.people = MemoryPeople(clock_ms)
         self.logs: dict[bytes, MemoryLog] = {}
+        self.blobs = MemoryBlobs(clock_ms, rng, server_name)
+        self.blob_channel = MemoryBlobChannel(self.blobs, lambda: self.faults.offline)
         self.server_name = server_name
         self._clock_ms = clock_ms
         self._rng = rng
@@ -119,6 +130,8 @@ class MemoryRelay:
         """Forget what is older than its lifetime by the relay's clock."""
         for log in self.logs.values():
             log.expire(self._clock_ms())
+        self.blobs.expire()
+        self._tell_of_blobs()
 
     def forget(self, session: Session) -> None:
         """A connection has ended."""
@@ -145,8 +158,16 @@ class MemoryRelay:
             answer = fault(device, answer) if answer is not None else None
         if answer is not None:
             session.push(answer)
+        self._tell_of_blobs()
         for other in list(self._sessions):
             self._stream(other)
+
+    def _tell_of_blobs(self) -> None:
+        """Send receipts to those whose blobs are gone."""
+        news, self.blobs.news = self.blobs.news, []
+        for address, receipt in news:
+            if not self.people.accounts[address.account_id].state.closed:
+                self._notice(address, BlobsDeleted((receipt,)))
 
     def _answer(self, session: Session, frame: Frame) -> Frame | None:
         if isinstance(frame, Register):
@@ -157,6 +178,8 @@ class MemoryRelay:
             raise RefusedError(ErrorCode.UNAUTHENTICATED)
         if isinstance(frame, Submit | Commit | Ack | ListConversations | LeaveConversation):
             return self._answer_about_logs(session, session.device, frame)
+        if isinstance(frame, CreateBlob | FetchBlob | AcknowledgeBlob | RecallBlob | QueryBlobs):
+            return self._answer_about_blobs(session.device, frame)
         return self._answer_about_people(session.device, frame)
 
     def _answer_about_people(self, device: DeviceAddress, frame: Frame) -> Frame | None:
@@ -168,14 +191,17 @@ class MemoryRelay:
             case FetchHeads():
                 return self.people.heads(frame)
             case AppendChain():
-                return self.people.append(device.account_id, frame)
+                answer = self.people.append(device.account_id, frame)
+                if self.people.accounts[device.account_id].state.closed:
+                    self.blobs.account_closed(device.account_id)
+                return answer
             case PublishKeyPackages():
                 return self.people.publish(device, frame)
             case ClaimKeyPackages():
-                answer, low = self.people.claim(device, frame)
+                packages, low = self.people.claim(device, frame)
                 for address, left in low:
                     self._notice(address, KeyPackagesLow(left))
-                return answer
+                return packages
             case _:
                 raise RefusedError(ErrorCode.MALFORMED)
 
@@ -199,7 +225,27 @@ class MemoryRelay:
                 return Conversations(request, self._conversations(device))
             case LeaveConversation(request, conversation):
                 self._log(conversation).readers.pop(device.device_id, None)
+                self.blobs.left(device.device_id, conversation)
                 return Ok(request)
+
+    def _answer_about_blobs(
+        self,
+        device: DeviceAddress,
+        frame: CreateBlob | FetchBlob | AcknowledgeBlob | RecallBlob | QueryBlobs,
+    ) -> Frame:
+        match frame:
+            case CreateBlob():
+                return self.blobs.create(frame, device, self._log(frame.conversation))
+            case FetchBlob():
+                return self.blobs.fetch(frame, device)
+            case AcknowledgeBlob():
+                account = self.people.accounts.get(device.account_id)
+                self.blobs.acknowledge(frame, device, self._device_key(account, device.device_id))
+            case RecallBlob():
+                self.blobs.recall(frame.blob_id, device.account_id)
+            case QueryBlobs():
+                return self.blobs.states(frame, device)
+        return Ok(frame.request)
 
     def _authenticate(self, session: Session, frame: Authenticate) -> Frame | None:
         account = self.people.accounts.get(frame.account_id)

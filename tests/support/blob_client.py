@@ -3,7 +3,7 @@
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,6 +12,8 @@ import anyio
 import anyio.to_thread
 import h11
 
+from e2ecore.transport.blobs import BlobTicket, UploadState
+from e2ecore.transport.errors import BlobRefusedError
 from e2ecore_channel import client_context
 from e2ecore_channel.stream import Stream
 from e2ecore_protocol import blob_http
@@ -212,3 +214,50 @@ async def until_true(condition: Callable[[], bool]) -> None:
     with anyio.fail_after(PATIENCE_S):
         while not condition():  # noqa: ASYNC110  nobody sets an event for it
             await anyio.sleep(0.01)
+
+
+class HttpBlobs:
+    """The way of bytes to a real relay, as the port ``BlobChannel`` has it."""
+
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    async def upload_state(self, ticket: BlobTicket, /) -> UploadState:
+        async with blob_connection(self._relay) as connection:
+            return _state(await connection.offset(ticket.blob_id, ticket.token))
+
+    async def upload(
+        self, ticket: BlobTicket, offset: int, data: AsyncIterable[bytes], *, completes: bool
+    ) -> UploadState:
+        whole = b"".join([part async for part in data])
+        async with blob_connection(self._relay) as connection:
+            answer = await connection.upload(
+                ticket.blob_id, ticket.token, whole, offset, complete=completes
+            )
+            return _state(answer)
+
+    @asynccontextmanager
+    async def download(
+        self, ticket: BlobTicket, start: int = 0, stop: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        wanted = f"bytes={start}-{'' if stop is None else stop - 1}"
+        async with blob_connection(self._relay) as connection:
+            answer = await connection.download(ticket.blob_id, ticket.token, range=wanted)
+        _check(answer)
+
+        async def blocks() -> AsyncIterator[bytes]:
+            yield answer.body
+
+        yield blocks()
+
+
+def _check(answer: Answer) -> None:
+    if answer.status >= 400:
+        offset = answer.headers.get(blob_http.UPLOAD_OFFSET)
+        code = answer.code if answer.body else ""
+        raise BlobRefusedError(code, answer.status, int(offset) if offset else None)
+
+
+def _state(answer: Answer) -> UploadState:
+    _check(answer)
+    return UploadState(answer.offset, answer.headers[blob_http.UPLOAD_COMPLETE] == blob_http.TRUE)
