@@ -4,30 +4,31 @@ It reads page by page, so that nobody waits and nothing old is held in the log; 
 it runs is left for the next export. Until it is complete the file has another name.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
 import anyio.to_thread
 
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.errors import NotRegisteredError
+from e2ecore.engine.export_pages import Page, read_page
 from e2ecore.engine.values import ConversationKind
 from e2ecore.portability.writing import ExportWriter
-from e2ecore.storage import account, chains, conversations, imports, members, messages
+from e2ecore.storage import account, chains, conversations, export_lines, imports, members
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.files import mapped
-from e2ecore.storage.messages import MAX_PAGE, message_row_id
+from e2ecore.storage.messages import message_row_id
 from e2ecore.storage.tx import Tx
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
-PAGES_PER_TURN: Final = 4
-"""Pages between two looks at whether somebody has cancelled: some 0.1 s."""
+LINES_PER_TURN: Final = 4_000
+"""Lines between two looks at whether somebody has cancelled: some 0.1 s."""
 KIND_NAMES: Final = {
     ConversationKind.DIRECT: "direct",
     ConversationKind.GROUP: "group",
@@ -57,8 +58,17 @@ class ExportReport:
 OnProgress = Callable[[TransferProgress], object]
 
 
+class _Part(NamedTuple):
+    """A piece of one conversation, ready to be written."""
+
+    uid: bytes
+    """Begins the conversation's file; empty: goes on with it."""
+    heading: dict[str, object]
+    page: Page
+
+
 class _Export:
-    """One export, driven from a worker thread."""
+    """One export, driven from worker threads: one reads while another one writes."""
 
     def __init__(self, core: "Core", path: Path, rows: Sequence[ConversationRow]) -> None:
         self._core = core
@@ -88,34 +98,43 @@ class _Export:
                 }
             )
 
-    def turn(self) -> bool:
-        """Write some pages; return whether there is more."""
-        for _ in range(PAGES_PER_TURN):
-            if self._now is None and not self._next():
-                return False
-            self._page()
-        return True
+    def read(self) -> list[_Part]:
+        """Read what is next; nothing: that was all."""
+        found: list[_Part] = []
+        count = chars = 0
+        while count < LINES_PER_TURN and chars < export_lines.PAGE_CHARS:
+            part = self._next()
+            if part is None:
+                break
+            found.append(part)
+            count += len(part.page.lines)
+            chars += sum(map(len, part.page.lines))
+        return found
 
-    def _next(self) -> bool:
-        if not self._waiting:
-            return False
-        row = self._now = self._waiting.pop()
-        self._cursor = message_row_id(row.cid, 0) - 1
-        self._writer.begin_conversation(row.uid)
-        self._writer.add(self._read(partial(_heading, row=row, own=self._own)))
-        return True
-
-    def _page(self) -> None:
-        row = self._now
-        if row is None:
-            return
-        page = self._read(partial(messages.after, cid=row.cid, cursor=self._cursor, limit=MAX_PAGE))
-        self.messages += self._writer.add_messages(one for one in page if one.mid <= self._last_mid)
-        if len(page) == MAX_PAGE:
-            self._cursor = page[-1].id
-        else:
+    def _next(self) -> _Part | None:
+        uid, heading = b"", dict[str, object]()
+        if self._now is None:
+            if not self._waiting:
+                return None
+            row = self._now = self._waiting.pop()
+            self._cursor = message_row_id(row.cid, 0)
+            uid, heading = row.uid, self._read(partial(_heading, row=row, own=self._own))
+        cid = self._now.cid
+        page = self._read(partial(read_page, cid=cid, cursor=self._cursor, last_mid=self._last_mid))
+        self._cursor = page.cursor
+        if not page.cursor:
             self._now = None
             self._done += 1
+        self.messages += page.messages
+        return _Part(uid, heading, page)
+
+    def write(self, parts: Iterable[_Part]) -> None:
+        """Write what was read."""
+        for part in parts:
+            if part.uid:
+                self._writer.begin_conversation(part.uid)
+                self._writer.add(part.heading)
+            self._writer.add_lines(part.page.lines, part.page.messages)
 
     @property
     def progress(self) -> TransferProgress:
@@ -172,7 +191,9 @@ async def export_history(
     try:
         export = await anyio.to_thread.run_sync(_Export, core, path, rows)
         await anyio.to_thread.run_sync(export.add_people)
-        while await anyio.to_thread.run_sync(export.turn):
+        found = await anyio.to_thread.run_sync(export.read)
+        while found:
+            found = await _read_and_write(export, found)
             if on_progress is not None:
                 on_progress(export.progress)
         await anyio.to_thread.run_sync(export.finish)
@@ -184,3 +205,22 @@ async def export_history(
     finally:
         if export is not None:
             export.discard()
+
+
+async def _read_and_write(export: _Export, found: Sequence[_Part]) -> list[_Part]:
+    """Write what was read, while the next is read; return that."""
+    read: list[_Part] = []
+    failures: list[Exception] = []
+
+    async def run(work: Callable[[], None]) -> None:
+        try:
+            await anyio.to_thread.run_sync(work)
+        except Exception as error:  # noqa: BLE001 - raised below, and not in a group of errors
+            failures.append(error)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(run, lambda: read.extend(export.read()))
+        await run(lambda: export.write(found))
+    if failures:
+        raise failures[0]
+    return read

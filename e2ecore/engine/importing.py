@@ -5,11 +5,12 @@ or a place at a relay. Nothing of them is ever sent. A message that is here alre
 an import that was interrupted is simply begun again, and importing twice is importing once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import anyio
@@ -21,14 +22,16 @@ from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.values import ConversationState, MessageState
 from e2ecore.ids import GroupId
+from e2ecore.messaging.reactions import encode_signs
 from e2ecore.portability.opening import Wishes, open_file
 from e2ecore.portability.records import Entry, Heading, ImportFormat
 from e2ecore.portability.seen import IdSet
-from e2ecore.storage import conversations, imports, messages, search_index
+from e2ecore.storage import conversations, expiries, imports, messages, remarks, search_index
 from e2ecore.storage.conversations import LIVE_ORDER, ConversationKind
 from e2ecore.storage.files import mapped
 from e2ecore.storage.imports import FIRST_ORDER, ImportRow, PersonRow
 from e2ecore.storage.messages import MessageRow, message_row_id
+from e2ecore.storage.remarks import ReactionRow, RevisionRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import ConversationInfo, InfoKind
 from e2ecore_protocol.frames.conversations import group_conversation_id
@@ -38,8 +41,13 @@ if TYPE_CHECKING:
 
 BATCH: Final = 1_000
 """Messages of one transaction: others wait some 20 ms."""
+MAX_NAMED: Final = 100_000
+"""People of whom is remembered that their names are stored: some 20 MB."""
 BATCH_CHARS: Final = 1 << 20
 """Text of one transaction, unless a single message has more."""
+
+_OWN: Final = int(MessageState.ACCEPTED)
+_RECEIVED: Final = int(MessageState.RECEIVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,8 @@ class ImportReport:
 class _Batch(NamedTuple):
     heading: Heading
     entries: list[Entry]
+    people: Mapping[bytes, str] = MappingProxyType({})
+    """Names of those in it that were not stored yet."""
 
 
 def batches(items: Iterable[Heading | Entry]) -> Iterator[_Batch]:
@@ -77,6 +87,8 @@ def batches(items: Iterable[Heading | Entry]) -> Iterator[_Batch]:
         else:
             waiting.append(one)
             chars += len(one.text) + len(one.content)
+            if one.said is not None:
+                chars += sum(len(before.text) for before in one.said.earlier)
     if heading is not None and waiting:
         yield _Batch(heading, waiting)
 
@@ -89,6 +101,8 @@ class _Import:
         self._source = open_file(path, wishes)
         self._batches = batches(self._source.items())
         self._seen: dict[bytes, IdSet] = {}
+        self._named: set[tuple[bytes, bytes, str]] = set()
+        self._expired = 0
         self.uids: dict[bytes, None] = {}
         self.messages = self.known = 0
 
@@ -108,12 +122,34 @@ class _Import:
             if seen is None:
                 if not self._source.is_mixed:
                     self._seen.clear()
+                    self._named.clear()
                 seen = self._seen[batch.heading.key] = self._load_seen(batch.heading)
             fresh = [one for one in batch.entries if seen.add(one.uid)]
             self.known += len(batch.entries) - len(fresh)
-            if fresh:
-                return _Batch(batch.heading, fresh)
+            kept = self._alive(fresh)
+            if kept:
+                return _Batch(batch.heading, kept, self._people(batch.heading.key, kept))
         return None
+
+    def _alive(self, entries: list[Entry]) -> list[Entry]:
+        """Return those that have not erased themselves by now."""
+        now_ms = self._core.clock_ms()
+        kept = [one for one in entries if one.expires_ms is None or one.expires_ms > now_ms]
+        self._expired += len(entries) - len(kept)
+        return kept
+
+    def _people(self, key: bytes, entries: Iterable[Entry]) -> dict[bytes, str]:
+        """Return names that this import has not stored in this conversation yet."""
+        found: dict[bytes, str] = {}
+        for one in entries:
+            found[one.account_id] = one.name
+            if one.said is not None:
+                found.update((other.account_id, other.name) for other in one.said.reactions)
+        fresh = {who: name for who, name in found.items() if (key, who, name) not in self._named}
+        if len(self._named) > MAX_NAMED:
+            self._named.clear()
+        self._named.update((key, who, name) for who, name in fresh.items())
+        return fresh
 
     def _load_seen(self, heading: Heading) -> IdSet:
         """Return the messages of a conversation that are here, in its live or its imported form."""
@@ -146,7 +182,7 @@ class _Import:
             tuple(map(GroupId, self.uids)),
             self.messages,
             self.known,
-            self._source.position.skipped,
+            self._source.position.skipped + self._expired,
         )
 
     @property
@@ -173,7 +209,9 @@ def _homes(tx: Tx, heading: Heading) -> list[int]:
 
 def _store_all(job: Job, found: Sequence[_Batch], format_: ImportFormat) -> list[bytes]:
     """Store new messages; return the ids of their conversations."""
-    return [_store(job, batch, format_) for batch in found]
+    uids = [_store(job, batch, format_) for batch in found]
+    search_index.note_slice(job.tx, BATCH)  # so that searches need not look for what is new
+    return uids
 
 
 def _store(job: Job, batch: _Batch, format_: ImportFormat) -> bytes:
@@ -183,11 +221,13 @@ def _store(job: Job, batch: _Batch, format_: ImportFormat) -> bytes:
     first = mirror.next_order
     if first + len(batch.entries) > LIVE_ORDER:
         raise ImportTooLongError
-    names = {one.account_id: one.name for one in batch.entries}
-    imports.save_people(job.tx, [PersonRow(mirror.cid, who, name) for who, name in names.items()])
+    imports.save_people(
+        job.tx, [PersonRow(mirror.cid, who, name) for who, name in batch.people.items()]
+    )
     rows = _rows(job, mirror.cid, first, batch.entries)
     messages.insert(job.tx, rows)
-    search_index.note(job.tx, rows)
+    search_index.note_import(job.tx, rows)
+    _store_said(job.tx, rows, batch.entries)
     mirror.next_order = mirror.read_order = first + len(rows)
     mirror.last_mid = rows[-1].mid
     mirror.traffic = True
@@ -213,15 +253,31 @@ def _begin(job: Job, heading: Heading, format_: ImportFormat) -> Mirror:
 
 
 def _rows(job: Job, cid: int, first: int, entries: Sequence[Entry]) -> list[MessageRow]:
-    now_ms, own = job.now_ms, MessageState.ACCEPTED
+    now_ms, next_mid, tx = job.now_ms, job.state.next_mid, job.tx
     return [
         MessageRow(
-            message_row_id(cid, order), job.state.next_mid(job.tx), one.uid, one.account_id,
-            one.device_id, one.counter, 0, one.sent_ms, now_ms, one.kind,
-            own if one.is_mine else MessageState.RECEIVED, one.text, one.content,
+            place, next_mid(tx), one.uid, one.account_id, one.device_id, one.counter, 0,
+            one.sent_ms, now_ms, one.kind, _OWN if one.is_mine else _RECEIVED, one.text,
+            one.content,
         )
-        for order, one in enumerate(entries, first)
+        for place, one in enumerate(entries, message_row_id(cid, first))
     ]  # fmt: skip
+
+
+def _store_said(tx: Tx, rows: Iterable[MessageRow], entries: Iterable[Entry]) -> None:
+    """Store what was said of messages, and when they erase themselves."""
+    for row, one in zip(rows, entries, strict=True):
+        if one.expires_ms is not None:
+            expiries.add(tx, row.id, one.expires_ms)
+        if one.said is None:
+            continue
+        for by in one.said.reactions:
+            signs = encode_signs(by.signs)
+            remarks.react(
+                tx, ReactionRow(row.id, by.account_id, by.device_id, by.changed_ms, signs)
+            )
+        for was in one.said.earlier:
+            remarks.keep_revision(tx, RevisionRow(row.id, was.changed_ms, was.device_id, was.text))
 
 
 async def import_history(

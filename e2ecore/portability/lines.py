@@ -75,8 +75,11 @@ def record(line: bytes, number: int) -> dict[str, Json]:
         BadEncodingError: It is not UTF-8.
         MalformedImportError: It is no JSON object.
     """
+    text = text_of(line)
     try:
-        found = _DECODER.decode(text_of(line))
+        found, end = _DECODER.raw_decode(text) if text[:1] == "{" else (None, 0)
+        if end != len(text):  # white space around it, or something worse
+            found = _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise MalformedImportError(f"[{number}]") from None
     if not isinstance(found, dict):

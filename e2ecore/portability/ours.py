@@ -1,10 +1,8 @@
 """Read an export of ours. Signature and hashes are checked before a message is given out."""
 
-import base64
-import binascii
 import hashlib
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from e2ecore.portability import manifest
 from e2ecore.portability.archive import Archive, Member
@@ -19,31 +17,16 @@ from e2ecore.portability.manifest import (
     int_field,
     text_field,
 )
+from e2ecore.portability.own_conversation import MAX_PEOPLE, Conversation, Person
 from e2ecore.portability.records import (
-    MAX_TEXT_BYTES,
     Entry,
     Heading,
     ImportFormat,
     Position,
     clean_name,
     conversation_key,
-    scalar,
     sender_id,
 )
-from e2ecore.portability.writing import STATES
-
-MAX_PEOPLE: Final = 200_000
-"""People of whom names are kept while an export is read: 60 MB at most."""
-ID_BYTES: Final = 16
-_MAX_KIND: Final = 0xFFFF
-_MAX_CONTENT_BYTES: Final = 2 * MAX_TEXT_BYTES
-
-
-class _Origin(NamedTuple):
-    account_id: bytes
-    name: str
-    is_mine: bool
-    device_id: bytes
 
 
 class OwnExport:
@@ -72,7 +55,6 @@ class OwnExport:
         """What it says of itself."""
         self._is_own = self.manifest.account_id == own_account
         self._names: dict[bytes, str] = {}
-        self._origins: dict[tuple[Json, Json], _Origin] = {}
         self.position.total = 2 * sum(one.size for one in self.manifest.files)
 
     def items(self) -> Iterator[Heading | Entry]:
@@ -124,15 +106,19 @@ class OwnExport:
         found = self._records(one)
         number, fields = next(found, (1, {}))
         try:
-            heading, names = self._heading(fields)
-            self._origins.clear()
-            yield heading
+            conversation = self._opened(fields)
+            yield conversation.heading
             for number, fields in found:  # noqa: B007 - the error names where it was
-                yield self._entry(heading, names, fields)
+                entry = conversation.take(fields)
+                if entry is not None:
+                    yield entry
+            if (entry := conversation.last()) is not None:
+                yield entry
         except (KeyError, TypeError, ValueError):
             raise MalformedImportError(f"[{number}]") from None
 
-    def _heading(self, fields: dict[str, Json]) -> tuple[Heading, dict[bytes, str]]:
+    def _opened(self, fields: dict[str, Json]) -> Conversation:
+        """Return the conversation that a heading begins."""
         uid = hex_field(fields, "conversation", 16)
         kind = text_field(fields, "kind")
         names = fields["names"]
@@ -146,62 +132,20 @@ class OwnExport:
         key = hex_field(fields, "key", 32) if imported else b""
         key = key or conversation_key(self.format, self.manifest.account_id.hex(), uid.hex())
         live = uid if self._is_own else b""
-        return Heading(key, clean_name(title), live, int_field(fields, "created_ms")), known
+        heading = Heading(key, clean_name(title), live, int_field(fields, "created_ms"))
+        return Conversation(heading, lambda who: self._person(heading, known, who))
 
-    def _entry(self, heading: Heading, known: dict[bytes, str], fields: dict[str, Json]) -> Entry:
-        origin = fields["from"], fields["device"]
-        found = self._origins.get(origin)
-        if found is None:
-            found = self._origins[origin] = self._origin(heading, known, fields)
-        text, uid = fields["text"], fields["id"]
-        if not isinstance(text, str) or len(text) > MAX_TEXT_BYTES or not isinstance(uid, str):
-            raise TypeError
-        raw = bytes.fromhex(uid)
-        if len(raw) != ID_BYTES or raw.hex() != uid or fields["state"] not in STATES:
-            raise ValueError
-        kind = int_field(fields, "kind")
-        if kind > _MAX_KIND:
-            raise ValueError
-        return Entry(
-            raw,
-            found.account_id,
-            found.name,
-            found.is_mine,
-            int_field(fields, "sent_ms"),
-            text if text.isascii() else scalar(text),
-            found.device_id,
-            int_field(fields, "counter"),
-            kind,
-            _content(fields) if "content" in fields else b"",
-        )
+    def _person(self, heading: Heading, known: Mapping[bytes, str], who: bytes) -> Person:
+        """Return who an account of the file is here.
 
-    def _origin(
-        self, heading: Heading, known: dict[bytes, str], fields: dict[str, Json]
-    ) -> _Origin:
-        """Return whose message it is, remembered for as long as the conversation is read."""
-        if len(self._origins) > MAX_PEOPLE:
-            raise ValueError
-        who = hex_field(fields, "from", 20)
+        Another account's word is not taken for who somebody is.
+        """
         name = known.get(who) or self._names.get(who, "")
-        is_mine, account = self._sender(heading, who, name)
-        return _Origin(account, name, is_mine, hex_field(fields, "device", ID_BYTES))
-
-    def _sender(self, heading: Heading, who: bytes, name: str) -> tuple[bool, bytes]:
-        """Whose message it is. Another account's word is not taken for who somebody is."""
         if self._is_own:
-            return who == self._own, who
+            return Person(who, name, who == self._own)
         is_mine = who == self.manifest.account_id and bool(name) and name == self._me
-        return is_mine, self._own if is_mine else sender_id(heading.key, name or who.hex())
-
-
-def _content(fields: dict[str, Json]) -> bytes:
-    text = text_field(fields, "content")
-    if len(text) > _MAX_CONTENT_BYTES:
-        raise ValueError
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise ValueError from None
+        account = self._own if is_mine else sender_id(heading.key, name or who.hex())
+        return Person(account, name, is_mine)
 
 
 def _all(member: Member, limit: int) -> bytes:

@@ -59,6 +59,38 @@ class Entry(NamedTuple):
     counter: int = 0
     kind: int = TEXT
     content: bytes = b""
+    expires_ms: int | None = None
+    """When it erases itself; None: never."""
+    said: "Said | None" = None
+
+
+class Reaction(NamedTuple):
+    """What somebody thinks of a message."""
+
+    account_id: bytes
+    device_id: bytes
+    changed_ms: int
+    signs: tuple[str, ...]
+    name: str = ""
+    """Who that is, in words; empty in an export."""
+
+
+class Earlier(NamedTuple):
+    """What an edited message said before."""
+
+    changed_ms: int
+    device_id: bytes
+    text: str
+
+    def __repr__(self) -> str:
+        return f"<Earlier of {self.changed_ms}>"
+
+
+class Said(NamedTuple):
+    """What was said of a message after it."""
+
+    reactions: tuple[Reaction, ...] = ()
+    earlier: tuple[Earlier, ...] = ()
 
 
 @dataclass(slots=True)

@@ -4,16 +4,14 @@ A kill leaves ``NAME.part``, which the next export to that name removes; ``NAME`
 there. Only the owner may read either: what is inside is not encrypted.
 """
 
-import base64
 import hashlib
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from json import dumps
-from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from e2ecore.portability import manifest
 from e2ecore.portability.errors import ExportExistsError
@@ -22,66 +20,9 @@ from e2ecore.portability.manifest import ExportedFile, Manifest
 PRIVATE: Final = 0o600
 """Only the owner may read or write."""
 STATES: Final = ("received", "queued", "accepted", "failed")
-"""Words for ``messages.state``."""
+"""Words for ``messages.state``; ``storage.export_lines`` writes them."""
 COMPRESSION: Final = 1
 """Of zlib's levels. The next better one takes twice the time and saves a twentieth."""
-_WRITE_BYTES: Final = 1 << 16
-"""Collected before it is compressed."""
-
-
-class StoredMessage(Protocol):
-    """The fields of a stored message that are exported."""
-
-    @property
-    def uid(self) -> bytes:
-        """16 bytes."""
-
-    @property
-    def account_id(self) -> bytes:
-        """20 bytes: who sent it."""
-
-    @property
-    def device_id(self) -> bytes:
-        """16 bytes."""
-
-    @property
-    def counter(self) -> int:
-        """The sender's."""
-
-    @property
-    def sent_ms(self) -> int:
-        """By the sender's clock."""
-
-    @property
-    def stored_ms(self) -> int:
-        """By our clock."""
-
-    @property
-    def kind(self) -> int:
-        """As stored."""
-
-    @property
-    def state(self) -> int:
-        """As stored."""
-
-    @property
-    def body(self) -> str:
-        """Its text."""
-
-    @property
-    def ext(self) -> bytes:
-        """Its content, if it is no text."""
-
-
-def message_line(row: StoredMessage) -> str:
-    """Return the line of a message."""
-    content = f',"content":"{base64.b64encode(row.ext).decode()}"' if row.ext else ""
-    return (
-        f'{{"id":"{row.uid.hex()}","from":"{row.account_id.hex()}","device":"{row.device_id.hex()}"'
-        f',"counter":{row.counter},"sent_ms":{row.sent_ms},"stored_ms":{row.stored_ms}'
-        f',"kind":{row.kind},"state":"{STATES[row.state]}","text":{encode_basestring(row.body)}'
-        f"{content}}}\n"
-    )
 
 
 class ExportWriter:
@@ -120,18 +61,16 @@ class ExportWriter:
         """Write a record."""
         self._write((dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n",))
 
-    def add_messages(self, rows: Iterable[StoredMessage]) -> int:
-        """Write messages; return how many."""
-        found = [message_line(row) for row in rows]
+    def add_lines(self, found: Sequence[str], messages: int) -> None:
+        """Write lines, some megabytes at most, and count the messages among them."""
         self._write(found)
-        self._messages += len(found)
-        return len(found)
+        self._messages += messages
 
     def _begin(self, name: str) -> None:
         self._end()
         self._open = _OpenFile(self._zip, name)
 
-    def _write(self, found: Iterable[str]) -> None:
+    def _write(self, found: Sequence[str]) -> None:
         if self._open is None:
             raise AssertionError("no file was begun")
         self._open.write(found)
@@ -212,28 +151,16 @@ class _OpenFile:
         self._raw = archive.open(name, "w", force_zip64=True)
         self._hash = hashlib.sha256()
         self._size = self._records = 0
-        self._waiting: list[str] = []
-        self._waiting_chars = 0
 
-    def write(self, found: Iterable[str]) -> None:
+    def write(self, found: Sequence[str]) -> None:
         """Write lines."""
-        for line in found:
-            self._waiting.append(line)
-            self._waiting_chars += len(line)
-            self._records += 1
-            if self._waiting_chars > _WRITE_BYTES:
-                self._flush()
-
-    def _flush(self) -> None:
-        content = "".join(self._waiting).encode()
-        self._waiting.clear()
-        self._waiting_chars = 0
+        content = "".join(found).encode()
         self._hash.update(content)
         self._size += len(content)
+        self._records += len(found)
         self._raw.write(content)
 
     def finish(self) -> ExportedFile:
         """Return what the manifest says of it."""
-        self._flush()
         self._raw.close()
         return ExportedFile(self._name, self._size, self._records, self._hash.digest())

@@ -1,7 +1,7 @@
 """Messages that erase themselves: when each is due."""
 
 from collections.abc import Iterable
-from typing import cast
+from typing import NamedTuple, cast
 
 from e2ecore.storage.messages import MAX_PAGE
 from e2ecore.storage.sql import Row
@@ -11,6 +11,22 @@ from e2ecore.storage.tx import Tx
 def add(tx: Tx, message: int, expires_ms: int) -> None:
     """Have a message erased at a time."""
     tx.execute("INSERT INTO expiries (message, expires_ms) VALUES (?, ?)", (message, expires_ms))
+
+
+class Expiry(NamedTuple):
+    """A row of ``expiries``."""
+
+    message: int
+    expires_ms: int
+
+
+def between(tx: Tx, first: int, last: int) -> list[Expiry]:
+    """Return which messages from one row id to another erase themselves."""
+    return tx.rows(
+        Expiry._make,
+        "SELECT message, expires_ms FROM expiries WHERE message >= ? AND message <= ?",
+        (first, last),
+    )
 
 
 def due(tx: Tx, now_ms: int) -> list[int]:

@@ -51,7 +51,7 @@ def find(tx: Tx, cid: int, uid: bytes, author: bytes) -> MessageRow | None:
 def look(tx: Tx, cid: int, uid: bytes, author: bytes) -> MessageRow | None:
     """Return the message of an id and author, for a reader; arguments as for ``find``."""
     found = _noted(tx, cid, uid, author)
-    upto = search_index.noted_upto(tx, cid)
+    upto = search_index.named_upto(tx, cid)
     while found is None:
         rows = search_index.after(tx, upto, _CHUNK)
         if not rows:
@@ -65,7 +65,7 @@ def authors(tx: Tx, cid: int, uid: bytes) -> list[bytes]:
     """Return who has sent messages of an id, whoever was first in front; for a reader."""
     ids = cid << ORDER_BITS, (cid + 1) << ORDER_BITS
     found = tx.rows(_author, _AUTHORS, (uid, *ids, MAX_NAMESAKES))
-    upto = search_index.noted_upto(tx, cid)
+    upto = search_index.named_upto(tx, cid)
     while rows := search_index.after(tx, upto, _CHUNK):
         found += [row.account_id for row in rows if row.uid == uid]
         upto = rows[-1].id

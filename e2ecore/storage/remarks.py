@@ -92,6 +92,15 @@ def revisions(tx: Tx, message: int) -> list[RevisionRow]:
     )
 
 
+def revisions_between(tx: Tx, first: int, last: int) -> list[RevisionRow]:
+    """Return what messages from one row id to another said before, by message."""
+    return tx.rows(
+        RevisionRow._make,
+        f"{_REVISIONS} WHERE message >= ? AND message <= ? ORDER BY message, changed_ms, device_id",
+        (first, last),
+    )
+
+
 def keep_revision(tx: Tx, row: RevisionRow) -> None:
     """Keep what a message said before; of too many, those after the first go, the oldest first."""
     tx.execute(_KEEP, row)

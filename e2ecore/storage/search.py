@@ -196,7 +196,7 @@ def _unnoted(
     for one in waiting:
         upto = one.upto
         while rows := search_index.after(tx, upto, _CHUNK):
-            yield from (row for row in rows if row.mid < cursor)
+            yield from (row for row in rows if noted_mid < row.mid < cursor)
             upto = rows[-1].id
     while rows := _noted(tx, noted_mid, cursor, asked):
         yield from rows

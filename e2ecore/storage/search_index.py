@@ -4,7 +4,8 @@ Storing a message writes nothing here. When the engine is idle, slices of work f
 
 1. ``note_slice``: what is in ``messages`` and not yet in ``arrivals`` is noted there, conversation
    by conversation. ``arrivals`` puts the arrival numbers (``mid``) in order, which ``messages``
-   does not: its rows lie by conversation.
+   does not: its rows lie by conversation. Message ids are noted with them; of imported messages
+   (``note_import``) later, by ``name_slice``.
 2. ``add_slice``: what is noted and not yet in the index is added, in the order of arrival. Only
    then does FTS5 take it without sorting, and the newest hits come out first without sorting.
 
@@ -22,7 +23,6 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from e2ecore.storage.conversations import LIVE_ORDER
 from e2ecore.storage.messages import ORDER_BITS, MessageRow
 from e2ecore.storage.search_tokens import (
     NO_FOLD,
@@ -74,14 +74,25 @@ class Behind(NamedTuple):
 
     cid: int
     upto: int
+    named: int
     last_mid: int
 
 
 _STATE: Final = select("search_state", SearchState._fields)
 _BEHIND: Final = (
-    "SELECT c.cid, coalesce(k.upto, (c.cid << 32) + 2147483647), c.last_mid"
+    "SELECT c.cid, coalesce(k.upto, c.cid << 32), coalesce(k.named, c.cid << 32), c.last_mid"
     " FROM conversations AS c LEFT JOIN arrival_marks AS k ON k.cid = c.cid WHERE c.last_mid > ?"
 )
+_UNNAMED: Final = (
+    "SELECT c.cid FROM conversations AS c LEFT JOIN arrival_marks AS k ON k.cid = c.cid"
+    " WHERE c.kind = 3 AND coalesce(k.named, c.cid << 32) < (c.cid << 32) + c.next_order - 1"
+    " LIMIT 1"
+)
+_ALL_NAMED: Final = (
+    "REPLACE INTO arrival_marks (cid, upto, named) SELECT cid, (cid << 32) + next_order - 1,"
+    " (cid << 32) + next_order - 1 FROM conversations WHERE cid = ?"
+)
+_MARK: Final = "REPLACE INTO arrival_marks (cid, upto, named) VALUES (?, ?, ?)"
 _AFTER: Final = (
     f"{select('messages', MessageRow._fields)} WHERE id > ? AND id < ? ORDER BY id LIMIT ?"
 )
@@ -109,33 +120,60 @@ def after(tx: Tx, upto: int, limit: int) -> list[MessageRow]:
     return tx.rows(MessageRow._make, _AFTER, (upto, end, limit))
 
 
-def noted_upto(tx: Tx, cid: int) -> int:
-    """Return the row id up to which a conversation's live messages are in ``arrivals``."""
-    upto = tx.value(int, "SELECT upto FROM arrival_marks WHERE cid = ?", (cid,))
-    return (cid << ORDER_BITS) + LIVE_ORDER - 1 if upto is None else upto
+def named_upto(tx: Tx, cid: int) -> int:
+    """Return the row id up to which a conversation's messages are in ``message_names``."""
+    return _marks(tx, cid).named
+
+
+class _Marks(NamedTuple):
+    upto: int
+    named: int
+
+
+def _marks(tx: Tx, cid: int) -> _Marks:
+    found = tx.row(_Marks._make, "SELECT upto, named FROM arrival_marks WHERE cid = ?", (cid,))
+    return found or _Marks(cid << ORDER_BITS, cid << ORDER_BITS)
 
 
 def note_next(tx: Tx, cid: int, limit: int) -> list[MessageRow]:
-    """Note the next messages of a conversation; return which."""
-    rows = after(tx, noted_upto(tx, cid), limit)
+    """Note the next messages of a conversation that have no names yet; return which."""
+    upto, named = _marks(tx, cid)
+    rows = after(tx, named, limit)
     if rows:
         note(tx, rows)
-        tx.execute("REPLACE INTO arrival_marks (cid, upto) VALUES (?, ?)", (cid, rows[-1].id))
+        tx.execute(_MARK, (cid, max(upto, rows[-1].id), rows[-1].id))
     return rows
 
 
 def note(tx: Tx, rows: Sequence[MessageRow]) -> None:
-    """Put messages into ``arrivals``, and their ids into ``message_names``.
-
-    Who stores messages below the live order (``conversations.LIVE_ORDER``) calls this in the same
-    transaction; all others are found by ``note_slice``.
-    """
-    tx.executemany(
-        "REPLACE INTO arrivals (mid, id) VALUES (?, ?)", [(row.mid, row.id) for row in rows]
-    )
+    """Put messages into ``arrivals``, and their ids into ``message_names``."""
+    _note_arrivals(tx, rows)
     tx.executemany(
         "INSERT OR IGNORE INTO message_names (uid, id) VALUES (?, ?)",
         [(row.uid, row.id) for row in rows],
+    )
+
+
+def note_import(tx: Tx, rows: Sequence[MessageRow]) -> None:
+    """Put messages into ``arrivals`` in the transaction that has stored them.
+
+    So a search after an import has nothing to read that is not noted. Their names follow: each
+    goes to another place of the file.
+
+    Args:
+        tx: The transaction.
+        rows: The newest messages of one conversation, in order.
+    """
+    cid = rows[0].id >> ORDER_BITS
+    upto, named = _marks(tx, cid)
+    if all(row.id == rows[0].id for row in after(tx, upto, 1)):
+        _note_arrivals(tx, rows)
+        tx.execute(_MARK, (cid, rows[-1].id, named))
+
+
+def _note_arrivals(tx: Tx, rows: Sequence[MessageRow]) -> None:
+    tx.executemany(
+        "REPLACE INTO arrivals (mid, id) VALUES (?, ?)", [(row.mid, row.id) for row in rows]
     )
     blocks: dict[int, tuple[int, int]] = {}
     for row in rows:
@@ -158,9 +196,8 @@ def note_slice(tx: Tx, limit: int) -> int:
         rows = after(tx, one.upto, limit - done)
         if rows:
             note(tx, rows)
-            tx.execute(
-                "REPLACE INTO arrival_marks (cid, upto) VALUES (?, ?)", (one.cid, rows[-1].id)
-            )
+            named = rows[-1].id if one.named == one.upto else one.named
+            tx.execute(_MARK, (one.cid, rows[-1].id, named))
         done += len(rows)
         if done >= limit:
             return done
@@ -168,6 +205,17 @@ def note_slice(tx: Tx, limit: int) -> int:
         newest = max(one.last_mid for one in waiting)
         tx.execute("UPDATE search_state SET noted_mid = ?", (newest,))
     return done
+
+
+def name_slice(tx: Tx, limit: int) -> int:
+    """Name at most ``limit`` imported messages; return how many it were, at least 1. 0: all are."""
+    cid = tx.value(int, _UNNAMED)
+    if cid is None:
+        return 0
+    rows = note_next(tx, cid, limit)
+    if not rows:  # the last ones were erased
+        tx.execute(_ALL_NAMED, (cid,))
+    return len(rows) or 1
 
 
 def add_slice(tx: Tx, limit: int, fold: Fold = NO_FOLD) -> int:
@@ -247,7 +295,7 @@ def step(tx: Tx, limit: int, fold: Fold = NO_FOLD) -> int:
     if now.damaged or now.made_with not in ("", made_with(fold)):
         drop(tx)
         return 1
-    return note_slice(tx, limit) or add_slice(tx, limit, fold)
+    return note_slice(tx, limit) or name_slice(tx, limit) or add_slice(tx, limit, fold)
 
 
 def create(tx: Tx, fold: Fold = NO_FOLD) -> None:

@@ -32,6 +32,8 @@ R = TypeVar("R")
 
 CACHED_STATEMENTS: Final = 256
 """Prepared statements kept per connection: more than this package has, so none is parsed twice."""
+FETCHED_ROWS: Final = 16
+"""Rows fetched between two looks at how large they are."""
 
 _BY_PRIMARY_CODE: Final[dict[int, type[StorageError]]] = {
     5: DatabaseInUseError,  # SQLITE_BUSY
@@ -135,6 +137,38 @@ class Connection:
             return list(map(make, self._raw.execute(sql, params)))
         except dbapi2.Error as error:
             raise _mapped(error) from None
+
+    def rows_within(
+        self,
+        make: Callable[[Row], R],
+        sql: str,
+        params: Params,
+        *,
+        size: Callable[[Row], int],
+        budget: int,
+    ) -> tuple[list[R], bool]:
+        """Return the first rows of a query, up to those that use a budget up.
+
+        Args:
+            make: As for ``rows``.
+            sql: The query.
+            params: Its parameters.
+            size: What a row takes of the budget.
+            budget: How much there is; the last rows may go beyond it by ``FETCHED_ROWS``.
+
+        Returns:
+            The rows, and whether the budget ended before them.
+        """
+        found: list[R] = []
+        try:
+            cursor = self._raw.execute(sql, params)
+            while budget > 0 and (part := cursor.fetchmany(FETCHED_ROWS)):
+                found += map(make, part)
+                budget -= sum(map(size, part))
+            cursor.close()
+        except dbapi2.Error as error:
+            raise _mapped(error) from None
+        return found, budget <= 0
 
     def row(self, make: Callable[[Row], R], sql: str, params: Params = ()) -> R | None:
         """Return the first row of a query, or None."""

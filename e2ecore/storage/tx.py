@@ -41,6 +41,18 @@ class Tx:
         """Return every row of a query, each passed through ``make``."""
         return self._connection.rows(make, sql, params)
 
+    def rows_within(
+        self,
+        make: Callable[[Row], R],
+        sql: str,
+        params: Params,
+        *,
+        size: Callable[[Row], int],
+        budget: int,
+    ) -> tuple[list[R], bool]:
+        """Return the first rows of a query, up to those that use a budget up, and if it did."""
+        return self._connection.rows_within(make, sql, params, size=size, budget=budget)
+
     def row(self, make: Callable[[Row], R], sql: str, params: Params = ()) -> R | None:
         """Return the first row of a query, or None."""
         return self._connection.row(make, sql, params)

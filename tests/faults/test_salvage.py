@@ -10,13 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from e2ecore.storage import conversations, files, messages, mls_rows, outbox
+from e2ecore.storage import (
+    conversations,
+    files,
+    messages,
+    mls_rows,
+    outbox,
+    search,
+    search_index,
+)
 from e2ecore.storage.connecting import Opener
 from e2ecore.storage.conversations import ConversationState
 from e2ecore.storage.database import Database
 from e2ecore.storage.errors import CorruptDatabaseError, DiskFullError
+from e2ecore.storage.imports import FIRST_ORDER
 from e2ecore.storage.keys import KeyFile, database_key
-from e2ecore.storage.messages import MessageState
+from e2ecore.storage.messages import MessageState, message_row_id
 from e2ecore.storage.salvage_walk import Gap, Stretch, Walked
 from e2ecore.storage.tx import Tx
 from tests.support.databases import (
@@ -189,6 +198,30 @@ def test_conversations_that_lost_a_part_of_their_group_ask_to_be_added_again(
     assert healing
     assert healing.isdisjoint(left), "a part of a group's state is worse than none"
     assert healing | set(left) == {1, 2, 3}
+
+
+def test_imported_messages_are_found_again_after_a_repair(
+    whole: dict[str, bytes], leaves: dict[str, list[int]], tmp_path: Path
+) -> None:
+    path = laid_out(whole, tmp_path / "a")
+    database = open_database(path)
+
+    def bring_in(tx: Tx) -> None:
+        row = new_conversation(tx, 4)
+        tx.execute("UPDATE conversations SET kind = 3, last_mid = 9001 WHERE cid = ?", (row.cid,))
+        mark = message(row.cid, 1)._replace(mid=9001, body="imported words")
+        messages.insert(tx, [mark._replace(id=message_row_id(row.cid, FIRST_ORDER))])
+
+    database.writer.call(bring_in)
+    database.close()
+    damage(path, leaves["messages"][4])
+    assert Database.repair(path, PASSPHRASE) is not None
+    database = open_database(path)
+    while database.writer.call(lambda tx: search_index.step(tx, 1_000)):
+        pass
+    found = database.readers.read(lambda tx: search.find(tx, "imported"))
+    database.close()
+    assert [row.mid for row in found.rows] == [9001]
 
 
 def test_a_damaged_first_page_is_told_and_changes_nothing(

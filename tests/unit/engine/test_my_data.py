@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 import e2ecore
-from e2ecore import Conversation, ConversationKind, Engine, ExportDamagedError
+from e2ecore import Conversation, ConversationKind, Engine, ExportDamagedError, Message
 from e2ecore.engine import exporting, importing
 from e2ecore.engine.exporting import TransferProgress
+from e2ecore.storage import export_lines, search_index
 from e2ecore.testing import devices, two_devices
 from e2ecore.testing.devices import PASSPHRASE
-from tests.support.engines import history, pair, texts
+from tests.support.engines import history, pair, texts, until
 
 pytestmark = pytest.mark.anyio
 
@@ -24,6 +25,10 @@ async def imported(engine: Engine) -> list[Conversation]:
     return [
         one for one in await engine.conversations.list() if one.kind is ConversationKind.IMPORTED
     ]
+
+
+async def newest(chat: Conversation) -> Message:
+    return (await chat.messages(limit=1))[-1]
 
 
 async def exported(folder: Path) -> Path:
@@ -79,6 +84,71 @@ async def test_an_export_is_imported_into_another_account_once_however_often(
         assert (await carol.my_data.export(tmp_path / "carol.zip")).messages == 3
 
 
+async def remarked(folder: Path) -> Path:
+    """An export of Bob's in which everything was said of messages that can be."""
+    async with two_devices(folder) as (_, alice, bob):
+        at_bob = bob.events()
+        chat, other = await pair(alice, bob)
+        await chat.send("frist")
+        own = await newest(chat)
+        await chat.edit(own, "first")
+        await until(at_bob, e2ecore.MessageEdited)
+        await other.react(await newest(other), "👍", "x")
+        await other.send_rich("answer", reply_to=await newest(other), lifetime_s=3_600)
+        await other.forward(await newest(other))
+        await bob.my_data.export(folder / "bob.zip")
+        await other.clear()
+        back = await bob.my_data.import_file(folder / "bob.zip")
+        assert (back.messages, back.known, back.skipped) == (3, 0, 0)
+        assert bob.account is not None
+        (found,) = await imported(bob)
+        first, answer, forwarded = await found.messages()
+        assert answer.reply is not None
+        assert (answer.reply.text, answer.reply.is_intact) == ("first", True)
+        assert answer.sender == bob.account.account_id
+        assert first.sender == own.sender
+        assert forwarded.forwards == 1
+        assert await found.find_message(first.message_id) == first
+    return folder / "bob.zip"
+
+
+async def test_what_was_said_of_messages_goes_out_and_comes_back(tmp_path: Path) -> None:
+    path = await remarked(tmp_path)
+    async with devices(tmp_path, "carol") as (_, (carol,)):
+        report = await carol.my_data.import_file(path, me="bob")
+        assert (report.messages, report.skipped) == (3, 0)
+        (chat,) = await imported(carol)
+        first, answer, forwarded = await chat.messages()
+        assert [(one.signs, one.account_id) for one in first.reactions] == [
+            (("👍", "x"), answer.sender)
+        ]
+        assert await chat.earlier_texts(first) == ["frist"]
+        assert first.edited_ms is not None
+        assert answer.reply is not None
+        assert (answer.reply.text, answer.reply.author) == ("first", first.sender)
+        assert not answer.reply.is_intact, "the quote is bound to an account that is not known here"
+        assert answer.lifetime_s == 3_600
+        assert forwarded.forwards == 1
+    async with devices(tmp_path / "later", "dora") as (_, (dora,)):
+        dora._core.clock_ms = lambda: answer.stored_ms + 3_600_000 + 60_000
+        report = await dora.my_data.import_file(path)
+        assert (report.messages, report.skipped) == (2, 1), "what has erased itself stays away"
+
+
+async def test_imported_messages_are_named_behind_the_import(tmp_path: Path) -> None:
+    path = await exported(tmp_path)
+    async with devices(tmp_path, "carol") as (_, (carol,)):
+        await carol.my_data.import_file(path)
+        (chat,) = await imported(carol)
+        first = (await chat.messages())[0]
+        assert await chat.find_message(first.message_id) == first
+        while await carol._core.jobs.run(lambda job: search_index.step(job.tx, 2)):
+            pass
+        count = carol._core.read(lambda tx: tx.value(int, "SELECT count(*) FROM message_names"))
+        assert count == 4
+        assert await chat.find_message(first.message_id) == first
+
+
 async def test_an_export_can_be_of_some_conversations_and_never_replaces_a_file(
     tmp_path: Path,
 ) -> None:
@@ -112,7 +182,8 @@ async def test_an_import_that_was_interrupted_is_completed_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importing, "BATCH", 3)
-    monkeypatch.setattr(exporting, "MAX_PAGE", 2)
+    monkeypatch.setattr(exporting, "LINES_PER_TURN", 2)
+    monkeypatch.setattr(export_lines, "PAGE_CHARS", 1)
     bodies = [str(number) for number in range(20)]
     async with two_devices(tmp_path) as (_, alice, bob):
         chat, other = await pair(alice, bob)

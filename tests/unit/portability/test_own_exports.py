@@ -7,13 +7,13 @@ import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2ecore.crypto.signing import ED25519
+from e2ecore.messaging.marks import PLAIN, encode_marks
+from e2ecore.messaging.stamps import Stamp
 from e2ecore.portability import archive as archives
 from e2ecore.portability import lines as line_reading
 from e2ecore.portability import manifest
@@ -29,69 +29,33 @@ from e2ecore.portability.errors import (
     UnsafeArchiveError,
 )
 from e2ecore.portability.opening import Wishes, open_file
-from e2ecore.portability.records import Entry, Heading
+from e2ecore.portability.records import Earlier, Reaction
+from e2ecore.portability.remarks import (
+    MAX_EARLIER,
+    earlier_text,
+    message_text,
+    reaction_text,
+)
 from e2ecore.portability.seen import IdSet
-from e2ecore.portability.writing import ExportWriter, message_line
-from e2ecore_protocol.chain.entry import account_id_of
-from e2ecore_protocol.chain.state import genesis_entry
+from e2ecore.portability.writing import ExportWriter
+from tests.support.exports import (
+    ACCOUNT,
+    ANN,
+    GENESIS,
+    KEY,
+    OWN,
+    Files,
+    entries,
+    files_of,
+    line_of,
+    pack,
+    row,
+    write,
+)
 
-KEY = ED25519.load(bytes(range(32)))
-GENESIS = genesis_entry(KEY.public, created_ms=1, sign=KEY.sign)
-ACCOUNT = account_id_of(GENESIS)
-OWN = b"\x07" * 20
-Files = dict[str, bytes]
-
-
-class Row(NamedTuple):
-    uid: bytes
-    account_id: bytes
-    device_id: bytes
-    counter: int
-    sent_ms: int
-    stored_ms: int
-    kind: int
-    state: int
-    body: str
-    ext: bytes
-
-
-def row(number: int, body: str = "text", ext: bytes = b"") -> Row:
-    return Row(number.to_bytes(16), b"\x09" * 20, bytes(16), number, 1, 2, 1, 0, body, ext)
-
-
-def write(path: Path, *rows: Row, sign: Callable[[bytes], bytes] = KEY.sign) -> Path:
-    writer = ExportWriter(path)
-    writer.begin_people()
-    writer.add({"account": (b"\x09" * 20).hex(), "handle": "ann", "name": ""})
-    writer.begin_conversation(bytes(16))
-    writer.add(
-        {"conversation": bytes(16).hex(), "kind": "direct", "title": "", "created_ms": 1,
-         "key": "", "names": {(b"\x09" * 20).hex(): "ann"}}
-    )  # fmt: skip
-    writer.add_messages(rows)
-    writer.finish(ACCOUNT, bytes(16), GENESIS.encode(), 5, sign)
-    writer.discard()
-    return path
-
-
-def entries(path: Path) -> list[Entry]:
-    source = open_file(path, Wishes(OWN))
-    try:
-        return [one for one in source.items() if not isinstance(one, Heading)]
-    finally:
-        source.close()
-
-
-def files_of(path: Path) -> Files:
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def pack(path: Path, files: Files) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
+UID = (1).to_bytes(16)
+LIKED = reaction_text(UID, Reaction(ANN, bytes(16), 7, ("👍", "x")))
+SAID = earlier_text(UID, Earlier(6, bytes(16), "befor"))
 
 
 def resigned(files: Files, encoded: bytes) -> Files:
@@ -104,7 +68,7 @@ def resigned(files: Files, encoded: bytes) -> Files:
 
 def test_the_line_of_a_message_is_what_the_document_says() -> None:
     document = (Path(__file__).parents[3] / "docs/portability.md").read_text()
-    assert message_line(row(1, 'say "hi"\n明天', b"\xff")).rstrip("\n") in document
+    assert line_of(row(1, 'say "hi"\n明天', b"\xff")).rstrip("\n") in document
 
 
 def test_what_is_signed_is_what_the_document_says() -> None:
@@ -117,12 +81,12 @@ def test_what_is_signed_is_what_the_document_says() -> None:
 def test_what_is_written_is_read_again(found: list[tuple[str, bytes]]) -> None:
     for number, (body, ext) in enumerate(found):
         text = body.encode("utf-8", "replace").decode()
-        fields = line_reading.record(message_line(row(number, text, ext)).encode(), 1)
+        fields = line_reading.record(line_of(row(number, text, ext)).encode(), 1)
         assert fields["text"] == text
 
 
 def test_a_signed_export_is_read_with_names_in_place_of_accounts(tmp_path: Path) -> None:
-    found = entries(write(tmp_path / "a.zip", row(1, "one"), row(2, "two", b"\0")))
+    found = entries(write(tmp_path / "a.zip", row(1, "one"), row(2, "two", b"\0", kind=0)))
     assert [(one.text, one.name, one.content) for one in found] == [
         ("one", "ann", b""),
         ("two", "ann", b"\0"),
@@ -130,12 +94,50 @@ def test_a_signed_export_is_read_with_names_in_place_of_accounts(tmp_path: Path)
     assert b"\x09" * 20 not in {one.account_id for one in found}
 
 
+def test_what_was_said_of_a_message_is_read_with_it(tmp_path: Path) -> None:
+    text = message_text(line_of(row(1)), b"", 99)
+    found = entries(write(tmp_path / "a.zip", lines=[text, LIKED, SAID, line_of(row(2))]))
+    assert found[0].expires_ms == 99
+    assert found[0].said is not None
+    (reaction,), earlier = found[0].said
+    assert (reaction.name, reaction.signs, reaction.changed_ms) == ("ann", ("👍", "x"), 7)
+    assert reaction.account_id == found[0].account_id, "a stand-in for Ann, as for her messages"
+    assert earlier == (Earlier(6, bytes(16), "befor"),)
+    assert (found[1].said, found[1].expires_ms) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        pytest.param([LIKED], id="of no message"),
+        pytest.param([line_of(row(2)), LIKED], id="of another message"),
+        pytest.param([line_of(row(1)), SAID.replace("at_ms", "at")], id="without a time"),
+        pytest.param([line_of(row(1)), LIKED.replace('"x"', '"👍"')], id="a sign twice"),
+        pytest.param([line_of(row(1)), LIKED.replace('"x"', '""')], id="an empty sign"),
+        pytest.param([line_of(row(1)), LIKED.replace('"x"', "1")], id="a sign of no text"),
+        pytest.param([line_of(row(1)), LIKED.replace('"👍","x"', "")], id="no sign"),
+        pytest.param([line_of(row(1)), *([SAID] * (MAX_EARLIER + 1))], id="too many words"),
+        pytest.param([line_of(row(1)), '{"note":1}\n'], id="an unknown line"),
+        pytest.param([line_of(row(1, ext=b"\1"))], id="marks that are none"),
+    ],
+)
+def test_lines_that_no_export_has_are_refused(tmp_path: Path, lines: list[str]) -> None:
+    with pytest.raises(MalformedImportError):
+        entries(write(tmp_path / "a.zip", lines=lines))
+
+
+def test_what_a_text_has_besides_its_words_comes_back(tmp_path: Path) -> None:
+    marks = encode_marks(PLAIN._replace(edited=Stamp(5, bytes(16))))
+    (found,) = entries(write(tmp_path / "a.zip", row(1, ext=marks)))
+    assert found.content == marks
+
+
 def test_an_export_that_is_given_up_leaves_nothing_and_replaces_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     (tmp_path / "a.zip.part").write_bytes(b"of a killed export")
     writer = ExportWriter(path)
     writer.begin_conversation(bytes(16))
-    writer.add_messages([row(1)])
+    writer.add_lines([line_of(row(1))], 1)
     writer.discard()
     assert list(tmp_path.iterdir()) == []
     write(path)
