@@ -18,6 +18,7 @@ from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, MessageRow
 from e2ecore.storage.search_index import BLOCK_BITS, Behind
 from e2ecore.storage.search_tokens import (
     NO_FOLD,
+    PREFIX_CHARACTERS,
     Fold,
     Query,
     conversation_token,
@@ -31,6 +32,15 @@ MAX_COMPARED: Final = 10_000
 NEWEST: Final = 1 << 62
 """A cursor before which everything is."""
 _CHUNK: Final = 500
+_FEW: Final = 20
+PROBED: Final = 8
+"""Tokens of a long question of which is found out how rare they are; the others are not asked."""
+_ASKED: Final = 2
+"""The rarest tokens, which the index is asked for in any case..."""
+_CHEAP: Final = 20_000
+"""... and others that so many messages have at most: their lists are read in no time."""
+_PROBE: Final = 16
+"""How many messages back is looked to find out how rare a token is."""
 _FOREVER_MS: Final = 1 << 62
 _COLUMNS: Final = ", ".join(f"m.{name}" for name in MessageRow._fields)
 _NOTED: Final = (
@@ -41,6 +51,10 @@ _INDEXED: Final = (
     f"SELECT {_COLUMNS} FROM search AS s CROSS JOIN arrivals AS a ON a.mid = s.rowid"  # noqa: S608
     " CROSS JOIN messages AS m ON m.id = a.id"
     " WHERE s.search MATCH ? AND s.rowid >= ? AND s.rowid < ? ORDER BY s.rowid DESC LIMIT ?"
+)
+_RARITY: Final = (
+    "SELECT rowid FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC"
+    f" LIMIT 1 OFFSET {_PROBE}"
 )
 _BLOCKS: Final = (
     "SELECT block FROM arrival_times WHERE last_ms >= ? AND first_ms < ? AND block <= ?"
@@ -110,6 +124,7 @@ class _Page:
         self._asked = asked
         self.limit = limit
         self._left = MAX_COMPARED
+        self._has_filter = asked != ANYTHING
 
     @property
     def is_full(self) -> bool:
@@ -117,10 +132,21 @@ class _Page:
 
     def hits(self, rows: Iterable[MessageRow], *, exact: bool = False) -> Iterator[MessageRow]:
         """Yield what of these messages was asked for."""
-        query, asked = self._query, self._asked
+        passes = self._asked.passes if self._has_filter else None
+        matches = None if exact else self._query.matches
         for row in rows:
-            if asked.passes(row) and (exact or query.matches(row.body)):
+            if (passes is None or passes(row)) and (matches is None or matches(row.body)):
                 yield row
+
+    @property
+    def promising(self) -> int:
+        """How many messages to look at next: if they are as those before, a few more than enough.
+
+        It is a guess; too many cost as much as too few.
+        """
+        looked = MAX_COMPARED - self._left
+        wanted = (self.limit - len(self.rows)) * looked // max(1, len(self.rows))
+        return max(_FEW, min(wanted + wanted // 4, _CHUNK))
 
     def take(self, rows: list[MessageRow], *, exact: bool = False) -> None:
         """Look at messages, in descending order of arrival, until the page is full."""
@@ -216,15 +242,49 @@ def _take_noted(tx: Tx, page: _Page, above: int, below: int, asked: Filter) -> N
 
 def _take_indexed(tx: Tx, page: _Page, query: Query, asked: Filter, below: int) -> None:
     """Ask the index, and compare what it names where its answer is not the whole one."""
-    for first, stop in _ranges(tx, asked, below):
+    ranges = _ranges(tx, asked, below)
+    if not ranges:
+        return
+    match, is_exact = _plan(tx, query, ranges[0][1])
+    for first, stop in ranges:
         end, size = stop, page.limit
         while not page.is_full:
-            rows = tx.rows(MessageRow._make, _INDEXED, (query.match, first, end, size))
-            page.take(rows, exact=query.is_exact)
+            rows = tx.rows(MessageRow._make, _INDEXED, (match, first, end, size))
+            page.take(rows, exact=is_exact)
             if len(rows) < size:
                 break
             end = rows[-1].mid
-            size = min(size * 2, _CHUNK)
+            size = page.promising
+
+
+def _plan(tx: Tx, query: Query, below: int) -> tuple[str, bool]:
+    """Return what to ask the index for, and whether its answer is the whole one.
+
+    To intersect lists, the index looks into each of them for each entry of the shortest: the more
+    tokens are asked for, the dearer. The two rarest of many leave little that has to be compared.
+    """
+    if len(query.tokens) <= _ASKED:
+        return query.match, query.is_exact
+    step = -(-len(query.tokens) // PROBED)
+    ranked = sorted((_messages(tx, _whole(token), below), token) for token in query.tokens[::step])
+    cheap = [token for count, token in ranked[_ASKED:] if count <= _CHEAP]
+    chosen = [*(_whole(token) for _, token in ranked[:_ASKED]), *map(_whole, cheap)]
+    is_exact = query.is_exact and set(chosen) == set(query.tokens)
+    return " AND ".join(chosen), is_exact
+
+
+def _whole(token: str) -> str:
+    """Return a token that is asked for whole, and that every message with this one has.
+
+    For a word by its beginning the lists of many words are merged before anything is found.
+    """
+    return f'"{token[1 : 1 + PREFIX_CHARACTERS]}"' if token.endswith("*") else token
+
+
+def _messages(tx: Tx, token: str, below: int) -> int:
+    """Return about how many messages have a token, from how far the newest of them lie apart."""
+    some_way_back = tx.value(int, _RARITY, (token, below))
+    return 0 if some_way_back is None else _PROBE * below // (below - some_way_back)
 
 
 def _ranges(tx: Tx, asked: Filter, below: int) -> list[tuple[int, int]]:

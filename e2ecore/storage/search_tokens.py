@@ -135,18 +135,27 @@ class Query:
 
     terms: tuple[str, ...]
     """In normal form, each once; every one must occur. None: nothing was typed."""
-    match: str
-    """The same for the index: what a message that has them all must have."""
+    tokens: tuple[str, ...]
+    """The same for the index: what a message that has them all must have, as FTS5 writes it."""
     is_exact: bool
     """Has the index the whole answer? If not, every candidate is compared."""
     is_plain: bool
     """Are there only Han characters, which the normal form leaves as they are?"""
     fold: Fold
 
+    @property
+    def match(self) -> str:
+        """What the index is asked if it is asked for everything."""
+        return " AND ".join(self.tokens)
+
     def matches(self, body: str) -> bool:
         """Answer whether a text as it was written has all terms."""
-        if self.is_plain and all(term in body for term in self.terms):
-            return True
+        if self.is_plain:
+            for term in self.terms:
+                if term not in body:
+                    break
+            else:
+                return True
         text = normal(body, self.fold)
         return all(occurs(term, text) >= 0 for term in self.terms)
 
@@ -174,10 +183,10 @@ def parse(text: str, fold: Fold = NO_FOLD, restrict: Sequence[str] = ()) -> Quer
         is_exact = is_exact and len(parts) == 1 and _is_answer(parts[0])
         for part in parts:
             wanted.update(dict.fromkeys(_asked(part)))
-    asked = list(wanted)[:MAX_ASKED]
+    asked = tuple(wanted)[:MAX_ASKED]
     is_exact = is_exact and len(asked) == len(wanted)
     is_plain = all(map(_ONLY_HAN.fullmatch, terms))
-    return Query(terms, " AND ".join(asked), is_exact, is_plain, fold)
+    return Query(terms, asked, is_exact, is_plain, fold)
 
 
 def _is_answer(part: str) -> bool:
