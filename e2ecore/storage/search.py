@@ -54,7 +54,7 @@ _INDEXED: Final = (
 )
 _RARITY: Final = (
     "SELECT rowid FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC"
-    f" LIMIT 1 OFFSET {_PROBE}"
+    " LIMIT 1 OFFSET ?"
 )
 _BLOCKS: Final = (
     "SELECT block FROM arrival_times WHERE last_ms >= ? AND first_ms < ? AND block <= ?"
@@ -283,7 +283,7 @@ def _whole(token: str) -> str:
 
 def _messages(tx: Tx, token: str, below: int) -> int:
     """Return about how many messages have a token, from how far the newest of them lie apart."""
-    some_way_back = tx.value(int, _RARITY, (token, below))
+    some_way_back = tx.value(int, _RARITY, (token, below, _PROBE))
     return 0 if some_way_back is None else _PROBE * below // (below - some_way_back)
 
 

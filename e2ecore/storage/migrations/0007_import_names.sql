@@ -1,4 +1,4 @@
--- Schema 6. The ids of imported messages are noted behind the import, not with it: they lie all over
+-- Schema 7. The ids of imported messages are noted behind the import, not with it: they lie all over
 -- the table, and noting each cost more than storing the message.
 
 -- How far arrivals and message_names have got in each conversation.
