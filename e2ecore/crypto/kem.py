@@ -34,17 +34,23 @@ _VERSION: Final = b"HPKE-v1"
 class HpkePrivateKey(Secret):
     """A private key as it is stored. Its expanded form lives as long as this object."""
 
-    __slots__ = ("_handle",)
+    __slots__ = ("_expand", "_handle")
+    _expand: Callable[[], PrivateHandle]
     _handle: PrivateHandle
 
+    def expands_by(self, expand: Callable[[], PrivateHandle]) -> None:
+        """Say how to expand this key from what was at hand when it was made."""
+        object.__setattr__(self, "_expand", expand)
+
     def handle(self, load: Callable[[bytes], PrivateHandle]) -> PrivateHandle:
-        """Return the expanded key, made by ``load`` at the first call."""
-        try:
-            known = self._handle
-        except AttributeError:
-            known = load(self.raw)
+        """Return the expanded key, made at the first call: by ``load``, if there is no other way.
+
+        Most keys of a group are never used: others commit before anybody encrypts to them.
+        """
+        if not hasattr(self, "_handle"):
+            known = self._expand() if hasattr(self, "_expand") else load(self.raw)
             object.__setattr__(self, "_handle", known)
-        return known
+        return self._handle
 
 
 class HpkeKeyPair(NamedTuple):
@@ -154,13 +160,42 @@ class LabeledKdf:
     suite_id: bytes
     """Names the KEM, or the whole HPKE suite."""
 
+    def labeled_ikm(self, label: bytes, ikm: bytes) -> bytes:
+        """Return what LabeledExtract extracts from."""
+        return b"".join((_VERSION, self.suite_id, label, ikm))
+
+    def labeled_info(self, label: bytes, info: bytes, size: int) -> bytes:
+        """Return what LabeledExpand expands by, to ``size`` bytes."""
+        return _prefix(size, self.suite_id, label) + info
+
     def extract(self, salt: bytes, label: bytes, ikm: bytes) -> bytes:
         """LabeledExtract: ``hash.size`` bytes."""
-        return self.hash.hmac(salt, b"".join((_VERSION, self.suite_id, label, ikm)))
+        return self.hash.hmac(salt, self.labeled_ikm(label, ikm))
 
     def expand(self, prk: bytes, label: bytes, info: bytes, size: int) -> bytes:
         """LabeledExpand: ``size`` bytes."""
-        return hkdf.expand(prk, _prefix(size, self.suite_id, label) + info, size, self.hash)
+        return hkdf.expand(prk, self.labeled_info(label, info, size), size, self.hash)
+
+    def extractor(self, label: bytes) -> Callable[[bytes], bytes]:
+        """Return LabeledExtract without salt, for a label that is used often."""
+        hmac, head = self.hash.hmac, self.labeled_ikm(label, b"")
+
+        def extract(ikm: bytes) -> bytes:
+            return hmac(b"", head + ikm)
+
+        return extract
+
+    def expander(self, label: bytes, size: int) -> Callable[[bytes, bytes], bytes]:
+        """Return LabeledExpand for a label that is used often.
+
+        ``size`` is in bytes, at most ``hash.size``.
+        """
+        hmac, head = self.hash.hmac, self.labeled_info(label, b"", size)
+
+        def expand(prk: bytes, info: bytes) -> bytes:
+            return hmac(prk, head + info + b"\1")[:size]
+
+        return expand
 
     def extract_and_expand(self, dh: bytes, context: bytes) -> bytes:
         """ExtractAndExpand of RFC 9180 §4.1 (DH-Based KEM (DHKEM)): ``hash.size`` bytes."""

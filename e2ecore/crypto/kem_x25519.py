@@ -4,15 +4,20 @@ from typing import Final, final
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import KEM
-from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base, randombytes
+from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
 from nacl.exceptions import CryptoError
 
 from e2ecore.crypto.errors import InvalidKeyError, KeyMaterialError
 from e2ecore.crypto.hashes import SHA256
 from e2ecore.crypto.kem import HpkeKeyPair, HpkePrivateKey, LabeledKdf, OneCallKem
+from e2ecore.crypto.rng import system_rng
 
 KEY_BYTES: Final = 32
 _KDF: Final = LabeledKdf(SHA256, b"KEM\x00\x20")
+_extract_pair: Final = _KDF.extractor(b"dkp_prk")
+_expand_pair: Final = _KDF.expander(b"sk", KEY_BYTES)
+_extract_shared: Final = _KDF.extractor(b"eae_prk")
+_expand_shared: Final = _KDF.expander(b"shared_secret", SHA256.size)
 
 _LOW_ORDER: Final = frozenset(
     (number | unused).to_bytes(KEY_BYTES, "little")
@@ -73,7 +78,7 @@ def agree(public: bytes) -> tuple[bytes, bytes]:
         InvalidKeyError: Not 32 bytes, or the point has low order.
     """
     check_public(public)
-    private = randombytes(KEY_BYTES)
+    private = system_rng(KEY_BYTES)
     try:
         return crypto_scalarmult(private, public), crypto_scalarmult_base(private)
     except CryptoError:
@@ -98,8 +103,7 @@ class _DhKemX25519(OneCallKem):
     __slots__ = ()
 
     def derive_key_pair(self, ikm: bytes) -> HpkeKeyPair:
-        prk = _KDF.extract(b"", b"dkp_prk", ikm)
-        raw = _KDF.expand(prk, b"sk", b"", KEY_BYTES)
+        raw = _expand_pair(_extract_pair(ikm), b"")
         return HpkeKeyPair(HpkePrivateKey(raw), crypto_scalarmult_base(raw))
 
     def load_private(self, raw: bytes) -> X25519PrivateKey:
@@ -116,7 +120,7 @@ class _DhKemX25519(OneCallKem):
 
     def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
         secret, enc = agree(public)
-        return _KDF.extract_and_expand(secret, enc + public), enc
+        return _expand_shared(_extract_shared(secret), enc + public), enc
 
     def decapsulate(self, enc: bytes, private: HpkePrivateKey) -> bytes:
         key = load_private(private.raw)

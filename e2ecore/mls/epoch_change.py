@@ -34,8 +34,13 @@ from e2ecore.mls.staged import NextEpoch, SentProposal
 def provisional_context(old: GroupContext, applied: Applied) -> GroupContext:
     """Return the next epoch's GroupContext, still with the old transcript hash."""
     extensions = old.extensions if applied.new_extensions is None else applied.new_extensions
-    return replace(
-        old, epoch=old.epoch + 1, tree_hash=applied.tree.root_hash(), extensions=extensions
+    return GroupContext(
+        old.cipher_suite,
+        old.group_id,
+        old.epoch + 1,
+        applied.tree.root_hash(),
+        old.confirmed_transcript_hash,
+        extensions,
     )
 
 

@@ -46,7 +46,18 @@ def expand_with_label(
 
 def derive_secret(suite: CipherSuite, secret: bytes, label: str) -> bytes:
     """DeriveSecret of RFC 9420 §8 (Key Schedule): ``suite.nh`` bytes."""
-    return suite.hash.hmac(secret, _kdf_prefix(label, suite.nh) + b"\0\1")
+    return deriver(suite, label)(secret)
+
+
+@lru_cache(maxsize=256)
+def deriver(suite: CipherSuite, label: str) -> Callable[[bytes], bytes]:
+    """Return ``derive_secret`` for one label: the label is encoded once."""
+    hmac, info = suite.hash.hmac, _kdf_prefix(label, suite.nh) + b"\0\1"
+
+    def derive(secret: bytes) -> bytes:
+        return hmac(secret, info)
+
+    return derive
 
 
 @lru_cache(maxsize=256)

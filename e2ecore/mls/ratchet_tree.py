@@ -17,7 +17,14 @@ from e2ecore.mls.arriving_tree import ArrivingTree
 from e2ecore.mls.codec import vector
 from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError
 from e2ecore.mls.nodes import LeafNode, Node, ParentNode
-from e2ecore.mls.tree_base import CredentialCounts, NodeSource, TreeBase, decode_node, put_node
+from e2ecore.mls.tree_base import (
+    CredentialCounts,
+    NodeSource,
+    TreeBase,
+    decode_node,
+    key_of,
+    put_node,
+)
 from e2ecore.mls.tree_view import TreeView
 
 
@@ -126,12 +133,10 @@ class RatchetTree(TreeView):
 
         Fewer than in ``changes``: a node that only got an unmerged leaf keeps its key.
         """
-        void = set()
+        settled, void = self._base.encoded(), set()
         for index, node in self._changes.items():
-            settled = self._base.node(index)
-            if settled is not None and (
-                node is None or node.encryption_key != settled.encryption_key
-            ):
+            old = settled.get(index)
+            if old is not None and (node is None or node.encryption_key != key_of(old)):
                 void.add(index)
         return void
 
@@ -218,6 +223,19 @@ class RatchetTree(TreeView):
         for index in tree_math.direct_path(2 * leaf_index, self._leaves):
             if not self.is_blank(index):
                 self._put(index, None)
+
+    def replace_direct_path(self, leaf_index: int, parents: Mapping[int, ParentNode]) -> None:
+        """Put these parents on the direct path of a leaf, and blank the rest of it."""
+        self._check_version()
+        path = tree_math.direct_path(2 * leaf_index, self._leaves)
+        for index in path:
+            node = parents.get(index)
+            if node is not None:
+                self._encryption_keys[node.encryption_key] = index
+                self._changes[index] = node
+            elif not self.is_blank(index):
+                self._changes[index] = None
+        self._hashes.update(dict.fromkeys(path))
 
     def set_leaf(self, leaf_index: int, leaf: LeafNode) -> None:
         """Put a leaf into its place and change nothing else; part of merging a path."""

@@ -261,6 +261,7 @@ class SecretTree:
 
     def _expand(self, leaf: int) -> Expansion:
         suite, node = self._suite, 2 * leaf
+        expand = expander(suite, "tree", suite.nh)
         path = [tree_math.root(self._leaves)]
         while path[-1] != node:
             here = path[-1]
@@ -274,8 +275,7 @@ class SecretTree:
             raise CorruptStateError("a leaf of the secret tree has neither secret nor ratchet")
         expansion.consumed.append(path[depth])
         for here, child in zip(path[depth:], path[depth + 1 :], strict=False):
-            left = expand_with_label(suite, secret, "tree", b"left", suite.nh)
-            right = expand_with_label(suite, secret, "tree", b"right", suite.nh)
+            left, right = expand(secret, b"left"), expand(secret, b"right")
             if child < here:
                 secret, expansion.siblings[tree_math.right(here)] = left, right
             else:

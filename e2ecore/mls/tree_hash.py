@@ -8,7 +8,7 @@ from struct import Struct
 from typing import Final
 
 from e2ecore.crypto.suites import CipherSuite
-from e2ecore.mls.codec import length, opaque, optional, u32
+from e2ecore.mls.codec import length, opaque, u32
 from e2ecore.mls.nodes import NodeType
 
 _LEAF = bytes((NodeType.LEAF,))
@@ -56,8 +56,8 @@ def parent_tree_hash(
         left_hash: Tree hash of the left child.
         right_hash: Tree hash of the right child.
     """
-    content = optional(encoded) + opaque(left_hash) + opaque(right_hash)
-    return suite.hash.digest(_PARENT + content)
+    size, head = length(suite.nh), _BLANK_PARENT_HEAD if encoded is None else _PARENT_HEAD
+    return suite.hash.digest(b"".join((head, encoded or b"", size, left_hash, size, right_hash)))
 
 
 def parent_tree_hashes(

@@ -226,13 +226,12 @@ class TreeView:
 
         Spec: RFC 9420 §4.1.2 (Paths through a Ratchet Tree). From the lowest up.
         """
-        below = 2 * leaf_index
-        path = []
-        for index in tree_math.direct_path(below, self._leaves):
-            other = tree_math.right(index) if below < index else tree_math.left(index)
+        below, distance, path = 2 * leaf_index, 2, []
+        for index in tree_math.ascent(below, self._leaves):
+            other = below ^ distance
             if not self.is_empty(other):
                 path.append((index, other))
-            below = index
+            below, distance = index, 2 * distance
         return path
 
     def root_hash(self) -> bytes:
@@ -270,8 +269,8 @@ class TreeView:
         encoded = self.encoded_node(index)
         if not index & 1:
             return leaf_tree_hash(self.suite, index >> 1, encoded)
-        left = self.tree_hash(tree_math.left(index))
-        return parent_tree_hash(self.suite, encoded, left, self.tree_hash(tree_math.right(index)))
+        left, right = tree_math.children(index)
+        return parent_tree_hash(self.suite, encoded, self.tree_hash(left), self.tree_hash(right))
 
     def _rightmost(self) -> int:
         """Return the rightmost leaf that is not blank, or -1."""

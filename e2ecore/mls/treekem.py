@@ -10,7 +10,7 @@ no key on the path yet, calls ``join_path`` with the secret from its welcome.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from e2ecore.crypto.errors import DecryptionError
@@ -23,7 +23,7 @@ from e2ecore.mls import tree_math
 from e2ecore.mls.codec import Reader, opaque, vector
 from e2ecore.mls.errors import InvalidUpdatePathError, PathSecretError
 from e2ecore.mls.key_schedule import CommitSecret
-from e2ecore.mls.labels import decrypt_with_label, derive_secret, sealer_with_label
+from e2ecore.mls.labels import decrypt_with_label, deriver, sealer_with_label
 from e2ecore.mls.leaf_rules import (
     LeafContext,
     check_among,
@@ -157,12 +157,14 @@ def _seal_step(
     return UpdatePathNode(step.pair.public, tuple(HpkeCiphertext(*each) for each in sealed))
 
 
-def _next_secret(suite: CipherSuite, secret: bytes) -> bytes:
-    return derive_secret(suite, secret, "path")
+def _pair_deriver(suite: CipherSuite) -> Callable[[bytes], HpkeKeyPair]:
+    """Return what makes a node's key pair of its path secret."""
+    node_secret, derive_pair = deriver(suite, "node"), suite.hpke.kem.derive_key_pair
 
+    def derive(secret: bytes) -> HpkeKeyPair:
+        return derive_pair(node_secret(secret))
 
-def _key_pair(suite: CipherSuite, secret: bytes) -> HpkeKeyPair:
-    return suite.hpke.derive_key_pair(derive_secret(suite, secret, "node"))
+    return derive
 
 
 def new_path(
@@ -187,21 +189,22 @@ def new_path(
     suite = tree.suite
     own = suite.hpke.generate(rng)
     secret = rng(suite.nh)
-    steps = []
-    for node, other in tree.filtered_direct_path(leaf_index):
-        steps.append(_Step(node, other, PathSecret(secret), _key_pair(suite, secret)))
-        secret = _next_secret(suite, secret)
+    filtered, steps = tree.filtered_direct_path(leaf_index), []
+    pair, following = _pair_deriver(suite), deriver(suite, "path")
+    for node, other in filtered:
+        steps.append(_Step(node, other, PathSecret(secret), pair(secret)))
+        secret = following(secret)
     if not steps:
-        secret = _next_secret(suite, secret)
-    keys = [step.pair.public for step in steps]
-    above = _set_parents(tree, leaf_index, keys)
-    leaf = replace(
-        template,
+        secret = following(secret)
+    above = _set_parents(tree, leaf_index, filtered, [step.pair.public for step in steps])
+    leaf = LeafNode(
         encryption_key=own.public,
         signature_key=signer.public,
+        credential=template.credential,
+        capabilities=template.capabilities,
         source=LeafNodeSource.COMMIT,
-        lifetime=None,
         parent_hash=above,
+        extensions=template.extensions,
     ).signed(signer, group_id, leaf_index)
     tree.set_leaf(leaf_index, leaf)
     private = {2 * leaf_index: own.private}
@@ -209,14 +212,15 @@ def new_path(
     return NewPath(leaf, PathKeys(CommitSecret(secret), private), tuple(steps))
 
 
-def _set_parents(tree: RatchetTree, leaf_index: int, keys: Sequence[bytes]) -> bytes:
+def _set_parents(
+    tree: RatchetTree, leaf_index: int, filtered: Sequence[tuple[int, int]], keys: Sequence[bytes]
+) -> bytes:
     """Replace the direct path by new keys and return the parent hash that the leaf must have."""
-    path = tree.filtered_direct_path(leaf_index)
-    tree.blank_direct_path(leaf_index)
-    above = b""
-    for (index, other), key in zip(reversed(path), reversed(keys), strict=True):
-        tree.set_parent(index, ParentNode(key, above))
+    above, parents = b"", {}
+    for (index, other), key in zip(reversed(filtered), reversed(keys), strict=True):
+        parents[index] = ParentNode(key, above)
         above = parent_hash(tree.suite, key, above, tree.tree_hash(other))
+    tree.replace_direct_path(leaf_index, parents)
     return above
 
 
@@ -250,18 +254,21 @@ def merge_path(
     check_leaf(leaf, context)
     check_among(leaf, tree, replaced)
     suite.signature.verify(*leaf_signature(leaf, group_id, leaf_index))
-    _check_shape(tree, leaf_index, path, added)
+    filtered = tree.filtered_direct_path(leaf_index)
+    _check_shape(tree, filtered, path, added)
     _check_keys(tree, path)
-    above = _set_parents(tree, leaf_index, [node.encryption_key for node in path.nodes])
+    above = _set_parents(tree, leaf_index, filtered, [each.encryption_key for each in path.nodes])
     if leaf.parent_hash != above:
         raise InvalidUpdatePathError("the leaf's parent hash does not match the path")
     tree.set_leaf(leaf_index, leaf)
 
 
 def _check_shape(
-    tree: RatchetTree, leaf_index: int, path: UpdatePath, added: Collection[int]
+    tree: RatchetTree,
+    filtered: Sequence[tuple[int, int]],
+    path: UpdatePath,
+    added: Collection[int],
 ) -> None:
-    filtered = tree.filtered_direct_path(leaf_index)
     if len(filtered) != len(path.nodes):
         raise InvalidUpdatePathError("the path has a wrong number of nodes")
     for (_, other), node in zip(filtered, path.nodes, strict=True):
@@ -334,13 +341,13 @@ def _climb(tree: RatchetTree, nodes: Sequence[int], secret: PathSecret) -> PathK
     suite, raw = tree.suite, secret.raw
     if len(raw) != suite.nh:
         raise PathSecretError("a path secret has a wrong size")
-    private = {}
+    private, derive_pair, following = {}, _pair_deriver(suite), deriver(suite, "path")
     for index in nodes:
-        pair, node = _key_pair(suite, raw), tree.node(index)
+        pair, node = derive_pair(raw), tree.node(index)
         if node is None or node.encryption_key != pair.public:
             raise PathSecretError("a path secret and its public key do not belong together")
         private[index] = pair.private
-        raw = _next_secret(suite, raw)
+        raw = following(raw)
     return PathKeys(CommitSecret(raw), private)
 
 
