@@ -6,14 +6,15 @@ XORs are byte translations and the two hashes are called directly.
 """
 
 import hashlib
-from collections.abc import Callable
+import hmac
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 _IPAD: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OPAD: Final = bytes(byte ^ 0x5C for byte in range(256))
 _LONG: Final = 1 << 12
-"""More than so many bytes are not copied behind the key, but hashed where they are."""
+"""So many bytes are copied in less time than an HMAC object takes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +31,15 @@ class Hash:
     digest: Callable[[bytes], bytes]
     hmac: Callable[[bytes, bytes], bytes]
     """Key first, then data."""
+
+    def hmac_of(self, key: bytes, pieces: Sequence[bytes]) -> bytes:
+        """Return the HMAC of data in pieces. Long ones are not copied together."""
+        if sum(map(len, pieces)) <= _LONG:
+            return self.hmac(key, b"".join(pieces))
+        mac = hmac.new(key, digestmod=self.name)
+        for piece in pieces:
+            mac.update(piece)
+        return mac.digest()
 
 
 def _sha256(data: bytes) -> bytes:
@@ -54,10 +64,6 @@ def _hmac_sha256(
     if len(key) > 64:  # noqa: PLR2004 - the block size
         key = _hash(key).digest()
     key = key.ljust(64, b"\0")
-    if len(data) > _LONG:
-        inner = _hash(key.translate(_ipad))
-        inner.update(data)
-        return _hash(key.translate(_opad) + inner.digest()).digest()
     return _hash(key.translate(_opad) + _hash(key.translate(_ipad) + data).digest()).digest()
 
 

@@ -102,9 +102,9 @@ class Hpke:
         """
         return self.sealer(info).seal(public, plaintext, aad)
 
-    def sealer(self, info: bytes) -> "Sealer":
-        """Return what seals several messages with the same ``info``."""
-        return Sealer(self, info)
+    def sealer(self, *info: bytes) -> "Sealer":
+        """Return what seals several messages with the same ``info``, given in pieces."""
+        return Sealer(self, self.context(*info))
 
     def open(
         self, enc: bytes, private: HpkePrivateKey, info: bytes, aad: bytes, ciphertext: bytes
@@ -151,9 +151,10 @@ class Hpke:
         secret = kdf.extract(shared_secret, b"secret", b"")
         return KeySchedule(key, nonce, kdf.expand(secret, b"exp", context, self.hash.size))
 
-    def context(self, info: bytes) -> bytes:
+    def context(self, *info: bytes) -> bytes:
         """Return the key schedule's context: what the keys are bound to."""
-        return _BASE_MODE + self._psk_id_hash + self._kdf.extract(b"", b"info_hash", info)
+        head = self._kdf.labeled_ikm(b"info_hash", b"")
+        return _BASE_MODE + self._psk_id_hash + self.hash.hmac_of(b"", (head, *info))
 
     def binding(self, context: bytes) -> Callable[[bytes], tuple[bytes, bytes]]:
         """Return what derives the AEAD's key and nonce from a KEM's secret, in one context."""
@@ -182,13 +183,13 @@ class Hpke:
 
 @final
 class Sealer:
-    """Seals messages with one ``info`` to different receivers."""
+    """Seals messages in one context to different receivers."""
 
     __slots__ = ("_encapsulate", "_keys", "_seal")
 
-    def __init__(self, hpke: Hpke, info: bytes) -> None:
+    def __init__(self, hpke: Hpke, context: bytes) -> None:
         self._encapsulate: Final = hpke.kem.encapsulate
-        self._keys: Final = hpke.binding(hpke.context(info))
+        self._keys: Final = hpke.binding(context)
         self._seal: Final = hpke.aead.seal
 
     def seal(self, public: bytes, plaintext: bytes, aad: bytes = b"") -> tuple[bytes, bytes]:

@@ -258,8 +258,8 @@ def opaque(data: bytes) -> bytes:
 
 def vector(items: Iterable[bytes]) -> bytes:
     """Encode a vector of elements that are encoded already."""
-    parts = list(items)
-    return b"".join((length(sum(map(len, parts))), *parts))
+    content = b"".join(items)
+    return length(len(content)) + content
 
 
 def optional(item: bytes | None) -> bytes:

@@ -1,14 +1,14 @@
 """What a new member is sent. Spec: RFC 9420 §12.4.3 (Adding Members to the Group)."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from e2ecore.crypto.signing import SigningKey
 from e2ecore.mls.codec import Reader, length, opaque, optional, u16, u32, vector
-from e2ecore.mls.extensions import Extensions, encode_extensions, read_extensions
+from e2ecore.mls.extensions import Extensions, read_extensions
 from e2ecore.mls.group_context import GroupContext
 from e2ecore.mls.key_schedule import JoinerSecret
-from e2ecore.mls.labels import sign_with_label
+from e2ecore.mls.labels import signed_head
 from e2ecore.mls.psk import PskId, read_psk_id
 from e2ecore.mls.treekem import HpkeCiphertext
 
@@ -20,8 +20,8 @@ GROUP_INFO_LABEL: Final = "GroupInfoTBS"
 class GroupInfo:
     """A group's state, signed by a member.
 
-    It remembers what is signed: with a tree of a thousand members that has 250 kB and more, and
-    each copy of it takes as long as ten HMACs.
+    With the tree of a thousand members it has 250 kB and more. Each copy of that takes as long as
+    fifty HMACs, so it is put together from its pieces where it is needed, and only there.
     """
 
     context: GroupContext
@@ -29,33 +29,38 @@ class GroupInfo:
     confirmation_tag: bytes
     signer: int
     signature: bytes
-    _signed_part: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    def _pieces(self) -> list[bytes]:
+        """Return the GroupInfoTBS in pieces."""
+        listed = [
+            piece
+            for each in self.extensions
+            for piece in (u16(each.type), length(len(each.data)), each.data)
+        ]
+        return [
+            self.context.encode(),
+            length(sum(map(len, listed))),
+            *listed,
+            opaque(self.confirmation_tag),
+            u32(self.signer),
+        ]
 
     def signed_part(self) -> bytes:
         """Return the GroupInfoTBS."""
-        known = self._signed_part
-        if known is None:
-            known = b"".join(
-                (
-                    self.context.encode(),
-                    encode_extensions(self.extensions),
-                    opaque(self.confirmation_tag),
-                    u32(self.signer),
-                )
-            )
-            object.__setattr__(self, "_signed_part", known)
-        return known
+        return b"".join(self._pieces())
+
+    def signed_bytes(self) -> bytes:
+        """Return what the signature covers, its label included."""
+        pieces = self._pieces()
+        return b"".join((signed_head(GROUP_INFO_LABEL, sum(map(len, pieces))), *pieces))
 
     def signed(self, signer: SigningKey) -> "GroupInfo":
         """Return this GroupInfo with a signature of the member at leaf ``signer``."""
-        part = self.signed_part()
-        made = replace(self, signature=sign_with_label(signer, GROUP_INFO_LABEL, part))
-        object.__setattr__(made, "_signed_part", part)
-        return made
+        return replace(self, signature=signer.sign(self.signed_bytes()))
 
-    def encode(self) -> bytes:
-        """Return the GroupInfo."""
-        return self.signed_part() + opaque(self.signature)
+    def encode(self, head: bytes = b"") -> bytes:
+        """Return the GroupInfo behind a head."""
+        return b"".join((head, *self._pieces(), opaque(self.signature)))
 
     @classmethod
     def read(cls, reader: Reader) -> "GroupInfo":
@@ -121,11 +126,11 @@ class Welcome:
     secrets: tuple[EncryptedGroupSecrets, ...]
     encrypted_group_info: bytes
 
-    def encode(self) -> bytes:
-        """Return the Welcome, without the MLSMessage's head."""
+    def encode(self, head: bytes = b"") -> bytes:
+        """Return the Welcome behind a head."""
         secrets = vector(item.encode() for item in self.secrets)
         info = self.encrypted_group_info
-        return b"".join((u16(self.cipher_suite), secrets, length(len(info)), info))
+        return b"".join((head, u16(self.cipher_suite), secrets, length(len(info)), info))
 
     @classmethod
     def read(cls, reader: Reader) -> "Welcome":

@@ -15,8 +15,7 @@ from e2ecore.mls.errors import InvalidGroupInfoError, InvalidTreeError, Unsuppor
 from e2ecore.mls.extensions import ExtensionType, find_extension
 from e2ecore.mls.external_senders import check_senders, judge_senders
 from e2ecore.mls.group_context import GroupContext
-from e2ecore.mls.group_info import GROUP_INFO_LABEL, GroupInfo
-from e2ecore.mls.labels import signed_bytes
+from e2ecore.mls.group_info import GroupInfo
 from e2ecore.mls.leaf_rules import LeafContext, SignedPart
 from e2ecore.mls.message import decode_message
 from e2ecore.mls.ratchet_tree import RatchetTree
@@ -88,8 +87,7 @@ def _check(
     signer = tree.leaf(info.signer)
     if signer is None:
         raise InvalidGroupInfoError("the signer of the group's state is no member")
-    message = signed_bytes(GROUP_INFO_LABEL, info.signed_part())
-    yield SignedPart(signer.signature_key, message, info.signature)
+    yield SignedPart(signer.signature_key, info.signed_bytes(), info.signature)
     check_senders(rules.suite, context.extensions)
     check_nodes(arriving, tree)
     received.append(tree)

@@ -124,7 +124,7 @@ def encrypt_with_label(
 
 def sealer_with_label(suite: CipherSuite, label: str, context: bytes) -> Sealer:
     """Return EncryptWithLabel for several receivers, which all get the same label and context."""
-    return suite.hpke.sealer(signed_bytes(label, context))
+    return suite.hpke.sealer(signed_head(label, len(context)), context)
 
 
 def decrypt_with_label(  # noqa: PLR0917 - the parameters of the RFC

@@ -45,7 +45,10 @@ def decode_message(data: bytes) -> Message:
 
 def encode_message(message: Message) -> bytes:
     """Encode one MLSMessage."""
-    return b"".join((u16(MLS10), u16(_WIRE_FORMATS[type(message)]), message.encode()))
+    head = u16(MLS10) + u16(_WIRE_FORMATS[type(message)])
+    if isinstance(message, (Welcome, GroupInfo)):  # which are long
+        return message.encode(head)
+    return head + message.encode()
 
 
 _WIRE_FORMATS: Final[Mapping[type[Message], WireFormat]] = {

@@ -12,7 +12,7 @@ from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls import tree_math
 from e2ecore.mls.errors import MembershipError
 from e2ecore.mls.nodes import LeafNode, Node, ParentNode
-from e2ecore.mls.tree_base import CredentialCounts, TreeBase
+from e2ecore.mls.tree_base import CredentialCounts, TreeBase, key_of
 from e2ecore.mls.tree_hash import (
     leaf_tree_hash,
     leaf_tree_hashes,
@@ -76,10 +76,10 @@ class TreeView:
         Raises:
             MembershipError: The node is blank.
         """
-        node = self.node(index)
-        if node is None:
+        encoded = self.encoded_node(index)
+        if encoded is None:
             raise MembershipError("a blank node has no key")
-        return node.encryption_key
+        return key_of(encoded)
 
     def encoded_node(self, index: int) -> bytes | None:
         """Return one node encoded, or None if it is blank."""
