@@ -66,7 +66,18 @@ class _OneCall:
 class Hpke:
     """One choice of KEM, KDF and AEAD."""
 
-    __slots__ = ("_kdf", "_one_call", "_psk_id_hash", "aead", "hash", "kem")
+    __slots__ = (
+        "_context_head",
+        "_info_head",
+        "_kdf",
+        "_key_head",
+        "_nonce_head",
+        "_one_call",
+        "_secret_ikm",
+        "aead",
+        "hash",
+        "kem",
+    )
 
     def __init__(self, kem: Kem, hash_: Hash, aead: Aead) -> None:
         self.kem: Final = kem
@@ -76,7 +87,11 @@ class Hpke:
         numbers = (kem.code, hash_.kdf_id, aead.hpke_id)
         suite_id = b"HPKE" + b"".join(number.to_bytes(2, "big") for number in numbers)
         self._kdf = LabeledKdf(hash_, suite_id)
-        self._psk_id_hash = self._kdf.extract(b"", b"psk_id_hash", b"")
+        self._context_head = _BASE_MODE + self._kdf.extract(b"", b"psk_id_hash", b"")
+        self._info_head = self._kdf.labeled_ikm(b"info_hash", b"")
+        self._secret_ikm = self._kdf.labeled_ikm(b"secret", b"")
+        self._key_head = self._kdf.labeled_info(b"key", b"", aead.key_size)
+        self._nonce_head = self._kdf.labeled_info(b"base_nonce", b"", aead.nonce_size)
 
     def generate(self, rng: Rng) -> HpkeKeyPair:
         """Return a fresh key pair."""
@@ -153,16 +168,14 @@ class Hpke:
 
     def context(self, *info: bytes) -> bytes:
         """Return the key schedule's context: what the keys are bound to."""
-        head = self._kdf.labeled_ikm(b"info_hash", b"")
-        return _BASE_MODE + self._psk_id_hash + self.hash.hmac_of(b"", (head, *info))
+        return self._context_head + self.hash.hmac_of(b"", (self._info_head, *info))
 
     def binding(self, context: bytes) -> Callable[[bytes], tuple[bytes, bytes]]:
         """Return what derives the AEAD's key and nonce from a KEM's secret, in one context."""
-        hmac, kdf = self.hash.hmac, self._kdf
+        hmac, ikm = self.hash.hmac, self._secret_ikm
         key_size, nonce_size = self.aead.key_size, self.aead.nonce_size
-        ikm = kdf.labeled_ikm(b"secret", b"")
-        key_info = kdf.labeled_info(b"key", context, key_size) + b"\1"
-        nonce_info = kdf.labeled_info(b"base_nonce", context, nonce_size) + b"\1"
+        key_info = self._key_head + context + b"\1"
+        nonce_info = self._nonce_head + context + b"\1"
 
         def derive(shared_secret: bytes) -> tuple[bytes, bytes]:
             secret = hmac(shared_secret, ikm)

@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 MAX_VECTOR_BYTES: Final = (1 << 30) - 1
 """What the 30 bits of the longest length can say."""
-_ONE_BYTE: Final = 1 << 6
+SHORT: Final = 1 << 6
+"""A vector with fewer bytes has a length of one byte."""
 _TWO_BYTES: Final = 1 << 14
 _pack_u16: Final = struct.Struct(">H").pack
 _pack_u32: Final = struct.Struct(">I").pack
@@ -87,13 +88,13 @@ class Reader:
     def length(self) -> int:
         """Read a vector's length, in its shortest form only, and no longer than what is left."""
         first = self.u8()
-        if first < _ONE_BYTE:
+        if first < SHORT:
             size = first
-        elif first < 2 * _ONE_BYTE:
+        elif first < 2 * SHORT:
             size = (first & 0x3F) << 8 | self.u8()
-            if size < _ONE_BYTE:
+            if size < SHORT:
                 raise MalformedMessageError("a length is not in its shortest form")
-        elif first < 3 * _ONE_BYTE:
+        elif first < 3 * SHORT:
             size = (first & 0x3F) << 24 | int.from_bytes(self.raw(3), "big")
             if size < _TWO_BYTES:
                 raise MalformedMessageError("a length is not in its shortest form")
@@ -106,7 +107,7 @@ class Reader:
     def opaque(self, least: int = 0, most: int = MAX_VECTOR_BYTES) -> bytes:
         """Read ``opaque<V>`` of ``least`` to ``most`` bytes."""
         at = self._at
-        if at < self._end and self._data[at] < _ONE_BYTE:  # most fields; decoding is calls
+        if at < self._end and self._data[at] < SHORT:  # most fields; decoding is calls
             size = self._data[at]
             start = at + 1
             if size > self._end - start:
@@ -124,7 +125,7 @@ class Reader:
         data, start, end = self._data, self._at, self._end
         at = start
         for _ in range(count):
-            if at < end and data[at] < _ONE_BYTE:
+            if at < end and data[at] < SHORT:
                 at += 1 + data[at]
             else:
                 self._at = at
@@ -239,7 +240,7 @@ def length(size: int) -> bytes:
     Raises:
         MalformedMessageError: A length of 2^30 bytes or more has no encoding.
     """
-    if size < _ONE_BYTE:
+    if size < SHORT:
         return bytes((size,))
     if size < _TWO_BYTES:
         return _pack_u16(size | 0x4000)
@@ -251,7 +252,7 @@ def length(size: int) -> bytes:
 def opaque(data: bytes) -> bytes:
     """Encode ``opaque<V>``."""
     size = len(data)
-    if size < _ONE_BYTE:
+    if size < SHORT:
         return bytes((size,)) + data
     return length(size) + data
 

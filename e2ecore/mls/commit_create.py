@@ -6,7 +6,7 @@ Spec: RFC 9420 §12.4.1 (Creating a Commit).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import SigningKey
@@ -112,8 +112,8 @@ def create_commit(
         signer=options.leaf.signer or signer,
         with_tree=options.with_tree,
     )
-    authenticated = replace(authenticated, confirmation_tag=derived.confirmation_tag)
-    message = seal_handshake(state, authenticated, options.framing.padding, rng)
+    confirmed = authenticated.confirmed(derived.confirmation_tag)
+    message = seal_handshake(state, confirmed, options.framing.padding, rng)
     return PendingCommit(message, welcome, staged)
 
 

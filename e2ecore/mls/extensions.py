@@ -125,4 +125,7 @@ def required_capabilities(extensions: Iterable[Extension]) -> RequiredCapabiliti
         MalformedMessageError: The extension is there and does not decode.
     """
     data = find_extension(extensions, ExtensionType.REQUIRED_CAPABILITIES)
-    return RequiredCapabilities() if data is None else decode_all(_read_required, data)
+    return _NOTHING_REQUIRED if data is None else decode_all(_read_required, data)
+
+
+_NOTHING_REQUIRED: Final = RequiredCapabilities()

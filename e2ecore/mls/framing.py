@@ -161,6 +161,10 @@ class AuthenticatedContent:
     signature: bytes
     confirmation_tag: bytes | None
 
+    def confirmed(self, tag: bytes) -> "AuthenticatedContent":
+        """Return the commit with its confirmation tag."""
+        return AuthenticatedContent(self.wire_format, self.content, self.signature, tag)
+
     def encode_auth(self) -> bytes:
         """Return the FramedContentAuthData."""
         if self.confirmation_tag is None:

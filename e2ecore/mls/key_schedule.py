@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from e2ecore.crypto.hkdf import extract, hmac
 from e2ecore.crypto.secret import Secret
 from e2ecore.crypto.suites import CipherSuite
-from e2ecore.mls.labels import derive_secret, expand_with_label
+from e2ecore.mls.labels import derive_secret, expand_with_label, fixed_expander
 from e2ecore.mls.psk import Psk, PskSecret
 
 
@@ -111,7 +111,7 @@ def epoch_secrets(suite: CipherSuite, epoch: EpochSecret) -> EpochSecrets:
     """Derive all secrets of one epoch. The epoch secret itself is not kept by anybody."""
 
     def derive(label: str) -> bytes:
-        return derive_secret(suite, epoch.raw, label)
+        return fixed_expander(suite, label, b"")(epoch.raw)
 
     return EpochSecrets(
         sender_data=SenderDataSecret(derive("sender data")),

@@ -46,18 +46,7 @@ def expand_with_label(
 
 def derive_secret(suite: CipherSuite, secret: bytes, label: str) -> bytes:
     """DeriveSecret of RFC 9420 §8 (Key Schedule): ``suite.nh`` bytes."""
-    return deriver(suite, label)(secret)
-
-
-@lru_cache(maxsize=256)
-def deriver(suite: CipherSuite, label: str) -> Callable[[bytes], bytes]:
-    """Return ``derive_secret`` for one label: the label is encoded once."""
-    hmac, info = suite.hash.hmac, _kdf_prefix(label, suite.nh) + b"\0\1"
-
-    def derive(secret: bytes) -> bytes:
-        return hmac(secret, info)
-
-    return derive
+    return fixed_expander(suite, label, b"")(secret)
 
 
 @lru_cache(maxsize=256)
@@ -78,6 +67,17 @@ def expander(suite: CipherSuite, label: str, size: int) -> Callable[[bytes, byte
 
     def expand(secret: bytes, context: bytes) -> bytes:
         return hmac(secret, prefix + opaque(context) + b"\1")[:size]
+
+    return expand
+
+
+@lru_cache(maxsize=256)
+def fixed_expander(suite: CipherSuite, label: str, context: bytes) -> Callable[[bytes], bytes]:
+    """Return ``expand_with_label`` for one label and context, to ``suite.nh`` bytes."""
+    hmac, info = suite.hash.hmac, _kdf_prefix(label, suite.nh) + opaque(context) + b"\1"
+
+    def expand(secret: bytes) -> bytes:
+        return hmac(secret, info)
 
     return expand
 

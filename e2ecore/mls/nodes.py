@@ -86,10 +86,15 @@ class Capabilities:
     extensions: tuple[int, ...] = ()
     proposals: tuple[int, ...] = ()
     credentials: tuple[int, ...] = (CredentialType.BASIC,)
+    _encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def encode(self) -> bytes:
         """Return the Capabilities."""
-        return b"".join(map(encode_u16s, self.lists()))
+        encoded = self._encoded
+        if encoded is None:
+            encoded = b"".join(map(encode_u16s, self.lists()))
+            _remember(self, "_encoded", encoded)
+        return encoded
 
     @staticmethod
     def read(reader: Reader) -> "Capabilities":
@@ -171,9 +176,12 @@ class LeafNode:
 
     def tbs(self, group_id: bytes, leaf_index: int) -> bytes:
         """Return the LeafNodeTBS. Group and place count only for updates and commits."""
+        return self.unsigned() + self._place(group_id, leaf_index)
+
+    def _place(self, group_id: bytes, leaf_index: int) -> bytes:
         if self.source is LeafNodeSource.KEY_PACKAGE:
-            return self.unsigned()
-        return self.unsigned() + opaque(group_id) + u32(leaf_index)
+            return b""
+        return opaque(group_id) + u32(leaf_index)
 
     def signed(self, signer: SigningKey, group_id: bytes = b"", leaf_index: int = 0) -> "LeafNode":
         """Return this leaf node with a fresh signature.
@@ -183,7 +191,11 @@ class LeafNode:
             group_id: The group; ignored for key packages.
             leaf_index: The leaf's place there; ignored for key packages.
         """
-        return LeafNode(
+        unsigned = self.unsigned()
+        signature = sign_with_label(
+            signer, LEAF_LABEL, unsigned + self._place(group_id, leaf_index)
+        )
+        leaf = LeafNode(
             encryption_key=self.encryption_key,
             signature_key=self.signature_key,
             credential=self.credential,
@@ -192,8 +204,10 @@ class LeafNode:
             lifetime=self.lifetime,
             parent_hash=self.parent_hash,
             extensions=self.extensions,
-            signature=sign_with_label(signer, LEAF_LABEL, self.tbs(group_id, leaf_index)),
+            signature=signature,
         )
+        _remember(leaf, "_encoded", unsigned + opaque(signature))
+        return leaf
 
     @classmethod
     def read(cls, reader: Reader) -> "LeafNode":
@@ -247,7 +261,7 @@ class ParentNode:
         encoded = self._encoded
         if encoded is None:
             encoded = opaque(self.encryption_key) + opaque(self.parent_hash)
-            encoded += vector(map(u32, self.unmerged_leaves))
+            encoded += vector(map(u32, self.unmerged_leaves)) if self.unmerged_leaves else b"\0"
             _remember(self, "_encoded", encoded)
         return encoded
 

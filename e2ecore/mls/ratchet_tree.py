@@ -14,7 +14,7 @@ from e2ecore.crypto.suites import CipherSuite
 from e2ecore.errors import UsageError
 from e2ecore.mls import tree_math
 from e2ecore.mls.arriving_tree import ArrivingTree
-from e2ecore.mls.codec import length
+from e2ecore.mls.codec import length, opaque
 from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError
 from e2ecore.mls.nodes import LeafNode, Node, ParentNode
 from e2ecore.mls.tree_base import (
@@ -22,7 +22,6 @@ from e2ecore.mls.tree_base import (
     NodeSource,
     TreeBase,
     decode_node,
-    key_of,
     put_node,
 )
 from e2ecore.mls.tree_view import TreeView
@@ -137,7 +136,9 @@ class RatchetTree(TreeView):
         settled, void = self._base.encoded(), set()
         for index, node in self._changes.items():
             old = settled.get(index)
-            if old is not None and (node is None or node.encryption_key != key_of(old)):
+            if old is not None and (
+                node is None or not old.startswith(opaque(node.encryption_key))
+            ):
                 void.add(index)
         return void
 

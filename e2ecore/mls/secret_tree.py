@@ -28,7 +28,7 @@ from e2ecore.mls.errors import (
     GenerationTooFarError,
     GenerationTooOldError,
 )
-from e2ecore.mls.labels import expand_with_label, expander
+from e2ecore.mls.labels import expand_with_label, expander, fixed_expander
 from e2ecore.mls.rows import Rows
 
 WINDOW_BACK: Final = 5
@@ -48,11 +48,13 @@ _HEAD: Final = Struct(">II")
 
 
 class _Derivations(NamedTuple):
-    """DeriveTreeSecret for the three labels of a ratchet: secret and generation to a value."""
+    """DeriveTreeSecret for a ratchet, of secret and generation, and for a node's children."""
 
     key: Callable[[bytes, bytes], bytes]
     nonce: Callable[[bytes, bytes], bytes]
     secret: Callable[[bytes, bytes], bytes]
+    left: Callable[[bytes], bytes]
+    right: Callable[[bytes], bytes]
 
 
 @lru_cache(maxsize=16)
@@ -61,6 +63,8 @@ def _derivations(suite: CipherSuite) -> _Derivations:
         expander(suite, "key", suite.nk),
         expander(suite, "nonce", suite.nn),
         expander(suite, "secret", suite.nh),
+        fixed_expander(suite, "tree", b"left"),
+        fixed_expander(suite, "tree", b"right"),
     )
 
 
@@ -261,25 +265,22 @@ class SecretTree:
 
     def _expand(self, leaf: int) -> Expansion:
         suite, node = self._suite, 2 * leaf
-        expand = expander(suite, "tree", suite.nh)
-        path = [tree_math.root(self._leaves)]
-        while path[-1] != node:
-            here = path[-1]
-            path.append(tree_math.left(here) if node < here else tree_math.right(here))
-        expansion = Expansion()
-        for depth in range(len(path) - 1, -1, -1):
+        derive = _derivations(suite)
+        path = [node, *tree_math.ascent(node, self._leaves)]
+        for depth in range(len(path) - 1, -1, -1):  # there is one; at first it is the root's
             secret = self._rows.get((rows.SECRET_NODE, self._epoch, path[depth]))
             if secret is not None:
                 break
         else:
             raise CorruptStateError("a leaf of the secret tree has neither secret nor ratchet")
-        expansion.consumed.append(path[depth])
-        for here, child in zip(path[depth:], path[depth + 1 :], strict=False):
-            left, right = expand(secret, b"left"), expand(secret, b"right")
-            if child < here:
-                secret, expansion.siblings[tree_math.right(here)] = left, right
+        expansion = Expansion([path[depth]])
+        for level in range(depth, 0, -1):
+            left, right = derive.left(secret), derive.right(secret)
+            child, sibling = path[level - 1], path[level - 1] ^ (1 << level)
+            if child < sibling:
+                secret, expansion.siblings[sibling] = left, right
             else:
-                secret, expansion.siblings[tree_math.left(here)] = right, left
+                secret, expansion.siblings[sibling] = right, left
         expansion.ratchets = tuple(
             Ratchet(suite, expand_with_label(suite, secret, label, b"", suite.nh))
             for label in ("handshake", "application")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import Final, NamedTuple, Protocol, Self
 
-from e2ecore.mls.codec import Reader, decode_all
+from e2ecore.mls.codec import SHORT, Reader, decode_all
 from e2ecore.mls.extensions import read_u16s
 from e2ecore.mls.nodes import LeafNode, Node, NodeType, ParentNode
 
@@ -224,6 +224,9 @@ def _drop(keys: dict[bytes, int] | None, key: bytes, index: int) -> None:
 
 def key_of(encoded: bytes) -> bytes:
     """Return the encryption key of an encoded node: its first field."""
+    size = encoded[0] if encoded else 0
+    if 0 < size < min(SHORT, len(encoded)):
+        return encoded[1 : 1 + size]
     return Reader(encoded).opaque()
 
 

@@ -8,7 +8,7 @@ from struct import Struct
 from typing import Final
 
 from e2ecore.crypto.suites import CipherSuite
-from e2ecore.mls.codec import length, opaque, u32
+from e2ecore.mls.codec import length, u32
 from e2ecore.mls.nodes import NodeType
 
 _LEAF = bytes((NodeType.LEAF,))
@@ -90,4 +90,15 @@ def parent_hash(
         above: The node's own ``parent_hash`` field; empty at the top of a path.
         sibling_hash: The original tree hash of the other child.
     """
-    return suite.hash.digest(opaque(encryption_key) + opaque(above) + opaque(sibling_hash))
+    return suite.hash.digest(
+        b"".join(
+            (
+                length(len(encryption_key)),
+                encryption_key,
+                length(len(above)),
+                above,
+                length(suite.nh),
+                sibling_hash,
+            )
+        )
+    )

@@ -269,8 +269,11 @@ class TreeView:
         encoded = self.encoded_node(index)
         if not index & 1:
             return leaf_tree_hash(self.suite, index >> 1, encoded)
-        left, right = tree_math.children(index)
-        return parent_tree_hash(self.suite, encoded, self.tree_hash(left), self.tree_hash(right))
+        below, hashes, settled = [], self._hashes, self._base.hashes
+        for child in tree_math.children(index):
+            known = hashes[child] if child in hashes else settled.get(child)
+            below.append(self.tree_hash(child) if known is None else known)
+        return parent_tree_hash(self.suite, encoded, *below)
 
     def _rightmost(self) -> int:
         """Return the rightmost leaf that is not blank, or -1."""

@@ -23,7 +23,7 @@ from e2ecore.mls import tree_math
 from e2ecore.mls.codec import Reader, opaque, vector
 from e2ecore.mls.errors import InvalidUpdatePathError, PathSecretError
 from e2ecore.mls.key_schedule import CommitSecret
-from e2ecore.mls.labels import decrypt_with_label, deriver, sealer_with_label
+from e2ecore.mls.labels import decrypt_with_label, fixed_expander, sealer_with_label
 from e2ecore.mls.leaf_rules import (
     LeafContext,
     check_among,
@@ -43,8 +43,7 @@ class PathSecret(Secret):
     """What one node of a path is derived from, and every node above it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HpkeCiphertext:
+class HpkeCiphertext(NamedTuple):
     """What ``EncryptWithLabel`` returns."""
 
     kem_output: bytes
@@ -60,8 +59,7 @@ class HpkeCiphertext:
         return cls(reader.opaque(), reader.opaque())
 
 
-@dataclass(frozen=True, slots=True)
-class UpdatePathNode:
+class UpdatePathNode(NamedTuple):
     """One parent's new key, and its path secret for everybody below its other child."""
 
     encryption_key: bytes
@@ -69,7 +67,7 @@ class UpdatePathNode:
 
     def encode(self) -> bytes:
         """Return the UpdatePathNode."""
-        sealed = vector(each.encode() for each in self.encrypted_path_secret)
+        sealed = vector([each.encode() for each in self.encrypted_path_secret])
         return opaque(self.encryption_key) + sealed
 
     @classmethod
@@ -87,7 +85,7 @@ class UpdatePath:
 
     def encode(self) -> bytes:
         """Return the UpdatePath."""
-        return self.leaf_node.encode() + vector(node.encode() for node in self.nodes)
+        return self.leaf_node.encode() + vector([node.encode() for node in self.nodes])
 
     @classmethod
     def read(cls, reader: Reader) -> "UpdatePath":
@@ -133,9 +131,8 @@ class NewPath:
             InvalidKeyError: A key in the tree is unusable.
         """
         sealer = sealer_with_label(tree.suite, _LABEL, context)
-        return UpdatePath(
-            self.leaf_node, tuple(_seal_step(tree, step, sealer, added) for step in self._steps)
-        )
+        nodes = [_seal_step(tree, step, sealer, added) for step in self._steps]
+        return UpdatePath(self.leaf_node, tuple(nodes))
 
     def secret_for(self, own_leaf: int, other_leaf: int) -> PathSecret | None:
         """Return the path secret that a new member's welcome carries.
@@ -151,15 +148,16 @@ class NewPath:
 def _seal_step(
     tree: RatchetTree, step: _Step, sealer: Sealer, added: Collection[int]
 ) -> UpdatePathNode:
-    keys = map(tree.encryption_key, tree.resolution(step.other, added))
-    secret = step.secret.raw
-    sealed = (sealer.seal(key, secret) for key in keys)
-    return UpdatePathNode(step.pair.public, tuple(HpkeCiphertext(*each) for each in sealed))
+    seal, key_of, secret = sealer.seal, tree.encryption_key, step.secret.raw
+    sealed = [
+        HpkeCiphertext(*seal(key_of(node), secret)) for node in tree.resolution(step.other, added)
+    ]
+    return UpdatePathNode(step.pair.public, tuple(sealed))
 
 
 def _pair_deriver(suite: CipherSuite) -> Callable[[bytes], HpkeKeyPair]:
     """Return what makes a node's key pair of its path secret."""
-    node_secret, derive_pair = deriver(suite, "node"), suite.hpke.kem.derive_key_pair
+    node_secret, derive_pair = fixed_expander(suite, "node", b""), suite.hpke.kem.derive_key_pair
 
     def derive(secret: bytes) -> HpkeKeyPair:
         return derive_pair(node_secret(secret))
@@ -190,7 +188,7 @@ def new_path(
     own = suite.hpke.generate(rng)
     secret = rng(suite.nh)
     filtered, steps = tree.filtered_direct_path(leaf_index), []
-    pair, following = _pair_deriver(suite), deriver(suite, "path")
+    pair, following = _pair_deriver(suite), fixed_expander(suite, "path", b"")
     for node, other in filtered:
         steps.append(_Step(node, other, PathSecret(secret), pair(secret)))
         secret = following(secret)
@@ -341,7 +339,7 @@ def _climb(tree: RatchetTree, nodes: Sequence[int], secret: PathSecret) -> PathK
     suite, raw = tree.suite, secret.raw
     if len(raw) != suite.nh:
         raise PathSecretError("a path secret has a wrong size")
-    private, derive_pair, following = {}, _pair_deriver(suite), deriver(suite, "path")
+    private, derive_pair, following = {}, _pair_deriver(suite), fixed_expander(suite, "path", b"")
     for index in nodes:
         pair, node = derive_pair(raw), tree.node(index)
         if node is None or node.encryption_key != pair.public:
