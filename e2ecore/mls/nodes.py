@@ -86,15 +86,10 @@ class Capabilities:
     extensions: tuple[int, ...] = ()
     proposals: tuple[int, ...] = ()
     credentials: tuple[int, ...] = (CredentialType.BASIC,)
-    _encoded: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def encode(self) -> bytes:
         """Return the Capabilities."""
-        encoded = self._encoded
-        if encoded is None:
-            encoded = b"".join(map(encode_u16s, self.lists()))
-            _remember(self, "_encoded", encoded)
-        return encoded
+        return _encode_lists(*self.lists())
 
     @staticmethod
     def read(reader: Reader) -> "Capabilities":
@@ -123,6 +118,11 @@ class Capabilities:
     def supports_proposal(self, type_: int) -> bool:
         """Tell whether a proposal type is listed, or is one that everybody knows."""
         return type_ in DEFAULT_PROPOSAL_TYPES or type_ in self.proposals
+
+
+@lru_cache(maxsize=256)
+def _encode_lists(*lists: tuple[int, ...]) -> bytes:
+    return b"".join(map(encode_u16s, lists))
 
 
 @lru_cache(maxsize=256)

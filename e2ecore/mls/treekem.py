@@ -43,7 +43,8 @@ class PathSecret(Secret):
     """What one node of a path is derived from, and every node above it."""
 
 
-class HpkeCiphertext(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class HpkeCiphertext:
     """What ``EncryptWithLabel`` returns."""
 
     kem_output: bytes
@@ -59,7 +60,8 @@ class HpkeCiphertext(NamedTuple):
         return cls(reader.opaque(), reader.opaque())
 
 
-class UpdatePathNode(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class UpdatePathNode:
     """One parent's new key, and its path secret for everybody below its other child."""
 
     encryption_key: bytes
