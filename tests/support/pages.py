@@ -17,6 +17,11 @@ FRAME_HEADER_BYTES = 24
 def plain_pages(path: Path, passphrase: str = PASSPHRASE) -> bytes:
     """Everything that somebody with the key could still read, free pages included."""
     key = database_key(KeyFile.load(path.with_name(path.name + ".keys")).unlock(passphrase)).raw
+    return opened_pages(path, key)
+
+
+def opened_pages(path: Path, key: bytes) -> bytes:
+    """The same for a database whose key is known."""
     wal = path.with_name(path.name + "-wal")
     data, log = path.read_bytes(), wal.read_bytes() if wal.exists() else b""
     pages = [data[at : at + PAGE_BYTES] for at in range(0, len(data), PAGE_BYTES)]

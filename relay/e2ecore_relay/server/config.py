@@ -112,7 +112,7 @@ class RelayConfig:
     key_packages_per_account: Rate = field(default_factory=lambda: Rate(5_000, 10))
     """Accounts whose key packages one account claims."""
     blob_port: int = 0
-    """Port for the bytes of attachments (HTTP over TLS); 0 takes the one after ``port``."""
+    """Port for the bytes of attachments (HTTP over TLS); 0 takes any free one: clients are told."""
     blob_public_port: int = 0
     """Port that clients are told, where something stands in between; 0: the one listened on."""
     blob_connections: int = 1_000

@@ -274,7 +274,7 @@ async def running(
         certificates = load_certificates(config)
         hub = Hub(config, clock_ms, rng, Metrics())
         listeners = _listen(config.host, config.port, opened)
-        blob_listeners = _listen(config.host, _blob_port(config, listeners[0]), opened)
+        blob_listeners = _listen(config.host, config.blob_port, opened)
         web, *others = _listen(config.http_host, config.http_port, opened)
         for other in others:
             other.close()
@@ -314,11 +314,6 @@ def _listen(host: str, port: int, opened: ExitStack) -> list[socket.socket]:
     for listener in listeners:
         opened.callback(listener.close)
     return listeners
-
-
-def _blob_port(config: RelayConfig, listener: socket.socket) -> int:
-    """Return the port to listen on for bytes: as set, or the one after the relay's own."""
-    return config.blob_port or (int(listener.getsockname()[1]) + 1 if config.port else 0)
 
 
 def _publish_addresses(relay: Relay, listener: socket.socket, web: socket.socket) -> None:
