@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.scenarios import (
+    attachments_relay,
     history,
     hostile_clients,
     message_rows,
@@ -34,6 +35,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     history.HISTORY,
     relay_alone.RELAY_ALONE,
     hostile_clients.HOSTILE_CLIENTS,
+    attachments_relay.ATTACHMENTS_RELAY,
     mls_messages.MLS_MESSAGES,
     mls_commits.MLS_ADD,
     mls_commits.MLS_PATH,
