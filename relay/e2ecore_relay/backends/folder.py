@@ -99,6 +99,10 @@ class GrowingFile:
                 raise
             self.length += done
 
+    def another(self) -> int:
+        """Return a further descriptor of the file, which the caller closes."""
+        return os.dup(self._file)
+
     def sync(self) -> None:
         """Make all that was written, and the file's name, survive a loss of power."""
         os.fsync(self._file)

@@ -35,11 +35,17 @@ if TYPE_CHECKING:
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
-BLOCK_BYTES: Final = 256 << 10
-"""Bytes read from or written to a file at once. Larger ones gain nothing and cost memory."""
+BLOCK_BYTES: Final = 1 << 20
+"""Bytes read from or written to a file at once: each time costs a switch to a thread and back."""
 
-_LOOK_EVERY: Final = 64
-"""Blocks after which it is looked again whether the disk has room."""
+_FIRST_BYTES: Final = 1 << 16
+"""Bytes read with the opening of a file, so that the first ones leave early."""
+
+_SENT_AT_ONCE: Final = 1 << 18
+"""Bytes sealed before the kernel must have taken them: bounds what waits in memory."""
+
+_LOOK_EVERY: Final = 32
+"""Blocks after which it is looked again whether the disk has room, and what came is flushed."""
 
 _MAX_DIGITS: Final = 18
 _NO_STORE: Final = ("cache-control", "no-store")
@@ -208,9 +214,11 @@ class _Intake:
     async def _write(self) -> None:
         if not self._block:
             return
-        if self._blocks % _LOOK_EVERY == 0 and not self._hub.office.has_room(len(self._block)):
-            self._block.clear()
-            raise ProblemError(BlobProblem.FULL)
+        if self._blocks % _LOOK_EVERY == 0:
+            if not self._hub.office.has_room(len(self._block)):
+                self._block.clear()
+                raise ProblemError(BlobProblem.FULL)
+            self._hub.office.flush_soon(self._file)
         self._blocks += 1
         try:
             await _in_thread(self._hub, self._file.append, self._block)
@@ -266,22 +274,29 @@ def _span(request: Request, blob: Blob, etag: str) -> tuple[Span, int]:
 async def _send(
     hub: "Hub", connection: HttpConnection, blob: Blob, span: Span, head: tuple[int, Headers]
 ) -> None:
+    block = bytearray(min(BLOCK_BYTES, span.stop - span.start))
+    view, at = memoryview(block), span.start
+
+    def begin() -> tuple[int, int]:
+        file = hub.office.folder.open_to_read(blob.blob_id)
+        return file, os.preadv(file, [view[:_FIRST_BYTES]], at)
+
     try:
-        file = await _in_thread(hub, hub.office.folder.open_to_read, blob.blob_id)
+        file, count = await _in_thread(hub, begin)
     except FileNotFoundError:
         raise ProblemError(BlobProblem.GONE) from None
     try:
         await connection.begin(*head)
-        block = bytearray(min(BLOCK_BYTES, span.stop - span.start))
-        at = span.start
-        while at < span.stop:
-            view = memoryview(block)[: span.stop - at]
-            count = await _in_thread(hub, os.preadv, file, [view], at)
+        while True:
             if not count:
                 raise BrokenError("the file is shorter than it should be")
-            await connection.send(view[:count])
+            for start in range(0, count, _SENT_AT_ONCE):
+                await connection.send(view[start : min(start + _SENT_AT_ONCE, count)])
             hub.metrics.blob_bytes_sent += count
             at += count
+            if at >= span.stop:
+                break
+            count = await _in_thread(hub, os.preadv, file, [view[: span.stop - at]], at)
         await connection.end()
     finally:
         os.close(file)

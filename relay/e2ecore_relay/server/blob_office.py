@@ -4,6 +4,7 @@ The sweep takes what is due a small batch at a time and then rests as long as th
 that a million blobs that expire together hold up nobody.
 """
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.abc
 import anyio.to_thread
 import nacl.bindings
 import structlog
 
-from e2ecore_relay.backends.folder import BlobFolder
+from e2ecore_relay.backends.folder import BlobFolder, GrowingFile
 from e2ecore_relay.domain import blob_sweep
 from e2ecore_relay.domain.blob_ports import Blob
 from e2ecore_relay.domain.blobs import BlobKeeper, BlobRules
@@ -91,6 +93,8 @@ class BlobOffice:
         self._reading = reading
         self._doubt_ms = int(hub.config.clock_doubt_s * 1000)
         self._wanted = anyio.Event()
+        self._flushing = anyio.CapacityLimiter(1)
+        self._tasks: anyio.abc.TaskGroup | None = None
 
     def time(self) -> BlobTime:
         """Return what time it is for blobs. From any thread."""
@@ -105,9 +109,26 @@ class BlobOffice:
         """Something was doomed: do not let it wait for the next round."""
         self._wanted.set()
 
+    def flush_soon(self, file: GrowingFile) -> None:
+        """Begin to write to the disk what an upload has brought so far, beside what still comes.
+
+        So the flush at its end, which is waited for, has little left to do.
+        """
+        if self._tasks is not None and self._flushing.statistics().borrowed_tokens == 0:
+            self._tasks.start_soon(self._flush, file.another())
+
+    async def _flush(self, file: int) -> None:
+        try:
+            await anyio.to_thread.run_sync(os.fdatasync, file, limiter=self._flushing)
+        except OSError as error:
+            _log.warning("flush_failed", error=error.strerror)  # the flush at the end says it, too
+        finally:
+            os.close(file)
+
     async def keep(self) -> None:
         """Sweep until cancelled."""
         async with anyio.create_task_group() as tasks:
+            self._tasks = tasks
             tasks.start_soon(self._sweep)
             tasks.start_soon(self._compare_now_and_then)
 
