@@ -20,10 +20,12 @@ from e2ecore_channel.errors import (
     UnreachableError,
 )
 from e2ecore_channel.framing import CloseCode, Framing
+from e2ecore_channel.lobby import HAS_EPOLL, Lobby
 from e2ecore_channel.tls import client_context, server_context
 from e2ecore_channel.watch import SilenceWatch, keep_alive
 
 __all__ = [
+    "HAS_EPOLL",
     "BadAddressError",
     "CertificateError",
     "Channel",
@@ -34,6 +36,7 @@ __all__ = [
     "Framing",
     "FramingError",
     "HandshakeError",
+    "Lobby",
     "NameNotFoundError",
     "SilenceWatch",
     "TlsError",

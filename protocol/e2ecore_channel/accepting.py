@@ -11,6 +11,7 @@ import anyio
 from e2ecore_channel.channel import Channel
 from e2ecore_channel.errors import HandshakeError
 from e2ecore_channel.handshake import accept_upgrade
+from e2ecore_channel.lobby import has_spoken
 from e2ecore_channel.stream import Stream
 from e2ecore_protocol.limits import HANDSHAKE_TIMEOUT_S, MAX_UNAUTHENTICATED_FRAME_BYTES
 
@@ -60,7 +61,9 @@ def listen(host: str, port: int, *, reuse_port: bool = False) -> list[socket.soc
 
 
 async def serve(
-    listener: socket.socket, handle: Callable[[socket.socket], Coroutine[None, None, None]]
+    listener: socket.socket,
+    handle: Callable[[socket.socket], Coroutine[None, None, None]],
+    wait: Callable[[socket.socket], None] | None = None,
 ) -> None:
     """Accept connections for ever; run ``handle`` for each in a task of its own.
 
@@ -70,13 +73,18 @@ async def serve(
     Args:
         listener: A socket of ``listen``. It is closed at the end.
         handle: Usually calls ``accept`` first.
+        wait: Takes the connections, instead of ``handle``, that have not said anything yet: see
+            ``Lobby``. It owns them from then on.
     """
     try:
         async with anyio.create_task_group() as tasks:
             while True:
                 await anyio.wait_readable(listener)
                 for connected in await _accept_some(listener):
-                    tasks.start_soon(handle, connected)
+                    if wait is None or has_spoken(connected):
+                        tasks.start_soon(handle, connected)
+                    else:
+                        wait(connected)
     finally:
         listener.close()
 

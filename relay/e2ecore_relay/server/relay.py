@@ -16,7 +16,7 @@ import sniffio
 import structlog
 import trio
 
-from e2ecore_channel import ChannelError, SilenceWatch, accept, listen, serve
+from e2ecore_channel import HAS_EPOLL, ChannelError, Lobby, SilenceWatch, accept, listen, serve
 from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_relay.backends.sqlite.connection import StoreError
 from e2ecore_relay.backends.sqlite.database import open_database
@@ -70,6 +70,8 @@ class Relay:
         self.connections = 0
         self._watch = SilenceWatch(hub.config.idle_timeout_s)
         self._strangers: dict[anyio.CancelScope, None] = {}
+        self.lobby: Lobby | None = None
+        """Connections that have not said anything yet; None where there is no such thing."""
 
     def stop(self) -> None:
         """Begin to drain: take no more connections, send everybody away, finish what is queued."""
@@ -90,11 +92,24 @@ class Relay:
     # --- connections ----------------------------------------------------------------------------
 
     async def handle(self, connected: socket.socket) -> None:
-        """Serve one connection to its end. Never raises."""
-        hub = self.hub
-        if not self._admits(connected):
+        """Serve one connection to its end, if it may come in. Never raises."""
+        if self._admits(connected):
+            await self.serve_admitted(connected)
+        else:
+            connected.close()
+
+    def wait(self, connected: socket.socket) -> None:
+        """Let a connection wait in the lobby, if it may come in, until it says something."""
+        if self.lobby is None or not self._admits(connected):
             connected.close()
             return
+        self.lobby.add(connected)
+        if len(self.lobby) > self.hub.config.max_unauthenticated:
+            self.lobby.drop_oldest()
+
+    async def serve_admitted(self, connected: socket.socket) -> None:
+        """Serve one connection to its end. Never raises."""
+        hub = self.hub
         self.connections += 1
         hub.metrics.connections += 1
         reason = "broken"
@@ -290,8 +305,12 @@ async def running(
                 relay.created = certificates.created
                 _publish_addresses(relay, listeners[0], web)
                 _add_gauges(relay)
+                if HAS_EPOLL:
+                    relay.lobby = Lobby(config.handshake_timeout_s)
+                    tasks.start_soon(relay.lobby.run, relay.serve_admitted)
+                wait = relay.wait if relay.lobby is not None else None
                 for one in listeners:
-                    tasks.start_soon(serve, one, relay.handle)
+                    tasks.start_soon(serve, one, relay.handle, wait)
                 for one in blob_listeners:
                     tasks.start_soon(serve, one, relay.blobs.handle)
                 tasks.start_soon(relay.serve_web, web)
