@@ -80,8 +80,8 @@ class RelayConfig:
     max_connections: int = 20_000
     """Most connections; further ones are closed at once."""
     max_unauthenticated: int = 1_000
-    """Most connections that have not authenticated, and besides, as many that have not said anything
-    at all; the oldest are closed for new ones."""
+    """Most connections that have not authenticated, and besides, as many that have not said
+    anything at all; the oldest are closed for new ones."""
     handshake_timeout_s: float = 10.0
     """From TCP connect to the end of the WebSocket handshake."""
     authentication_timeout_s: float = 15.0
