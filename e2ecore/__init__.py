@@ -1,5 +1,6 @@
 """The public API of e2ecore: what is listed in ``__all__`` and nothing else."""
 
+from e2ecore.engine.agreements import PinChanged, PolicyChanged
 from e2ecore.engine.changes import ChangeReader, ConversationChanged
 from e2ecore.engine.contacts import Contact, Contacts
 from e2ecore.engine.conversation import Conversation
@@ -79,7 +80,6 @@ from e2ecore.engine.events import (
     MessagesExpired,
     MessagesMissing,
     MessagesRead,
-    PolicyChanged,
     ProfileChanged,
     ReactionChanged,
     RelaySetBack,
@@ -115,6 +115,7 @@ from e2ecore.engine.values import (
     Notice,
     Quote,
     Reaction,
+    Revision,
     Verification,
 )
 from e2ecore.errors import (
@@ -323,6 +324,7 @@ __all__ = [
     "Passphrase",
     "PassphraseStrength",
     "PeerError",
+    "PinChanged",
     "PolicyChanged",
     "ProfileChanged",
     "Quote",
@@ -336,6 +338,7 @@ __all__ = [
     "RelaySetBack",
     "RelayUnreachableError",
     "RemovedFromConversation",
+    "Revision",
     "Role",
     "RoleChanged",
     "SafetyNumber",

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
+from e2ecore.engine.agreements import PolicyChanged
 from e2ecore.engine.errors import ChangeFailedError, MessageRefusedError
 from e2ecore.engine.events import (
     Event,
     MemberJoined,
     MemberLeft,
-    PolicyChanged,
     RemovedFromConversation,
     RoleChanged,
     TitleChanged,

@@ -23,6 +23,7 @@ from e2ecore.errors import PeerError
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.counters import accept
 from e2ecore.messaging.identity import ACCOUNT_ID_BYTES, encode_identity
+from e2ecore.messaging.pins import check_pin
 from e2ecore.messaging.receipts import Delivery as Confirmed
 from e2ecore.messaging.receipts import advance, clip
 from e2ecore.mls.errors import EpochTooOldError, UnknownSenderError
@@ -40,6 +41,7 @@ from e2ecore_protocol.content.messages import (
     decode_content,
     decode_counter,
 )
+from e2ecore_protocol.content.pins import Pin
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.reading import ReadReceipt
 from e2ecore_protocol.content.revisions import Edit, Recall
@@ -72,6 +74,8 @@ class Inbox:
         self._rows: list[MessageRow] = []
         self._events: list[Event] = job.effects.events
         self._now_ms = job.now_ms
+        self._taken_ms = 0
+        """When the relay took the last envelope, by its clock."""
 
     def flush(self) -> None:
         """Store the messages taken so far."""
@@ -106,6 +110,7 @@ class Inbox:
             uid = GroupId(mirror.uid)
             self._events.append(MessagesMissing(uid, AccountId(sender.account_id), step.skipped))
         content = decode_content(message.data)
+        self._taken_ms = item.time_ms
         taker = _TAKERS.get(type(content))
         if taker is not None:
             taker(self, mirror, sender, content, counter)
@@ -183,6 +188,12 @@ class Inbox:
             by = Speaker(sender.account_id, sender.device_id, counter)
             take_remark(self._job, mirror, by, cast("Remark", content))
 
+    def take_pin(self, mirror: Mirror, sender: Peer, content: AnyContent, counter: int) -> None:
+        """Take that a message is pinned, or not any more, from who may say so."""
+        pin = cast("Pin", content)
+        check_pin(mirror.roster(), sender.account_id, pin.changed_ms, self._taken_ms)
+        self.take_remark(mirror, sender, pin, counter)
+
     def take_read(self, mirror: Mirror, sender: Peer, content: AnyContent, counter: int) -> None:
         """Take how far somebody has read."""
         if sender.receipted == counter - 1:
@@ -235,5 +246,11 @@ _TAKERS: Final[Mapping[type[AnyContent], _Taker]] = {
     Reaction: Inbox.take_remark,
     Edit: Inbox.take_remark,
     Recall: Inbox.take_remark,
+    Pin: Inbox.take_pin,
 }
 """Who takes content that is no message of its own."""
+
+
+def is_unlisted(content: AnyContent) -> bool:
+    """Is it known, and no message of its own?"""
+    return type(content) in _TAKERS

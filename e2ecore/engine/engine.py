@@ -29,6 +29,7 @@ from e2ecore.engine.errors import NoRelayError
 from e2ecore.engine.folding import chinese_fold
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.keys import Keys
+from e2ecore.engine.learning import learn_kinds
 from e2ecore.engine.maintenance import check_new_key, one_key
 from e2ecore.engine.my_data import MyData
 from e2ecore.engine.names import check_display_name
@@ -62,6 +63,7 @@ _CHORES: Final = (
     chores.compare_chains,
     keep_index,
     keep_erasing,
+    learn_kinds,
     watch_damage,
 )
 """What runs for the life of the engine."""

@@ -16,7 +16,7 @@ from e2ecore.engine.events import MessagesErased
 from e2ecore.engine.job import Job
 from e2ecore.engine.values import MessageKind, MessageState
 from e2ecore.ids import GroupId
-from e2ecore.storage import drafts, erasure, expiries, messages, remarks
+from e2ecore.storage import drafts, erasure, expiries, messages, remarks, revisions
 from e2ecore.storage.handoff import wake_for_current_loop
 from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, ORDER_MASK, MessageRow, message_row_id
 from e2ecore.storage.search_tokens import Fold
@@ -53,7 +53,7 @@ async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
 
         def work(job: Job, part: Sequence[int]) -> int:
             rows = messages.pick(job.tx, part)
-            _erase(job, cid, rows, core.upkeep.fold)
+            erase_rows(job, cid, rows, core.upkeep.fold)
             return len(rows)
 
         for at in range(0, len(ids), size):
@@ -92,7 +92,7 @@ async def clear(core: "Core", cid: int) -> int:
 async def _erase_few(core: "Core", cid: int, below: int) -> int:
     def work(job: Job) -> int:
         rows = erasure.oldest(job.tx, cid, below, erasure.FEW_SLICE)
-        _erase(job, cid, rows, core.upkeep.fold)
+        erase_rows(job, cid, rows, core.upkeep.fold)
         return len(rows)
 
     total = 0
@@ -119,7 +119,8 @@ async def _finish(core: "Core", eid: int) -> int:
     return total
 
 
-def _erase(job: Job, cid: int, rows: Sequence[MessageRow], fold: Fold) -> None:
+def erase_rows(job: Job, cid: int, rows: Sequence[MessageRow], fold: Fold) -> None:
+    """Delete some messages in this transaction. Only a purge takes them out of the files."""
     erasure.erase(job.tx, rows, silence=_SILENCE, fold=fold)
     _note(job, cid, rows)
 
@@ -140,6 +141,22 @@ def _note(job: Job, cid: int, rows: Sequence[MessageRow]) -> None:
         mirror.traffic = True
         mirror.save(job.tx)
     job.effects.events.append(MessagesErased(GroupId(mirror.uid), len(rows)))
+
+
+async def choose_revisions(core: "Core", cid: int, kept: bool | None) -> None:  # noqa: FBT001
+    """Say whether earlier words of edited messages are kept, and erase those that are not."""
+    core.check_open()
+
+    def work(job: Job) -> bool:
+        revisions.choose(job.tx, cid, kept)
+        return revisions.are_kept(job.tx, cid)
+
+    async with core.upkeep.erasing:
+        if await core.jobs.run(work):
+            return
+        while await core.jobs.run(lambda job: revisions.forget_some(job.tx, cid)):
+            continue
+        await purge(core)
 
 
 async def purge(core: "Core") -> None:

@@ -146,18 +146,6 @@ class TitleChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyChanged(Event):
-    """A conversation has other rules."""
-
-    conversation_id: GroupId
-    lifetime_s: int | None
-    """Seconds after which messages erase themselves from now on; None: they stay."""
-    attachment_ttl_s: int
-    """Seconds for which attachments can be fetched at most."""
-    by: AccountId
-
-
-@dataclass(frozen=True, slots=True)
 class RoleChanged(Event):
     """An account has a new role in a conversation."""
 

@@ -3,12 +3,12 @@
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from e2ecore.engine.erasing import MIN_RETENTION_MS, sweep
+from e2ecore.engine.erasing import MIN_RETENTION_MS, choose_revisions, sweep
 from e2ecore.engine.errors import BadPolicyError, BadRetentionError
 from e2ecore.engine.handles import Change
 from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.messaging.lifetimes import lifetime_of
-from e2ecore.storage import erasure
+from e2ecore.storage import erasure, revisions
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore_protocol.content.conversation import ConversationInfo
 from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S
@@ -26,6 +26,23 @@ class Kept:
     @abstractmethod
     async def _wish(self, wish: Wish) -> Change:
         """Have something done by a commit."""
+
+    async def keeps_earlier_texts(self) -> bool:
+        """Is kept what edited messages of this conversation said before?"""
+        cid = self._row.cid
+        return self._core.read(lambda tx: revisions.are_kept(tx, cid))
+
+    async def keep_earlier_texts(self, *, on: bool | None) -> None:
+        """Keep on this device what edited messages said before, or erase it and keep no more.
+
+        Args:
+            on: False: when the call returns, nothing of what was kept is in the files. None: as in
+                all conversations; see ``MyData.keep_earlier_texts``.
+
+        Raises:
+            ErasureDelayedError: It is erased, and the log could not be emptied yet.
+        """
+        await choose_revisions(self._core, self._row.cid, on)
 
     @property
     def lifetime_s(self) -> int | None:

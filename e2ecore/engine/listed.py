@@ -13,8 +13,8 @@ from e2ecore.ids import AccountId
 from e2ecore.messaging.marks import Marks, encode_marks
 from e2ecore.storage.messages import MessageRow
 from e2ecore_protocol.content import cards
-from e2ecore_protocol.content.messages import Text, decode_content
-from e2ecore_protocol.content.rich_text import Extras, RichText
+from e2ecore_protocol.content.messages import AnyContent, Text, decode_content
+from e2ecore_protocol.content.rich_text import NO_EXTRAS, Extras, RichText
 from e2ecore_protocol.errors import MalformedError
 
 Listed: TypeAlias = RichText | cards.ContactCard
@@ -38,6 +38,13 @@ def bounded(content: Text | Listed, lifetime_s: int) -> Listed:
         lifetime_s = min(content.extras.lifetime_s or lifetime_s, lifetime_s)
         return replace(content, extras=content.extras._replace(lifetime_s=lifetime_s))
     return content
+
+
+def listed(content: AnyContent) -> Listed | None:
+    """Return content that is a message of its own, a plain text as one with nothing besides."""
+    if isinstance(content, Text):
+        return RichText(content.message_id, content.sent_ms, content.text, NO_EXTRAS)
+    return cast("Listed", content) if type(content) in _FORMS else None
 
 
 def form_of(content: Listed) -> Form:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import anyio.to_thread
 
 from e2ecore.engine.conversation import Conversation
+from e2ecore.engine.erasing import choose_revisions
 from e2ecore.engine.errors import NotRegisteredError
 from e2ecore.engine.exporting import ExportReport, OnProgress, export_history
 from e2ecore.engine.importing import ImportReport, import_history
@@ -17,6 +18,7 @@ from e2ecore.portability.records import ImportFormat
 from e2ecore.storage import account, chains, conversations
 from e2ecore.storage.inventory import DataItem, items
 from e2ecore.storage.keys import KeyFile
+from e2ecore.storage.revisions import EVERYWHERE
 from e2ecore.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -50,6 +52,16 @@ class MyData:
 
     def __init__(self, core: "Core") -> None:
         self._core = core
+
+    async def keep_earlier_texts(self, *, on: bool) -> None:
+        """Keep what edited messages said before, or erase it and keep no more.
+
+        For all conversations but those where ``Conversation.keep_earlier_texts`` says otherwise.
+
+        Raises:
+            ErasureDelayedError: It is erased, and the log could not be emptied yet.
+        """
+        await choose_revisions(self._core, EVERYWHERE, on)
 
     async def export(
         self,

@@ -7,6 +7,7 @@ transaction of its caller. What comes before its message waits, if the message c
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple, TypeAlias, cast
 
+from e2ecore.engine.agreements import PinChanged
 from e2ecore.engine.events import MessageEdited, MessageRecalled, ReactionChanged
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
@@ -17,14 +18,16 @@ from e2ecore.messaging.marks import decode_marks, encode_marks
 from e2ecore.messaging.reactions import counts, encode_signs
 from e2ecore.messaging.revisions import Fate, Subject, judge_edit
 from e2ecore.messaging.stamps import Stamp
-from e2ecore.storage import message_names, messages, outbox, remarks, search_index
+from e2ecore.storage import message_names, messages, outbox, pins, remarks, revisions, search_index
 from e2ecore.storage.messages import MessageRow
+from e2ecore.storage.pins import PinRow
 from e2ecore.storage.remarks import EarlyRow, ReactionRow, RevisionRow
 from e2ecore_protocol.content.messages import Receipt, decode_content
+from e2ecore_protocol.content.pins import PINNED, Pin
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.revisions import Edit, Recall
 
-Remark: TypeAlias = Reaction | Edit | Recall
+Remark: TypeAlias = Reaction | Edit | Recall | Pin
 """Content that refers to a message."""
 SILENCE: Final = Receipt(()).encode()
 """A receipt for nothing: keeps the place of something that is not to be sent any more."""
@@ -45,7 +48,7 @@ def take_remark(job: Job, mirror: Mirror, by: Speaker, content: Remark) -> None:
     Raises:
         PeerError: It may not be said.
     """
-    author = content.author if isinstance(content, Reaction) else by.account_id
+    author = content.author if isinstance(content, Reaction | Pin) else by.account_id
     row = message_names.find(job.tx, mirror.cid, content.message_id, author)
     if row is not None:
         apply_remark(job, mirror, row, by, content)
@@ -104,12 +107,14 @@ def _edit(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remar
     subject = Subject(row.sent_ms, is_text, marks.edited)
     stamp = Stamp(said.changed_ms, by.device_id)
     fate = judge_edit(subject, stamp)
-    if fate is Fate.KEPT:
+    is_kept = revisions.are_kept(job.tx, mirror.cid)
+    if fate is Fate.KEPT and is_kept:
         remarks.keep_revision(job.tx, RevisionRow(row.id, *stamp, said.text))
     if fate is not Fate.SHOWN:
         return
     before = marks.edited or Stamp(row.sent_ms, row.device_id)
-    remarks.keep_revision(job.tx, RevisionRow(row.id, *before, row.body))
+    if is_kept:
+        remarks.keep_revision(job.tx, RevisionRow(row.id, *before, row.body))
     extras = marks.extras._replace(mentions=said.mentions)
     changed = row._replace(
         body=said.text, ext=encode_marks(marks._replace(extras=extras, edited=stamp))
@@ -118,6 +123,23 @@ def _edit(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remar
     if not by.is_self:
         shown = show_one(job.tx, mirror.uid, changed, job.own.account_id)
         job.effects.events.append(MessageEdited(GroupId(mirror.uid), shown))
+
+
+def _pin(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remark) -> None:
+    said = cast("Pin", content)
+    known = pins.get(job.tx, row.id)
+    stamp = Stamp(said.changed_ms, by.device_id)
+    if known is not None and stamp <= Stamp(known.changed_ms, known.device_id):
+        return
+    pins.save(job.tx, PinRow(row.id, by.account_id, by.device_id, said.changed_ms, said.state))
+    was_pinned = known is not None and known.state == PINNED
+    if not by.is_self and (said.state == PINNED) is not was_pinned:
+        job.effects.events.append(
+            PinChanged(
+                GroupId(mirror.uid), MessageId(row.uid), row.id & messages.ORDER_MASK,
+                AccountId(by.account_id), is_pinned=said.state == PINNED,
+            )
+        )  # fmt: skip
 
 
 def _recall(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remark) -> None:
@@ -162,4 +184,5 @@ _HANDLERS: Final[Mapping[type[Remark], _Handler]] = {
     Reaction: _react,
     Edit: _edit,
     Recall: _recall,
+    Pin: _pin,
 }

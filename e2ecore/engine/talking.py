@@ -29,7 +29,7 @@ from e2ecore.engine.referring import (
 )
 from e2ecore.engine.remarks import Remark, Speaker, apply_remark
 from e2ecore.engine.showing import show_one
-from e2ecore.engine.values import Mention, Message, MessageKind
+from e2ecore.engine.values import Mention, Message, MessageKind, Revision
 from e2ecore.engine.writing import (
     Written,
     check_writable,
@@ -37,7 +37,7 @@ from e2ecore.engine.writing import (
     write_rich_text,
     write_unlisted,
 )
-from e2ecore.ids import MessageId
+from e2ecore.ids import DeviceId, MessageId
 from e2ecore.messaging.marks import decode_marks
 from e2ecore.messaging.revisions import is_in_window
 from e2ecore.messaging.stamps import Stamp, next_ms
@@ -191,6 +191,18 @@ class Talk:
 
         def work(tx: Tx) -> list[str]:
             return [one.body for one in remarks.revisions(tx, message_row_id(cid, order))]
+
+        return self._core.read(work)
+
+    async def revisions(self, message: Which) -> list[Revision]:
+        """Return the same with when and where each was said."""
+        cid, order = self._row.cid, order_of(message)
+
+        def work(tx: Tx) -> list[Revision]:
+            return [
+                Revision(one.body, one.changed_ms, DeviceId(one.device_id))
+                for one in remarks.revisions(tx, message_row_id(cid, order))
+            ]
 
         return self._core.read(work)
 

@@ -157,6 +157,17 @@ class ContactCard:
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """What an edited message said before."""
+
+    text: str
+    said_ms: int
+    """When it was said, by its author's clock."""
+    device_id: DeviceId
+    """On which device."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reaction:
     """What one person thinks of a message."""
 

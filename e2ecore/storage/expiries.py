@@ -9,8 +9,12 @@ from e2ecore.storage.tx import Tx
 
 
 def add(tx: Tx, message: int, expires_ms: int) -> None:
-    """Have a message erased at a time."""
-    tx.execute("INSERT INTO expiries (message, expires_ms) VALUES (?, ?)", (message, expires_ms))
+    """Have a message erased at a time, or earlier if that is to be already."""
+    tx.execute(
+        "INSERT INTO expiries (message, expires_ms) VALUES (?, ?) ON CONFLICT (message)"
+        " DO UPDATE SET expires_ms = min(expires_ms, excluded.expires_ms)",
+        (message, expires_ms),
+    )
 
 
 class Expiry(NamedTuple):

@@ -118,6 +118,7 @@ def forget(tx: Tx, rows: Iterable[MessageRow]) -> None:
     tx.executemany("DELETE FROM reactions WHERE message = ?", ids)
     tx.executemany("DELETE FROM revisions WHERE message = ?", ids)
     tx.executemany("DELETE FROM expiries WHERE message = ?", ids)
+    tx.executemany("DELETE FROM pins WHERE message = ?", ids)
 
 
 def awaited(tx: Tx, cid: int) -> frozenset[bytes]:

@@ -237,6 +237,9 @@ MAX_FORWARDS: Final = 255
 MAX_TEXT_LIFETIME_S: Final = 365 * DAY_S
 """Seconds after which a text disappears at the latest, if its sender wants it to."""
 
+MAX_PINS: Final = 32
+"""Pinned messages that are shown of one conversation: those that were pinned last."""
+
 EDIT_WINDOW_MS: Final = 24 * HOUR_MS
 """How long after it was sent an author may edit a text: what others have answered stays true."""
 

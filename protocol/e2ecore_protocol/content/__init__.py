@@ -35,6 +35,7 @@ from e2ecore_protocol.content.messages import (
     decode_counter,
     encode_counter,
 )
+from e2ecore_protocol.content.pins import Pin
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.readd import FailedCommit, ReaddReason, ReaddRequest
 from e2ecore_protocol.content.reading import Read, ReadReceipt
@@ -60,6 +61,7 @@ __all__ = [
     "HistorySharing",
     "InfoKind",
     "Mention",
+    "Pin",
     "Policy",
     "Profile",
     "Reaction",

@@ -18,6 +18,7 @@ from e2ecore_protocol.content.attachments import (
 )
 from e2ecore_protocol.content.cards import ContactCard
 from e2ecore_protocol.content.kind import CONTENT_VERSION, Content
+from e2ecore_protocol.content.pins import Pin
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.reading import ReadReceipt
 from e2ecore_protocol.content.revisions import Edit, Recall
@@ -125,6 +126,7 @@ class UnknownContent:
 
 KnownContent: TypeAlias = (
     Text | Receipt | Profile | RichText | Reaction | Edit | Recall | ReadReceipt | ContactCard
+    | Pin
     | Attachments | AttachmentRequest | AttachmentAgain
 )  # fmt: skip
 """Content of the kinds that this version knows."""
@@ -133,7 +135,7 @@ AnyContent: TypeAlias = KnownContent | UnknownContent
 """What ``decode_content`` returns."""
 
 _TYPES: Final[tuple[type[KnownContent], ...]] = (
-    Text, Receipt, Profile, RichText, Reaction, Edit, Recall, ReadReceipt, ContactCard,
+    Text, Receipt, Profile, RichText, Reaction, Edit, Recall, ReadReceipt, ContactCard, Pin,
     Attachments, AttachmentRequest, AttachmentAgain,
 )  # fmt: skip
 
