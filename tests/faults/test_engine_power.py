@@ -43,8 +43,9 @@ class Stage:
         self._count += 1
         copied = self._folder / f"run{self._count}"
         shutil.copytree(self.origin, copied)
-        frozen = {id(one.state): one.state for one in self.relay.people.accounts.values()}
-        return copied, copy.deepcopy(self.relay, frozen)
+        shared = [one.state for one in self.relay.people.accounts.values()]
+        kept = {id(one): one for one in (*shared, self.relay.blobs.key)}  # values, as they are
+        return copied, copy.deepcopy(self.relay, kept)
 
 
 @contextmanager
