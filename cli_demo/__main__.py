@@ -7,6 +7,7 @@ import typer
 from cli_demo.exits import Exit
 from cli_demo.verbs import (
     accounts,
+    consents,
     groups,
     keys,
     messages,
@@ -55,6 +56,7 @@ app.command(rich_help_panel=_PEOPLE)(accounts.register)
 app.command(rich_help_panel=_PEOPLE)(accounts.whoami)
 app.command(rich_help_panel=_PEOPLE)(accounts.contacts)
 app.command(rich_help_panel=_PEOPLE)(accounts.verify)
+app.add_typer(consents.app, rich_help_panel=_PEOPLE)
 app.add_typer(keys.app, rich_help_panel=_PEOPLE)
 app.command(rich_help_panel=_RUN)(keys.repair)
 app.command(rich_help_panel=_PEOPLE)(taking.export)

@@ -52,6 +52,7 @@ _UNREACHABLE: Final = (
 _REFUSED: Final = (
     e2ecore.ChangeFailedError,
     e2ecore.ContactChangedError,
+    e2ecore.ConsentRequiredError,
     e2ecore.ConversationReadOnlyError,
     e2ecore.DeviceRevokedError,
     e2ecore.HandleTakenError,
@@ -66,6 +67,8 @@ _REFUSED: Final = (
 )
 _USAGE: Final = (
     PassphraseError,
+    e2ecore.BadConsentError,
+    e2ecore.BadConsentFileError,
     e2ecore.BadHandleError,
     e2ecore.BadLifetimeError,
     e2ecore.BadMentionError,
@@ -76,6 +79,7 @@ _USAGE: Final = (
     e2ecore.EmptyTextError,
     e2ecore.NameTooLongError,
     e2ecore.LastSlotError,
+    e2ecore.NoNoticeError,
     e2ecore.NoRelayError,
     e2ecore.OwnAccountError,
     e2ecore.TextTooLongError,
@@ -105,10 +109,18 @@ def code_for(error: BaseException) -> Exit:
 def explain(error: BaseException) -> str:
     """What happened, and on a second line what to do. Never a traceback."""
     said = visible(str(error)).strip()
-    if not isinstance(error, e2ecore.E2EError):
-        return said or type(error).__name__
-    if isinstance(error, e2ecore.RelayRefusedError):
-        return _sentence(f"the relay said no: {said}")
+    match error:
+        case e2ecore.ConsentRequiredError():
+            return f"Read what this means, and agree or not:\ne2e consent grant {said} asks first."
+        case e2ecore.RelayRefusedError():
+            return _sentence(f"the relay said no: {said}")
+        case e2ecore.E2EError():
+            return _advised(said, error)
+        case _:
+            return said or type(error).__name__
+
+
+def _advised(said: str, error: e2ecore.E2EError) -> str:
     advice = " ".join(inspect.cleandoc(type(error).__doc__ or "").replace("`", "").split())
     if said and " " not in said:
         return f"{said}: {advice}"

@@ -1,7 +1,13 @@
 """The public API of e2ecore: what is listed in ``__all__`` and nothing else."""
 
+from e2ecore.consent.audit import AuditedConsent, BadConsentFileError, ConsentAudit, verify_consents
+from e2ecore.consent.ledger import ConsentState
+from e2ecore.consent.notices import ConsentNotice, NoNoticeError, shipped_notice
+from e2ecore.consent.purposes import Purpose, Terms
+from e2ecore.engine.agreeing import Consent
 from e2ecore.engine.agreements import PinChanged, PolicyChanged
 from e2ecore.engine.changes import ChangeReader, ConversationChanged
+from e2ecore.engine.consents import Consents
 from e2ecore.engine.contacts import Contact, Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
@@ -9,6 +15,7 @@ from e2ecore.engine.damage import DatabaseDamaged
 from e2ecore.engine.engine import Engine, open  # noqa: A004 - apps write e2ecore.open
 from e2ecore.engine.errors import (
     AlreadyRegisteredError,
+    BadConsentError,
     BadHandleError,
     BadLifetimeError,
     BadMentionError,
@@ -18,6 +25,7 @@ from e2ecore.engine.errors import (
     BadTextError,
     ChainInvalidError,
     ChangeFailedError,
+    ConsentRequiredError,
     ContactChangedError,
     ConversationReadOnlyError,
     DeviceRevokedError,
@@ -55,6 +63,7 @@ from e2ecore.engine.events import (
     CaughtUp,
     ChangeApplied,
     ConnectionChanged,
+    ConsentChanged,
     ContactChainInvalid,
     ConversationAdded,
     ConversationHealed,
@@ -185,6 +194,7 @@ from e2ecore.transport.errors import (
     RelayUnreachableError,
     VersionError,
 )
+from e2ecore_protocol.chain.record import ConsentRecord, Controller
 from e2ecore_protocol.content.conversation import HistorySharing, Role
 
 __all__ = [
@@ -192,6 +202,9 @@ __all__ = [
     "AccountId",
     "AlreadyRegisteredError",
     "ArchiveBombError",
+    "AuditedConsent",
+    "BadConsentError",
+    "BadConsentFileError",
     "BadEncodingError",
     "BadHandleError",
     "BadHostKeyError",
@@ -213,11 +226,20 @@ __all__ = [
     "ConnectionChanged",
     "ConnectionLostError",
     "ConnectionState",
+    "Consent",
+    "ConsentAudit",
+    "ConsentChanged",
+    "ConsentNotice",
+    "ConsentRecord",
+    "ConsentRequiredError",
+    "ConsentState",
+    "Consents",
     "Contact",
     "ContactCard",
     "ContactChainInvalid",
     "ContactChangedError",
     "Contacts",
+    "Controller",
     "Conversation",
     "ConversationAdded",
     "ConversationChanged",
@@ -308,6 +330,7 @@ __all__ = [
     "NewerSchemaError",
     "NoDraftError",
     "NoKeyPackageError",
+    "NoNoticeError",
     "NoRelayError",
     "NotADatabaseError",
     "NotARelayError",
@@ -327,6 +350,7 @@ __all__ = [
     "PinChanged",
     "PolicyChanged",
     "ProfileChanged",
+    "Purpose",
     "Quote",
     "Reaction",
     "ReactionChanged",
@@ -353,6 +377,7 @@ __all__ = [
     "SearchTextError",
     "SentMessage",
     "Snippet",
+    "Terms",
     "TextTooLongError",
     "TitleChanged",
     "TitleTooLongError",
@@ -382,4 +407,6 @@ __all__ = [
     "passphrase_strength",
     "rekey",
     "repair",
+    "shipped_notice",
+    "verify_consents",
 ]

@@ -20,6 +20,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from e2ecore.engine import engine as shell
 from e2ecore.engine.changes import ConversationChanged
+from e2ecore.engine.consents import Consents
 from e2ecore.engine.contacts import Contact, Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
@@ -97,6 +98,10 @@ def _conversations(engine: Engine) -> Conversations:
 
 def _my_data(engine: Engine) -> MyData:
     return engine.my_data
+
+
+def _consents(engine: Engine) -> Consents:
+    return engine.consents
 
 
 def _keys(engine: Engine) -> Keys:
@@ -217,6 +222,14 @@ class BlockingEngine:
     import_file = _at(_my_data, MyData.import_file)
     profile = _at(_my_data, MyData.profile)
 
+    consents = _at(_consents, Consents.list)
+    grant_consent = _at(_consents, Consents.grant)
+    withdraw_consent = _at(_consents, Consents.withdraw)
+    consent_in_force = _at(_consents, Consents.in_force)
+    consent_covers = _at(_consents, Consents.covers)
+    require_consent = _at(_consents, Consents.require)
+    consents_settled = _at(_consents, Consents.settled)
+    export_consents = _at(_consents, Consents.export)
     key_slots = _at(_keys, Keys.list)
     verify_key = _at(_keys, Keys.verify)
     change_passphrase = _at(_keys, Keys.change_passphrase)

@@ -303,6 +303,7 @@ class Core:
         self.jobs.submit(fresh_connection, self.in_trouble)
         self.sender.connected()
         self.chains_signal.set()
+        self.upkeep.to_settle.set()
         if self.fetch_due:
             self.fetch_signal.set()
 

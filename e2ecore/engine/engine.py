@@ -19,6 +19,7 @@ from e2ecore.engine import chores
 from e2ecore.engine.changes import ChangeReader
 from e2ecore.engine.committer import Committer
 from e2ecore.engine.connection import keep_connected
+from e2ecore.engine.consents import Consents, keep_consents
 from e2ecore.engine.contacts import Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
@@ -61,6 +62,7 @@ _CHORES: Final = (
     chores.supply_key_packages,
     chores.fetch_chains,
     chores.compare_chains,
+    keep_consents,
     keep_index,
     keep_erasing,
     learn_kinds,
@@ -169,6 +171,8 @@ class Engine:
         """Conversations."""
         self.my_data = MyData(self._core)
         """What is stored of this account: take it along, bring it in, see it."""
+        self.consents = Consents(self._core)
+        """What the person has agreed to; all else is off."""
         self.keys = Keys(self._core)
         """What unlocks the database."""
 

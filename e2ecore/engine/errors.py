@@ -18,6 +18,22 @@ class UnsupportedSuiteError(UsageError):
     """Conversations cannot be begun with this cipher suite. Leave it out for the default."""
 
 
+class ConsentRequiredError(UsageError):
+    """This needs a consent that the person has not given, or has taken back.
+
+    Show them the notice, and call ``engine.consents.grant`` if they agree. ``purpose`` says what
+    for.
+    """
+
+    def __init__(self, purpose: str) -> None:
+        super().__init__(purpose)
+        self.purpose = purpose
+
+
+class BadConsentError(UsageError):
+    """A consent cannot be noted like that. Nothing was. The text says what does not fit."""
+
+
 class NoRelayError(UsageError):
     """The engine was opened without a relay.
 

@@ -5,6 +5,7 @@ Each is emitted after what it tells is safely stored.
 
 from dataclasses import dataclass
 
+from e2ecore.consent.ledger import ConsentState
 from e2ecore.engine.values import ConnectionState, Message
 from e2ecore.errors import E2EError
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
@@ -375,3 +376,12 @@ class EventsDropped(Event):
     """This reader was too slow and missed events. Nothing is lost: read the conversations again."""
 
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentChanged(Event):
+    """A consent of this account was given or withdrawn, or everybody has learned of that."""
+
+    purpose: str
+    consent_id: bytes
+    state: ConsentState

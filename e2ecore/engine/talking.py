@@ -6,10 +6,13 @@ Everything here is stored when the call returns, and goes out by itself, also la
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from e2ecore.consent.purposes import Purpose
+from e2ecore.engine.agreeing import allows
 from e2ecore.engine.contacts import Contact
 from e2ecore.engine.erasing import purge
 from e2ecore.engine.errors import (
     BadReactionError,
+    ConsentRequiredError,
     EditWindowOverError,
     NotATextError,
 )
@@ -232,11 +235,17 @@ class Talk:
     async def share_reading(self, *, on: bool) -> None:
         """Let the others of this conversation know what this user has read, or not any more.
 
-        Off until it is turned on. ``mark_read`` is then told to them, some messages at a time.
+        Off until it is turned on, which needs a consent to ``read_receipts``; withdrawing that
+        turns it off in all conversations. ``mark_read`` is told to them, some messages at a time.
+
+        Raises:
+            ConsentRequiredError: The person has not agreed to that.
         """
         cid = self._row.cid
 
         def work(job: Job) -> None:
+            if on and not allows(job, Purpose.READ_RECEIPTS):
+                raise ConsentRequiredError(Purpose.READ_RECEIPTS)
             reading.share(job.tx, cid, on=on)
             if on:
                 job.effects.receipts[cid] = 0

@@ -1,4 +1,4 @@
-"""What searching and erasing share while an engine is open, in the event loop."""
+"""What the tasks beside the messages share while an engine is open, in the event loop."""
 
 import anyio
 
@@ -9,7 +9,16 @@ from e2ecore.storage.search_tokens import NO_FOLD, Fold
 class Upkeep:
     """The state of the work that follows behind the messages."""
 
-    __slots__ = ("erasing", "fold", "importing", "index_failed", "rebuilding", "to_index")
+    __slots__ = (
+        "erasing",
+        "fold",
+        "importing",
+        "index_failed",
+        "rebuilding",
+        "settling",
+        "to_index",
+        "to_settle",
+    )
 
     def __init__(self) -> None:
         self.fold: Fold = NO_FOLD
@@ -24,3 +33,7 @@ class Upkeep:
         """Held by whoever erases messages: one after the other."""
         self.importing = anyio.Lock()
         """Held by whoever imports a file: one after the other."""
+        self.to_settle = Signal()
+        """The account chain may have to be told of consents."""
+        self.settling = anyio.Lock()
+        """Held by whoever tells it."""

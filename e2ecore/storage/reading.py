@@ -53,6 +53,11 @@ def share(tx: Tx, cid: int, *, on: bool) -> None:
         tx.execute("DELETE FROM reading_shared WHERE cid = ?", (cid,))
 
 
+def share_nothing(tx: Tx) -> None:
+    """Let nobody know any more what was read, in no conversation."""
+    tx.execute("DELETE FROM reading_shared")
+
+
 def note_told(tx: Tx, cid: int, upto: int) -> None:
     """Others are being told up to an order."""
     tx.execute("UPDATE reading_shared SET told = ? WHERE cid = ?", (upto, cid))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from e2ecore.crypto.signing import ED25519
 from e2ecore.testing.memory_log import RefusedError
 from e2ecore_protocol.chain.entry import Entry
-from e2ecore_protocol.chain.errors import ChainError
+from e2ecore_protocol.chain.errors import ChainError, ConsentMissingError
 from e2ecore_protocol.chain.state import AccountState, extend, start
 from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames.accounts import (
@@ -126,6 +126,8 @@ class MemoryPeople:
             if first != account.state.head_seq + 1:
                 raise RefusedError(ErrorCode.CHAIN_CONFLICT, account.state.head_seq)
             account.state = extend(account.state, entries, verify)
+        except ConsentMissingError as error:
+            raise RefusedError(ErrorCode.CONSENT_REQUIRED) from error
         except (ChainError, MalformedError) as error:
             raise RefusedError(ErrorCode.CHAIN_INVALID) from error
         account.entries.extend(frame.entries)

@@ -144,6 +144,15 @@ MAX_CLAIMED_ACCOUNTS: Final = 100
 MAX_PURPOSE_CHARS: Final = 64
 """Longest name of a consent purpose."""
 
+MAX_CONSENT_RECORD_BYTES: Final = 16_384
+"""Largest record of a consent: every list full of short sentences."""
+
+MAX_CONSENT_TEXT_CHARS: Final = 256
+"""Longest text in the record of a consent: a sentence, not a document."""
+
+MAX_CONSENT_ITEMS: Final = 8
+"""Most entries of each list in the record of a consent."""
+
 # --- conversations ----------------------------------------------------------------------------
 
 MAX_MEMBERS: Final = 1_000

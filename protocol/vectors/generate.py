@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chains import chains
+from consents import consents
 from contents import contents
 from encoding import encoding
 from inputs import Json
@@ -24,6 +25,7 @@ FILES: dict[str, tuple[str, Callable[[], list[Json]]]] = {
     "frames.json": ("Frames of spec/20-relay-frames.md", relay_frames),
     "derived.json": ("Ids and signed messages", derived),
     "chain.json": ("Account chains of spec/80-chain-and-consent.md", chains),
+    "consents.json": ("Records of consents, spec/80-chain-and-consent.md", consents),
     "content.json": ("What members say, spec/50-content.md", contents),
     "sealed-files.json": ("What is in a blob, spec/45-sealed-files.md", sealed_files),
     "suite_f001.json": ("Cipher suite 0xF001, spec/60-cipher-suite.md", suite_f001),

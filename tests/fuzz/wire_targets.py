@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from e2ecore.consent.audit import BadConsentFileError, verify_consents, write_consents
 from e2ecore.engine.judging import read_info
 from e2ecore.errors import CorruptStateError, PeerError, UsageError
 from e2ecore.messaging.counters import decode_missing
@@ -19,7 +20,7 @@ from e2ecore.transport.login import decode as decode_login
 from e2ecore_channel.errors import BadAddressError, FramingError
 from e2ecore_channel.framing import Framing
 from e2ecore_channel.handshake import parse_url
-from e2ecore_protocol.chain import ChainError, Entry, start
+from e2ecore_protocol.chain import ChainError, ConsentRecord, Entry, start
 from e2ecore_protocol.codec import pack, unpack, unpack_fields
 from e2ecore_protocol.content import (
     ConversationInfo,
@@ -120,6 +121,10 @@ def search(data: bytes) -> object:
     return parse(data.decode("utf-8", "replace"))
 
 
+def consents(data: bytes) -> object:
+    return verify_consents(data, now_ms=0)
+
+
 def wish(data: bytes) -> object:
     kinds = list(IntentKind)
     return Wish.decode(kinds[(data[:1] or b"\0")[0] % len(kinds)], data[1:])
@@ -156,6 +161,7 @@ WIRE_TARGETS: Mapping[str, Target] = {
     ),
     "wire.readd request": wire(ReaddRequest.decode, vectors("content.json", where="readd")),
     "wire.entry": wire(Entry.decode, [entry for one in CHAINS for entry in one]),
+    "wire.consent record": wire(ConsentRecord.decode, vectors("consents.json")),
     "wire.chain": Target(
         chain, (MalformedError, ChainError), [chained(one) for one in CHAINS], (start,)
     ),
@@ -175,6 +181,9 @@ WIRE_TARGETS: Mapping[str, Target] = {
     ),
     "disk.signs": wire(decode_signs, [encode_signs(("\u2764\ufe0f", "x"))]),
     "files.manifest": Target(manifest.decode, (ImportFileError,), [MANIFEST], (manifest.decode,)),
+    "files.consents": Target(
+        consents, (BadConsentFileError,), [write_consents(CHAINS[0], [])], (verify_consents,)
+    ),
     "disk.missing": Target(decode_missing, (), [bytes(16)], (decode_missing,)),
     "relay.batches": Target(
         lambda data: list(decode_batches(data)), (DamagedStoreError,), [ENTRIES], (decode_batches,)

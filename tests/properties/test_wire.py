@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from e2ecore_protocol.chain import Entry
+from e2ecore_protocol.chain import ConsentRecord, Entry
 from e2ecore_protocol.codec import pack, unpack
 from e2ecore_protocol.content import ConversationInfo, ReaddRequest, decode_content, decode_counter
 from e2ecore_protocol.errors import MalformedError
@@ -31,6 +31,7 @@ DECODERS: Final[tuple[Callable[[bytes], object], ...]] = (
     decode_content,
     decode_counter,
     Entry.decode,
+    ConsentRecord.decode,
     ConversationInfo.decode,
     ReaddRequest.decode,
     KeyPackagesLow.decode,

@@ -174,6 +174,11 @@ def test_texts_name_people_are_passed_on_and_erase_themselves(
 def test_whoever_wants_lets_others_know_what_they_have_read(people: tuple[Person, Person]) -> None:
     alice, bob = people
     assert bob.run("receipts", "alice").out == "off\n"
+    refused = bob.run("receipts", "alice", "on")
+    assert refused.code == Exit.REFUSED
+    assert "e2e consent grant read_receipts" in refused.err
+    mark = bob.run("consent", "show", "read_receipts").out.split()[-1]
+    assert bob.run("consent", "grant", "read_receipts", "--agree", mark).code == Exit.OK
     assert bob.run("receipts", "alice", "on", "--json").line["on"] is True
     assert alice.run("send", "bob", "read this").code == Exit.OK
     assert bob.run("tail", "-n", "1").code == Exit.OK

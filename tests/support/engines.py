@@ -95,3 +95,11 @@ async def authenticator(engine: Engine, conversation: Conversation) -> bytes:
         return mirror.group.epoch_authenticator
 
     return await core.jobs.run(work)
+
+
+async def agree(engine: Engine, purpose: e2ecore.Purpose) -> e2ecore.Consent:
+    """Consent to something, as a person does who was shown the notice."""
+    return await engine.consents.grant(
+        e2ecore.shipped_notice(purpose),
+        controller=e2ecore.Controller("The Operator", "privacy@relay.example"),
+    )

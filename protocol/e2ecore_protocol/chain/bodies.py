@@ -33,7 +33,12 @@ _consent_id = exactly(CONSENT_ID_BYTES)
 _hash = exactly(HASH_BYTES)
 
 
-def _purpose(value: Wire) -> str:
+def purpose_name(value: Wire) -> str:
+    """Check the name of a consent purpose.
+
+    Raises:
+        MalformedError: It is none.
+    """
     purpose = _purpose_text(value)
     if not _PURPOSE.fullmatch(purpose):
         raise MalformedError("not the name of a consent purpose")
@@ -96,7 +101,7 @@ class ConsentGranted(Body):
     KIND: ClassVar[int] = 7
     SHAPE: ClassVar[tuple[Check[object], ...]] = (
         _consent_id,
-        _purpose,
+        purpose_name,
         _hash,
         _hash,
         maybe(a_time),

@@ -14,7 +14,7 @@ from e2ecore.engine.receipts import write_receipts
 from e2ecore.storage import outbox
 from e2ecore.testing import MemoryRelay, two_devices
 from e2ecore_protocol.limits import EDIT_WINDOW_MS
-from tests.support.engines import PATIENCE_S, history, pair, until
+from tests.support.engines import PATIENCE_S, agree, history, pair, until
 
 pytestmark = pytest.mark.anyio
 
@@ -217,6 +217,9 @@ async def test_nobody_learns_what_was_read_unless_the_reader_wants_it(tmp_path: 
         await at.say("one")
         assert not await at.other.shares_reading()
         await at.other.mark_read()
+        with pytest.raises(e2ecore.ConsentRequiredError, match="read_receipts"):
+            await at.other.share_reading(on=True)
+        await agree(at.bob, e2ecore.Purpose.READ_RECEIPTS)
         await at.other.share_reading(on=True)
         assert await at.other.shares_reading()
         own, _ = await at.say("two")

@@ -1,0 +1,75 @@
+"""What ``e2e consent`` says, in the languages that people who use it speak."""
+
+import locale
+import os
+from typing import Final, NamedTuple
+
+import e2ecore
+
+
+class Words(NamedTuple):
+    """What the verbs say in one language."""
+
+    ask: str
+    yes: tuple[str, ...]
+    refused: str
+    given: str
+    not_out: str
+    withdrawn: str
+    nothing: str
+    states: dict[e2ecore.ConsentState, str]
+    off: str
+    until: str
+
+
+WORDS: Final = {
+    "en": Words(
+        "Do you agree? Write yes, or anything else for no: ",
+        ("yes", "y"),
+        "You did not agree. Nothing was changed.",
+        "You have agreed. To take it back: e2e consent withdraw {purpose}",
+        "It is noted here, and told to the relay when it is reached.",
+        "Taken back. It is off now.",
+        "There was nothing to take back.",
+        {
+            e2ecore.ConsentState.GRANTING: "on (the relay does not know yet)",
+            e2ecore.ConsentState.GRANTED: "on",
+            e2ecore.ConsentState.WITHDRAWING: "off (the relay does not know yet)",
+            e2ecore.ConsentState.WITHDRAWN: "taken back",
+            e2ecore.ConsentState.EXPIRED: "over",
+        },
+        "off",
+        "until",
+    ),
+    "zh-CN": Words(
+        "您是否同意？同意请输入“是”，输入其他内容表示不同意：",
+        ("是", "同意", "yes", "y"),
+        "您没有同意，未作任何更改。",
+        "您已同意。如需撤回：e2e consent withdraw {purpose}",
+        "已在本设备记录，连接到中继后会告知中继。",
+        "已撤回，现已关闭。",
+        "没有可撤回的同意。",
+        {
+            e2ecore.ConsentState.GRANTING: "开启（中继尚未获知）",
+            e2ecore.ConsentState.GRANTED: "开启",
+            e2ecore.ConsentState.WITHDRAWING: "关闭（中继尚未获知）",
+            e2ecore.ConsentState.WITHDRAWN: "已撤回",
+            e2ecore.ConsentState.EXPIRED: "已到期",
+        },
+        "关闭",
+        "有效期至",
+    ),
+}
+"""By language tag."""
+
+
+def chosen_language(language: str | None) -> str:
+    """The language to speak: the one asked for, else the system's, else English."""
+    found = language or os.environ.get("LC_ALL") or os.environ.get("LANG")
+    found = found or locale.getlocale()[0] or "en"
+    return "zh-CN" if found.lower().startswith("zh") else "en"
+
+
+def words_in(language: str | None) -> Words:
+    """What to say in the language that was asked for, or the system's."""
+    return WORDS[chosen_language(language)]

@@ -1,0 +1,243 @@
+"""``consent``: what one has agreed to, in words, and the way back."""
+
+import datetime
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import e2ecore
+from cli_demo import jsonlines
+from cli_demo.consent_words import WORDS, Words, chosen_language, words_in
+from cli_demo.exits import CliError, Exit
+from cli_demo.options import Access, local, online, seconds
+from cli_demo.running import go_out, reported, with_engine
+from cli_demo.text import visible
+
+app = typer.Typer(
+    name="consent",
+    help="What you have agreed to; everything else is off.",
+    no_args_is_help=True,
+)
+
+
+Purpose = Annotated[
+    e2ecore.Purpose, typer.Argument(metavar="PURPOSE", help="As `e2e consent list` names it.")
+]
+Language = Annotated[
+    str | None,
+    typer.Option(
+        "--language", metavar="en|zh-CN", help="Of the notice. Default: this system's, else en."
+    ),
+]
+
+
+@app.command("list")
+@local
+def list_consents(
+    where: Access,
+    *,
+    all_of_them: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    language: Language = None,
+) -> None:
+    """Each purpose, and whether you have agreed to it. Needs no relay."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        known = await engine.consents.list()
+        shown = [one for one in known if all_of_them or one.is_in_force]
+        if where.json:
+            for one in shown:
+                print(jsonlines.dump(_fields(one)))
+            return
+        words = words_in(language)
+        for purpose in [
+            *e2ecore.Purpose,
+            *sorted({one.purpose for one in shown} - {*e2ecore.Purpose}),
+        ]:
+            mine = [one for one in shown if one.purpose == purpose]
+            for one in mine:
+                print(f"{visible(purpose):<21} {_say(one, words)}")
+            if not any(one.is_in_force for one in mine):
+                print(f"{visible(purpose):<21} {words.off}")
+
+    with_engine(where, work)
+
+
+@app.command()
+def show(
+    purpose: Purpose,
+    *,
+    language: Language = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Print the notice of a purpose, and below it the mark that scripts agree by."""
+    with reported(debug=debug):
+        notice = e2ecore.shipped_notice(purpose, chosen_language(language))
+        print(notice.text)
+        print(_mark(notice))
+
+
+@app.command()
+@online
+def grant(
+    where: Access,
+    purpose: Purpose,
+    *,
+    language: Language = None,
+    lasts: Annotated[
+        int | None,
+        typer.Option("--for", metavar="TIME", parser=seconds, help="End by itself: 8h, 90d."),
+    ] = None,
+    scope: Annotated[str, typer.Option("--scope", help="What it is limited to, in words.")] = "",
+    controller: Annotated[
+        str, typer.Option("--controller", help="Who answers for the data.")
+    ] = "the operator of the relay",
+    contact: Annotated[
+        str, typer.Option("--contact", help="Where to turn to.")
+    ] = "as the operator publishes it",
+    agree: Annotated[
+        str | None,
+        typer.Option(
+            "--agree",
+            metavar="MARK",
+            help="For scripts: agree to the notice above this mark in `e2e consent show`.",
+        ),
+    ] = None,
+) -> None:
+    """Show what it means, ask, and only then turn it on."""
+    with reported(debug=where.debug):
+        notice = e2ecore.shipped_notice(purpose, chosen_language(language))
+        _decide(notice, agree, where)
+
+    async def work(engine: e2ecore.Engine) -> None:
+        until = None if lasts is None else time.time_ns() // 1_000_000 + 1000 * lasts
+        made = await engine.consents.grant(
+            notice,
+            controller=e2ecore.Controller(controller, contact),
+            scope=scope,
+            expires_ms=until,
+        )
+        words = words_in(language)
+        if not where.json:
+            print(words.given.format(purpose=purpose))
+        await go_out(engine, engine.consents.settled, where.timeout, words.not_out)
+        if where.json:
+            (now,) = [x for x in await engine.consents.list() if x.consent_id == made.consent_id]
+            print(jsonlines.dump(_fields(now)))
+
+    with_engine(where, work)
+
+
+@app.command()
+@online
+def withdraw(where: Access, purpose: Purpose, *, language: Language = None) -> None:
+    """Take it back. It is off at once on this device, and everywhere as soon as the relay knows."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        words = words_in(language)
+        count = await engine.consents.withdraw(purpose)
+        if where.json:
+            print(jsonlines.dump({"type": "withdrawn", "purpose": purpose, "consents": count}))
+        else:
+            print(words.withdrawn if count else words.nothing)
+        await go_out(engine, engine.consents.settled, where.timeout, words.not_out)
+
+    with_engine(where, work)
+
+
+@app.command()
+@local
+def export(
+    where: Access,
+    file: Annotated[Path, typer.Argument(help="The file to make; it must not be there yet.")],
+) -> None:
+    """Write what proves your consents into a file. It is NOT encrypted. Needs no relay."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        data = await engine.consents.export()
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(data)
+
+    with_engine(where, work)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="As `e2e consent export` made it, by anybody.")],
+    *,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+    language: Language = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Check somebody's consents against their chain. Needs no account, no relay, no network."""
+    with reported(debug=debug):
+        data = file.read_bytes()
+        audit = e2ecore.verify_consents(data, now_ms=time.time_ns() // 1_000_000)
+        words = words_in(language)
+        if not json:
+            print(
+                f"{audit.account_id.hex()}: {audit.entries} entries, {audit.live_devices} devices"
+            )
+        for one in audit.consents:
+            if json:
+                print(jsonlines.dump(_audited(one)))
+            else:
+                print(f"{visible(one.purpose):<21} {_say(one, words)}")
+
+
+def _decide(notice: e2ecore.ConsentNotice, agree: str | None, where: Access) -> None:
+    """Let the person decide; a script has to name the very text.
+
+    Raises:
+        CliError: They did not agree, or could not be asked.
+    """
+    words = WORDS[notice.language]
+    if agree is not None:
+        if agree != _mark(notice):
+            raise CliError("this is not the mark of the notice as it is now; read it", Exit.USAGE)
+        return
+    if where.json or not sys.stdin.isatty():
+        raise CliError("nobody can be asked here; see --agree", Exit.USAGE)
+    print(notice.text)
+    if input(words.ask).strip().casefold() not in words.yes:
+        raise CliError(words.refused, Exit.FAILURE)
+
+
+def _mark(notice: e2ecore.ConsentNotice) -> str:
+    return notice.hash.hex()[:16]
+
+
+def _say(one: e2ecore.Consent | e2ecore.AuditedConsent, words: Words) -> str:
+    parts = [words.states[one.state], _day(one.granted_ms)]
+    if one.expires_ms is not None:
+        parts.append(f"{words.until} {_day(one.expires_ms)}")
+    if one.record is not None and one.record.scope:
+        parts.append(visible(one.record.scope))
+    return "  ".join(parts)
+
+
+def _day(time_ms: int) -> str:
+    when = datetime.datetime.fromtimestamp(time_ms / 1000, tz=datetime.UTC).astimezone()
+    return when.strftime("%Y-%m-%d %H:%M")
+
+
+def _fields(one: e2ecore.Consent) -> dict[str, object]:
+    return {"type": "consent", "id": one.consent_id.hex(), **_common(one)}
+
+
+def _audited(one: e2ecore.AuditedConsent) -> dict[str, object]:
+    return {"type": "consent", "proven": one.record is not None, **_common(one)}
+
+
+def _common(one: e2ecore.Consent | e2ecore.AuditedConsent) -> dict[str, object]:
+    return {
+        "purpose": one.purpose,
+        "state": one.state.value,
+        "granted_ms": one.granted_ms,
+        "expires_ms": one.expires_ms,
+        "withdrawn_ms": one.withdrawn_ms,
+    }

@@ -1,0 +1,205 @@
+"""What the person has agreed to: asked for, given, withdrawn, shown, and told to the chain.
+
+A decision is stored first, and counts here from then on. A task tells the account chain, as soon as
+the relay can be reached and as often as it takes: it compares what the person wants with what the
+chain says, so neither a crash nor a lost answer leaves the two apart.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from e2ecore.consent.audit import Paper, write_consents
+from e2ecore.consent.notices import ConsentNotice
+from e2ecore.consent.purposes import TERMS, Purpose, Terms
+from e2ecore.engine import agreeing
+from e2ecore.engine.agreeing import Consent
+from e2ecore.engine.chores import fetch_chain
+from e2ecore.engine.errors import BadConsentError, ConsentRequiredError
+from e2ecore.engine.job import Job
+from e2ecore.errors import E2EError
+from e2ecore.storage import chains, consents, reading
+from e2ecore.storage.tx import Tx
+from e2ecore.transport.errors import RelayRefusedError
+from e2ecore_protocol.chain.record import RECORD_VERSION, ConsentRecord, Controller, Times
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames.accounts import AppendChain
+from e2ecore_protocol.frames.session import Ok
+from e2ecore_protocol.limits import CONSENT_ID_BYTES
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+_WITHDRAWAL: Final = "in the app, at any time, by one call; it takes effect at once"
+_ATTEMPTS: Final = 4
+"""How often the chain may grow under our hands before we try again later."""
+
+
+class Consents:
+    """The consents of this account. Everything that needs one is off until ``grant``."""
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+
+    async def grant(
+        self,
+        notice: ConsentNotice,
+        *,
+        controller: Controller,
+        scope: str = "",
+        expires_ms: int | None = None,
+        jurisdiction: str = "",
+        terms: Terms | None = None,
+    ) -> Consent:
+        """Note that the person agrees to what they were shown just now. Call it for nothing else.
+
+        It counts on this device when this returns, for everybody as soon as the relay has it; see
+        ``settled``. An older consent to the same purpose is replaced.
+
+        Args:
+            notice: The very text that was shown; ``shipped_notice`` has some.
+            controller: Who answers for the data.
+            scope: What it is limited to, in words.
+            expires_ms: When it ends by itself, in milliseconds since the Unix epoch.
+            jurisdiction: Whose law applies, such as ``CN``.
+            terms: What is processed; needed for a purpose of your own.
+
+        Raises:
+            BadConsentError: A text is too long or missing, or it would be over already.
+            NotRegisteredError: There is no account yet.
+        """
+        chosen = terms or TERMS.get(notice.purpose)
+        if chosen is None:
+            raise BadConsentError("a purpose of your own needs `terms`")
+
+        def work(job: Job) -> Consent:
+            times = Times(job.now_ms, expires_ms)
+            if expires_ms is not None and expires_ms <= times.given_ms:
+                raise BadConsentError("it would be over already")
+            record = ConsentRecord(
+                RECORD_VERSION, job.state.rng(CONSENT_ID_BYTES), job.own.account_id,
+                job.own.device_id, str(notice.purpose), scope, notice.version, notice.language,
+                notice.hash, chosen.data, (controller,), chosen.storage, chosen.recipients,
+                chosen.retention_s, jurisdiction, _WITHDRAWAL, times,
+            )  # fmt: skip
+            return agreeing.grant(job, record, notice.text)
+
+        made = await self._core.jobs.run(work)
+        self._core.upkeep.to_settle.set()
+        return made
+
+    async def withdraw(self, purpose: str) -> int:
+        """Take back every consent to a purpose. It counts on this device when this returns.
+
+        For everybody else it counts as soon as the relay has it; see ``settled``. Other devices of
+        the account are removed with the last consent to ``multi_device_sync``.
+
+        Returns:
+            How many consents were in force.
+        """
+
+        def work(job: Job) -> int:
+            due = [
+                one for one in agreeing.listed(job) if one.is_in_force and one.purpose == purpose
+            ]
+            for one in due:
+                agreeing.withdraw(job, one)
+            if purpose == Purpose.READ_RECEIPTS:
+                reading.share_nothing(job.tx)
+            return len(due)
+
+        count = await self._core.jobs.run(work)
+        self._core.upkeep.to_settle.set()
+        return count
+
+    async def list(self) -> tuple[Consent, ...]:
+        """Return all consents that were ever given, oldest first."""
+        return tuple(await self._core.jobs.run(agreeing.listed))
+
+    async def in_force(self, purpose: str) -> Consent | None:
+        """Return the newest consent to a purpose that counts on this device now."""
+        found = [one for one in await self.list() if one.is_in_force and one.purpose == purpose]
+        return found[-1] if found else None
+
+    async def covers(self, notice: ConsentNotice) -> bool:
+        """Tell whether the person has agreed to a text like this, in whatever language.
+
+        If not, show it and ask: they never agreed, took it back, or the text means something else
+        than the one that they agreed to (a greater ``version``).
+        """
+        found = await self.in_force(notice.purpose)
+        if found is None or found.record is None:
+            return found is not None
+        return found.record.notice_version >= notice.version
+
+    async def require(self, purpose: str) -> Consent:
+        """Return the consent to a purpose, or refuse to go on without.
+
+        Raises:
+            ConsentRequiredError: There is none in force.
+        """
+        found = await self.in_force(purpose)
+        if found is None:
+            raise ConsentRequiredError(purpose)
+        return found
+
+    async def settled(self) -> None:
+        """Wait until the relay, and so everybody, has every decision that was made here.
+
+        Raises:
+            TransientError: The relay was not reached. It is tried again with the next connection.
+            E2EError: It refused.
+        """
+        await settle(self._core)
+
+    async def export(self) -> bytes:
+        """Return everything about this account's consents as a file; see ``verify_consents``.
+
+        It is **not encrypted**, and proves to whoever has it what the person agreed to.
+
+        Raises:
+            NotRegisteredError: There is no account yet.
+        """
+        account_id = self._core.account_id
+
+        def work(tx: Tx) -> bytes:
+            entries = [row.entry for row in chains.entries(tx, account_id)]
+            known = [row for row in consents.all_rows(tx) if row.settled]
+            return write_consents(entries, [Paper(r.record, r.salt, r.notice) for r in known])
+
+        return self._core.read(work)
+
+
+async def keep_consents(core: "Core") -> None:
+    """Tell the chain what was decided, for the life of the engine."""
+    while True:
+        await core.upkeep.to_settle.wait()
+        if core.link is None:
+            continue  # the next connection gives the signal again
+        try:
+            await settle(core)
+        except E2EError:
+            continue
+
+
+async def settle(core: "Core") -> None:
+    """Have the chain say what the person wants."""
+    async with core.upkeep.settling:
+        for attempt in range(_ATTEMPTS):
+            if not core.read(consents.unsettled):
+                return
+            await core.await_link()
+            await fetch_chain(core, core.account_id)
+            entries = await core.jobs.run(agreeing.missing_entries)
+            try:
+                await _append(core, entries)
+            except RelayRefusedError as error:
+                if error.code is ErrorCode.CHAIN_CONFLICT and attempt + 1 < _ATTEMPTS:
+                    continue  # another device was faster: look again
+                raise
+            await core.jobs.run(partial(agreeing.note_settled, entries=entries))
+
+
+async def _append(core: "Core", entries: Sequence[bytes]) -> None:
+    if entries:
+        await core.need_link().request(AppendChain(0, tuple(entries)), Ok)

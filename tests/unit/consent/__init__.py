@@ -1,0 +1,1 @@
+"""Consents: purposes, notices, ledger, papers."""
