@@ -7,7 +7,7 @@ the bytes a structure was read from are the bytes it encodes to.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from e2ecore.mls.errors import MalformedMessageError
@@ -136,27 +136,19 @@ class Reader:
         self._at = at
         return data[start:at]
 
-    def vector(self, item: Callable[["Reader"], T], most: int = MAX_VECTOR_BYTES) -> list[T]:
-        """Read elements with ``item`` until the vector's bytes are used up, ``most`` at most."""
+    def vector(self, item: Callable[["Reader"], T]) -> list[T]:
+        """Read elements with ``item`` until the vector's bytes are used up."""
         at = self._at
         if at < self._end and not self._data[at]:
             self._at = at + 1
             return []
-        return list(self.elements(item, most))
-
-    def elements(self, item: Callable[["Reader"], T], most: int = MAX_VECTOR_BYTES) -> Iterator[T]:
-        """Read the elements of a vector one by one. Read all of them before anything else."""
         stop = self.length() + self._at
-        if stop == self._at:
-            return
         outer, self._end = self._end, stop
-        count = 0
+        found = []
         while self._at < stop:
-            if count == most:
-                raise MalformedMessageError("a vector has too many elements")
-            count += 1
-            yield item(self)
+            found.append(item(self))
         self._end = outer
+        return found
 
     def optional(self, item: Callable[["Reader"], T]) -> T | None:
         """Read a presence byte, which is 0 or 1, and what it announces."""

@@ -72,10 +72,8 @@ class Rows:
         return self._source.get(key) if self._source is not None else None
 
     def put(self, key: RowKey, value: bytes) -> None:
-        """Write one row."""
-        self._changes[key] = value
-        if key[0] != _NOT_CACHED:
-            self._cache[key] = value
+        """Write one row that is no node."""
+        self._changes[key] = self._cache[key] = value
 
     def put_nodes(self, nodes: Mapping[int, bytes | None]) -> None:
         """Write public nodes by node index; those that are None are removed."""

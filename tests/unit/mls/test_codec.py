@@ -105,10 +105,16 @@ def test_an_element_does_not_reach_over_the_end_of_its_vector() -> None:
         reader.vector(read_u16)
 
 
-def test_vectors_and_fields_keep_their_limits() -> None:
-    assert Reader(vector([u8(1)] * 3)).vector(Reader.u8, 3) == [1, 1, 1]
-    with pytest.raises(MalformedMessageError):
-        Reader(vector([u8(1)] * 4)).vector(Reader.u8, 3)
+def test_several_fields_are_read_as_they_stand() -> None:
+    fields = opaque(b"one") + opaque(bytes(70)) + opaque(b"")
+    reader = Reader(fields + b"rest")
+    assert (reader.opaques(3), reader.rest()) == (fields, b"rest")
+    for cut in (0, 3, 5, 40, len(fields) - 1):
+        with pytest.raises(MalformedMessageError):
+            Reader(fields[:cut]).opaques(3)
+
+
+def test_fields_keep_their_limits() -> None:
     assert Reader(opaque(b"four")).opaque(4, 4) == b"four"
     for least, most in ((5, 9), (0, 3)):
         with pytest.raises(MalformedMessageError):

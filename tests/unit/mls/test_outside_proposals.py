@@ -72,6 +72,7 @@ def test_listed_sender_has_a_member_removed_and_another_added(suite: CipherSuite
     bundle = dave.bundle()
     view = seen(bob)
     assert [member.identity for member in view.members()] == [b"alice", b"bob", b"carol"]
+    assert view.extensions == bob.group.extensions
     for proposal in (Remove(2), add(bundle)):
         message = view.propose(proposal, signer=service.signer, authenticated_data=b"ticket 7")
         for device in members:

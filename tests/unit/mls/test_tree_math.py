@@ -55,3 +55,12 @@ def test_levels_and_leaves() -> None:
     assert [tree_math.level(node) for node in range(8)] == [0, 1, 0, 2, 0, 1, 0, 3]
     assert [tree_math.is_leaf(node) for node in range(4)] == [True, False, True, False]
     assert tree_math.node_width(0) == 0
+
+
+def test_leaves_have_no_children_and_the_root_has_no_parent() -> None:
+    for child in (tree_math.left, tree_math.right, tree_math.children):
+        with pytest.raises(UsageError):
+            child(4)
+    for above in (tree_math.parent, tree_math.sibling):
+        with pytest.raises(UsageError):
+            above(tree_math.root(LEAVES), LEAVES)
