@@ -35,7 +35,10 @@ async def history(conversation: Conversation) -> list[str]:
 
 async def said(conversation: Conversation) -> list[Message]:
     """Return what people have written in a conversation, without notices."""
-    every = await conversation.messages(limit=1000)
+    every = page = await conversation.messages(limit=1000)
+    while len(page) == 1000:
+        page = await conversation.messages(page[0].order, limit=1000)
+        every = [*page, *every]
     return [one for one in every if one.kind is not e2ecore.MessageKind.NOTICE]
 
 
