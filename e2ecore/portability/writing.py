@@ -4,6 +4,7 @@ A kill leaves ``NAME.part``, which the next export to that name removes; ``NAME`
 there. Only the owner may read either: what is inside is not encrypted.
 """
 
+import errno
 import hashlib
 import os
 import zipfile
@@ -23,6 +24,8 @@ STATES: Final = ("received", "queued", "accepted", "failed")
 """Words for ``messages.state``; ``storage.export_lines`` writes them."""
 COMPRESSION: Final = 1
 """Of zlib's levels. The next better one takes twice the time and saves a twentieth."""
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+"""What file systems without hard links say, those of most memory sticks among them."""
 
 
 class ExportWriter:
@@ -121,9 +124,15 @@ class ExportWriter:
     def _give_name(self) -> None:
         try:
             os.link(self._part, self._path)
+            self._part.unlink()
         except FileExistsError:
             raise ExportExistsError from None
-        self._part.unlink()
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if self._path.exists():
+                raise ExportExistsError from None
+            self._part.rename(self._path)  # who makes a file of that name just now loses it
         handle = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)

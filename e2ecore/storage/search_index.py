@@ -53,9 +53,8 @@ _CREATE: Final = (
 _ADD: Final = "INSERT INTO search (rowid, tokens) VALUES (?, ?)"
 _REMOVE: Final = "INSERT INTO search (search, rowid, tokens) VALUES ('delete', ?, ?)"
 _SETTING: Final = "INSERT INTO search (search, rank) VALUES (?, ?)"
-_COLUMNS: Final = ", ".join(f"m.{name}" for name in MessageRow._fields)
 _TO_ADD: Final = (
-    f"SELECT {_COLUMNS} FROM arrivals AS a CROSS JOIN messages AS m ON m.id = a.id"  # noqa: S608
+    "SELECT a.mid, a.id, m.body FROM arrivals AS a CROSS JOIN messages AS m ON m.id = a.id"
     " WHERE a.mid > ? AND a.mid <= ? ORDER BY a.mid LIMIT ?"
 )
 
@@ -226,7 +225,7 @@ def add_slice(tx: Tx, limit: int, fold: Fold = NO_FOLD) -> int:
     now = state(tx)
     if not now.made_with:
         create(tx, fold)
-    rows = tx.rows(MessageRow._make, _TO_ADD, (now.indexed_mid, now.noted_mid, limit))
+    rows = tx.rows(_Text._make, _TO_ADD, (now.indexed_mid, now.noted_mid, limit))
     _add(tx, rows, fold)
     upto = rows[-1].mid if len(rows) == limit else now.noted_mid
     if upto != now.indexed_mid:
@@ -234,11 +233,17 @@ def add_slice(tx: Tx, limit: int, fold: Fold = NO_FOLD) -> int:
     return len(rows)
 
 
-def _entry(row: MessageRow, fold: Fold) -> str:
+class _Text(NamedTuple):
+    mid: int
+    id: int
+    body: str
+
+
+def _entry(row: _Text | MessageRow, fold: Fold) -> str:
     return " ".join((conversation_token(row.id >> ORDER_BITS), *tokens(normal(row.body, fold))))
 
 
-def _add(tx: Tx, rows: Iterable[MessageRow], fold: Fold) -> None:
+def _add(tx: Tx, rows: Iterable[_Text | MessageRow], fold: Fold) -> None:
     tx.executemany(_ADD, [(row.mid, _entry(row, fold)) for row in rows if row.body])
 
 

@@ -50,6 +50,8 @@ _DENSE: Final = (
 )
 """Thai, Lao, Burmese, Khmer, Korean, Kana, Bopomofo, Han: every character counts as a word."""
 _DENSE_RUN: Final = re.compile(f"[{_DENSE}]+")
+_DENSE_PARTS: Final = re.compile(f"([{_DENSE}]+)")
+"""Splits a text: every second piece is dense."""
 _WORD: Final = re.compile(rf"[^\W\d_{_DENSE}]+|[^\D{_DENSE}]+")
 _LETTER: Final = re.compile(rf"[^\W\d_{_DENSE}]")
 _DIGIT: Final = re.compile(rf"[^\D{_DENSE}]")
@@ -97,13 +99,14 @@ def conversation_token(cid: int) -> str:
 
 def tokens(text: str) -> list[str]:
     """Return the tokens of a text in its normal form, some of them more than once."""
-    runs: list[str] = _DENSE_RUN.findall(text)
+    parts: list[str] = _DENSE_PARTS.split(text)
+    runs, rest = parts[1::2], " ".join(parts[::2])
     found = list("".join(runs))
     for run in runs:
         found += map(str.__add__, run, run[1:])
-    for word in _WORD.findall(text):
+    for word in _WORD.findall(rest):
         found += (word[:1], word[:2], word[:PREFIX_CHARACTERS], word[:WORD_CHARACTERS])
-    found += map(_symbol_token, _SYMBOL.findall(text))
+    found += map(_symbol_token, _SYMBOL.findall(rest))
     return found
 
 

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from tests.fuzz.file_targets import FILE_TARGETS
 from tests.fuzz.mls_targets import MLS_TARGETS
 from tests.fuzz.target import Target
 from tests.fuzz.wire_targets import WIRE_TARGETS
 
-TARGETS: Final[Mapping[str, Target]] = MappingProxyType({**MLS_TARGETS, **WIRE_TARGETS})
+TARGETS: Final[Mapping[str, Target]] = MappingProxyType(
+    {**MLS_TARGETS, **WIRE_TARGETS, **FILE_TARGETS}
+)

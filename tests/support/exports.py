@@ -1,16 +1,20 @@
 """Exports of ours, written for tests; and the line of a message as Python's json makes it."""
 
 import base64
+import hashlib
 import json
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from e2ecore.crypto.signing import ED25519
+from e2ecore.portability import manifest
 from e2ecore.portability.opening import Wishes, open_file
-from e2ecore.portability.records import Entry, Heading
+from e2ecore.portability.records import Earlier, Entry, Heading, Reaction
+from e2ecore.portability.remarks import earlier_text, reaction_text
 from e2ecore.portability.writing import STATES, ExportWriter
 from e2ecore_protocol.chain.entry import account_id_of
 from e2ecore_protocol.chain.state import genesis_entry
@@ -77,6 +81,31 @@ def write(
     writer.finish(ACCOUNT, bytes(16), GENESIS.encode(), 5, sign)
     writer.discard()
     return path
+
+
+def said_lines(number: int, who: bytes) -> list[str]:
+    """The lines of a reaction to a message and of its earlier words."""
+    uid = number.to_bytes(16)
+    return [
+        reaction_text(uid, Reaction(who, bytes(16), 7, ("👍", "x"))),
+        earlier_text(uid, Earlier(6, bytes(16), "befor")),
+    ]
+
+
+def sign_lines(path: Path, content: bytes) -> Path:
+    """Write an export of one conversation whose lines are these bytes, whatever they are."""
+    good = files_of(write(path))
+    inner = next(name for name in good if name.startswith(manifest.FOLDER))
+    good[inner] += content
+    stated = manifest.decode(good[manifest.MANIFEST])
+    size, digest = len(good[inner]), hashlib.sha256(good[inner]).digest()
+    files = tuple(
+        replace(one, size=size, sha256=digest) if one.name == inner else one for one in stated.files
+    )
+    encoded = replace(stated, files=files).encode()
+    good[manifest.MANIFEST], good[manifest.SIGNATURE] = encoded, manifest.sign(encoded, KEY.sign)
+    path.unlink()
+    return pack(path, good)
 
 
 def entries(path: Path, own: bytes = OWN) -> list[Entry]:

@@ -69,6 +69,7 @@ def resigned(files: Files, encoded: bytes) -> Files:
 def test_the_line_of_a_message_is_what_the_document_says() -> None:
     document = (Path(__file__).parents[3] / "docs/portability.md").read_text()
     assert line_of(row(1, 'say "hi"\n明天', b"\xff")).rstrip("\n") in document
+    assert LIKED + SAID in document
 
 
 def test_what_is_signed_is_what_the_document_says() -> None:
