@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.abc
 import anyio.to_thread
 import sniffio
 import structlog
@@ -305,12 +306,7 @@ async def running(
                 relay.created = certificates.created
                 _publish_addresses(relay, listeners[0], web)
                 _add_gauges(relay)
-                if HAS_EPOLL:
-                    relay.lobby = Lobby(config.handshake_timeout_s)
-                    tasks.start_soon(relay.lobby.run, relay.serve_admitted)
-                wait = relay.wait if relay.lobby is not None else None
-                for one in listeners:
-                    tasks.start_soon(serve, one, relay.handle, wait)
+                _welcome(relay, tasks, listeners)
                 for one in blob_listeners:
                     tasks.start_soon(serve, one, relay.blobs.handle)
                 tasks.start_soon(relay.serve_web, web)
@@ -326,6 +322,17 @@ async def running(
         finally:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(hub.store.close)
+
+
+def _welcome(relay: Relay, tasks: anyio.abc.TaskGroup, listeners: list[socket.socket]) -> None:
+    """Take connections. Silent ones wait in a lobby, where the operating system allows it."""
+    wait = None
+    if HAS_EPOLL:
+        relay.lobby = Lobby(relay.hub.config.handshake_timeout_s)
+        tasks.start_soon(relay.lobby.run, relay.serve_admitted)
+        wait = relay.wait
+    for one in listeners:
+        tasks.start_soon(serve, one, relay.handle, wait)
 
 
 def _listen(host: str, port: int, opened: ExitStack) -> list[socket.socket]:
