@@ -244,6 +244,8 @@ class Batch:
 
     def _gap(self, mirror: Mirror, gap: Gap) -> None:
         count = gap.to_seq - max(gap.from_seq, mirror.cursor + 1) + 1
+        if count < 1:
+            return  # it was all here
         self._effects.events.append(MessagesExpired(GroupId(mirror.uid), count))
         self._inbox.flush()
         note(self._job, mirror, NOBODY, (Notice(NoticeKind.EXPIRED, expired=count),))

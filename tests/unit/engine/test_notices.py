@@ -143,6 +143,14 @@ async def test_what_expired_unread_is_told_where_it_would_have_been(tmp_path: Pa
         assert (await notices(other))[0] == Notice(NoticeKind.EXPIRED, None, count=3)
         assert (await other.messages())[-1].sender == NOBODY
 
+        def lie(job: Job) -> None:
+            mirror = job.mirror(other.local_number)
+            beyond, kind = mirror.cursor + 1, EnvelopeKind.GAP
+            receive(job, [Delivery(mirror.uid, beyond, kind, 0, NO_ENVELOPE, 9, b"", Gap(1, 1))])
+
+        await bob._core.jobs.run(lie)
+        assert len(await notices(other)) == 1
+
 
 async def test_notices_are_exported_imported_and_erased(tmp_path: Path) -> None:
     async with two_devices(tmp_path) as (_, alice, bob):
