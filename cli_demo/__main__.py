@@ -8,6 +8,7 @@ from cli_demo.exits import Exit
 from cli_demo.verbs import (
     accounts,
     consents,
+    files,
     groups,
     keys,
     messages,
@@ -43,6 +44,9 @@ app.command(rich_help_panel=_TALK)(programs.chat)
 app.command("list", rich_help_panel=_TALK)(messages.list_conversations)
 app.command(rich_help_panel=_TALK)(messages.send)
 app.command(rich_help_panel=_TALK)(messages.share)
+app.command("send-file", rich_help_panel=_TALK)(files.send_file)
+app.command(rich_help_panel=_TALK)(files.get)
+app.command(rich_help_panel=_TALK)(files.files)
 app.command(rich_help_panel=_TALK)(messages.tail)
 app.command(rich_help_panel=_TALK)(messages.history)
 app.command(rich_help_panel=_TALK)(searching.search)

@@ -73,7 +73,24 @@ def message(one: e2ecore.Message, author: str) -> dict[str, object]:
         value = getattr(one, name)
         if value:
             fields[name] = plain(value)
+    if one.attachments:
+        fields["files"] = [attachment(file) for file in one.attachments]
     return fields
+
+
+def attachment(one: e2ecore.Attachment) -> dict[str, object]:
+    """A file of a message."""
+    return {
+        "name": one.name,
+        "media_type": one.media_type,
+        "form": plain(one.form),
+        "size": one.size,
+        "sha256": one.digest.hex(),
+        "state": plain(one.state),
+        "stored": one.is_stored,
+        "expires_ms": one.expires_ms,
+        "deletion": plain(one.deletion),
+    }
 
 
 def event(one: e2ecore.Event) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """A message in words for people, with everything that was said of it."""
 
+import time
 from collections import Counter
 from typing import Final
 
@@ -11,6 +12,7 @@ _OTHER_KINDS: Final = {
     e2ecore.MessageKind.UNKNOWN: "(this needs a newer version of e2e)",
 }
 _QUOTE_CELLS: Final = 40
+_KIB: Final = 1024
 
 
 def body(message: e2ecore.Message) -> str:
@@ -19,7 +21,44 @@ def body(message: e2ecore.Message) -> str:
         return f"(contact) {message.text}"
     if message.notice is not None:
         return f"({_happened(message.notice)})"
+    if message.attachments:
+        names = ", ".join(one_line(one.name, _QUOTE_CELLS) for one in message.attachments)
+        return f"(file) {names} {message.text}".rstrip()
     return _OTHER_KINDS.get(message.kind, message.text)
+
+
+def file_line(file: e2ecore.Attachment, status: e2ecore.FileStatus | None) -> str:
+    """A file in one line: what it is, where it is, who still needs it, how long it waits."""
+    parts = [one_line(visible(file.name), _QUOTE_CELLS), amount(file.size), file.state.value]
+    if file.deletion is not None:
+        reason = file.deletion.reason.name.lower().replace("_", " ")
+        parts.append(f"gone from the relay: {reason}")
+    elif status is not None and status.deletion is None:
+        parts.append(f"waiting for {status.waiting} of {status.recipients}")
+        left_s = max(0, status.expires_ms - time.time_ns() // 1_000_000) // 1000
+        parts.append(f"expires in {span(left_s)}")
+    return ", ".join(parts)
+
+
+def amount(size: int) -> str:
+    """Bytes as people say them."""
+    value, unit = float(size), "B"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < _KIB or unit == "GiB":
+            break
+        value /= _KIB
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def span(seconds: int) -> str:
+    """A time in its two largest units."""
+    units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+    parts: list[str] = []
+    for name, size in units:
+        count, seconds = divmod(seconds, size)
+        if count or parts:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2]) or "0 s"
 
 
 def _happened(notice: e2ecore.Notice) -> str:

@@ -1,5 +1,17 @@
 """The public API of e2ecore: what is listed in ``__all__`` and nothing else."""
 
+from e2ecore.attachments.errors import (
+    AttachmentChunkError,
+    AttachmentDamagedError,
+    AttachmentDigestError,
+    AttachmentKeyError,
+    AttachmentPaddingError,
+    AttachmentSizeError,
+    AttachmentTooLargeError,
+    BadAttachmentNameError,
+    FileChangedError,
+    UnknownPictureError,
+)
 from e2ecore.consent.audit import AuditedConsent, BadConsentFileError, ConsentAudit, verify_consents
 from e2ecore.consent.ledger import ConsentState
 from e2ecore.consent.notices import ConsentNotice, NoNoticeError, shipped_notice
@@ -101,6 +113,37 @@ from e2ecore.engine.events import (
     WaitingForContact,
 )
 from e2ecore.engine.exporting import ExportReport, TransferProgress
+from e2ecore.engine.file_errors import (
+    AttachmentGoneError,
+    AttachmentNotHereError,
+    BadFileError,
+    CaptionTooLongError,
+    FileExistsHereError,
+    NobodyToSendToError,
+    NoFileChannelError,
+    PromiseInvalidError,
+    ReceiptKeyChangedError,
+    TooManyFilesError,
+    UploadCancelledError,
+    UploadRefusedError,
+)
+from e2ecore.engine.file_events import (
+    AttachmentAsked,
+    AttachmentExpired,
+    AttachmentOffered,
+    AttachmentStored,
+    BlobDeleted,
+    DeletionReceiptLate,
+    UploadFailed,
+)
+from e2ecore.engine.file_store import FileStore
+from e2ecore.engine.file_values import (
+    Attachment,
+    AttachmentState,
+    Deletion,
+    FileStatus,
+    OutgoingFile,
+)
 from e2ecore.engine.folding import FoldingMissingError
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.hub import EventReader
@@ -108,6 +151,7 @@ from e2ecore.engine.importing import ImportReport
 from e2ecore.engine.keys import Keys
 from e2ecore.engine.maintenance import new_recovery_code, rekey, repair
 from e2ecore.engine.my_data import MyData, OwnProfile
+from e2ecore.engine.offering import Upload
 from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
 from e2ecore.engine.values import (
     Account,
@@ -176,6 +220,7 @@ from e2ecore.storage.errors import (
     WrongKeyError,
     WrongPassphraseError,
 )
+from e2ecore.storage.file_cache import CachedFileError
 from e2ecore.storage.inventory import DataClass, DataItem
 from e2ecore.storage.salvage import SalvageReport
 from e2ecore.storage.search_tokens import SearchTextError
@@ -185,6 +230,7 @@ from e2ecore.storage.strength import PassphraseStrength, passphrase_strength
 from e2ecore.storage.unlocking import HostKey, KeyringBackend, OsKeyring, Passphrase, RecoveryCode
 from e2ecore.transport.errors import (
     BadRelayAddressError,
+    BlobRefusedError,
     ClockSkewError,
     ConnectionLostError,
     NotARelayError,
@@ -195,17 +241,37 @@ from e2ecore.transport.errors import (
     VersionError,
 )
 from e2ecore_protocol.chain.record import ConsentRecord, Controller
+from e2ecore_protocol.content.attachments import AttachmentForm
 from e2ecore_protocol.content.conversation import HistorySharing, Role
+from e2ecore_protocol.frames.blobs import DeletionReason
 
 __all__ = [
     "Account",
     "AccountId",
     "AlreadyRegisteredError",
     "ArchiveBombError",
+    "Attachment",
+    "AttachmentAsked",
+    "AttachmentChunkError",
+    "AttachmentDamagedError",
+    "AttachmentDigestError",
+    "AttachmentExpired",
+    "AttachmentForm",
+    "AttachmentGoneError",
+    "AttachmentKeyError",
+    "AttachmentNotHereError",
+    "AttachmentOffered",
+    "AttachmentPaddingError",
+    "AttachmentSizeError",
+    "AttachmentState",
+    "AttachmentStored",
+    "AttachmentTooLargeError",
     "AuditedConsent",
+    "BadAttachmentNameError",
     "BadConsentError",
     "BadConsentFileError",
     "BadEncodingError",
+    "BadFileError",
     "BadHandleError",
     "BadHostKeyError",
     "BadLifetimeError",
@@ -216,6 +282,10 @@ __all__ = [
     "BadRelayAddressError",
     "BadRetentionError",
     "BadTextError",
+    "BlobDeleted",
+    "BlobRefusedError",
+    "CachedFileError",
+    "CaptionTooLongError",
     "CaughtUp",
     "ChainInvalidError",
     "Change",
@@ -261,6 +331,9 @@ __all__ = [
     "DatabaseInUseError",
     "DatabaseMissingError",
     "DefectMet",
+    "Deletion",
+    "DeletionReason",
+    "DeletionReceiptLate",
     "Delivered",
     "DeviceId",
     "DeviceRevokedError",
@@ -283,6 +356,10 @@ __all__ = [
     "ExportExistsError",
     "ExportReport",
     "ExportSignatureError",
+    "FileChangedError",
+    "FileExistsHereError",
+    "FileStatus",
+    "FileStore",
     "FoldingMissingError",
     "GroupId",
     "HandleTakenError",
@@ -329,9 +406,11 @@ __all__ = [
     "NewerExportError",
     "NewerSchemaError",
     "NoDraftError",
+    "NoFileChannelError",
     "NoKeyPackageError",
     "NoNoticeError",
     "NoRelayError",
+    "NobodyToSendToError",
     "NotADatabaseError",
     "NotARelayError",
     "NotATextError",
@@ -342,6 +421,7 @@ __all__ = [
     "NoticeKind",
     "OneKeyError",
     "OsKeyring",
+    "OutgoingFile",
     "OwnAccountError",
     "OwnProfile",
     "Passphrase",
@@ -350,11 +430,13 @@ __all__ = [
     "PinChanged",
     "PolicyChanged",
     "ProfileChanged",
+    "PromiseInvalidError",
     "Purpose",
     "Quote",
     "Reaction",
     "ReactionChanged",
     "ReadOnlyError",
+    "ReceiptKeyChangedError",
     "RecoveryCode",
     "RelayCertificateError",
     "RelayProtocolError",
@@ -381,6 +463,7 @@ __all__ = [
     "TextTooLongError",
     "TitleChanged",
     "TitleTooLongError",
+    "TooManyFilesError",
     "TooManyMessagesError",
     "TooManyRestartsError",
     "TooManySlotsError",
@@ -392,9 +475,14 @@ __all__ = [
     "UnknownDateFormatError",
     "UnknownHandleError",
     "UnknownImportFormatError",
+    "UnknownPictureError",
     "UnknownSlotError",
     "UnsafeArchiveError",
     "UnsupportedSuiteError",
+    "Upload",
+    "UploadCancelledError",
+    "UploadFailed",
+    "UploadRefusedError",
     "UsageError",
     "Verification",
     "VersionError",

@@ -26,9 +26,12 @@ from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.engine import Engine
 from e2ecore.engine.events import Event
+from e2ecore.engine.file_store import FileStore
+from e2ecore.engine.file_values import Attachment
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.keys import Keys
 from e2ecore.engine.my_data import MyData
+from e2ecore.engine.offering import Upload
 from e2ecore.engine.values import Account
 from e2ecore.storage.unlocking import Unlock
 from e2ecore.transport.login import Dial
@@ -80,8 +83,9 @@ def _like(call: F, method: Callable[P, object], parameters: Iterable[inspect.Par
 
 
 def _owner(qualified: str) -> str:
-    """Return the public class of a method; ``Talk`` is a part of ``Conversation``."""
-    return qualified.partition(".")[0].replace("Talk", "Conversation")
+    """Return the public class of a method; ``Talk`` and ``Sharing`` are ``Conversation``'s."""
+    owner = qualified.partition(".")[0]
+    return "Conversation" if owner in {"Talk", "Sharing"} else owner
 
 
 def _engine(engine: Engine) -> Engine:
@@ -102,6 +106,10 @@ def _my_data(engine: Engine) -> MyData:
 
 def _consents(engine: Engine) -> Consents:
     return engine.consents
+
+
+def _files(engine: Engine) -> FileStore:
+    return engine.files
 
 
 def _keys(engine: Engine) -> Keys:
@@ -207,6 +215,23 @@ class BlockingEngine:
     set_archived = _of(Conversation.set_archived)
     mute = _of(Conversation.mute)
     unmute = _of(Conversation.unmute)
+
+    send_file = _of(Conversation.send_file)
+    send_files = _of(Conversation.send_files)
+    uploads = _of(Conversation.uploads)
+    sent = _of(Upload.sent)
+    pause = _of(Upload.pause)
+    resume = _of(Upload.resume)
+    cancel = _of(Upload.cancel)
+    download = _of(Attachment.download)
+    read_file = _of(Attachment.read)
+    file_status = _of(Attachment.status)
+    ask_again = _of(Attachment.ask_again)
+    upload_again = _of(Attachment.upload_again)
+    discard = _of(Attachment.discard)
+    files_size = _at(_files, FileStore.size)
+    files_limit = _at(_files, FileStore.limit)
+    set_files_limit = _at(_files, FileStore.set_limit)
 
     members = _of(Conversation.members)
     ready = _of(Conversation.ready)

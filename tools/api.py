@@ -17,8 +17,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENT: Final = ROOT / "docs/api.md"
-HIDDEN_BASES: Final = "e2ecore.engine.talking"
-"""Module of bases that have no entry of their own: their members are those of the public class."""
+HIDDEN_BASES: Final = frozenset({"e2ecore.engine.sharing", "e2ecore.engine.talking"})
+"""Modules of bases that have no entry of their own: their members are those of the public class."""
 _NOTE: Final = re.compile(
     r"^    (\w+)(?:: [^\n]+)?(?: = [^\n]+)?\n    \"\"\"(.+?)\"\"\"", re.MULTILINE | re.DOTALL
 )
@@ -71,7 +71,7 @@ def members(cls: type) -> Iterator[str]:
         for field in dataclasses.fields(cls):
             note = notes.get(field.name)
             yield f"- `{field.name}`" + (f": {note}" if note else "")
-    hidden = [one for one in cls.__mro__[1:] if one.__module__ == HIDDEN_BASES]
+    hidden = [one for one in cls.__mro__[1:] if one.__module__ in HIDDEN_BASES]
     for name, value in [item for one in (cls, *hidden) for item in vars(one).items()]:
         if name.startswith("_"):
             continue

@@ -8,6 +8,7 @@ from typing import Final
 import e2ecore
 from cli_demo.naming import Names
 from cli_demo.views import Kind, Mark, MessageView, QuoteView, SignView
+from cli_demo.words import body
 
 PAGE: Final = 60
 """Messages fetched at once."""
@@ -22,6 +23,7 @@ _MARKS: Final = {
 }
 _KINDS: Final = {
     e2ecore.MessageKind.TEXT: Kind.TEXT,
+    e2ecore.MessageKind.FILES: Kind.TEXT,
     e2ecore.MessageKind.RECALLED: Kind.RECALLED,
 }
 _MAX_MENTIONS: Final = 100
@@ -79,7 +81,7 @@ class Messages:
         return MessageView(
             key=message.message_id.hex(),
             author=await self._names.of(message.sender),
-            text=message.text,
+            text=body(message) if message.attachments else message.text,
             time_ms=message.stored_ms if message.mine else message.sent_ms,
             mark=_MARKS[message.state],
             order=message.order,

@@ -33,3 +33,11 @@ class BadAttachmentNameError(UsageError):
 
 class AttachmentTooLargeError(UsageError):
     """A file is larger than 4 GiB. Send it in parts, or by other means."""
+
+
+class UnknownPictureError(UsageError):
+    """What this picture says of places and people cannot be taken out. Send it with all of that."""
+
+
+class FileChangedError(UsageError):
+    """The file was changed while it was read. Nothing was sent. Try again when it is finished."""

@@ -14,6 +14,7 @@ from e2ecore.engine.restoring import restore_account
 from e2ecore.engine.values import ConnectionState
 from e2ecore.errors import E2EError
 from e2ecore.transport.backoff import pause_ms
+from e2ecore.transport.blobs import CarriesBlobs
 from e2ecore.transport.errors import (
     ConnectionLostError,
     RelayProtocolError,
@@ -95,6 +96,8 @@ async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
             challenge = await greet(frames, core.clock_ms())
             who = Credentials(own.account_id, own.device_id, own.signer.sign)
             ready = await authenticate(frames, challenge, who)
+            core.state.server_name = challenge.server_name
+            core.desk.channel = channel.blobs if isinstance(channel, CarriesBlobs) else None
     except BaseException as error:
         if channel is not None:
             with anyio.CancelScope(shield=True):

@@ -12,6 +12,7 @@ from e2ecore.engine.events import (
     ProfileChanged,
 )
 from e2ecore.engine.expiring import expire
+from e2ecore.engine.file_taking import take_again, take_files, take_request
 from e2ecore.engine.job import Job
 from e2ecore.engine.listed import Listed, bounded, form_of
 from e2ecore.engine.mirror import Mirror, Peer
@@ -32,6 +33,11 @@ from e2ecore.storage import chains, messages, reading
 from e2ecore.storage.members import NO_LEAF
 from e2ecore.storage.messages import MessageRow, message_row_id
 from e2ecore.storage.reading import ReadRow
+from e2ecore_protocol.content.attachments import (
+    AttachmentAgain,
+    AttachmentRequest,
+    Attachments,
+)
 from e2ecore_protocol.content.messages import (
     AnyContent,
     Profile,
@@ -156,8 +162,8 @@ class Inbox:
         )  # fmt: skip
         receipts = self._effects.receipts
         receipts[mirror.cid] = receipts.get(mirror.cid, 0) + 1
-        if raw or uid in mirror.awaited:
-            self._special(mirror, uid)
+        if raw or uid in mirror.awaited or kind == MessageKind.FILES:
+            self._special(mirror, uid, content)
             return
         group_id = GroupId(mirror.uid)
         self._events.append(
@@ -171,12 +177,15 @@ class Inbox:
             )
         )  # fmt: skip
 
-    def _special(self, mirror: Mirror, uid: bytes) -> None:
+    def _special(self, mirror: Mirror, uid: bytes, content: _Message) -> None:
         """The last message is more than a plain text, or something was said of it already."""
         row = self._rows[-1]
         self.flush()
         expire(self._tx, row, mirror.lifetime_s)
-        shown = show_one(self._tx, mirror.uid, row, self._job.own.account_id)
+        if isinstance(content, Attachments):
+            take_files(self._job, row.id, content)
+        own_id = self._job.own.account_id
+        shown = show_one(self._tx, mirror.uid, row, own_id, self._state.files)
         self._events.append(MessageReceived(GroupId(mirror.uid), shown))
         if uid in mirror.awaited:
             take_early(self._job, mirror, row)
@@ -193,6 +202,15 @@ class Inbox:
         pin = cast("Pin", content)
         check_pin(mirror.roster(), sender.account_id, pin.changed_ms, self._taken_ms)
         self.take_remark(mirror, sender, pin, counter)
+
+    def take_file_wish(
+        self, mirror: Mirror, sender: Peer, content: AnyContent, _counter: int
+    ) -> None:
+        """Take a request for a file, or where one is now."""
+        self.flush()
+        if mirror.state != _LEFT:
+            take = take_again if isinstance(content, AttachmentAgain) else take_request
+            take(self._job, mirror, sender.account_id, content)
 
     def take_read(self, mirror: Mirror, sender: Peer, content: AnyContent, counter: int) -> None:
         """Take how far somebody has read."""
@@ -247,6 +265,8 @@ _TAKERS: Final[Mapping[type[AnyContent], _Taker]] = {
     Edit: Inbox.take_remark,
     Recall: Inbox.take_remark,
     Pin: Inbox.take_pin,
+    AttachmentRequest: Inbox.take_file_wish,
+    AttachmentAgain: Inbox.take_file_wish,
 }
 """Who takes content that is no message of its own."""
 

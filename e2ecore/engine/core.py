@@ -22,6 +22,7 @@ from e2ecore.engine.errors import (
     NotRegisteredError,
 )
 from e2ecore.engine.events import CaughtUp, ConnectionChanged, DefectMet, Event
+from e2ecore.engine.file_desk import FileDesk
 from e2ecore.engine.handles import Change, Outcome
 from e2ecore.engine.hub import EventHub
 from e2ecore.engine.intake import Intake
@@ -74,6 +75,7 @@ class Core:
         self.clock_ms = clock_ms
         self.rng = rng
         self.state = State(suite, clock_ms, rng)
+        self.desk = self.state.files = FileDesk(self)
         self.jobs = Jobs(database, self.state, self.apply, self.after_jobs, self.in_trouble)
         self.hub = EventHub()
         self.changes_hub = ChangeHub(self._uid_of)
@@ -134,6 +136,11 @@ class Core:
         except CorruptDatabaseError:
             self.jobs.suspect()
             raise
+
+    @property
+    def server_name(self) -> str:
+        """The relay's name for itself, which it signs; empty before the first connection."""
+        return self.state.server_name
 
     @property
     def account_id(self) -> bytes:
@@ -302,6 +309,7 @@ class Core:
         """There is a connection: send what waits, and see to everything that needs the relay."""
         self.jobs.submit(fresh_connection, self.in_trouble)
         self.sender.connected()
+        self.desk.connected()
         self.chains_signal.set()
         self.upkeep.to_settle.set()
         if self.fetch_due:
@@ -327,6 +335,7 @@ class Core:
         self.attempted(closed)
         self.all_here.settle(closed)
         self.supplied.settle(closed)
+        self.desk.close(closed)
         for change in self.changes.values():
             change.settle(closed)
 
@@ -349,7 +358,7 @@ class Core:
 
     def forget_connection(self) -> None:
         """The connection is gone."""
-        self.link = None
+        self.link = self.desk.channel = None
         self.sender.disconnected()
         self.intake.forget()
         if self.all_here.settled:

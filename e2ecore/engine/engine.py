@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import anyio
 import anyio.to_thread
@@ -18,30 +18,26 @@ from e2ecore.crypto.suites import DEFAULT_SUITE, CipherSuite
 from e2ecore.engine import chores
 from e2ecore.engine.changes import ChangeReader
 from e2ecore.engine.committer import Committer
-from e2ecore.engine.connection import keep_connected
-from e2ecore.engine.consents import Consents, keep_consents
+from e2ecore.engine.consents import Consents
 from e2ecore.engine.contacts import Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.core import Core
-from e2ecore.engine.damage import watch_damage
-from e2ecore.engine.erasing import keep_erasing
+from e2ecore.engine.duties import CHORES
 from e2ecore.engine.errors import NoRelayError
+from e2ecore.engine.file_store import FileStore
 from e2ecore.engine.folding import chinese_fold
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.keys import Keys
-from e2ecore.engine.learning import learn_kinds
 from e2ecore.engine.maintenance import check_new_key, one_key
 from e2ecore.engine.my_data import MyData
 from e2ecore.engine.names import check_display_name
 from e2ecore.engine.opening import chosen_suite, dial_of
-from e2ecore.engine.receipts import send_receipts
 from e2ecore.engine.registering import load_account, register, rename_account
 from e2ecore.engine.searching import (
     SearchPage,
     SearchStatus,
     filter_of,
-    keep_index,
     run_search,
     status,
 )
@@ -52,23 +48,6 @@ from e2ecore.storage.errors import DatabaseMissingError
 from e2ecore.storage.search_tokens import NO_FOLD, Fold
 from e2ecore.storage.unlocking import Unlock
 from e2ecore.transport.login import Dial
-
-_CHORES: Final = (
-    keep_connected,
-    send_receipts,
-    chores.note_acceptances,
-    chores.watch_held,
-    chores.pause_sender,
-    chores.supply_key_packages,
-    chores.fetch_chains,
-    chores.compare_chains,
-    keep_consents,
-    keep_index,
-    keep_erasing,
-    learn_kinds,
-    watch_damage,
-)
-"""What runs for the life of the engine."""
 
 
 def system_clock_ms() -> int:
@@ -173,6 +152,8 @@ class Engine:
         """What is stored of this account: take it along, bring it in, see it."""
         self.consents = Consents(self._core)
         """What the person has agreed to; all else is off."""
+        self.files = FileStore(self._core)
+        """Local copies of files."""
         self.keys = Keys(self._core)
         """What unlocks the database."""
 
@@ -194,7 +175,7 @@ class Engine:
         try:
             with scope:
                 async with anyio.create_task_group() as tasks:
-                    for chore in _CHORES:
+                    for chore in CHORES:
                         tasks.start_soon(chores.keep_going, chore, core)
                     tasks.start_soon(Committer(core).run)
         finally:

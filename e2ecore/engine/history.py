@@ -83,7 +83,7 @@ def _show(
         rows = find(tx)
         others = _others(tx, row.cid, own_id)
         shown = [message_of(row.uid, one, own_id, others) for one in rows]
-        return dressed(tx, rows, shown)
+        return dressed(tx, rows, shown, core.desk)
 
     return core.read(work)
 

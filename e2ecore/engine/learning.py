@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from e2ecore.engine.content import is_unlisted
 from e2ecore.engine.erasing import erase_rows
 from e2ecore.engine.expiring import expire
+from e2ecore.engine.file_taking import take_files
 from e2ecore.engine.job import Job
 from e2ecore.engine.listed import Listed, form_of, listed
 from e2ecore.engine.mirror import Mirror
@@ -22,6 +23,7 @@ from e2ecore.storage import search_index, settings, unknown
 from e2ecore.storage.messages import ORDER_BITS, MessageRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.codec import pack
+from e2ecore_protocol.content.attachments import Attachments
 from e2ecore_protocol.content.messages import (
     KINDS,
     AnyContent,
@@ -106,6 +108,8 @@ def _become(job: Job, row: MessageRow, content: Listed) -> None:
     unknown.become(job.tx, row, changed)
     search_index.replace(job.tx, row, changed, job.state.fold)
     expire(job.tx, changed)
+    if isinstance(content, Attachments):
+        take_files(job, changed.id, content)
     mirror = job.mirror(row.id >> ORDER_BITS)
     if changed.uid in mirror.awaited:
         take_early(job, mirror, changed)

@@ -13,11 +13,12 @@ from e2ecore.ids import AccountId
 from e2ecore.messaging.marks import Marks, encode_marks
 from e2ecore.storage.messages import MessageRow
 from e2ecore_protocol.content import cards
+from e2ecore_protocol.content.attachments import Attachments
 from e2ecore_protocol.content.messages import AnyContent, Text, decode_content
 from e2ecore_protocol.content.rich_text import NO_EXTRAS, Extras, RichText
 from e2ecore_protocol.errors import MalformedError
 
-Listed: TypeAlias = RichText | cards.ContactCard
+Listed: TypeAlias = RichText | cards.ContactCard | Attachments
 """Content that is a message of its own and more than a plain text."""
 
 
@@ -63,9 +64,14 @@ def _of_card(content: Listed) -> Form:
     return Form(int(MessageKind.CARD), " ".join(filter(None, names)), card.encode())
 
 
+def _of_files(content: Listed) -> Form:
+    return Form(int(MessageKind.FILES), cast("Attachments", content).text, b"")
+
+
 _FORMS: Final[Mapping[type[Listed], Callable[[Listed], Form]]] = {
     RichText: _of_text,
     cards.ContactCard: _of_card,
+    Attachments: _of_files,
 }
 
 

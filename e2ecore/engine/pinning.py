@@ -56,7 +56,10 @@ class Pinned:
 
         def work(tx: Tx) -> list[Message]:
             ids = [one.message for one in pins.pinned(tx, row.cid, MAX_PINS)]
-            return [show_one(tx, row.uid, one, core.account_id) for one in messages.pick(tx, ids)]
+            return [
+                show_one(tx, row.uid, one, core.account_id, core.desk)
+                for one in messages.pick(tx, ids)
+            ]
 
         return core.read(work)
 

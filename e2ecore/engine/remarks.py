@@ -121,7 +121,7 @@ def _edit(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remar
     )
     _rewrite(job, row, changed)
     if not by.is_self:
-        shown = show_one(job.tx, mirror.uid, changed, job.own.account_id)
+        shown = show_one(job.tx, mirror.uid, changed, job.own.account_id, job.state.files)
         job.effects.events.append(MessageEdited(GroupId(mirror.uid), shown))
 
 
@@ -143,7 +143,7 @@ def _pin(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remark
 
 
 def _recall(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remark) -> None:
-    remarks.forget(job.tx, (row,))
+    remarks.forget(job.tx, (row,), recalled=by.is_self)
     _rewrite(job, row, row._replace(kind=int(MessageKind.RECALLED), body="", ext=b""))
     if by.is_self:
         _silence(job, mirror, content.message_id, row.id)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from e2ecore.engine.file_showing import files_of
+from e2ecore.engine.file_values import Files
 from e2ecore.engine.listed import card_of
 from e2ecore.engine.notices import notice_of
 from e2ecore.engine.values import (
@@ -82,18 +84,21 @@ _MORE: Final[Mapping[MessageKind, Callable[[Message, MessageRow], Message]]] = {
 """What messages of a kind have besides their words."""
 
 
-def show_one(tx: Tx, uid: bytes, row: MessageRow, own_id: bytes) -> Message:
+def show_one(tx: Tx, uid: bytes, row: MessageRow, own_id: bytes, files: Files) -> Message:
     """Return one message with everything that was said of it."""
-    return dressed(tx, [row], [message_of(uid, row, own_id, ())])[0]
+    return dressed(tx, [row], [message_of(uid, row, own_id, ())], files)[0]
 
 
-def dressed(tx: Tx, rows: Sequence[MessageRow], shown: Sequence[Message]) -> list[Message]:
+def dressed(
+    tx: Tx, rows: Sequence[MessageRow], shown: Sequence[Message], files: Files
+) -> list[Message]:
     """Add to messages what other rows hold: what they answer, reactions, who has read them.
 
     Args:
         tx: One snapshot.
         rows: Messages of one conversation, in order.
         shown: The same, as ``message_of`` returned them.
+        files: Who fetches files.
     """
     if not rows:
         return []
@@ -113,6 +118,8 @@ def dressed(tx: Tx, rows: Sequence[MessageRow], shown: Sequence[Message]) -> lis
             full = replace(full, read_by=read)
         if row.ext and row.kind == MessageKind.TEXT:
             full = replace(full, reply=_quote(tx, row, decode_marks(row.ext)))
+        if row.kind == MessageKind.FILES:
+            full = replace(full, attachments=files_of(tx, row.id, files))
         found.append(full)
     return found
 

@@ -14,6 +14,7 @@ from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import ED25519, SigningKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.engine.errors import NotRegisteredError, UnknownConversationError
+from e2ecore.engine.file_values import Files
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.values import ConversationState
 from e2ecore.errors import CorruptStateError
@@ -88,6 +89,11 @@ class Held:
 
 class State:
     """The writer thread's memory."""
+
+    files: Files
+    """Who fetches files for the app. Set when the engine is made."""
+    server_name = ""
+    """The relay's name for itself, as of the last connection."""
 
     def __init__(self, suite: CipherSuite, clock_ms: Callable[[], int], rng: Rng) -> None:
         self.suite = suite

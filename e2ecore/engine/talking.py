@@ -31,6 +31,7 @@ from e2ecore.engine.referring import (
     wire_mentions,
 )
 from e2ecore.engine.remarks import Remark, Speaker, apply_remark
+from e2ecore.engine.sharing import Sharing
 from e2ecore.engine.showing import show_one
 from e2ecore.engine.values import Mention, Message, MessageKind, Revision
 from e2ecore.engine.writing import (
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Talk:
+class Talk(Sharing):
     """The part of ``Conversation`` that deals with single messages."""
 
     _core: "Core"
@@ -134,7 +135,7 @@ class Talk:
             for author in message_names.authors(tx, row.cid, message_id):
                 found = message_names.look(tx, row.cid, message_id, author)
                 if found is not None:
-                    return show_one(tx, row.uid, found, core.account_id)
+                    return show_one(tx, row.uid, found, core.account_id, core.desk)
             return None
 
         return core.read(work)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
+from e2ecore.engine.file_errors import AttachmentNotHereError
+from e2ecore.engine.file_values import Attachment
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.notices import NoticeKind
 from e2ecore_protocol.content.conversation import HistorySharing, Role
@@ -67,6 +69,8 @@ class MessageKind(IntEnum):
     """A contact card: somebody was shown to the others."""
     NOTICE = 4
     """Nothing that anybody wrote: something happened to the conversation; see ``notice``."""
+    FILES = 5
+    """Files, and what was said of them: see ``Message.attachments``."""
     UNKNOWN = 0
     """Content of a newer version of the protocol, kept as it came."""
 
@@ -236,6 +240,19 @@ class Message:
     """What happened, if it is a notice. ``sender`` is who did it then, or all zeros."""
     card: ContactCard | None = None
     """Of a card: whom it shows."""
+    attachments: tuple[Attachment, ...] = ()
+    """Its files, in order."""
+
+    @property
+    def attachment(self) -> Attachment:
+        """The first of its files.
+
+        Raises:
+            AttachmentNotHereError: It has none.
+        """
+        if not self.attachments:
+            raise AttachmentNotHereError
+        return self.attachments[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ and its key was sealed under the passphrase.
 
 import glob
 import os
+import shutil
 from pathlib import Path
 from typing import Final
 
 from e2ecore.storage import files
+from e2ecore.storage.file_cache import folder_of
 
 MARK: Final = b"e2ecore: this database was erased\n"
 _FILES: Final = tuple(
@@ -66,6 +68,7 @@ def finish(path: Path) -> None:
     try:
         for suffix in _FILES:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
+        shutil.rmtree(folder_of(path), ignore_errors=True)
         for one in path.parent.glob(glob.escape(path.name) + ".damaged-*"):
             one.unlink(missing_ok=True)
         keys.with_name(keys.name + ".new").unlink(missing_ok=True)

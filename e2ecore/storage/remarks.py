@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from e2ecore.storage import attachments
 from e2ecore.storage.messages import MessageRow
 from e2ecore.storage.sql import insert, select
 from e2ecore.storage.tx import Tx
@@ -112,9 +113,16 @@ def keep_revision(tx: Tx, row: RevisionRow) -> None:
         )
 
 
-def forget(tx: Tx, rows: Iterable[MessageRow]) -> None:
-    """Delete everything that was said of messages, which are deleted or taken back as well."""
+def forget(tx: Tx, rows: Iterable[MessageRow], *, recalled: bool = False) -> None:
+    """Delete everything that was said of messages, which are deleted or taken back as well.
+
+    Args:
+        tx: The transaction.
+        rows: The messages.
+        recalled: They are own ones that are taken back.
+    """
     ids = [(row.id,) for row in rows]
+    attachments.forget(tx, [one for (one,) in ids], recalled=recalled)
     tx.executemany("DELETE FROM reactions WHERE message = ?", ids)
     tx.executemany("DELETE FROM revisions WHERE message = ?", ids)
     tx.executemany("DELETE FROM expiries WHERE message = ?", ids)

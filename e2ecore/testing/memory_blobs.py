@@ -4,8 +4,8 @@ Spec: protocol/spec/40-blobs.md
 """
 
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -334,11 +334,12 @@ class MemoryBlobChannel:
         end = len(blob.data) if stop is None else min(stop, len(blob.data))
         if start >= end:
             raise refusal(BlobProblem.BAD_RANGE)
-        yield self._blocks(ticket, range(start, end, BLOCK_BYTES), end)
+        async with aclosing(self._blocks(ticket, range(start, end, BLOCK_BYTES), end)) as blocks:
+            yield blocks
 
     async def _blocks(
         self, ticket: BlobTicket, starts: Iterable[int], end: int
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         for at in starts:
             await self._reach()
             data = self._blobs.for_fetch(ticket).data

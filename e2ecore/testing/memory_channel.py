@@ -6,6 +6,7 @@ from typing import Protocol
 import anyio
 import anyio.lowlevel
 
+from e2ecore.transport.blobs import BlobChannel
 from e2ecore.transport.errors import ConnectionLostError
 from e2ecore_protocol.frames.conversations import DeviceAddress
 from e2ecore_protocol.frames.frame import Frame
@@ -60,8 +61,10 @@ class Session:
 class MemoryChannel:
     """The client's end of a connection to a relay in memory."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, blobs: BlobChannel) -> None:
         self._session = session
+        self.blobs = blobs
+        """How bytes come to the relay and back."""
 
     async def receive(self) -> list[bytes]:
         """Return every frame that has arrived, at least one."""

@@ -115,7 +115,7 @@ class MemoryRelay:
         version = PROTOCOL_VERSION
         challenge = Challenge(version, version, self.server_name, session.nonce, self._clock_ms())
         session.push(challenge)
-        return MemoryChannel(session)
+        return MemoryChannel(session, self.blob_channel)
 
     def disconnect(self) -> None:
         """Cut every connection."""

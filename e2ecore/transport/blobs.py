@@ -7,7 +7,7 @@ Spec: protocol/spec/40-blobs.md, "The bytes: HTTP"
 
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class BlobTicket(NamedTuple):
@@ -70,4 +70,14 @@ class BlobChannel(Protocol):
 
         The bytes are as the relay sent them: not checked in any way.
         """
+        ...
+
+
+@runtime_checkable
+class CarriesBlobs(Protocol):
+    """A connection that also knows the way of the bytes."""
+
+    @property
+    def blobs(self) -> BlobChannel:
+        """How bytes come to this relay and back."""
         ...

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from e2ecore.errors import E2EError
+from e2ecore.transport.blobs import BlobChannel
 from e2ecore.transport.errors import (
     BadRelayAddressError,
     ConnectionLostError,
@@ -11,6 +12,7 @@ from e2ecore.transport.errors import (
     RelayProtocolError,
     RelayUnreachableError,
 )
+from e2ecore.transport.http_blobs import HttpBlobs
 from e2ecore_channel import (
     BadAddressError,
     CertificateError,
@@ -25,6 +27,7 @@ from e2ecore_channel import (
     connect,
     keep_alive,
 )
+from e2ecore_channel.handshake import parse_url
 
 _PLAIN = "ws://"
 
@@ -32,8 +35,10 @@ _PLAIN = "ws://"
 class RelayChannel:
     """A connection to a relay: frames in and out, errors from the tree of ``e2ecore.errors``."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, blobs: BlobChannel) -> None:
         self._channel = channel
+        self.blobs = blobs
+        """The way of attachments, beside this connection."""
 
     async def receive(self) -> list[bytes]:
         """Return every frame that one read brought, at least one.
@@ -110,7 +115,7 @@ async def dial(
         channel = await connect(url, context, allow_plain_loopback=allow_plain_loopback)
     except ConnectError as error:
         raise _not_connected(error) from error
-    return RelayChannel(channel)
+    return RelayChannel(channel, HttpBlobs(parse_url(url).host, context))
 
 
 def _not_connected(error: ConnectError) -> E2EError:

@@ -28,6 +28,16 @@ from e2ecore_protocol.frames.accounts import (
     FetchHeads,
     LookupHandle,
 )
+from e2ecore_protocol.frames.blobs import (
+    AcknowledgeBlob,
+    BlobCreated,
+    BlobGranted,
+    BlobStates,
+    CreateBlob,
+    FetchBlob,
+    QueryBlobs,
+    RecallBlob,
+)
 from e2ecore_protocol.frames.conversations import (
     Commit,
     Committed,
@@ -94,9 +104,17 @@ Request = (
     | Commit
     | ListConversations
     | LeaveConversation
+    | CreateBlob
+    | FetchBlob
+    | AcknowledgeBlob
+    | RecallBlob
+    | QueryBlobs
 )
 """What can be asked."""
-_Answerable = Ok | Account | ChainHeads | KeyPackages | Conversations | Committed | Failed
+_Answerable = (
+    Ok | Account | ChainHeads | KeyPackages | Conversations | Committed | Failed
+    | BlobCreated | BlobGranted | BlobStates
+)  # fmt: skip
 
 
 class LinkUser(Protocol[S]):
@@ -265,7 +283,7 @@ class Link(Generic[S]):
                 raise RelayRefusedError(frame.code, frame.detail, frame.retry_after_ms)
             case Ok() | Account() | ChainHeads() | KeyPackages() | Conversations():
                 self._take_answer(frame)
-            case Committed() | Failed():
+            case Committed() | Failed() | BlobCreated() | BlobGranted() | BlobStates():
                 self._take_answer(frame)
             case _:
                 raise RelayProtocolError

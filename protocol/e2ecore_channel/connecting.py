@@ -79,6 +79,42 @@ async def connect(
     return Channel(stream, is_client=True, max_message_bytes=max_message_bytes, early=early)
 
 
+async def open_stream(
+    host: str,
+    port: int,
+    context: ssl.SSLContext | None,
+    *,
+    timeout_s: float = HANDSHAKE_TIMEOUT_S,
+) -> Stream:
+    """Connect to a host: name, TCP and TLS.
+
+    Args:
+        host: Name or address, checked against the certificate.
+        port: TCP port.
+        context: Whom to trust. None for no TLS.
+        timeout_s: Seconds for all of it.
+
+    Raises:
+        NameNotFoundError: The host has no address.
+        UnreachableError: Nobody answers, or not in time.
+        CertificateError: The certificate is not to be trusted.
+        TlsError: No common TLS.
+        ChannelClosedError: The other side hung up.
+    """
+    try:
+        with anyio.fail_after(timeout_s):
+            stream = Stream(await _open_socket(host, port))
+            try:
+                if context is not None:
+                    await stream.start_tls(context, server_side=False, server_name=host)
+            except BaseException:
+                stream.close()
+                raise
+    except TimeoutError:
+        raise UnreachableError(f"no answer from {host} within {timeout_s:g} s") from None
+    return stream
+
+
 async def _open_socket(host: str, port: int) -> socket.socket:
     """Connect to the first address that answers; each gets a head start."""
     addresses = await _resolve(host, port)

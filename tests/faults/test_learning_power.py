@@ -9,6 +9,7 @@ import pytest
 
 from e2ecore import Engine, MessageKind
 from e2ecore.engine import engine as shell
+from e2ecore.engine.duties import CHORES
 from e2ecore.engine.learning import learn_kinds
 from tests.faults.test_engine_power import cut_device, everybody, make_stage, only
 from tests.support.engines import PATIENCE_S, said
@@ -17,7 +18,7 @@ from tests.unit.engine.test_hostile_remarks import say
 from tests.unit.engine.test_new_kinds import haiku, taught
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
-LAZY = tuple(one for one in shell._CHORES if one is not learn_kinds)
+LAZY = tuple(one for one in CHORES if one is not learn_kinds)
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ async def test_each_message_is_what_it_was_or_what_it_is(tmp_path: Path) -> None
                 power.arm()
                 await learn_kinds(engine._core)
 
-            with patch.object(shell, "_CHORES", LAZY):
+            with patch.object(shell, "CHORES", LAZY):
                 await cut_device(folder / "bob.db", relay, power, work)
             async with everybody(folder, relay, "alice", "bob") as engines:
                 await learn_kinds(engines[1]._core)

@@ -21,8 +21,17 @@ print(anyio.run(talk, sys.argv[1], sys.argv[2], backend=sys.argv[3]))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["trio", "asyncio"])
-def test_the_first_example_runs_as_it_stands(tmp_path: Path, backend: str) -> None:
-    example = dict(EXAMPLE.findall((ROOT / "README.md").read_text()))["first"]
+@pytest.mark.parametrize(
+    ("document", "name", "says"),
+    [
+        ("README.md", "first", "['hello', '"),
+        ("docs/attachments.md", "files", "['notes.txt', 'what we said']"),
+    ],
+)
+def test_an_example_runs_as_it_stands(
+    tmp_path: Path, backend: str, document: str, name: str, says: str
+) -> None:
+    example = dict(EXAMPLE.findall((ROOT / document).read_text()))[name]
     (tmp_path / "example.py").write_text(example + MAIN)
     with RelayProcess(tmp_path / "relay") as relay:
         done = subprocess.run(
@@ -35,7 +44,7 @@ def test_the_first_example_runs_as_it_stands(tmp_path: Path, backend: str) -> No
             check=False,
         )
     assert done.stderr == ""
-    assert done.stdout.startswith("['hello', '")
+    assert done.stdout.startswith(says)
 
 
 CONSENT = """

@@ -101,7 +101,7 @@ def _media_type(value: Wire) -> str:
 
 _short_name: Final = text(MAX_FILE_NAME_BYTES, 1, max_bytes=MAX_FILE_NAME_BYTES)
 _short_type: Final = text(MAX_MEDIA_TYPE_CHARS, 3)
-_item: Final = record(
+file_item: Final = record(
     FileItem._make,
     exactly(BLOB_ID_BYTES),
     exactly(FILE_KEY_BYTES),
@@ -116,6 +116,7 @@ _item: Final = record(
     blob(MAX_WAVEFORM_BYTES),
     blob(MAX_PREVIEW_BYTES),
 )
+"""A check for one file."""
 
 
 def is_plain_name(name: str) -> bool:
@@ -132,7 +133,7 @@ class Attachments(CheckedContent):
         exactly(MESSAGE_ID_BYTES),
         a_time,
         text(MAX_CAPTION_BYTES, max_bytes=MAX_CAPTION_BYTES),
-        listing(_item, MAX_ATTACHMENTS, 1),
+        listing(file_item, MAX_ATTACHMENTS, 1),
     )
     message_id: bytes
     sent_ms: int

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from e2ecore_protocol.codec import unpack_fields
+from e2ecore_protocol.errors import MalformedError
+from e2ecore_protocol.frames.blobs import BlobsDeleted
 from e2ecore_protocol.frames.frame import Frame
-from e2ecore_protocol.limits import MAX_KEY_PACKAGES_PER_FRAME
+from e2ecore_protocol.limits import MAX_FRAME_BYTES, MAX_KEY_PACKAGES_PER_FRAME
 from e2ecore_protocol.shape import Check, integer
 
 
@@ -18,3 +21,19 @@ class KeyPackagesLow(Frame):
     TYPE: ClassVar[int] = 1
     SHAPE: ClassVar[tuple[Check[object], ...]] = (integer(MAX_KEY_PACKAGES_PER_FRAME),)
     left: int
+
+
+def decode_notice(data: bytes) -> KeyPackagesLow | BlobsDeleted:
+    """Parse a notice.
+
+    Raises:
+        MalformedError: It is none that is known.
+    """
+    wire = unpack_fields(data, MAX_FRAME_BYTES)
+    match wire[:1]:
+        case (KeyPackagesLow.TYPE,):
+            return KeyPackagesLow.from_wire(wire)
+        case (BlobsDeleted.TYPE,):
+            return BlobsDeleted.from_wire(wire)
+        case _:
+            raise MalformedError("not a notice")

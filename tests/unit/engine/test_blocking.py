@@ -12,7 +12,8 @@ from e2ecore.testing import MemoryRelay
 
 _ASYNCHRONOUS = (
     e2ecore.Engine, e2ecore.Contacts, e2ecore.Contact, e2ecore.Conversations, e2ecore.Conversation,
-    e2ecore.SentMessage, e2ecore.Change, e2ecore.MyData, e2ecore.Keys,
+    e2ecore.SentMessage, e2ecore.Change, e2ecore.MyData, e2ecore.Keys, e2ecore.Upload,
+    e2ecore.Attachment, e2ecore.FileStore,
 )  # fmt: skip
 _OF_ITS_OWN = {"Conversation.send"}
 """Methods whose counterpart does more."""

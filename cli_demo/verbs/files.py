@@ -1,0 +1,191 @@
+"""``send-file``, ``get`` and ``files``: files of messages."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Final, Self
+
+import anyio
+import rich.console
+import rich.markup
+import rich.progress
+import typer
+
+import e2ecore
+from cli_demo import jsonlines
+from cli_demo.exits import CliError, Exit
+from cli_demo.options import Access, Target, Which, local, online
+from cli_demo.running import at_relay, go_out, reach, with_engine
+from cli_demo.targets import find_conversation, find_message
+from cli_demo.text import visible
+from cli_demo.words import file_line
+
+_SHOWN: Final = 100
+"""Messages that ``files`` looks through."""
+
+
+class Bar:
+    """A progress bar with rate and time left, on standard error, if that is a terminal."""
+
+    def __init__(self, what: str) -> None:
+        self._bar = rich.progress.Progress(
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.BarColumn(),
+            rich.progress.DownloadColumn(),
+            rich.progress.TransferSpeedColumn(),
+            rich.progress.TimeRemainingColumn(),
+            console=rich.console.Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+            transient=True,
+        )
+        self._task = self._bar.add_task(rich.markup.escape(visible(what)), total=None)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """So many bytes of all."""
+        self._bar.update(self._task, completed=done, total=total)
+
+
+@online
+def send_file(
+    where: Access,
+    target: Target,
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", exists=True, dir_okay=False, help="Up to 32 files: one message."
+        ),
+    ],
+    *,
+    text: Annotated[str, typer.Option("--text", help="What to say of them.")] = "",
+    keep_metadata: Annotated[
+        bool,
+        typer.Option("--keep-metadata", help="Leave place, time and camera in pictures."),
+    ] = False,
+) -> None:
+    """Send files, and wait until the relay has them and the message.
+
+    From pictures, places, times and cameras are taken out first. If the relay cannot be reached
+    (exit code 4), a copy is stored and goes out with the next command that reaches it.
+    """
+
+    async def work(engine: e2ecore.Engine) -> None:
+        chat = await reach(engine, lambda: find_conversation(engine, target), where.timeout)
+        wanted = [e2ecore.OutgoingFile(one, keep_metadata=keep_metadata) for one in files]
+        note = "The files are stored and go out as soon as the relay is reached."
+        with Bar(files[0].name if len(files) == 1 else f"{len(files)} files") as bar:
+            upload = await chat.send_files(wanted, text, on_progress=bar)
+            await go_out(engine, chat.ready, where.timeout, note)
+            sent = await _while_it_moves(upload.sent, lambda: upload.progress, where.timeout, note)
+        await go_out(engine, sent.accepted, where.timeout, note)
+        if where.json:
+            print(jsonlines.dump(jsonlines.sent(chat, sent)))
+
+    with_engine(where, work)
+
+
+async def _while_it_moves(
+    wait: Callable[[], Awaitable[e2ecore.SentMessage]],
+    progress: Callable[[], object],
+    timeout_s: float,
+    note: str,
+) -> e2ecore.SentMessage:
+    """Wait for something long, as long as it comes forward."""
+    before = progress()
+    while True:
+        with anyio.move_on_after(timeout_s):
+            return await wait()
+        now = progress()
+        if now == before:
+            raise CliError(f"nothing has moved for {timeout_s:g} s\n{note}", Exit.RELAY_UNREACHABLE)
+        before = now
+
+
+@online
+def get(
+    where: Access,
+    target: Target,
+    message: Which,
+    *,
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, help="Which of the message's files.")
+    ] = 1,
+    to: Annotated[
+        Path, typer.Option("--to", help="A folder, or a file that is not there yet.")
+    ] = Path(),
+    ask: Annotated[
+        bool, typer.Option("--ask", help="If it has expired: ask its sender for it again.")
+    ] = False,
+) -> None:
+    """Fetch a file of a message, check it, and write it. Interrupted, it goes on where it was."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        chat = await reach(engine, lambda: find_conversation(engine, target), where.timeout)
+        one = await find_message(chat, message)
+        if len(one.attachments) < number:
+            raise CliError("the message has no such file", Exit.USAGE)
+        file = one.attachments[number - 1]
+        try:
+            with Bar(file.name) as bar:
+                path = await file.download(to, on_progress=bar)
+        except e2ecore.AttachmentGoneError:
+            if ask:
+                await file.ask_again()
+                print("Its sender was asked for it. Try again later.", file=sys.stderr)
+            raise
+        if where.json:
+            print(jsonlines.dump({"type": "fetched", "path": str(path), "size": file.size}))
+        else:
+            print(visible(str(path)))
+
+    with_engine(where, work)
+
+
+@local
+def files(
+    where: Access,
+    target: Target,
+    *,
+    status: Annotated[
+        bool, typer.Option("--status", help="Ask the relay who still needs each of them.")
+    ] = False,
+) -> None:
+    """List the files of a conversation, the newest last, and what is being uploaded."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        chat = await find_conversation(engine, target)
+        for one in await chat.messages(limit=_SHOWN):
+            for number, file in enumerate(one.attachments, 1):
+                said = await _status(engine, file, where.timeout) if status else None
+                if where.json:
+                    fields = {"message": one.message_id.hex(), "number": number}
+                    print(jsonlines.dump({**jsonlines.attachment(file), **fields}))
+                    continue
+                line = file_line(file, said)
+                print(f"{one.message_id.hex()[-8:]} {number}  {line}")
+        for upload in await chat.uploads():
+            if not where.json:
+                print(f"upload {upload.upload_id}: waits for the relay")
+
+    with_engine(where, work)
+
+
+async def _status(
+    engine: e2ecore.Engine, file: e2ecore.Attachment, timeout_s: float
+) -> e2ecore.FileStatus | None:
+    try:
+        return await at_relay(engine, file.status, timeout_s)
+    except e2ecore.AttachmentGoneError:
+        return None

@@ -1,0 +1,31 @@
+"""What runs for the life of the engine besides the committer."""
+
+from typing import Final
+
+from e2ecore.engine import chores
+from e2ecore.engine.connection import keep_connected
+from e2ecore.engine.consents import keep_consents
+from e2ecore.engine.damage import watch_damage
+from e2ecore.engine.erasing import keep_erasing
+from e2ecore.engine.file_store import FILE_CHORES
+from e2ecore.engine.learning import learn_kinds
+from e2ecore.engine.receipts import send_receipts
+from e2ecore.engine.searching import keep_index
+
+CHORES: Final = (
+    keep_connected,
+    send_receipts,
+    chores.note_acceptances,
+    chores.watch_held,
+    chores.pause_sender,
+    chores.supply_key_packages,
+    chores.fetch_chains,
+    chores.compare_chains,
+    keep_consents,
+    keep_index,
+    keep_erasing,
+    learn_kinds,
+    *FILE_CHORES,
+    watch_damage,
+)
+"""Each begins anew when it fails; see ``chores.keep_going``."""

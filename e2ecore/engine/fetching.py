@@ -1,0 +1,364 @@
+"""Fetching files: what comes is opened chunk by chunk, kept encrypted, and checked as a whole.
+
+A chunk reaches the disk only after its tag fits, sealed again under a key of this device's own. The
+relay's share is used and forgotten: it is asked for anew when a fetch goes on. Only when the digest
+fits is the file said to be there; that is committed before the relay is told that it may forget.
+"""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from e2ecore.attachments.errors import (
+    AttachmentDamagedError,
+    AttachmentDigestError,
+    AttachmentSizeError,
+)
+from e2ecore.attachments.format import (
+    SEALED_RUN_BYTES,
+    ContentKey,
+    FileKey,
+    FileOpener,
+    RelayShare,
+    check_blob_size,
+    content_key,
+)
+from e2ecore.attachments.names import local_name
+from e2ecore.crypto.chunked import HEADER_BYTES
+from e2ecore.engine.file_errors import (
+    AttachmentGoneError,
+    AttachmentNotHereError,
+    FileExistsHereError,
+)
+from e2ecore.engine.file_events import AttachmentExpired, AttachmentStored
+from e2ecore.engine.file_showing import decode_item
+from e2ecore.engine.file_status import check_promise, names_of
+from e2ecore.engine.file_values import Progress
+from e2ecore.engine.job import Job
+from e2ecore.storage import attachments, files, settings
+from e2ecore.storage.attachments import AttachmentRow, FileState, Owed
+from e2ecore.storage.file_cache import KEY_SIZE, RUN_BYTES, RUN_CHUNKS, CachedFileError, LocalFile
+from e2ecore.transport.blobs import BlobTicket
+from e2ecore.transport.errors import BlobRefusedError, RelayRefusedError
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames.blobs import BlobGranted, FetchBlob
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+DEFAULT_LIMIT_BYTES: Final = 2 << 30
+"""Local copies beyond this go, the longest unused first. The app may choose another limit."""
+_LIMIT: Final = "file_limit"
+_GONE: Final = frozenset({ErrorCode.BLOB_GONE, ErrorCode.UNKNOWN_BLOB})
+_GONE_HTTP: Final = frozenset({"gone", "token_used"})
+_MAX_NUMBERED: Final = 1_000
+"""Names that are tried in a folder before giving up."""
+
+
+async def download(
+    core: "Core", aid: int, to: str | os.PathLike[str] | None, on_progress: Progress | None
+) -> Path | None:
+    """Fetch, check, keep and write a file. See ``Attachment.download``."""
+    core.check_open()
+    row = _row(core, aid)
+    target = None if to is None else Path(to)
+    if target is not None and target.exists() and not target.is_dir():
+        raise FileExistsHereError
+    if not row.cached:
+        row = await _fetch(core, row, on_progress)
+    elif on_progress is not None:
+        on_progress(row.size, row.size)
+    await core.jobs.run(lambda job: attachments.used(job.tx, aid, job.now_ms))
+    if target is None:
+        await evict(core, keep=aid)
+        return None
+    try:
+        return await anyio.to_thread.run_sync(_write_out, core, row, target)
+    finally:
+        await evict(core, keep=aid)
+
+
+def _row(core: "Core", aid: int) -> AttachmentRow:
+    row = core.read(lambda tx: attachments.get(tx, aid))
+    if row is None or not row.item:
+        raise AttachmentNotHereError
+    return row
+
+
+async def _fetch(core: "Core", row: AttachmentRow, on_progress: Progress | None) -> AttachmentRow:
+    granted = await _grant(core, row)
+    ticket = BlobTicket(row.blob_id, granted.fetch_token, granted.port)
+    item = decode_item(row)
+    key = content_key(FileKey(item.file_key), RelayShare(granted.share), row.blob_id)
+    row = await core.jobs.run(lambda job: _begin(job, row.aid, granted))
+    transfer = _Transfer(core, row, ticket, on_progress)
+    try:
+        await transfer.run(await transfer.opener(key))
+        if transfer.digest.digest() != item.digest:
+            raise AttachmentDigestError
+    except AttachmentDamagedError:
+        with anyio.CancelScope(shield=True):
+            await discard(core, row.aid)
+        raise
+    except BlobRefusedError as refused:
+        if refused.code in _GONE_HTTP:
+            await _expired(core, row.aid)
+            raise AttachmentGoneError from refused
+        raise
+    finally:
+        transfer.close()
+    with anyio.CancelScope(shield=True):
+        stored = await core.jobs.run(lambda job: _stored(job, row))
+    core.desk.duty_signal.set()
+    return stored
+
+
+async def _grant(core: "Core", row: AttachmentRow) -> BlobGranted:
+    link = await core.await_link()
+    core.desk.need_channel()
+    try:
+        granted = await link.request(FetchBlob(0, row.blob_id), BlobGranted)
+    except RelayRefusedError as refused:
+        if refused.code in _GONE:
+            await _expired(core, row.aid)
+            raise AttachmentGoneError from refused
+        raise
+    check_blob_size(row.size, granted.size)
+    await check_promise(core, row.blob_id, granted.size, granted)
+    return granted
+
+
+async def _expired(core: "Core", aid: int) -> None:
+    def work(job: Job) -> None:
+        row = attachments.get(job.tx, aid)
+        if row is None or row.state != FileState.REMOTE:
+            return
+        attachments.save(job.tx, row._replace(state=FileState.EXPIRED))
+        names = names_of(job.tx, row)
+        if names is not None:
+            job.effects.events.append(AttachmentExpired(*names, aid))
+
+    await core.jobs.run(work)
+
+
+def _begin(job: Job, aid: int, granted: BlobGranted) -> AttachmentRow:
+    """Give a file the key of its local copy, if it has none from an earlier attempt."""
+    row = attachments.get(job.tx, aid)
+    if row is None or not row.item:
+        raise AttachmentNotHereError
+    begun = row._replace(
+        cache_key=row.cache_key or job.state.rng(KEY_SIZE),
+        expires_ms=granted.expires_ms,
+        promise=granted.promise,
+        used_ms=job.now_ms,
+    )
+    attachments.save(job.tx, begun)
+    return begun
+
+
+def _stored(job: Job, fetched: AttachmentRow) -> AttachmentRow:
+    """A file is here, whole and checked."""
+    row = attachments.get(job.tx, fetched.aid)
+    if row is None or row.blob_id != fetched.blob_id or row.cache_key != fetched.cache_key:
+        raise AttachmentNotHereError
+    stored = row._replace(cached=1, owed=Owed.ACKNOWLEDGEMENT, used_ms=job.now_ms)
+    attachments.save(job.tx, stored)
+    names = names_of(job.tx, row)
+    if names is not None:
+        job.effects.events.append(AttachmentStored(*names, row.aid))
+    return stored
+
+
+class _Transfer:
+    """One fetch under way."""
+
+    def __init__(
+        self, core: "Core", row: AttachmentRow, ticket: BlobTicket, progress: Progress | None
+    ) -> None:
+        self._channel = core.desk.need_channel()
+        self._row = row
+        self._ticket = ticket
+        self._progress = progress
+        self._local = core.desk.cache.open(row.aid, row.cache_key, row.size, writing=True)
+        self.digest = hashlib.sha256()
+
+    def close(self) -> None:
+        """Close the local copy."""
+        self._local.close()
+
+    async def opener(self, key: ContentKey) -> FileOpener:
+        """Fetch and check the head of the blob."""
+        head = bytearray()
+        async with self._channel.download(self._ticket, 0, HEADER_BYTES) as blocks:
+            async for block in blocks:
+                head += block
+                if len(head) > HEADER_BYTES:
+                    raise AttachmentSizeError
+        return FileOpener(key, bytes(head), self._row.size)
+
+    async def run(self, opener: FileOpener) -> None:
+        """Fetch what is not here yet."""
+        run = await anyio.to_thread.run_sync(self._resume)
+        first = run * RUN_CHUNKS
+        self._tell(first)
+        while first < opener.chunks:
+            begin, stop = opener.range_of(first, opener.chunks)
+            async with self._channel.download(self._ticket, begin, stop) as blocks:
+                first = await self._take(opener, first, stop - begin, blocks)
+        await anyio.to_thread.run_sync(self._local.sync)
+
+    def _resume(self) -> int:
+        """Return how many runs are here and whole; their digest is taken."""
+        count = min(self._local.written(), self._row.size // RUN_BYTES)
+        try:
+            for run in range(count):
+                self.digest.update(self._local.read(run * RUN_BYTES, RUN_BYTES))
+        except CachedFileError:
+            self.digest = hashlib.sha256()
+            return 0
+        return count
+
+    async def _take(
+        self, opener: FileOpener, first: int, left: int, blocks: AsyncIterator[bytes]
+    ) -> int:
+        """Take what one request brings; return the first chunk that it did not."""
+        waiting = bytearray()
+        async for block in blocks:
+            waiting += block
+            left -= len(block)
+            if left < 0:
+                raise AttachmentSizeError
+            while len(waiting) >= SEALED_RUN_BYTES or (left == 0 and waiting):
+                sealed = bytes(waiting[:SEALED_RUN_BYTES])
+                del waiting[: len(sealed)]
+                await anyio.to_thread.run_sync(self._keep, opener, first, sealed)
+                first += RUN_CHUNKS
+                self._tell(first)
+        if left:
+            raise AttachmentSizeError
+        return first
+
+    def _keep(self, opener: FileOpener, first: int, sealed: bytes) -> None:
+        plain = opener.open(first, sealed)
+        begin = first // RUN_CHUNKS * RUN_BYTES
+        if plain or begin <= self._row.size:
+            self._local.write(first, plain)
+        self.digest.update(plain)
+
+    def _tell(self, first: int) -> None:
+        if self._progress is not None:
+            done = min(first // RUN_CHUNKS * RUN_BYTES, self._row.size)
+            self._progress(done, self._row.size)
+
+
+async def read(core: "Core", aid: int, offset: int, size: int) -> bytes:
+    """Return part of a file that is here. See ``Attachment.read``."""
+    core.check_open()
+    row = _row(core, aid)
+    if not row.cached:
+        raise AttachmentNotHereError
+
+    def work() -> bytes:
+        with core.desk.cache.open(aid, row.cache_key, row.size) as local:
+            return local.read(max(0, offset), max(0, size))
+
+    found = await anyio.to_thread.run_sync(work)
+    await core.jobs.run(lambda job: attachments.used(job.tx, aid, job.now_ms))
+    return found
+
+
+async def discard(core: "Core", aid: int) -> None:
+    """Erase the local copy: its key first. See ``Attachment.discard``."""
+    core.check_open()
+
+    def work(job: Job) -> bool:
+        row = attachments.get(job.tx, aid)
+        if row is None or row.state == FileState.WAITING:
+            return False  # it is still to be uploaded from there
+        attachments.save(job.tx, row._replace(cache_key=b"", cached=0))
+        return True
+
+    if await core.jobs.run(work):
+        await anyio.to_thread.run_sync(core.desk.cache.remove, aid)
+
+
+async def limit(core: "Core") -> int:
+    """Return how many bytes local copies may have."""
+    found = core.read(lambda tx: settings.get(tx, _LIMIT))
+    return DEFAULT_LIMIT_BYTES if found is None else int.from_bytes(found)
+
+
+async def set_limit(core: "Core", size: int) -> None:
+    """Set how many bytes local copies may have, and make it so."""
+    core.check_open()
+    await core.jobs.run(lambda job: settings.put(job.tx, _LIMIT, size.to_bytes(8)))
+    await evict(core)
+
+
+async def evict(core: "Core", keep: int = 0) -> None:
+    """Discard local copies beyond the limit, the longest unused first."""
+    rows = core.read(attachments.cached)
+    excess = sum(row.size for row in rows) - await limit(core)
+    for row in rows:
+        if excess <= 0:
+            return
+        if row.aid != keep and row.state != FileState.WAITING:
+            await discard(core, row.aid)
+            excess -= row.size
+
+
+def _write_out(core: "Core", row: AttachmentRow, target: Path) -> Path:
+    """Write a plain file: under another name first, so that nobody meets half of it."""
+    if target.is_dir():
+        return _write_into(core, row, target)
+    if not _write_new(core, row, target):
+        raise FileExistsHereError
+    return target
+
+
+def _write_into(core: "Core", row: AttachmentRow, folder: Path) -> Path:
+    name = Path(local_name(decode_item(row).name))
+    for number in range(1, _MAX_NUMBERED):
+        tail = f" ({number})" if number > 1 else ""
+        target = folder / f"{name.stem}{tail}{name.suffix}"
+        if not target.exists() and _write_new(core, row, target):
+            return target
+    raise FileExistsHereError
+
+
+def _write_new(core: "Core", row: AttachmentRow, target: Path) -> bool:
+    """Write a file that must not exist; return false if it does now."""
+    part = target.with_name(f".{target.name[:100]}.{row.aid}.part")
+    try:
+        with core.desk.cache.open(row.aid, row.cache_key, row.size) as local:
+            _copy_out(local, part)
+        try:
+            os.link(part, target)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without links
+            if target.exists():
+                return False
+            part.rename(target)
+    except OSError as error:
+        raise files.mapped(error) from None
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    return True
+
+
+def _copy_out(local: LocalFile, part: Path) -> None:
+    part.unlink(missing_ok=True)
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, files.PRIVATE)
+    with os.fdopen(handle, "wb") as file:
+        for run in local.runs():
+            file.write(run)
+        file.flush()
+        os.fsync(handle)

@@ -1,0 +1,123 @@
+"""What all work with files shares while an engine is open, in the event loop."""
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from e2ecore.engine import fetching, file_status, offering
+from e2ecore.engine.file_errors import NoFileChannelError
+from e2ecore.engine.file_values import FileStatus, Progress
+from e2ecore.engine.handles import Outcome, SentMessage
+from e2ecore.engine.signals import Signal
+from e2ecore.storage.file_cache import FileCache
+from e2ecore.transport.blobs import BlobChannel
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+_MAX_ENDED: Final = 256
+"""Parcels whose end is remembered, for callers that ask late."""
+
+
+class Sending:
+    """What becomes of one parcel."""
+
+    __slots__ = ("done", "message", "on_progress", "outcome", "scope", "total")
+
+    def __init__(self) -> None:
+        self.outcome = Outcome()
+        """Settled when the message is written, or never will be."""
+        self.message: SentMessage | None = None
+        self.on_progress: Progress | None = None
+        self.scope: anyio.CancelScope | None = None
+        """Of the upload that runs now."""
+        self.done = 0
+        self.total = 0
+
+    def progressed(self, done: int) -> None:
+        """So many bytes of all are at the relay."""
+        self.done = done
+        if self.on_progress is not None:
+            self.on_progress(done, self.total)
+
+
+class FileDesk:
+    """Local copies, the way of the bytes, and who waits for what. See ``file_values.Files``."""
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+        self.cache = FileCache(core.database.path)
+        self.channel: BlobChannel | None = None
+        """How bytes come to the relay and back; None while there is no connection."""
+        self.upload_signal = Signal()
+        """There may be something to upload, or a way to do it."""
+        self.duty_signal = Signal()
+        """There may be something to tell the relay."""
+        self.sendings: dict[int, Sending] = {}
+        self.fetches: dict[int, anyio.Lock] = {}
+        """One download of a file at a time."""
+        self.copying = anyio.Lock()
+        """Held while a copy is made and has no row yet: nothing is swept then."""
+
+    def sending(self, pid: int) -> Sending:
+        """Return what is known of a parcel."""
+        found = self.sendings.get(pid)
+        if found is None:
+            found = self.sendings[pid] = Sending()
+        return found
+
+    def ended(self, pid: int, error: Exception | None = None) -> None:
+        """A parcel became a message, or was given up."""
+        self.sending(pid).outcome.settle(error)
+        settled = [one for one, known in self.sendings.items() if known.outcome.settled]
+        for one in settled[:-_MAX_ENDED]:
+            del self.sendings[one]
+
+    def need_channel(self) -> BlobChannel:
+        """Return the way of the bytes.
+
+        Raises:
+            NoFileChannelError: This connection has none.
+        """
+        if self.channel is None:
+            raise NoFileChannelError
+        return self.channel
+
+    def connected(self) -> None:
+        """There is a connection: see to everything that waits for one."""
+        self.upload_signal.set()
+        self.duty_signal.set()
+
+    def close(self, error: Exception) -> None:
+        """The engine is closed: tell who waits."""
+        for known in self.sendings.values():
+            known.outcome.settle(error)
+
+    async def download(
+        self, aid: int, to: str | os.PathLike[str] | None, on_progress: Progress | None
+    ) -> os.PathLike[str] | None:
+        """See ``Attachment.download``."""
+        async with self.fetches.setdefault(aid, anyio.Lock()):
+            return await fetching.download(self._core, aid, to, on_progress)
+
+    async def read(self, aid: int, offset: int, size: int) -> bytes:
+        """See ``Attachment.read``."""
+        return await fetching.read(self._core, aid, offset, size)
+
+    async def status(self, aid: int) -> FileStatus:
+        """See ``Attachment.status``."""
+        return await file_status.status(self._core, aid)
+
+    async def ask_again(self, aid: int) -> None:
+        """See ``Attachment.ask_again``."""
+        await offering.ask_again(self._core, aid)
+
+    async def upload_again(self, aid: int) -> None:
+        """See ``Attachment.upload_again``."""
+        await offering.upload_again(self._core, aid)
+
+    async def discard(self, aid: int) -> None:
+        """See ``Attachment.discard``."""
+        async with self.fetches.setdefault(aid, anyio.Lock()):
+            await fetching.discard(self._core, aid)

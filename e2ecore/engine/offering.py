@@ -1,0 +1,266 @@
+"""Sending files: own copies made, a parcel stored; and doing it again for who asks.
+
+``send_files`` returns when the copies and the parcel are durable. ``uploading`` does the rest, also
+after a restart. The message is written when everything is at the relay, not before: nobody gets a
+message whose files do not come.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from e2ecore.crypto.chunked import SALT_BYTES
+from e2ecore.engine.attaching import Copied, copy_file
+from e2ecore.engine.errors import ConversationReadOnlyError, MessageGoneError
+from e2ecore.engine.file_errors import (
+    AttachmentNotHereError,
+    CaptionTooLongError,
+    TooManyFilesError,
+    UploadCancelledError,
+)
+from e2ecore.engine.file_showing import decode_item, encode_item
+from e2ecore.engine.file_values import OutgoingFile, Progress
+from e2ecore.engine.handles import SentMessage
+from e2ecore.engine.job import Job
+from e2ecore.engine.names import check_text
+from e2ecore.engine.writing import WRITABLE, check_writable, write_unlisted
+from e2ecore.storage import attachments, messages
+from e2ecore.storage.attachments import AttachmentRow, FileState, ParcelRow
+from e2ecore.storage.messages import ORDER_BITS
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.attachments import AttachmentRequest
+from e2ecore_protocol.limits import (
+    BLOB_ID_BYTES,
+    FILE_KEY_BYTES,
+    MAX_ATTACHMENTS,
+    MAX_CAPTION_BYTES,
+)
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+
+class Upload:
+    """Files that survive a crash and are on their way; then a message.
+
+    The work goes on whether or not this is kept.
+    """
+
+    __slots__ = ("_core", "upload_id")
+
+    def __init__(self, core: "Core", pid: int) -> None:
+        self._core = core
+        self.upload_id = pid
+        """Its number in this database."""
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """Bytes at the relay, and bytes in all, as of now; (0, 0) before it has begun."""
+        known = self._core.desk.sending(self.upload_id)
+        return known.done, known.total
+
+    @property
+    def is_settled(self) -> bool:
+        """Is the message written, or the upload given up?"""
+        return self._core.desk.sending(self.upload_id).outcome.settled
+
+    async def sent(self) -> SentMessage:
+        """Wait until everything is uploaded and the message is on its way.
+
+        While offline or paused this waits as long as it takes; cancelling the wait cancels nothing
+        else.
+
+        Raises:
+            UploadCancelledError: ``cancel`` was called.
+            UploadRefusedError: The relay does not take it.
+            UsageError: As ``Conversation.send``.
+            EngineClosedError: The engine was closed first. It goes on when it is opened again.
+        """
+        known = self._core.desk.sending(self.upload_id)
+        await known.outcome.wait()
+        if known.message is None:
+            raise MessageGoneError
+        return known.message
+
+    async def pause(self) -> None:
+        """Stop for now, until ``resume``; also over a restart. What the relay has it keeps."""
+        await _pause(self._core, self.upload_id, on=True)
+
+    async def resume(self) -> None:
+        """Go on where it stopped."""
+        await _pause(self._core, self.upload_id, on=False)
+
+    async def cancel(self) -> None:
+        """Do not send it. The copies are erased, and the relay is told to delete what it has.
+
+        Raises:
+            MessageGoneError: It is a message already; recall that.
+        """
+        await cancel(self._core, self.upload_id)
+
+
+async def send_files(
+    core: "Core",
+    cid: int,
+    wanted: Sequence[OutgoingFile],
+    caption: str,
+    on_progress: Progress | None,
+) -> Upload:
+    """Copy files and store the parcel. See ``Conversation.send_files``."""
+    core.check_open()
+    if not 1 <= len(wanted) <= MAX_ATTACHMENTS:
+        raise TooManyFilesError
+    if caption:
+        check_text(caption)
+    if len(caption.encode()) > MAX_CAPTION_BYTES:
+        raise CaptionTooLongError
+    await core.jobs.run(lambda job: _check_open_to_files(job, cid))
+    desk, copies = core.desk, list[Copied]()
+    async with desk.copying:
+        try:
+            for one in wanted:
+                copies.append(await _copied(core, one))
+            pid = await core.jobs.run(lambda job: _store(job, core, cid, caption, copies))
+        finally:
+            for copy in copies:
+                copy.path.unlink(missing_ok=True)  # those with a row have another name
+    known = desk.sending(pid)
+    known.on_progress = on_progress
+    known.total = sum(copy.item.size for copy in copies)
+    desk.upload_signal.set()
+    return Upload(core, pid)
+
+
+async def _copied(core: "Core", wanted: OutgoingFile) -> Copied:
+    work = partial(copy_file, core.desk.cache, wanted, core.rng)
+    # The thread cannot be stopped in the middle; what it leaves behind is swept.
+    return await anyio.to_thread.run_sync(work)
+
+
+def _check_open_to_files(job: Job, cid: int) -> None:
+    mirror = job.mirror(cid)
+    if mirror.state not in WRITABLE:
+        raise ConversationReadOnlyError
+    check_writable(job, mirror)
+
+
+def _store(job: Job, core: "Core", cid: int, caption: str, copies: Sequence[Copied]) -> int:
+    """Store parcel and files; the copies get their names in the same breath."""
+    pid = attachments.add_parcel(job.tx, cid, caption, job.now_ms)
+    for place, copy in enumerate(copies):
+        row = AttachmentRow(
+            0, 0, place, pid, copy.item.blob_id, encode_item(copy.item), copy.item.size,
+            FileState.WAITING, salt=core.rng(SALT_BYTES), cache_key=copy.cache_key, cached=1,
+            used_ms=job.now_ms,
+        )  # fmt: skip
+        core.desk.cache.adopt(copy.path, attachments.add(job.tx, row))
+    return pid
+
+
+def uploads(core: "Core", cid: int) -> list[Upload]:
+    """Return what is on its way in one conversation, the oldest first."""
+
+    def work(tx: Tx) -> list[ParcelRow]:
+        return [row for row in attachments.parcels(tx) if row.cid == cid]
+
+    return [Upload(core, row.pid) for row in core.read(work)]
+
+
+async def _pause(core: "Core", pid: int, *, on: bool) -> None:
+    core.check_open()
+    await core.jobs.run(lambda job: attachments.pause(job.tx, pid, on=on))
+    known = core.desk.sending(pid)
+    if on and known.scope is not None:
+        known.scope.cancel()
+    core.desk.upload_signal.set()
+
+
+async def cancel(core: "Core", pid: int, error: Exception | None = None) -> None:
+    """Give a parcel up.
+
+    Raises:
+        MessageGoneError: It is a message already.
+    """
+    core.check_open()
+
+    def work(job: Job) -> None:
+        if attachments.parcel(job.tx, pid) is None:
+            raise MessageGoneError
+        for row in attachments.of_parcel(job.tx, pid):
+            _give_up(job, row)
+        attachments.remove_parcel(job.tx, pid)
+
+    known = core.desk.sending(pid)
+    await core.jobs.run(work)
+    if known.scope is not None:
+        known.scope.cancel()
+    core.desk.ended(pid, error or UploadCancelledError())
+    core.desk.duty_signal.set()
+
+
+def _give_up(job: Job, row: AttachmentRow) -> None:
+    """Erase a file that is not sent; the relay is told if it knows of it."""
+    if row.message:  # it stays where it was
+        attachments.save(job.tx, row._replace(parcel=0, state=FileState.UPLOADED, salt=b""))
+        return
+    if not row.expires_ms:
+        attachments.remove(job.tx, row.aid)
+        return
+    attachments.save(
+        job.tx,
+        row._replace(
+            parcel=0, item=b"", salt=b"", cache_key=b"", cached=0,
+            state=FileState.UPLOADED, owed=attachments.Owed.RECALL,
+        ),
+    )  # fmt: skip
+
+
+async def ask_again(core: "Core", aid: int) -> None:
+    """Ask the sender for a file that is gone. See ``Attachment.ask_again``."""
+    core.check_open()
+
+    def work(job: Job) -> None:
+        row = attachments.get(job.tx, aid)
+        message = None if row is None else messages.get(job.tx, row.message)
+        if row is None or message is None:
+            raise AttachmentNotHereError
+        mirror = job.mirror(row.message >> ORDER_BITS)
+        check_writable(job, mirror)
+        wish = AttachmentRequest(message.uid, message.account_id, row.blob_id)
+        write_unlisted(job, mirror, wish)
+
+    await core.jobs.run(work)
+
+
+async def upload_again(core: "Core", aid: int) -> None:
+    """Upload the copy of an own file to a new blob. See ``Attachment.upload_again``."""
+    core.check_open()
+
+    def work(job: Job) -> int:
+        row = attachments.get(job.tx, aid)
+        if row is None or not row.message or not row.cached or row.state != FileState.UPLOADED:
+            raise AttachmentNotHereError
+        cid = row.message >> ORDER_BITS
+        check_writable(job, job.mirror(cid))
+        pid = attachments.add_parcel(job.tx, cid, "", job.now_ms, before=row.blob_id)
+        attachments.save(job.tx, renewed(core, row)._replace(parcel=pid))
+        return pid
+
+    pid = await core.jobs.run(work)
+    core.desk.sending(pid)
+    core.desk.upload_signal.set()
+
+
+def renewed(core: "Core", row: AttachmentRow) -> AttachmentRow:
+    """Return a file that is to be uploaded to another blob, under another key."""
+    item = decode_item(row)._replace(
+        blob_id=core.rng(BLOB_ID_BYTES), file_key=core.rng(FILE_KEY_BYTES)
+    )
+    return AttachmentRow(
+        row.aid, row.message, row.place, row.parcel, item.blob_id, encode_item(item), row.size,
+        FileState.WAITING, salt=core.rng(SALT_BYTES), cache_key=row.cache_key, cached=1,
+        used_ms=row.used_ms,
+    )  # fmt: skip

@@ -1,0 +1,70 @@
+"""Sending files in a conversation."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from e2ecore.engine import offering
+from e2ecore.engine.file_values import OutgoingFile, Progress, Source
+from e2ecore.engine.offering import Upload
+from e2ecore.storage.conversations import ConversationRow
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+
+class Sharing:
+    """What can be done with files in a conversation; a part of ``Conversation``."""
+
+    _core: "Core"
+    _row: ConversationRow
+
+    async def send_file(
+        self,
+        source: Source | OutgoingFile,
+        caption: str = "",
+        *,
+        name: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> Upload:
+        """Send a file. Returns when a copy of it is safe here; the rest happens by itself.
+
+        The others get a message when all of it is at the relay. From pictures, places, times and
+        devices are taken out first; see ``OutgoingFile.keep_metadata``.
+
+        Args:
+            source: A path, something open for reading, or an ``OutgoingFile``.
+            caption: What is said of it.
+            name: What it is called; needed for something open.
+            on_progress: Called with bytes that the relay has, and bytes in all.
+
+        Raises:
+            FileChangedError: It was changed while it was read.
+            AttachmentTooLargeError: More than 4 GiB.
+            BadFileError: It cannot be read.
+            BadAttachmentNameError: Nobody could store it under this name.
+            UnknownPictureError: Metadata cannot be taken out of this picture.
+            DiskFullError: There is no room for the copy. Nothing was stored.
+            UsageError: As ``Conversation.send``.
+        """
+        wanted = source if isinstance(source, OutgoingFile) else OutgoingFile(source, name)
+        return await self.send_files((wanted,), caption, on_progress=on_progress)
+
+    async def send_files(
+        self,
+        files: Sequence[OutgoingFile],
+        caption: str = "",
+        *,
+        on_progress: Progress | None = None,
+    ) -> Upload:
+        """Send up to 32 files as one message, an album. As ``send_file``.
+
+        Raises:
+            TooManyFilesError: More than 32, or none.
+            CaptionTooLongError: More than 64 KiB.
+            UsageError: As ``send_file``.
+        """
+        return await offering.send_files(self._core, self._row.cid, files, caption, on_progress)
+
+    async def uploads(self) -> list[Upload]:
+        """Return what is on its way here and no message yet, the oldest first."""
+        return offering.uploads(self._core, self._row.cid)

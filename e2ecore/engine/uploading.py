@@ -1,0 +1,253 @@
+"""Bringing parcels to the relay, one after the other, and then the message.
+
+Everything can be cut off anywhere. A repeated CreateBlob gives the same share, so nothing of it is
+stored here; the relay says how far the bytes are; and what is sealed from our own copy under the
+row's salt are the same bytes again.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from e2ecore.attachments.format import FileKey, RelayShare, SealedFile, blob_size, content_key
+from e2ecore.engine.errors import ConversationReadOnlyError
+from e2ecore.engine.file_errors import NobodyToSendToError, UploadRefusedError
+from e2ecore.engine.file_events import UploadFailed
+from e2ecore.engine.file_showing import decode_item
+from e2ecore.engine.file_status import check_promise
+from e2ecore.engine.handles import SentMessage
+from e2ecore.engine.job import Job
+from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.offering import cancel, renewed
+from e2ecore.engine.values import ConversationState
+from e2ecore.engine.writing import check_writable, write_listed, write_unlisted
+from e2ecore.errors import E2EError, TransientError
+from e2ecore.ids import GroupId, MessageId
+from e2ecore.storage import attachments, conversations, messages
+from e2ecore.storage.attachments import AttachmentRow, FileState, ParcelRow
+from e2ecore.storage.messages import message_row_id
+from e2ecore.transport.blobs import BlobTicket
+from e2ecore.transport.errors import BlobRefusedError, RelayRefusedError
+from e2ecore_protocol.content.attachments import AttachmentAgain, Attachments
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames.blobs import BlobCreated, CreateBlob
+from e2ecore_protocol.limits import MIB
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+    from e2ecore.engine.file_desk import Sending
+
+BLOCK_BYTES: Final = MIB
+"""Sealed at once, in a thread: some 2 ms."""
+AGAIN_S: Final = 2.0
+"""How long to wait when the relay says no for now."""
+_RENEW: Final = frozenset({ErrorCode.BLOB_GONE, ErrorCode.BLOB_EXISTS})
+_NOT_YET: Final = frozenset({ErrorCode.UNKNOWN_CONVERSATION, ErrorCode.NOT_A_MEMBER})
+_BEGINNING: Final = frozenset({ConversationState.CREATING, ConversationState.HEALING})
+_FOR_GOOD: Final = frozenset({"too_large", "bad_request", "unsupported_media_type"})
+
+
+class _PostponedError(TransientError):
+    """Not now. It is tried again by itself."""
+
+
+async def keep_uploading(core: "Core") -> None:
+    """Run for the life of the engine."""
+    desk = core.desk
+    while True:
+        due = [row for row in core.read(attachments.parcels) if not row.paused]
+        if core.link is None or desk.channel is None or not due:
+            await desk.upload_signal.wait()
+            continue
+        waits = [not await _try(core, row) for row in due]
+        if any(waits):
+            await desk.upload_signal.wait_for(AGAIN_S)
+
+
+async def _try(core: "Core", parcel: ParcelRow) -> bool:
+    """Bring one parcel on its way; return whether it is settled or interrupted on purpose."""
+    known = core.desk.sending(parcel.pid)
+    try:
+        with anyio.CancelScope() as known.scope:
+            await _bring(core, parcel, known)
+    except TransientError:
+        return False
+    except E2EError as error:
+        row = core.read(lambda tx: conversations.get(tx, parcel.cid))
+        await cancel(core, parcel.pid, error)
+        if row is not None:
+            core.emit(UploadFailed(GroupId(row.uid), parcel.pid, error))
+    finally:
+        known.scope = None
+    return True
+
+
+async def _bring(core: "Core", parcel: ParcelRow, known: "Sending") -> None:
+    rows = core.read(lambda tx: attachments.of_parcel(tx, parcel.pid))
+    known.total = sum(row.size for row in rows)
+    done = 0
+    for row in rows:
+        if row.state == FileState.WAITING:
+            await _bring_file(core, parcel, row, known, done)
+        done += row.size
+        known.progressed(done)
+    with anyio.CancelScope(shield=True):
+        await _finish(core, parcel, known)
+
+
+async def _bring_file(
+    core: "Core", parcel: ParcelRow, row: AttachmentRow, known: "Sending", before: int
+) -> None:
+    created = await _make_room(core, parcel, row)
+    channel, item = core.desk.need_channel(), decode_item(row)
+    ticket = BlobTicket(row.blob_id, created.upload_token, created.port)
+    key = content_key(FileKey(item.file_key), RelayShare(created.share), row.blob_id)
+    with core.desk.cache.open(row.aid, row.cache_key, row.size) as local:
+        sealed = SealedFile(key, row.salt, row.size, local.read)
+
+        def progressed(offset: int) -> None:
+            known.progressed(before + min(offset, row.size))
+
+        try:
+            state = await channel.upload_state(ticket)
+            while not state.is_complete:
+                async with aclosing(_blocks(sealed, state.offset, progressed)) as blocks:
+                    state = await channel.upload(ticket, state.offset, blocks, completes=True)
+        except BlobRefusedError as refused:
+            if refused.code in _FOR_GOOD:
+                raise UploadRefusedError(refused.code) from refused
+            raise
+    if state.offset != sealed.size:
+        raise UploadRefusedError("offset_mismatch")
+    with anyio.CancelScope(shield=True):
+        await core.jobs.run(lambda job: _uploaded(job, row.aid))
+
+
+async def _blocks(
+    sealed: SealedFile, offset: int, progressed: Callable[[int], None]
+) -> AsyncGenerator[bytes, None]:
+    """Yield the blob from a place on, sealed in another thread."""
+
+    def block(begin: int) -> bytes:
+        found = bytearray()
+        while len(found) < BLOCK_BYTES and (run := sealed.run_at(begin + len(found))):
+            found += run
+        return bytes(found)
+
+    at = offset
+    while at < sealed.size:
+        data = await anyio.to_thread.run_sync(block, at)
+        yield data
+        at += len(data)
+        progressed(at)
+
+
+async def _make_room(core: "Core", parcel: ParcelRow, row: AttachmentRow) -> BlobCreated:
+    """Ask the relay for room; note what it promises."""
+
+    def lookup(job: Job) -> tuple[bytes, int, bool]:
+        mirror = job.mirror(parcel.cid)
+        check_writable(job, mirror)
+        ttl_s = mirror.info.policy.attachment_ttl_s
+        return mirror.uid, ttl_s, mirror.state in _BEGINNING
+
+    uid, ttl_s, is_beginning = await core.jobs.run(lookup)
+    asked = CreateBlob(0, row.blob_id, uid, blob_size(row.size), ttl_s)
+    try:
+        created = await core.need_link().request(asked, BlobCreated)
+    except RelayRefusedError as refused:
+        await _refused(core, row, refused, is_beginning=is_beginning)
+        raise
+    await check_promise(core, row.blob_id, asked.size, created)
+
+    def note(job: Job) -> None:
+        now = attachments.get(job.tx, row.aid)
+        if now is not None:
+            promised = now._replace(expires_ms=created.expires_ms, promise=created.promise)
+            attachments.save(job.tx, promised)
+
+    await core.jobs.run(note)
+    return created
+
+
+async def _refused(
+    core: "Core", row: AttachmentRow, refused: RelayRefusedError, *, is_beginning: bool
+) -> None:
+    """Say what a refusal means for a parcel; returns where it may be tried again."""
+    if refused.code in _RENEW:
+
+        def work(job: Job) -> None:
+            now = attachments.get(job.tx, row.aid)
+            if now is not None:
+                attachments.save(job.tx, renewed(core, now))
+
+        await core.jobs.run(work)
+        raise _PostponedError from refused
+    if refused.code is ErrorCode.NO_RECIPIENT:
+        raise NobodyToSendToError from refused
+    if refused.code in _NOT_YET:
+        if is_beginning:
+            return
+        raise ConversationReadOnlyError from refused
+    if not refused.can_retry and refused.code is not ErrorCode.QUOTA_EXCEEDED:
+        raise UploadRefusedError(refused.code.value) from refused
+
+
+def _uploaded(job: Job, aid: int) -> None:
+    """Note that the relay has all of a file. What sealed it is forgotten."""
+    row = attachments.get(job.tx, aid)
+    if row is not None:
+        attachments.save(job.tx, row._replace(state=FileState.UPLOADED, salt=b""))
+
+
+async def _finish(core: "Core", parcel: ParcelRow, known: "Sending") -> None:
+    """Write the message, or say where the file is now; in one transaction with the parcel's end."""
+
+    def work(job: Job) -> SentMessage | None:
+        if attachments.parcel(job.tx, parcel.pid) is None:
+            return None
+        rows = attachments.of_parcel(job.tx, parcel.pid)
+        mirror = job.mirror(parcel.cid)
+        check_writable(job, mirror)
+        write = _say_again if parcel.before else _write
+        sent = write(job, mirror, parcel, rows) if rows else None
+        attachments.remove_parcel(job.tx, parcel.pid)
+        return sent
+
+    known.message = await core.jobs.run(work)
+    core.desk.ended(parcel.pid)
+
+
+def _write(job: Job, mirror: Mirror, parcel: ParcelRow, rows: list[AttachmentRow]) -> SentMessage:
+    """Write the message and give it its files."""
+    items = tuple([decode_item(row) for row in rows])
+    written = write_listed(
+        job, mirror.cid, lambda uid, sent_ms: Attachments(uid, sent_ms, parcel.caption, items)
+    )
+    for row in rows:
+        message = message_row_id(mirror.cid, written.order)
+        attachments.save(job.tx, row._replace(message=message, parcel=0))
+    sent = SentMessage(written.message_id, written.counter, written.order)
+    job.effects.sent.append((written.oid, sent))
+    return sent
+
+
+def _say_again(
+    job: Job, mirror: Mirror, parcel: ParcelRow, rows: list[AttachmentRow]
+) -> SentMessage | None:
+    """Tell where the file of a message is now."""
+    (row,) = rows
+    message = messages.get(job.tx, row.message)
+    if message is None:
+        return None
+    item = decode_item(row)
+    content = AttachmentAgain(message.uid, parcel.before, item.blob_id, item.file_key)
+    queued = write_unlisted(job, mirror, content)
+    attachments.save(job.tx, row._replace(parcel=0))
+    order = row.message & messages.ORDER_MASK
+    sent = SentMessage(MessageId(message.uid), queued.counter, order)
+    job.effects.sent.append((queued.oid, sent))
+    return sent

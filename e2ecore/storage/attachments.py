@@ -1,0 +1,200 @@
+"""Files of messages, and parcels: files on their way into one. The bytes are in ``file_cache``."""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from e2ecore.storage.sql import insert, select
+from e2ecore.storage.tx import Tx
+
+
+class FileState(IntEnum):
+    """Where a file is. The numbers are stored: never change one."""
+
+    WAITING = 1
+    UPLOADED = 2
+    REMOTE = 3
+    EXPIRED = 4
+    FAILED = 5
+
+
+class Owed(IntEnum):
+    """What the relay must still be told of a blob. The numbers are stored: never change one."""
+
+    NOTHING = 0
+    ACKNOWLEDGEMENT = 1
+    RECALL = 2
+
+
+class AttachmentRow(NamedTuple):
+    """A row of ``attachments``."""
+
+    aid: int
+    message: int
+    place: int
+    parcel: int
+    blob_id: bytes
+    item: bytes
+    size: int
+    state: int
+    owed: int = 0
+    salt: bytes = b""
+    cache_key: bytes = b""
+    cached: int = 0
+    used_ms: int = 0
+    expires_ms: int = 0
+    promise: bytes = b""
+    deleted_ms: int = 0
+    reason: int = 0
+    receipt: bytes = b""
+    told_late: int = 0
+
+    def __repr__(self) -> str:
+        return f"<AttachmentRow {self.aid}>"
+
+
+class ParcelRow(NamedTuple):
+    """A row of ``parcels``."""
+
+    pid: int
+    cid: int
+    caption: str
+    created_ms: int
+    paused: int
+    before: bytes
+
+    def __repr__(self) -> str:
+        return f"<ParcelRow {self.pid}>"
+
+
+_FIELDS: Final = AttachmentRow._fields
+_SELECT: Final = select("attachments", _FIELDS)
+_INSERT: Final = insert("attachments", _FIELDS[1:])
+_REPLACE: Final = insert("attachments", _FIELDS, or_replace=True)
+_PARCELS: Final = select("parcels", ParcelRow._fields)
+
+
+def add(tx: Tx, row: AttachmentRow) -> int:
+    """Store a new file; its ``aid`` is chosen here and returned."""
+    return tx.insert(_INSERT, row[1:])
+
+
+def get(tx: Tx, aid: int) -> AttachmentRow | None:
+    """Return one file."""
+    return tx.row(AttachmentRow._make, f"{_SELECT} WHERE aid = ?", (aid,))
+
+
+def save(tx: Tx, row: AttachmentRow) -> None:
+    """Store what changed of a file that exists, and let those know who show its message."""
+    tx.execute(_REPLACE, row)
+    if row.message:
+        tx.touch((row.message,))
+
+
+def used(tx: Tx, aid: int, now_ms: int) -> None:
+    """Note that the local file was used."""
+    tx.execute("UPDATE attachments SET used_ms = ? WHERE aid = ?", (now_ms, aid))
+
+
+def remove(tx: Tx, aid: int) -> None:
+    """Forget a file; the key of its local copy with it."""
+    tx.execute("DELETE FROM attachments WHERE aid = ?", (aid,))
+
+
+def of_message(tx: Tx, message: int) -> list[AttachmentRow]:
+    """Return the files of a message, in order."""
+    return tx.rows(AttachmentRow._make, f"{_SELECT} WHERE message = ? ORDER BY place", (message,))
+
+
+def of_parcel(tx: Tx, pid: int) -> list[AttachmentRow]:
+    """Return the files of a parcel, in order."""
+    return tx.rows(AttachmentRow._make, f"{_SELECT} WHERE parcel = ? ORDER BY place, aid", (pid,))
+
+
+def of_blob(tx: Tx, blob_id: bytes) -> AttachmentRow | None:
+    """Return the file that waits in a blob."""
+    return tx.row(AttachmentRow._make, f"{_SELECT} WHERE blob_id = ?", (blob_id,))
+
+
+def owing(tx: Tx, limit: int) -> list[AttachmentRow]:
+    """Return files of which the relay must be told something."""
+    return tx.rows(AttachmentRow._make, f"{_SELECT} WHERE owed != 0 ORDER BY aid LIMIT ?", (limit,))
+
+
+def unproven(tx: Tx, before_ms: int, limit: int) -> list[AttachmentRow]:
+    """Return own files that should be gone since before a time, without receipt or complaint."""
+    return tx.rows(
+        AttachmentRow._make,
+        f"{_SELECT} WHERE state = 2 AND receipt = x'' AND told_late = 0 AND expires_ms != 0"
+        " AND expires_ms < ? ORDER BY aid LIMIT ?",
+        (before_ms, limit),
+    )
+
+
+def cached(tx: Tx) -> list[AttachmentRow]:
+    """Return the files of which there is a local copy or part of one, the longest unused first."""
+    return tx.rows(AttachmentRow._make, f"{_SELECT} WHERE cache_key != x'' ORDER BY used_ms, aid")
+
+
+def forget(tx: Tx, messages: Iterable[int], *, recalled: bool = False) -> None:
+    """Delete the files of messages that are deleted or taken back.
+
+    What the relay is still to be told outlives them, without anything that says what the file was.
+
+    Args:
+        tx: The transaction.
+        messages: Row ids.
+        recalled: The author takes them back: the relay shall delete its copies.
+    """
+    for message in messages:
+        for row in of_message(tx, message):
+            owed = _owed_after(row, recalled=recalled)
+            if owed is Owed.NOTHING and not (row.state == FileState.UPLOADED and row.expires_ms):
+                remove(tx, row.aid)
+                continue
+            bare = row._replace(message=0, item=b"", salt=b"", cache_key=b"", cached=0, owed=owed)
+            tx.execute(_REPLACE, bare)
+
+
+def _owed_after(row: AttachmentRow, *, recalled: bool) -> Owed:
+    if row.state == FileState.UPLOADED:
+        return Owed.RECALL if recalled and not row.receipt else Owed.NOTHING
+    is_waiting = row.state == FileState.REMOTE and not row.cached
+    return Owed.ACKNOWLEDGEMENT if is_waiting else Owed(row.owed)
+
+
+def forget_done(tx: Tx, now_ms: int) -> None:
+    """Delete what was kept of files whose messages are gone, once nothing can come of it."""
+    tx.execute(
+        "DELETE FROM attachments WHERE message = 0 AND parcel = 0 AND owed = 0"
+        " AND (receipt != x'' OR told_late = 1 OR expires_ms = 0 OR expires_ms < ?)",
+        (now_ms,),
+    )
+
+
+def add_parcel(tx: Tx, cid: int, caption: str, created_ms: int, before: bytes = b"") -> int:
+    """Begin a parcel and return its number."""
+    return tx.insert(
+        "INSERT INTO parcels (cid, caption, created_ms, paused, before) VALUES (?, ?, ?, 0, ?)",
+        (cid, caption, created_ms, before),
+    )
+
+
+def parcel(tx: Tx, pid: int) -> ParcelRow | None:
+    """Return one parcel."""
+    return tx.row(ParcelRow._make, f"{_PARCELS} WHERE pid = ?", (pid,))
+
+
+def parcels(tx: Tx) -> list[ParcelRow]:
+    """Return all parcels, the oldest first."""
+    return tx.rows(ParcelRow._make, f"{_PARCELS} ORDER BY pid")
+
+
+def pause(tx: Tx, pid: int, *, on: bool) -> None:
+    """Have a parcel wait for its user, or go on."""
+    tx.execute("UPDATE parcels SET paused = ? WHERE pid = ?", (int(on), pid))
+
+
+def remove_parcel(tx: Tx, pid: int) -> None:
+    """Forget a parcel; its files stay."""
+    tx.execute("DELETE FROM parcels WHERE pid = ?", (pid,))

@@ -1,0 +1,218 @@
+"""Local copies of attachments: a folder of encrypted files beside the database.
+
+Each file is sealed under a random key of its own, which is in its row and nowhere else; deleting
+the row makes noise of the file, wherever the disk still has it. Names say nothing: they are row
+numbers. Files without a row are left over from a crash, and removed.
+
+Chunks are sealed one by one, so a file can be written on after a break and read from anywhere.
+"""
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Final, Self
+
+from e2ecore.crypto.chunked import (
+    CHUNK_BYTES,
+    KEY_BYTES,
+    SALT_BYTES,
+    SEALED_CHUNK_BYTES,
+    TAG_BYTES,
+    ChunkCipher,
+)
+from e2ecore.crypto.errors import DecryptionError
+from e2ecore.storage import files
+from e2ecore.storage.errors import CorruptDatabaseError
+
+RUN_CHUNKS: Final = 16
+"""Chunks that are read or written at once: 256 KiB."""
+RUN_BYTES: Final = RUN_CHUNKS * CHUNK_BYTES
+KEY_SIZE: Final = KEY_BYTES
+_CONTEXT: Final = b"e2ecore local file v1"
+_NO_SALT: Final = bytes(SALT_BYTES)
+"""A key seals one file, so there is nothing to tell apart."""
+_DIRECTORY_MODE: Final = 0o700
+_COPY: Final = "copy-"
+
+
+class CachedFileError(CorruptDatabaseError):
+    """A local copy of an attachment is damaged or gone. Fetch it again, if it is still there."""
+
+
+def folder_of(database: Path) -> Path:
+    """Return the folder of a database's local files."""
+    return database.with_name(database.name + ".files")
+
+
+class LocalFile:
+    """One local copy, open."""
+
+    def __init__(self, path: Path, key: bytes, size: int, *, writing: bool) -> None:
+        """Open it.
+
+        Args:
+            path: As ``FileCache.path``.
+            key: 32 bytes, of this file alone.
+            size: Bytes of the content when it is whole.
+            writing: Make it if there is none, and write to it.
+
+        Raises:
+            CachedFileError: There is none to read.
+            StorageError: The disk said no.
+        """
+        self._cipher = ChunkCipher(key, _NO_SALT, _CONTEXT)
+        self._size = size
+        flags = os.O_RDWR | os.O_CREAT if writing else os.O_RDONLY
+        try:
+            self._handle = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, files.PRIVATE)
+        except FileNotFoundError:
+            raise CachedFileError from None
+        except OSError as error:
+            raise files.mapped(error) from None
+
+    def written(self) -> int:
+        """Return how many whole runs there are, not checked."""
+        return os.fstat(self._handle).st_size // (RUN_CHUNKS * SEALED_CHUNK_BYTES)
+
+    def write(self, first: int, plain: bytes) -> None:
+        """Write chunks.
+
+        Args:
+            first: Number of the first chunk, from 0 on.
+            plain: Whole chunks, or all that is left of the content.
+
+        Raises:
+            StorageError: The disk said no.
+        """
+        is_end = first * CHUNK_BYTES + len(plain) == self._size
+        sealed = self._cipher.seal(first, plain, is_end=is_end)
+        try:
+            _write_all(self._handle, sealed, first * SEALED_CHUNK_BYTES)
+        except OSError as error:
+            raise files.mapped(error) from None
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return part of the content; less at its end.
+
+        Raises:
+            CachedFileError: It is damaged or not whole.
+        """
+        stop = min(offset + size, self._size)
+        if offset >= stop:
+            return b""
+        first, last = offset // CHUNK_BYTES, self._size // CHUNK_BYTES
+        end = min(-(-stop // CHUNK_BYTES), last + 1)
+        is_end = end == last + 1
+        rest = self._size % CHUNK_BYTES + TAG_BYTES
+        length = (end - first - is_end) * SEALED_CHUNK_BYTES + (rest if is_end else 0)
+        sealed = os.pread(self._handle, length, first * SEALED_CHUNK_BYTES)
+        try:
+            plain = self._cipher.open(first, sealed, is_end=is_end)
+        except DecryptionError:
+            raise CachedFileError from None
+        begin = offset - first * CHUNK_BYTES
+        return plain[begin : begin + stop - offset]
+
+    def runs(self, upto: int | None = None) -> Iterator[bytes]:
+        """Yield the content from its beginning, some 256 KiB at a time, up to so many bytes."""
+        end = self._size if upto is None else upto
+        for at in range(0, end, RUN_BYTES):
+            yield self.read(at, min(RUN_BYTES, end - at))
+
+    def sync(self) -> None:
+        """Make it durable.
+
+        Raises:
+            StorageError: The disk said no.
+        """
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            raise files.mapped(error) from None
+
+    def close(self) -> None:
+        """Close it."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class FileCache:
+    """The folder of one database's local files."""
+
+    def __init__(self, database: Path) -> None:
+        self.folder: Final = folder_of(database)
+
+    def path(self, aid: int) -> Path:
+        """Return where a file's local copy is."""
+        return self.folder / f"{aid}"
+
+    def copy_path(self, name: bytes) -> Path:
+        """Return where a copy is made that has no row yet."""
+        self._make_folder()
+        return self.folder / f"{_COPY}{name.hex()}"
+
+    def adopt(self, copy: Path, aid: int) -> None:
+        """Give a copy the name of its row, durably. If the row does not come, it is swept.
+
+        Raises:
+            StorageError: The disk said no.
+        """
+        try:
+            copy.replace(self.path(aid))
+        except OSError as error:
+            raise files.mapped(error) from None
+        self.sync_names()
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+        except OSError as error:
+            raise files.mapped(error) from None
+
+    def open(self, aid: int, key: bytes, size: int, *, writing: bool = False) -> LocalFile:
+        """Open a local copy; see ``LocalFile``."""
+        if writing:
+            self._make_folder()
+        return LocalFile(self.path(aid), key, size, writing=writing)
+
+    def has(self, aid: int) -> bool:
+        """Is there a local copy, or part of one?"""
+        return self.path(aid).is_file()
+
+    def remove(self, aid: int) -> None:
+        """Remove a local copy, if there is one."""
+        self.path(aid).unlink(missing_ok=True)
+
+    def sweep(self, kept: Collection[int]) -> int:
+        """Remove what belongs to no row any more; return how many files that were.
+
+        Copies that are being made have no row yet: none may be under way.
+        """
+        if not self.folder.is_dir():
+            return 0
+        names = {f"{aid}" for aid in kept}
+        gone = [one for one in self.folder.iterdir() if one.name not in names]
+        for one in gone:
+            one.unlink(missing_ok=True)
+        return len(gone)
+
+    def sync_names(self) -> None:
+        """Make new names durable."""
+        try:
+            files.sync_directory(self.folder)
+        except OSError as error:
+            raise files.mapped(error) from None
+
+
+def _write_all(handle: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(handle, view, offset)
+        view, offset = view[count:], offset + count
