@@ -21,6 +21,7 @@ from e2ecore_protocol.frames import (
     Ack,
     AcknowledgedLog,
     CaughtUp,
+    ClientFrame,
     Deliver,
     Delivery,
     Envelope,
@@ -248,6 +249,69 @@ async def test_deliveries_are_reported_and_acknowledged_together(
         await seen.wait()
     assert [delivery.seq for delivery in user.got] == [1, 2]
     assert set(acknowledged) == {AcknowledgedLog(CONVERSATION, 2), AcknowledgedLog(INBOX, 4)}
+
+
+def delivery(seq: int, size: int = 1) -> Delivery:
+    payload = bytes(size)
+    return Delivery(CONVERSATION, seq, EnvelopeKind.APPLICATION, 1, b"e" * 16, 5, payload, None)
+
+
+async def _frames_after(
+    certificates: Certificates, items: tuple[Delivery, ...], then: Callable[[Link[Item]], None]
+) -> list[ClientFrame]:
+    """Return what the relay reads first when the link has delivered something and ``then`` ran."""
+    frames: list[ClientFrame] = []
+    seen = anyio.Event()
+
+    async def relay(channel: Channel) -> None:
+        await channel.send([Deliver(items).encode(), CaughtUp().encode()])
+        frames.extend([decode_client_frame(data) for data in await channel.receive()])
+        seen.set()
+        await channel.receive()
+
+    user = User()
+    async with linked(certificates, relay, user) as (link, _):
+        await user.quiet.wait()
+        then(link)
+        await seen.wait()
+    return frames
+
+
+async def test_an_acknowledgement_waits_for_company(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("e2ecore.transport.link.ACK_DELAY_S", 3600)
+
+    def then(link: Link[Item]) -> None:
+        link.acknowledge(CONVERSATION, 1)
+        link.flush()
+        assert isinstance(link._user, User)
+        link._user.waiting.append(item(1))
+        link.flush()
+
+    submit, ack = await _frames_after(certificates, (delivery(1),), then)
+    assert isinstance(submit, Submit)
+    assert ack == Ack((AcknowledgedLog(CONVERSATION, 1),))
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        pytest.param(tuple([delivery(seq) for seq in range(1, 33)]), id="many"),
+        pytest.param((delivery(1, 200_000),), id="much"),
+    ],
+)
+async def test_acknowledgements_of_much_wait_for_nothing(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, items: tuple[Delivery, ...]
+) -> None:
+    monkeypatch.setattr("e2ecore.transport.link.ACK_DELAY_S", 3600)
+
+    def then(link: Link[Item]) -> None:
+        link.acknowledge(CONVERSATION, len(items))
+        link.flush()
+
+    (ack,) = await _frames_after(certificates, items, then)
+    assert ack == Ack((AcknowledgedLog(CONVERSATION, len(items)),))
 
 
 @pytest.mark.parametrize(
