@@ -38,40 +38,46 @@ AT_ONCE: Final = 20
 SHARE_AT_ONCE: Final = 8
 """Each of them moves this fraction of the file."""
 
+NS_PER_MS: Final = 1_000_000
+PER_MB: Final = 100
+"""CPU time is given for so many megabytes."""
+
 _TIMES: Final = ("--write-out", "%{time_total} %{time_starttransfer} %{time_pretransfer}")
 _NOWHERE: Final = ("--output", "/dev/null")
 
 
-def _ours(relay: RelayProcess, people: TwoPeople, file: Path) -> tuple[Sample, Leave]:
+def _moved(pids: list[int], file: Path, verb: str, *arguments: str) -> Sample:
+    """Move the whole file once; say how fast that was, and what it cost the server."""
     size = file.stat().st_size
-    ca = ("--cacert", str(relay.authority))
-    room = people.room(size)
-    sent, *_ = curl(*_TIMES, *_NOWHERE, *upload_arguments(room, relay.authority, file))
-    leave = people.fetch(room.blob_id)
-    given = ("--header", leave.authorization, leave.url)
-    read, *_ = curl(*_TIMES, *ca, *_NOWHERE, *given)
+    before = usage.cpu_of_tree_ns(pids)
+    took, *_ = curl(*_TIMES, *_NOWHERE, *arguments)
+    cpu_ms = (usage.cpu_of_tree_ns(pids) - before) / NS_PER_MS
+    megabytes = size / MEGABYTE
+    return {f"{verb}_mb_s": megabytes / took, f"{verb}_cpu_ms": cpu_ms / megabytes * PER_MB}
+
+
+def _first_byte_ms(file: Path, *arguments: str) -> float:
+    size = file.stat().st_size
     middle = f"{size // 2}-{size // 2 + 65_535}"
-    _, first, ready = curl(*_TIMES, *ca, *_NOWHERE, "--range", middle, *given)
-    return {
-        "upload_mb_s": size / MEGABYTE / sent,
-        "download_mb_s": size / MEGABYTE / read,
-        "first_byte_ms": (first - ready) * 1000,
-    }, leave
+    _, first, ready = curl(*_TIMES, *_NOWHERE, "--range", middle, *arguments)
+    return (first - ready) * 1000
+
+
+def _ours(relay: RelayProcess, people: TwoPeople, file: Path) -> tuple[Sample, Leave]:
+    room = people.room(file.stat().st_size)
+    sent = _moved(relay.pids, file, "upload", *upload_arguments(room, relay.authority, file))
+    leave = people.fetch(room.blob_id)
+    given = ("--cacert", str(relay.authority), "--header", leave.authorization, leave.url)
+    read = _moved(relay.pids, file, "download", *given)
+    return {**sent, **read, "first_byte_ms": _first_byte_ms(file, *given)}, leave
 
 
 def _theirs(nginx: Nginx, file: Path) -> Sample:
-    size = file.stat().st_size
-    url = f"https://localhost:{nginx.port}/blob"
-    ca = ("--cacert", str(nginx.authority))
-    sent, *_ = curl(*_TIMES, *ca, *_NOWHERE, "--header", "Expect:", "--upload-file", str(file), url)
-    read, *_ = curl(*_TIMES, *ca, *_NOWHERE, url)
-    middle = f"{size // 2}-{size // 2 + 65_535}"
-    _, first, ready = curl(*_TIMES, *ca, *_NOWHERE, "--range", middle, url)
-    return {
-        "upload_mb_s": size / MEGABYTE / sent,
-        "download_mb_s": size / MEGABYTE / read,
-        "first_byte_ms": (first - ready) * 1000,
-    }
+    url = ("--cacert", str(nginx.authority), f"https://localhost:{nginx.port}/blob")
+    put = ("--header", "Expect:", "--upload-file", str(file), *url)
+    sent = _moved(nginx.pids, file, "upload", *put)
+    read = _moved(nginx.pids, file, "download", *url)
+    return {**sent, **read, "first_byte_ms": _first_byte_ms(file, *url)}
 
 
 def _growth_mb(relay: RelayProcess, people: TwoPeople, file: Path, leave: Leave) -> float:
@@ -156,6 +162,10 @@ ATTACHMENTS_RELAY: Final = Scenario(
     measures=(
         Measure(*("upload_mb_s", "upload_mb_s", "MB/s", "one upload"), NGINX, at_least(0.4)),
         Measure(*("download_mb_s", "download_mb_s", "MB/s", "one download"), NGINX, at_least(0.5)),
+        Measure(
+            "upload_cpu_ms", "upload_cpu_ms", "ms", "CPU of the server per 100 MB, upload", NGINX
+        ),
+        Measure("download_cpu_ms", "download_cpu_ms", "ms", "the same, download", NGINX),
         Measure(
             *("first_byte_ms", "first_byte_ms", "ms", "first byte from the middle"),
             NGINX,

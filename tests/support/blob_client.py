@@ -141,16 +141,22 @@ class BlobConnection:
 
 
 @asynccontextmanager
-async def blob_connection(relay: Relay) -> AsyncIterator[BlobConnection]:
-    """Connect to the port for bytes, with TLS."""
-    where = ("127.0.0.1", relay.hub.office.keeper.port)
-    stream = Stream(await anyio.to_thread.run_sync(socket.create_connection, where))
-    context = client_context(relay.certificates.ca_file)
-    await stream.start_tls(context, server_side=False, server_name="localhost")
+async def blob_connection_to(port: int, ca: str) -> AsyncIterator[BlobConnection]:
+    """Connect to a port for bytes, with TLS."""
+    stream = Stream(await anyio.to_thread.run_sync(socket.create_connection, ("127.0.0.1", port)))
     try:
+        await stream.start_tls(client_context(ca), server_side=False, server_name="localhost")
         yield BlobConnection(stream)
     finally:
         stream.close()
+
+
+@asynccontextmanager
+async def blob_connection(relay: Relay) -> AsyncIterator[BlobConnection]:
+    """Connect to the port for bytes of a relay in this process."""
+    ca = str(relay.certificates.ca_file)
+    async with blob_connection_to(relay.hub.office.keeper.port, ca) as connection:
+        yield connection
 
 
 async def create(
