@@ -188,6 +188,7 @@ async def export_history(
     core.check_open()
     rows = [row for row in core.read(conversations.all_rows) if cids is None or row.cid in cids]
     export: _Export | None = None
+    core.upkeep.transfers += 1
     try:
         export = await anyio.to_thread.run_sync(_Export, core, path, rows)
         await anyio.to_thread.run_sync(export.add_people)
@@ -203,6 +204,7 @@ async def export_history(
     except OSError as error:
         raise mapped(error) from None
     finally:
+        core.upkeep.transfers -= 1
         if export is not None:
             export.discard()
 

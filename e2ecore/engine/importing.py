@@ -295,6 +295,7 @@ async def import_history(
     wishes = Wishes(core.account_id, format_, me, title, time_zone)
     source: _Import | None = None
     async with core.upkeep.importing:
+        core.upkeep.transfers += 1
         try:
             source = await anyio.to_thread.run_sync(_Import, core, path, wishes)
             found = await anyio.to_thread.run_sync(source.next_batches)
@@ -313,5 +314,6 @@ async def import_history(
         else:
             return source.report
         finally:
+            core.upkeep.transfers -= 1
             if source is not None:
                 source.close()

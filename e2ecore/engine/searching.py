@@ -185,7 +185,7 @@ async def _catch_up(core: "Core") -> None:
     """Do slices until everything is indexed."""
     fold, done, told = core.upkeep.fold, 0, 0
     while True:
-        busy = core.upkeep.to_index.is_raised
+        busy = core.upkeep.to_index.is_raised or core.upkeep.transfers > 0
         limit = BUSY_SLICE if busy else SLICE
 
         def work(job: Job, limit: int = limit) -> int:

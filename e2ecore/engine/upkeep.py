@@ -17,6 +17,7 @@ class Upkeep:
         "rebuilding",
         "settling",
         "to_index",
+        "transfers",
         "to_settle",
     )
 
@@ -31,6 +32,8 @@ class Upkeep:
         """The search index was given up and has not been made anew yet."""
         self.erasing = anyio.Lock()
         """Held by whoever erases messages: one after the other."""
+        self.transfers = 0
+        """Exports and imports under way: somebody waits for them, and indexing gives way."""
         self.importing = anyio.Lock()
         """Held by whoever imports a file: one after the other."""
         self.to_settle = Signal()

@@ -129,7 +129,7 @@ async def test_what_was_said_of_messages_goes_out_and_comes_back(tmp_path: Path)
         assert not answer.reply.is_intact, "the quote is bound to an account that is not known here"
         assert answer.lifetime_s == 3_600
         assert forwarded.forwards == 1
-    async with devices(tmp_path / "later", "dora") as (_, (dora,)):
+    async with devices(tmp_path, "dora") as (_, (dora,)):
         dora._core.clock_ms = lambda: answer.stored_ms + 3_600_000 + 60_000
         report = await dora.my_data.import_file(path)
         assert (report.messages, report.skipped) == (2, 1), "what has erased itself stays away"
