@@ -17,8 +17,8 @@ class Upkeep:
         "rebuilding",
         "settling",
         "to_index",
-        "transfers",
         "to_settle",
+        "transfers",
     )
 
     def __init__(self) -> None:
