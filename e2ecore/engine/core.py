@@ -60,6 +60,7 @@ class Core:
     """Is it over, or about to be?"""
     locked = False
     """Is it closed until somebody unlocks the engine?"""
+    _desk: FileDesk | None = None
 
     def __init__(
         self,
@@ -75,7 +76,6 @@ class Core:
         self.clock_ms = clock_ms
         self.rng = rng
         self.state = State(suite, clock_ms, rng)
-        self.desk = self.state.files = FileDesk(self)
         self.jobs = Jobs(database, self.state, self.apply, self.after_jobs, self.in_trouble)
         self.hub = EventHub()
         self.changes_hub = ChangeHub(self._uid_of)
@@ -136,6 +136,13 @@ class Core:
         except CorruptDatabaseError:
             self.jobs.suspect()
             raise
+
+    @property
+    def desk(self) -> FileDesk:
+        """What all work with files shares."""
+        if self._desk is None:
+            self._desk = self.state.files = FileDesk(self)
+        return self._desk
 
     @property
     def server_name(self) -> str:

@@ -19,6 +19,7 @@ class FileStore:
 
     def __init__(self, core: "Core") -> None:
         self._core = core
+        self._desk = core.desk  # from here on messages can be shown with their files
 
     async def size(self) -> int:
         """Return how many bytes the files have that are here."""

@@ -275,8 +275,7 @@ class Batch:
             self._effects.acks[INBOX] = item.seq
 
     def _take_notice(self, payload: bytes) -> None:
-        notice = decode_notice(payload)
-        if isinstance(notice, KeyPackagesLow):
+        if isinstance(notice := decode_notice(payload), KeyPackagesLow):
             self._state.key_packages_left = notice.left
             self._effects.key_packages_low = True
         else:

@@ -32,6 +32,7 @@ from e2ecore_protocol.content import (
 )
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames import decode_client_frame, decode_server_frame
+from e2ecore_protocol.frames.notices import KeyPackagesLow, decode_notice
 from e2ecore_relay.backends.sqlite.connection import DamagedStoreError
 from e2ecore_relay.backends.sqlite.journal import (
     _encode_batches,
@@ -160,6 +161,7 @@ WIRE_TARGETS: Mapping[str, Target] = {
         read_info, (PeerError,), vectors("content.json", where="conversation"), (read_info,)
     ),
     "wire.readd request": wire(ReaddRequest.decode, vectors("content.json", where="readd")),
+    "wire.notice": wire(decode_notice, [KeyPackagesLow(3).encode()]),
     "wire.entry": wire(Entry.decode, [entry for one in CHAINS for entry in one]),
     "wire.consent record": wire(ConsentRecord.decode, vectors("consents.json")),
     "wire.chain": Target(
