@@ -118,3 +118,10 @@ def test_secrets_neither_print_nor_pickle_nor_compare() -> None:
 def test_the_systems_generator_does_not_repeat() -> None:
     assert len(system_rng(32)) == 32
     assert system_rng(32) != system_rng(32)
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000], ids=["nothing", "short", "long"])
+@pytest.mark.parametrize("hash_", [SHA256, SHA384, SHA512], ids=lambda hash_: hash_.name)
+def test_hmac_of_pieces_is_that_of_the_whole(hash_: Hash, size: int) -> None:
+    pieces = [b"a" * size, b"", b"b" * size]
+    assert hash_.hmac_of(b"key", pieces) == hash_.hmac(b"key", b"".join(pieces))
