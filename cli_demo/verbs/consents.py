@@ -60,7 +60,7 @@ def list_consents(
             mine = [one for one in shown if one.purpose == purpose]
             for one in mine:
                 print(f"{visible(purpose):<21} {_say(one, words)}")
-            if not any(one.is_in_force for one in mine):
+            if not mine:
                 print(f"{visible(purpose):<21} {words.off}")
 
     with_engine(where, work)

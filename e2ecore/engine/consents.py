@@ -17,6 +17,7 @@ from e2ecore.engine.agreeing import Consent
 from e2ecore.engine.chores import fetch_chain
 from e2ecore.engine.errors import BadConsentError, ConsentRequiredError
 from e2ecore.engine.job import Job
+from e2ecore.engine.state import read_chain
 from e2ecore.errors import E2EError
 from e2ecore.storage import chains, consents, reading
 from e2ecore.storage.tx import Tx
@@ -164,8 +165,13 @@ class Consents:
 
         def work(tx: Tx) -> bytes:
             entries = [row.entry for row in chains.entries(tx, account_id)]
-            known = [row for row in consents.all_rows(tx) if row.settled]
-            return write_consents(entries, [Paper(r.record, r.salt, r.notice) for r in known])
+            chain = read_chain(tx, account_id)
+            known = [
+                Paper(row.record, row.salt, row.notice)
+                for row in consents.all_rows(tx)
+                if row.record and chain is not None and row.consent_id in chain.consents
+            ]
+            return write_consents(entries, known)
 
         return self._core.read(work)
 

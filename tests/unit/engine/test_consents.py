@@ -98,6 +98,8 @@ async def test_a_withdrawn_consent_counts_here_at_once_also_without_the_relay(
             await alice.consents.require(Purpose.PRESENCE)
         (one,) = await alice.consents.list()
         assert one.state is ConsentState.WITHDRAWING
+        audit = e2ecore.verify_consents(await alice.consents.export(), now_ms=system_clock_ms())
+        assert [paper.record for paper in audit.consents] == [one.record]
         with pytest.raises(e2ecore.TransientError):
             await alice.consents.settled()
         assert at_relay(relay, alice, Purpose.PRESENCE)
