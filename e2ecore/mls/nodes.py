@@ -72,8 +72,8 @@ class Lifetime:
         return u64(self.not_before) + u64(self.not_after)
 
     @classmethod
-    def decode(cls, data: bytes) -> "Lifetime":
-        """Read a Lifetime of 16 bytes."""
+    def unpack(cls, data: bytes) -> "Lifetime":
+        """Return the Lifetime that 16 bytes say."""
         return cls(*_unpack_lifetime(data))
 
 
@@ -240,7 +240,7 @@ def _read_source(reader: Reader) -> tuple[LeafNodeSource, Lifetime | None, bytes
     if source is LeafNodeSource.COMMIT:
         return source, None, reader.opaque()
     if source is LeafNodeSource.KEY_PACKAGE:
-        return source, Lifetime.decode(reader.raw(16)), None
+        return source, Lifetime.unpack(reader.raw(16)), None
     if source is LeafNodeSource.UPDATE:
         return source, None, None
     raise MalformedMessageError("an unknown source of a leaf node")

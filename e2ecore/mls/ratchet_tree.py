@@ -122,7 +122,8 @@ class RatchetTree(TreeView):
             MalformedMessageError: A node does not decode, or lies outside of the tree.
         """
         self._leaves = max(leaves, self._leaves)
-        if leaves & (leaves - 1) or max(changes, default=0) >= 2 * self._leaves:
+        last = tree_math.node_width(self._leaves) - 1
+        if leaves & (leaves - 1) or max(changes, default=0) > last:
             raise MalformedMessageError("a changed node lies outside of the tree")
         for index, data in changes.items():
             self._put(index, None if data is None else decode_node(index, data))

@@ -89,7 +89,7 @@ class _LeafRules:
         leaf_index, layout, encoded, (key, public, _, varying, signature) = leaf
         alike = self._alike.get(layout) or self._judge(layout)
         if alike.timed and varying not in self._lifetimes:
-            check_lifetime(Lifetime.decode(varying), self._context)
+            check_lifetime(Lifetime.unpack(varying), self._context)
             self._lifetimes.add(varying)
         self._check_key(key)
         self._check_signature_key(public)

@@ -107,7 +107,7 @@ def test_a_tree_is_what_its_nodes_are_one_by_one(data: bytes) -> None:
         if node.parent_hash is not None:
             assert node.parent_hash == told
         elif node.lifetime is not None:
-            assert node.lifetime == Lifetime.decode(told)
+            assert node.lifetime == Lifetime.unpack(told)
 
 
 def test_layouts_are_used_again() -> None:

@@ -25,7 +25,7 @@ def test_all_nodes_of_a_changed_tree_are_those_of_its_encoding() -> None:
 
 
 def test_changes_lie_within_the_tree() -> None:
-    for leaves, node in ((4, 99), (3, 0)):
+    for leaves, node in ((4, 99), (4, 7), (3, 0)):
         with pytest.raises(MalformedMessageError):
             full_group(4).tree.fork().redo(leaves, {node: None})
 
