@@ -6,7 +6,6 @@ command line fills it from: ``online``, ``local``, ``silent`` or ``interactive``
 
 import inspect
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import update_wrapper
@@ -16,14 +15,12 @@ from typing import Annotated, Concatenate, Final, ParamSpec, Protocol, TypeAlias
 import typer
 
 from cli_demo.places import default_database
+from cli_demo.text import period
 
 P = ParamSpec("P")
 _RELAY_VARIABLE: Final = "E2E_RELAY"
 DEFAULT_TIMEOUT_S: Final = 20.0
 """Enough for a slow mobile network to connect and answer; nobody waits longer without a word."""
-
-_SPAN: Final = re.compile(r"([0-9]{1,9})([smhd])\Z")
-_UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def seconds(span: str) -> int:
@@ -32,10 +29,10 @@ def seconds(span: str) -> int:
     Raises:
         BadParameter: It is something else.
     """
-    found = _SPAN.match(span)
+    found = period(span)
     if found is None:
         raise typer.BadParameter("a time is a number and one of s, m, h, d: 30s, 10m, 8h, 7d")
-    return int(found[1]) * _UNITS[found[2]]
+    return found
 
 
 Db: TypeAlias = Annotated[

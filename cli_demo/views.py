@@ -132,6 +132,8 @@ class ConversationView:
     state: str
     trust: Trust | None = None
     """Of the other person in a direct conversation."""
+    pinned: bool = False
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +163,7 @@ class Symbols:
     answer: str
     rule: str
     more: str
+    pinned: str
 
     def mark(self, mark: Mark) -> str:
         """The sign of one delivery state; received messages have none."""
@@ -173,8 +176,8 @@ class Symbols:
         }[mark]
 
 
-UNICODE: Final = Symbols("◷", "✓", "✓✓", "✗", "●", "○", "◌", "✓", "!", "•", "↪", "─", "…")
-ASCII: Final = Symbols("..", "+", "++", "x", "*", "o", "~", "+", "!", "*", ">", "-", "...")
+UNICODE: Final = Symbols("◷", "✓", "✓✓", "✗", "●", "○", "◌", "✓", "!", "•", "↪", "─", "…", "^")
+ASCII: Final = Symbols("..", "+", "++", "x", "*", "o", "~", "+", "!", "*", ">", "-", "...", "^")
 
 
 def symbols_for(encoding: str | None) -> Symbols:

@@ -29,3 +29,7 @@ class ChatApp(App[None]):
     def get_default_screen(self) -> Window:
         """The window is always the lowest screen."""
         return self.window
+
+    async def action_quit(self) -> None:
+        """Ctrl+Q."""
+        await self.window.leave()

@@ -23,6 +23,7 @@ _DAY_MS: Final = 86_400_000
 def entry(row: ConversationView, width: int, now_ms: int, symbols: Symbols) -> Text:
     """Two lines of ``width`` cells: title and time, last words and unread count."""
     time = when(row.time_ms, now_ms) if row.time_ms else ""
+    time = f"{symbols.pinned} {time}" if row.pinned else time
     sign = symbols.bullet if row.group else _trust_sign(row.trust, symbols)
     title_room = max(width - cell_len(time) - 3, _MIN_WIDTH)
     title = set_cell_size(one_line(row.title, title_room, symbols.more), title_room)

@@ -7,12 +7,16 @@ from typing import Final
 
 import e2ecore
 from cli_demo import words
-from cli_demo.chat.messages import Messages
+from cli_demo.chat.finding import FoundPage, FoundView
+from cli_demo.chat.messages import PAGE, Messages
 from cli_demo.naming import Names
+from cli_demo.targets import find_conversation
 from cli_demo.text import counted, joined
 from cli_demo.views import ConversationView, Mark, MemberView, MessageView, SafetyView, Trust
 
 _NAMES_IN_TITLE: Final = 3
+_SNIPPET: Final = 64
+"""Characters shown around what was found."""
 _STATES: Final = {
     e2ecore.ConversationState.CREATING: "starting",
     e2ecore.ConversationState.ACTIVE: "",
@@ -38,8 +42,12 @@ _NEXT_ROLE: Final = {
 
 
 def by_time(views: Iterable[ConversationView]) -> list[ConversationView]:
-    """New ones first, where nothing was said yet; then the latest first."""
-    return sorted(views, key=lambda view: view.time_ms or math.inf, reverse=True)
+    """Pinned ones first, those put away last; new ones, where nothing was said; the latest."""
+    return sorted(
+        views,
+        key=lambda view: (not view.archived, view.pinned, view.time_ms or math.inf),
+        reverse=True,
+    )
 
 
 class Desk:
@@ -81,10 +89,40 @@ class Desk:
             f"notice {now_ns}", "", text, now_ns // 1_000_000, Mark.RECEIVED, notice=True
         )
 
-    async def who(self, uid: str) -> str:
+    @staticmethod
+    def who(members: Sequence[MemberView]) -> str:
         """The members of a group in a few words."""
-        names = [member.handle for member in await self.members(uid)]
+        names = [member.handle for member in members]
         return joined(names) if len(names) <= _NAMES_IN_TITLE else counted(len(names), "member")
+
+    async def search(self, text: str, uid: str, cursor: int | None) -> FoundPage:
+        """Messages with these words, the newest first.
+
+        Args:
+            text: The words.
+            uid: Only in this conversation; empty: in all.
+            cursor: Of the page before.
+        """
+        only = await self._get(uid) if uid else None
+        page = await self._engine.search(text, conversation=only, limit=PAGE, cursor=cursor)
+        while not page.hits and page.cursor is not None:
+            page = await self._engine.search(
+                text, conversation=only, limit=PAGE, cursor=page.cursor
+            )
+        return FoundPage([await self._found(one) for one in page.hits], page.cursor)
+
+    async def _found(self, hit: e2ecore.SearchHit) -> FoundView:
+        message, snippet = hit.message, hit.snippet(_SNIPPET)
+        where = await self._engine.conversations.get(message.conversation_id)
+        return FoundView(
+            uid=message.conversation_id.hex(),
+            order=message.order,
+            title=await self.names.title(where),
+            author=await self.names.of(message.sender),
+            time_ms=message.sent_ms,
+            snippet=snippet.text,
+            marks=snippet.marks,
+        )
 
     async def members(self, uid: str) -> list[MemberView]:
         """Who is in a conversation; ourselves first, then by name."""
@@ -119,14 +157,21 @@ class Desk:
             title=await self.names.title(conversation),
             group=group,
             unread=conversation.unread,
-            preview=await self._preview(newest, group=group) if newest else "",
+            preview=await self._preview(conversation, group=group),
             time_ms=newest.stored_ms if newest else 0,
             open=conversation.state not in _CLOSED,
             state=_STATES[conversation.state],
             trust=trust,
+            pinned=conversation.pinned,
+            archived=conversation.archived,
         )
 
-    async def _preview(self, message: e2ecore.Message, *, group: bool) -> str:
+    async def _preview(self, conversation: e2ecore.Conversation, *, group: bool) -> str:
+        draft, message = conversation.draft, conversation.last_message
+        if draft is not None and draft.text:
+            return f"draft: {draft.text}"
+        if message is None:
+            return ""
         if message.mine:
             return f"you: {words.body(message)}"
         said = words.body(message)
@@ -136,6 +181,53 @@ class Desk:
         return await self._engine.conversations.get(e2ecore.GroupId(bytes.fromhex(uid)))
 
     # -- doing -----------------------------------------------------------------------------------
+
+    async def draft(self, uid: str) -> tuple[str, int | None]:
+        """What was begun to be written, and the place of the message that it answers."""
+        draft = (await self._get(uid)).draft
+        return ("", None) if draft is None else (draft.text, draft.reply_to)
+
+    async def keep_draft(self, uid: str, text: str, answer_to: int | None) -> None:
+        """Remember what was begun to be written."""
+        conversation = await self._get(uid)
+        draft = conversation.draft
+        if draft is None or (draft.text, draft.reply_to) != (text, answer_to):
+            await conversation.set_draft(text, reply_to=answer_to)
+
+    async def discard_draft(self, uid: str) -> None:
+        """Forget it, if there is any."""
+        conversation = await self._get(uid)
+        if conversation.draft is not None:
+            await conversation.set_draft("")
+
+    async def pin(self, uid: str) -> bool:
+        """Pin a conversation to the top of the list, or not any more; what holds now."""
+        conversation = await self._get(uid)
+        await conversation.set_pinned(on=not conversation.pinned)
+        return conversation.pinned
+
+    async def put_away(self, uid: str) -> bool:
+        """Move a conversation to the end of the list, or back; what holds now."""
+        conversation = await self._get(uid)
+        await conversation.set_archived(on=not conversation.archived)
+        return conversation.archived
+
+    async def keep(self, uid: str, seconds: int | None) -> None:
+        """Have all older messages erased here; None: keep them."""
+        await (await self._get(uid)).set_retention(None if seconds is None else seconds * 1000)
+
+    async def kept(self, uid: str) -> int | None:
+        """How many seconds messages are kept here; None: for ever."""
+        keep_ms = await (await self._get(uid)).retention()
+        return None if keep_ms is None else keep_ms // 1000
+
+    async def share_reading(self, uid: str, *, on: bool) -> None:
+        """Let the others know what we have read, or not."""
+        await (await self._get(uid)).share_reading(on=on)
+
+    async def find(self, target: str) -> str:
+        """The conversation of a handle or ``+TITLE``; its id."""
+        return (await find_conversation(self._engine, target)).conversation_id.hex()
 
     async def mark_read(self, uid: str) -> None:
         """Everything in the conversation has been seen."""

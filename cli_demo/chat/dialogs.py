@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
 
+from rich.cells import set_cell_size
+from rich.style import Style
+from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, Static
+from textual.widgets import Button, Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from cli_demo.text import visible
+
+_KEY_CELLS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,59 @@ class Ask(ModalScreen[list[str] | None]):
                 one.focus()
                 return
         _ = self.dismiss([one.value.strip() for one in inputs])
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One line of a list, with the key that takes it at once; empty: none."""
+
+    value: str
+    words: str
+    key: str = ""
+
+
+class Choose(ModalScreen[str | None]):
+    """A list to choose from; the answer is the value, or None after Escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Close")]
+
+    def __init__(self, title: str, choices: Sequence[Choice], *, hint: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._choices = choices
+        self._hint = hint
+
+    def compose(self) -> ComposeResult:
+        """Title, list, hint."""
+        with Vertical(classes="dialog"):
+            yield Label(self._title, classes="dialog-title", markup=False)
+            yield OptionList(*map(_option, self._choices), compact=True, classes="choices")
+            yield Static(f"{self._hint}  Esc closes".strip(), classes="dialog-hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Stand on the first."""
+        choices = self.query_one(OptionList)
+        choices.highlighted = 0
+        choices.focus()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Enter or a click."""
+        event.stop()
+        _ = self.dismiss(self._choices[event.option_index].value)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that takes a line at once."""
+        found = [one for one in self._choices if one.key and event.character == one.key]
+        if found:
+            event.stop()
+            _ = self.dismiss(found[0].value)
+
+
+def _option(choice: Choice) -> Option:
+    text = Text(no_wrap=True, overflow="ellipsis", end="")
+    text.append(set_cell_size(f" {choice.key}", _KEY_CELLS), Style(bold=True))
+    text.append(visible(choice.words))
+    return Option(text)
 
 
 class Confirm(ModalScreen[bool]):

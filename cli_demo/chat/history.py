@@ -6,11 +6,8 @@ a burst of a thousand costs one layout and one repaint.
 """
 
 import time
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import ClassVar, Final
 
 from rich.style import Style
@@ -22,30 +19,16 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from cli_demo.chat.blocks import MIN_WIDTH, Painter
-from cli_demo.text import day
+from cli_demo.chat.menu import Act
+from cli_demo.chat.stretch import Stretch
 from cli_demo.views import UNICODE, Mark, MessageView, Symbols
 
-_MAX_LOADED: Final = 2_000
-"""Messages kept in memory; those farther away are paged in again."""
+_LETTERS: Final = frozenset(act.value for act in Act)
 _SETTLED: Final = frozenset({Mark.DELIVERED, Mark.FAILED, Mark.RECEIVED})
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-@dataclass(slots=True)
-class _Block:
-    """One message with its wrapped lines, ready for the screen."""
-
-    message: MessageView
-    day: str
-    lines: list[Strip] = field(default_factory=list)
-    day_line: Strip | None = None
-
-    @property
-    def height(self) -> int:
-        return len(self.lines) + (self.day_line is not None)
 
 
 class History(ScrollView, can_focus=True):
@@ -67,6 +50,7 @@ class History(ScrollView, can_focus=True):
         Binding("home", "edge(-1)", show=False),
         Binding("end", "edge(1)", show=False),
         Binding("enter,space", "choose", show=False),
+        Binding("escape", "leave", show=False),
     ]
 
     class TopReached(Message):
@@ -78,19 +62,22 @@ class History(ScrollView, can_focus=True):
     class Left(Message):
         """The reader went down beyond the newest message: back to writing."""
 
+    class Slash(Message):
+        """The reader typed a slash: a command about the selected message."""
+
     class Chosen(Message):
         """Something is to be done with a message."""
 
-        def __init__(self, message: MessageView) -> None:
+        def __init__(self, message: MessageView, letter: str = "") -> None:
             super().__init__()
             self.message = message
+            self.letter = letter
+            """Which thing, if that was said."""
 
     def __init__(self, symbols: Symbols = UNICODE, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._symbols = symbols
-        self._blocks: list[_Block] = []
-        self._places: dict[str, int] = {}
-        self._tops: list[int] = [0]
+        self._stretch = Stretch()
         self._wrapped_for = 0
         self._styles: dict[str, Style] = {}
         self._asked = False
@@ -110,7 +97,8 @@ class History(ScrollView, can_focus=True):
             messages: Oldest first.
             tail: The last of them is the newest of the conversation.
         """
-        self._blocks = _blocks(messages, {})
+        self._stretch.clear()
+        self._stretch.append(messages)
         self._selected = ""
         self._asked = False
         self._follow = self.is_tail = tail
@@ -118,83 +106,63 @@ class History(ScrollView, can_focus=True):
 
     def append(self, messages: Iterable[MessageView]) -> None:
         """Messages below; the view follows if it stood at the end."""
-        fresh = _blocks(messages, self._places)
+        fresh = self._stretch.fresh(messages)
         self._asked = False
         if fresh:
             with self._changing():
-                self._blocks.extend(fresh)
-                del self._blocks[: self._surplus]
+                self._stretch.append(fresh)
 
     def prepend(self, messages: Sequence[MessageView]) -> None:
         """Older messages above; what the reader sees stays where it is."""
-        fresh = _blocks(messages, self._places)
+        fresh = self._stretch.fresh(messages)
         self._asked = False
         if fresh:
             with self._changing():
-                self._blocks[:0] = fresh
-                if self._surplus:
-                    del self._blocks[-self._surplus :]
+                if self._stretch.prepend(fresh):
                     self.is_tail = False
-
-    @property
-    def _surplus(self) -> int:
-        """How many messages to let go, once there are too many."""
-        return len(self._blocks) - _MAX_LOADED // 2 if len(self._blocks) > _MAX_LOADED else 0
 
     def update_messages(self, messages: Iterable[MessageView]) -> None:
         """Show messages that are loaded as they are now."""
-        changed = [
-            (self._places[one.key], one)
-            for one in messages
-            if one.key in self._places and self._blocks[self._places[one.key]].message != one
-        ]
+        changed = self._stretch.different(messages)
         if changed:
             with self._changing():
-                for place, one in changed:
-                    self._blocks[place] = _Block(one, day(one.time_ms))
+                self._stretch.replace(changed)
 
     def remove_messages(self, orders: Iterable[int]) -> None:
         """Messages that were erased."""
         gone = set(orders)
-        if any(block.message.order in gone for block in self._blocks):
+        if any(one.order in gone for one in self._stretch):
             with self._changing():
-                self._blocks = [one for one in self._blocks if one.message.order not in gone]
+                self._stretch.remove(gone)
 
     def tick(self) -> None:
         """Time went by: show how long messages last, and none whose time is over."""
         now_ms = _now_ms()
-        mortal = [one for one in self._blocks if one.message.until_ms]
-        if mortal:
-            self.remove_messages(
-                one.message.order for one in mortal if one.message.until_ms <= now_ms
-            )
+        until = {one.order: one.until_ms for one in self._stretch if one.until_ms}
+        if until:
+            self.remove_messages(order for order, end_ms in until.items() if end_ms <= now_ms)
             with self._changing():
-                for one in mortal:
-                    one.lines = []
+                self._stretch.redraw(mortal=True)
 
     @property
     def messages(self) -> list[MessageView]:
         """What is loaded at the moment, oldest first."""
-        return [block.message for block in self._blocks]
+        return list(self._stretch)
 
     @property
     def oldest(self) -> int:
         """The place of the oldest loaded message in the conversation; 0 if there is none."""
-        return next((one.message.order for one in self._blocks if one.message.order), 0)
+        return next((one.order for one in self._stretch if one.order), 0)
 
     @property
     def newest(self) -> int:
         """The place of the newest loaded message in the conversation; 0 if there is none."""
-        return next((one.message.order for one in reversed(self._blocks) if one.message.order), 0)
+        return max((one.order for one in self._stretch), default=0)
 
     @property
     def unsettled(self) -> list[int]:
         """Places of messages whose delivery mark may change yet."""
-        return [
-            one.message.order
-            for one in self._blocks
-            if one.message.own and one.message.mark not in _SETTLED
-        ]
+        return [one.order for one in self._stretch if one.own and one.mark not in _SETTLED]
 
     @property
     def at_bottom(self) -> bool:
@@ -211,13 +179,13 @@ class History(ScrollView, can_focus=True):
     @property
     def selected(self) -> MessageView | None:
         """The message that the reader stands on."""
-        place = self._places.get(self._selected)
-        return None if place is None else self._blocks[place].message
+        place = self._stretch.place_of(self._selected)
+        return None if place is None else self._stretch[place]
 
     def select(self, order: int) -> bool:
         """Stand on a message and bring it into view; False: it is not loaded."""
-        for place, block in enumerate(self._blocks):
-            if order and block.message.order == order:
+        for place, message in enumerate(self._stretch):
+            if order and message.order == order:
                 self._stand_on(place)
                 return True
         return False
@@ -228,9 +196,8 @@ class History(ScrollView, can_focus=True):
         self.refresh()
 
     def _stand_on(self, place: int) -> None:
-        block = self._blocks[place]
-        self._selected = block.message.key
-        top, bottom = self._tops[place], self._tops[place + 1]
+        self._selected = self._stretch[place].key
+        top, bottom = self._stretch.span(place)
         height = self.scrollable_content_region.height
         if top < self.scroll_y:
             self.scroll_to(y=top, animate=False, force=True, immediate=True)
@@ -240,13 +207,13 @@ class History(ScrollView, can_focus=True):
 
     def action_select(self, step: int) -> None:
         """To the message above or below; beyond the newest one, back to writing."""
-        place = self._places.get(self._selected)
+        place = self._stretch.place_of(self._selected)
         if place is None:
             place = self._last_in_view() + 1 if step < 0 else self._last_in_view()
         place += step
-        while 0 <= place < len(self._blocks) and self._blocks[place].message.notice:
+        while 0 <= place < len(self._stretch) and self._stretch[place].notice:
             place += step
-        if 0 <= place < len(self._blocks):
+        if 0 <= place < len(self._stretch):
             self._stand_on(place)
         elif step < 0:
             self.scroll_home(animate=False)
@@ -259,7 +226,7 @@ class History(ScrollView, can_focus=True):
 
     def action_edge(self, step: int) -> None:
         """To the first or the last message that is loaded."""
-        known = [n for n, one in enumerate(self._blocks) if not one.message.notice]
+        known = [n for n, one in enumerate(self._stretch) if not one.notice]
         if known:
             self._stand_on(known[0] if step < 0 else known[-1])
 
@@ -270,17 +237,33 @@ class History(ScrollView, can_focus=True):
         elif not self.selected.notice:
             self.post_message(self.Chosen(self.selected))
 
+    def action_leave(self) -> None:
+        """Escape: back to writing."""
+        self.post_message(self.Left())
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter of the menu does it at once; a slash begins a command about the message."""
+        message = self.selected
+        if event.character == "/":
+            self.post_message(self.Slash())
+        elif message is not None and event.character in _LETTERS:
+            self.post_message(self.Chosen(message, event.character))
+        else:
+            return
+        event.stop()
+        event.prevent_default()
+
     def on_click(self, event: events.Click) -> None:
         """A click stands on a message, a double click asks what can be done with it."""
-        place = bisect_right(self._tops, int(self.scroll_y) + event.y) - 1
-        if 0 <= place < len(self._blocks) and not self._blocks[place].message.notice:
+        place = self._stretch.place_at(int(self.scroll_y) + event.y)
+        if place >= 0 and not self._stretch[place].notice:
             self._stand_on(place)
             if event.chain > 1:
                 self.action_choose()
 
     def _last_in_view(self) -> int:
         bottom = int(self.scroll_y) + self.scrollable_content_region.height - 1
-        return max(0, min(bisect_right(self._tops, bottom) - 1, len(self._blocks) - 1))
+        return self._stretch.place_at(bottom)
 
     # -- layout ----------------------------------------------------------------------------------
 
@@ -303,37 +286,26 @@ class History(ScrollView, can_focus=True):
     def _wrap_all(self) -> None:
         self._styles = {}
         with self._changing():
-            for block in self._blocks:
-                block.lines = []
+            self._stretch.redraw()
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Change blocks; afterwards the reader stands at the end, or sees the same message."""
         top = int(self.scroll_y)
-        place = min(bisect_right(self._tops, top) - 1, len(self._blocks) - 1)
-        key = self._blocks[place].message.key if place >= 0 else ""
-        into = top - self._tops[max(place, 0)]
+        place = self._stretch.place_at(top)
+        key = self._stretch[place].key if place >= 0 else ""
+        into = top - self._stretch.span(place)[0] if key else 0
         yield
         self._lay_out()
-        if not self._follow and key in self._places:
-            y = self._tops[self._places[key]] + into
+        now = self._stretch.place_of(key)
+        if not self._follow and now is not None:
+            y = self._stretch.span(now)[0] + into
             self.scroll_to(y=y, animate=False, force=True, immediate=True)
 
     def _lay_out(self) -> None:
         self._wrapped_for = width = self._text_width
-        painter = Painter(self._symbols, width, self._style, _now_ms(), self.group)
-        last_day = ""
-        for block in self._blocks:
-            if block.day == last_day:
-                block.day_line = None
-            else:
-                last_day = block.day
-                block.day_line = painter.day(last_day)
-            if not block.lines:
-                block.lines = painter.lines(block.message)
-        self._places = {block.message.key: n for n, block in enumerate(self._blocks)}
-        self._tops = [0, *accumulate(block.height for block in self._blocks)]
-        self.virtual_size = Size(width, self._tops[-1])
+        self._stretch.lay_out(Painter(self._symbols, width, self._style, _now_ms(), self.group))
+        self.virtual_size = Size(width, self._stretch.height)
         self._stay_at_end()
         self.refresh()
 
@@ -355,17 +327,11 @@ class History(ScrollView, can_focus=True):
         _, scroll_y = self.scroll_offset
         line = scroll_y + y
         width = self.scrollable_content_region.width
-        if line >= self._tops[-1]:
+        if line >= self._stretch.height:
             return Strip.blank(width, self.rich_style)
-        place = bisect_right(self._tops, line) - 1
-        block = self._blocks[place]
-        into = line - self._tops[place]
-        if block.day_line is not None:
-            strip = block.lines[into - 1] if into else block.day_line
-        else:
-            strip = block.lines[into]
+        strip, key = self._stretch.line(line)
         style = self.rich_style
-        if block.message.key == self._selected and strip is not block.day_line:
+        if key and key == self._selected:
             style += self._style("selected")
         return strip.extend_cell_length(width).crop(0, width).apply_style(style)
 
@@ -379,10 +345,6 @@ class History(ScrollView, can_focus=True):
             self.post_message(self.BottomReached())
 
     def _ask(self, message: Message) -> None:
-        if not self._asked and self._blocks:
+        if not self._asked and self._stretch:
             self._asked = True
             self.post_message(message)
-
-
-def _blocks(messages: Iterable[MessageView], known: dict[str, int]) -> list[_Block]:
-    return [_Block(one, day(one.time_ms)) for one in messages if one.key not in known]

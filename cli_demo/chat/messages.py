@@ -69,6 +69,11 @@ class Messages:
         """The page with a place in its middle."""
         return await self._views(await (await self._get(uid)).messages(around=order, limit=PAGE))
 
+    async def place_of(self, uid: str, time_ms: int) -> int | None:
+        """The place of the first message sent at a time or later; None: there is none."""
+        page = await (await self._get(uid)).messages(at_ms=time_ms, limit=PAGE)
+        return next((one.order for one in page if one.sent_ms >= time_ms), None)
+
     async def at(self, uid: str, orders: Sequence[int]) -> list[MessageView]:
         """Those of these messages that still exist; of more than ``MOST``, the newest."""
         some = sorted(orders)[-MOST:]

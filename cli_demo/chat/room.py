@@ -1,26 +1,45 @@
 """The open conversation: title line, history, input."""
 
 import asyncio
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widgets import Static
 
 import e2ecore
+from cli_demo.chat.completion import ASCII_SIGNS, SIGNS, Known, Offers, complete
 from cli_demo.chat.composer import Composer
 from cli_demo.chat.desk import Desk
 from cli_demo.chat.digest import Changed, Digest
 from cli_demo.chat.history import History
 from cli_demo.chat.messages import MOST
-from cli_demo.text import one_line
-from cli_demo.views import ConversationView, MessageView, Symbols, Trust
+from cli_demo.chat.suggestions import Suggestions
+from cli_demo.text import lasting, one_line, visible
+from cli_demo.views import ASCII, ConversationView, MemberView, MessageView, Symbols, Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _MAX_TITLE_CELLS: Final = 300
 """Longer than any terminal is wide; the widget cuts it with an ellipsis."""
+_QUOTE_CELLS: Final = 40
+_PAUSE_S: Final = 1.0
+"""How long nothing is typed before the draft is kept."""
 _TICK_S: Final = 5.0
 """How often it is looked whether the time of messages is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What is written refers to this message."""
+
+    message: MessageView
+    rewrites: bool
+    """It takes the message's place; else it answers it."""
 
 
 class Room(Vertical):
@@ -34,8 +53,19 @@ class Room(Vertical):
         self._refreshing = asyncio.Lock()
         self._title = Static(id="room-title", markup=False)
         self._closed_line = Static(id="closed", markup=False)
+        self._context_line = Static(id="context", markup=False)
+        self._aim: _Aim | None = None
+        self._members: list[MemberView] = []
+        self._signs = ASCII_SIGNS if symbols is ASCII else SIGNS
         self.history = History(symbols, id="history")
-        self.composer = Composer(id="composer")
+        self._suggestions = Suggestions(id="suggestions")
+        self.composer = Composer(
+            id="composer", suggestions=self._suggestions, complete=self._complete
+        )
+        self.places: Sequence[str] = ()
+        """Handles and ``+TITLE`` of conversations that can be written to."""
+        self.lifetimes: dict[str, int] = {}
+        """Seconds after which what is written erases itself, by conversation."""
         self.uid = ""
         """The open conversation's id in hex; empty if none is open."""
 
@@ -44,23 +74,47 @@ class Room(Vertical):
         yield self._title
         yield self.history
         yield self._closed_line
+        yield self._suggestions
+        yield self._context_line
         yield self.composer
 
     def on_mount(self) -> None:
         """Nothing to write to yet."""
-        self.composer.display = False
+        self.composer.display = self._context_line.display = False
         self.set_interval(_TICK_S, self.history.tick)
+        self._pause = self.set_interval(_PAUSE_S, self._rest, pause=True)
+
+    class Rested(Message):
+        """Nothing was typed for a moment: the draft can be kept."""
+
+    def _rest(self) -> None:
+        self._pause.pause()
+        self.post_message(self.Rested())
+
+    @property
+    def writable(self) -> bool:
+        """Something can be sent in the open conversation."""
+        return self.composer.display
+
+    def _complete(self, before: str) -> Offers:
+        others = tuple(one.handle for one in self._members if not one.own)
+        return complete(before, Known(others, self.places, self._signs))
 
     # -- reading ---------------------------------------------------------------------------------
 
     async def open(self, view: ConversationView, order: int | None = None) -> None:
         """Show a conversation from its newest message on, or around a place."""
+        if view.uid != self.uid:
+            await self.keep_draft()
         async with self._refreshing:
-            self.uid = view.uid
+            is_other, self.uid = view.uid != self.uid, view.uid
+            self._members = await self._desk.members(view.uid)
             self.history.group = view.group
             if order is None or not await self._open_around(order):
                 self.history.show(await self._desk.messages.newest(view.uid))
-        await self.show_title(view)
+        if is_other:
+            await self._take_up_draft()
+        self.show_title(view)
         (self.composer if self.composer.display and order is None else self.history).focus()
 
     async def _open_around(self, order: int) -> bool:
@@ -69,7 +123,7 @@ class Room(Vertical):
         self.history.show(page, tail=is_tail)
         return self.history.select(order)
 
-    async def show_title(self, view: ConversationView) -> None:
+    def show_title(self, view: ConversationView) -> None:
         """Bring title, trust and the input's presence up to date."""
         trust = {
             Trust.VERIFIED: f"{self._symbols.verified} verified",
@@ -77,7 +131,7 @@ class Room(Vertical):
             Trust.CHANGED: "KEYS CHANGED, compare again: Ctrl+T",
             None: "",
         }[view.trust]
-        about = await self._desk.who(view.uid) if view.group else trust
+        about = self._desk.who(self._members) if view.group else trust
         parted = f" {self._symbols.bullet} ".join(filter(None, (view.title, about)))
         self._title.update(one_line(parted, _MAX_TITLE_CELLS, self._symbols.more))
         self._title.set_class(view.trust is Trust.CHANGED, "changed")
@@ -86,6 +140,7 @@ class Room(Vertical):
         self.composer.display = view.open
         self._closed_line.display = not view.open
         self._closed_line.update(f"Read only: {view.state}.")
+        self.show_context()
 
     async def refresh_messages(self, news: Digest) -> None:
         """After a burst: what is new below, what is different in place, notices."""
@@ -102,19 +157,25 @@ class Room(Vertical):
         if changed is not None:
             await self._change(changed)
         view = await self._desk.conversation(self.uid)
+        told = [one for one in news.notices if one.conversation == uid]
+        if told or news.everything:
+            self._members = await self._desk.members(self.uid)
         if self.history.is_tail:
             self.history.append(
-                self._desk.notice(one.text)
-                for one in news.notices
-                if one.conversation == uid and (view.group or not one.only_groups)
+                self._desk.notice(one.text) for one in told if view.group or not one.only_groups
             )
-        await self.show_title(view)
+        self.show_title(view)
 
     async def _change(self, changed: Changed) -> None:
         history = self.history
         loaded = {one.order: one for one in history.messages if one.order}
         known = set(loaded) if changed.everything else changed.orders & set(loaded)
-        again = known | self._confirmed(changed, loaded)
+        quoting = {
+            order
+            for order, one in loaded.items()
+            if one.quote is not None and one.quote.order in known
+        }
+        again = known | quoting | self._confirmed(changed, loaded)
         found = await self._desk.messages.at(self.uid, sorted(again))
         history.update_messages(found)
         history.remove_messages(known - {one.order for one in found})
@@ -162,6 +223,20 @@ class Room(Vertical):
                 self.history.is_tail = not messages
                 self.history.append(messages)
 
+    @on(Composer.Up)
+    def _read(self, event: Composer.Up) -> None:
+        event.stop()
+        self.history.focus()
+        self.history.action_select(-1)
+
+    @on(History.Slash)
+    def _command(self, event: History.Slash) -> None:
+        event.stop()
+        if self.writable:
+            self.composer.focus()
+            self.composer.load_text("/")
+            self.composer.move_cursor((0, 1))
+
     @on(History.Left)
     def _write(self, event: History.Left) -> None:
         event.stop()
@@ -171,17 +246,68 @@ class Room(Vertical):
 
     # -- writing ---------------------------------------------------------------------------------
 
+    def answer(self, message: MessageView) -> None:
+        """What is written next answers this message."""
+        self._take_aim(_Aim(message, rewrites=False))
+
+    def rewrite(self, message: MessageView) -> None:
+        """What is written next takes this message's place."""
+        self.composer.load_text(message.text)
+        self.composer.move_cursor(self.composer.document.end)
+        self._take_aim(_Aim(message, rewrites=True))
+
+    def _take_aim(self, aim: _Aim | None) -> None:
+        self._aim = aim
+        self.history.unselect()
+        self.show_context()
+        if aim is not None:
+            self.composer.focus()
+
+    @on(Composer.Escaped)
+    def give_up(self) -> None:
+        """Neither answer nor rewrite, and stand on no message."""
+        if self._aim is not None and self._aim.rewrites:
+            self.composer.clear()
+        self._take_aim(None)
+
+    def show_context(self) -> None:
+        """Say what will become of that which is written."""
+        said: list[str] = []
+        if self._aim is not None:
+            message, more = self._aim.message, self._symbols.more
+            if self._aim.rewrites:
+                said.append("Editing your message (Esc stops)")
+            else:
+                text = one_line(message.text, _QUOTE_CELLS, more)
+                said.append(f"{self._symbols.answer} {message.author} (Esc stops): {text}")
+        if self.uid in self.lifetimes and not (self._aim and self._aim.rewrites):
+            said.append(f"erases itself after {lasting(self.lifetimes[self.uid])}")
+        self._context_line.display = bool(said) and self.writable
+        self._context_line.update(visible(f" {self._symbols.bullet} ".join(said)))
+
     async def send(self, text: str) -> None:
         """Store a text, which appears at once as queued; if it cannot be stored, give it back."""
-        uid = self.uid
+        uid, aim = self.uid, self._aim
+        self._take_aim(None)
         async with self._sending:
             try:
-                await self._desk.messages.send(uid, text)
+                await self._store(uid, text, aim)
             except e2ecore.E2EError:
-                if not self.composer.text:
-                    self.composer.text = text
+                if uid == self.uid and not self.composer.text:
+                    self.composer.load_text(text)
+                    self._take_aim(aim)
                 raise
-        await self.show_end(uid)
+        await self._desk.discard_draft(uid)
+        if aim is None or not aim.rewrites:
+            await self.show_end(uid)
+
+    async def _store(self, uid: str, text: str, aim: _Aim | None) -> None:
+        if aim is not None and aim.rewrites:
+            await self._desk.messages.edit(uid, aim.message.order, text)
+            return
+        order = aim.message.order if aim is not None else None
+        lifetime_s = self.lifetimes.get(uid)
+        await self._desk.messages.send(uid, text, answer_to=order, lifetime_s=lifetime_s)
 
     async def show_end(self, uid: str) -> None:
         """After something was sent: stand at the end of the conversation."""
@@ -192,3 +318,31 @@ class Room(Vertical):
                 else:
                     self.history.show(await self._desk.messages.newest(uid))
                 self.history.scroll_end(animate=False)
+
+    # -- drafts ----------------------------------------------------------------------------------
+
+    @on(Composer.Changed)
+    def _typed(self) -> None:
+        self._pause.reset()
+        self._pause.resume()
+
+    async def keep_draft(self) -> None:
+        """Remember what was begun to be written, on disk."""
+        text, aim = self.composer.text, self._aim
+        is_command = text.startswith("/") and not text.startswith("//")
+        if not self.uid or not self.writable or is_command or (aim and aim.rewrites):
+            return
+        if text.strip():
+            order = aim.message.order if aim is not None else None
+            await self._desk.keep_draft(self.uid, text, order)
+        else:
+            await self._desk.discard_draft(self.uid)
+
+    async def _take_up_draft(self) -> None:
+        text, order = await self._desk.draft(self.uid)
+        self._aim = None
+        if order is not None:
+            found = await self._desk.messages.at(self.uid, [order])
+            self._aim = _Aim(found[0], rewrites=False) if found else None
+        self.composer.load_text(text)
+        self.composer.move_cursor(self.composer.document.end)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeVarTuple
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias, TypeVarTuple
 
 from textual import events, on
 from textual.app import ComposeResult, ScreenStackError
@@ -15,17 +15,21 @@ from textual.screen import Screen, ScreenResultType
 from textual.widgets import Footer, Static
 
 import e2ecore
-from cli_demo.chat import feed
+from cli_demo.chat import commands, feed
+from cli_demo.chat.acts import Acts
 from cli_demo.chat.composer import Composer
 from cli_demo.chat.conversations import ConversationList
 from cli_demo.chat.desk import Desk, by_time
 from cli_demo.chat.dialogs import Page
 from cli_demo.chat.digest import Digest, digest
+from cli_demo.chat.finding import Find, FoundPage
 from cli_demo.chat.help import help_text
 from cli_demo.chat.history import History
+from cli_demo.chat.menu import Act
 from cli_demo.chat.room import Room
+from cli_demo.chat.slash import Slash
 from cli_demo.chat.wishes import Wishes
-from cli_demo.exits import explain
+from cli_demo.exits import CliError, explain
 from cli_demo.text import visible
 from cli_demo.views import ASCII, ConversationView, Symbols
 
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from textual.worker import Worker
 
 Ts = TypeVarTuple("Ts")
+_Severity: TypeAlias = Literal["information", "warning", "error"]
 _NARROW: Final = 64
 """Below this width the list and the conversation take turns."""
 _NOTICE_S: Final = 12
@@ -52,6 +57,7 @@ class Window(Screen[None]):
         Binding("ctrl+g", "new_group", "Group"),
         Binding("ctrl+o", "people", "People"),
         Binding("ctrl+t", "safety", "Verify"),
+        Binding("ctrl+f", "find", "Find"),
         Binding("ctrl+down,alt+down", "step(1)", "Next", key_display="^↓", show=False),
         Binding("ctrl+up,alt+up", "step(-1)", "Previous", show=False),
         Binding("ctrl+l", "show_list", "List", show=False),
@@ -68,6 +74,8 @@ class Window(Screen[None]):
         self._engine = engine
         self._rows: dict[str, ConversationView] = {}
         self._wishes = Wishes(self)
+        self._acts = Acts(self)
+        self._slash = Slash(self, self._acts, self._wishes)
         self._own_line = Static(id="top-name", markup=False)
         self._link_line = Static(id="top-link", markup=False)
         self._nothing = Static(_EMPTY, id="empty", markup=False)
@@ -138,7 +146,7 @@ class Window(Screen[None]):
         else:
             await self._reload()
         if self.current is not None:
-            await self.room.show_title(self.current)
+            self.room.show_title(self.current)
 
     async def _reload(self) -> None:
         self._rows = {view.uid: view for view in await self.desk.conversations()}
@@ -149,6 +157,7 @@ class Window(Screen[None]):
         self._rows = {view.uid: view for view in ordered}
         self._nothing.display = not ordered
         self._list.display = bool(ordered)
+        self.room.places = [name for _, name in self.places()]
         self._list.show(ordered, self.room.uid, time.time_ns() // 1_000_000)
 
     def _show_link(self, state: e2ecore.ConnectionState, error: e2ecore.E2EError | None) -> None:
@@ -174,7 +183,7 @@ class Window(Screen[None]):
         """
         try:
             await work(*args)
-        except e2ecore.E2EError as error:
+        except (e2ecore.E2EError, CliError) as error:
             self.tell(explain(error))
         except (NoMatches, NoScreen, ScreenStackError):
             if not self.is_gone:
@@ -189,7 +198,7 @@ class Window(Screen[None]):
         """The window is being closed, or closed."""
         return not (self.app.is_running and self.is_attached)
 
-    def tell(self, text: str, *, severity: Literal["warning", "error"] = "error") -> None:
+    def tell(self, text: str, *, severity: _Severity = "error") -> None:
         """Show something for a moment, above whatever is open."""
         if not self.is_gone:
             self.notify(text, severity=severity, timeout=_NOTICE_S, markup=False)
@@ -227,7 +236,26 @@ class Window(Screen[None]):
 
     @on(Composer.Sent)
     def _sent(self, event: Composer.Sent) -> None:
-        self.start(self.room.send, event.text)
+        match commands.read(event.text):
+            case commands.Words(text):
+                self.start(self.room.send, text)
+            case commands.Call() as call:
+                self.start(self._slash.run, call)
+            case commands.Puzzle(hint):
+                self.room.composer.load_text(event.text)
+                self.room.composer.move_cursor(self.room.composer.document.end)
+                self.tell(hint, severity="warning")
+
+    @on(Room.Rested)
+    def _rested(self) -> None:
+        self.start(self.room.keep_draft)
+
+    @on(History.Chosen)
+    def _message_chosen(self, event: History.Chosen) -> None:
+        if event.letter:
+            self.start(self._acts.do, Act(event.letter), event.message)
+        else:
+            self.start(self._acts.menu, event.message)
 
     @on(History.TopReached)
     def _top_reached(self) -> None:
@@ -251,12 +279,49 @@ class Window(Screen[None]):
         self.set_class(event.size.width < _NARROW, "narrow")
         self.call_after_refresh(self._show_rows)
 
+    async def jump(self, uid: str, order: int) -> None:
+        """Stand on a message, wherever it is."""
+        if uid == self.room.uid and self.room.history.select(order):
+            self.room.history.focus()
+        else:
+            await self.open_conversation(uid, order)
+
+    async def find(self, text: str) -> None:
+        """Ask what to look for, and go to what was chosen."""
+        uid = self.room.uid
+
+        async def search(words: str, only_here: bool, cursor: int | None) -> FoundPage:  # noqa: FBT001
+            return await self.desk.search(words, uid if only_here else "", cursor)
+
+        here = self.current.title if self.current is not None else ""
+        found = await self.ask(Find(search, here, text, time.time_ns() // 1_000_000))
+        if found is not None:
+            await self.jump(found.uid, found.order)
+
+    async def help(self) -> None:
+        """Show all keys and commands."""
+        await self.ask(Page("Help", help_text(self.symbols)))
+
+    async def leave(self) -> None:
+        """Close the window; what was begun to be written is kept."""
+        await self._guarded(self.room.keep_draft)
+        self.app.exit()
+
+    def places(self) -> list[tuple[str, str]]:
+        """Conversations that can be written to: their ids and names, as commands take them."""
+        return [
+            (one.uid, f"+{one.title}" if one.group else one.title)
+            for one in self._rows.values()
+            if one.open
+        ]
+
     def action_help(self) -> None:
         """F1."""
-        self.start(self._help)
+        self.start(self.help)
 
-    async def _help(self) -> None:
-        await self.ask(Page("Keys", help_text(self.symbols)))
+    def action_find(self) -> None:
+        """Search."""
+        self.start(self.find, "")
 
     def action_new_direct(self) -> None:
         """Ask for a handle and open the conversation."""

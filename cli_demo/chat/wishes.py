@@ -26,6 +26,11 @@ class Wishes:
     def __init__(self, window: "Window") -> None:
         self._window = window
 
+    async def agree(self, question: str, yes: str) -> bool:
+        """Ask before something that cannot be undone."""
+        answer = await self._window.ask(Confirm(question, yes=yes))
+        return answer is True
+
     async def new_direct(self) -> None:
         """A conversation with one person."""
         answer = await self._window.ask(

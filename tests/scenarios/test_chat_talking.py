@@ -10,6 +10,7 @@ from cli_demo.chat.safety import Safety
 from cli_demo.views import ASCII, Mark
 from e2ecore.testing import devices
 from tests.support.chat_window import chat, talk, talking, window_on
+from tests.support.engines import PATIENCE_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -92,7 +93,7 @@ async def test_a_group_is_made_changed_and_left(tmp_path: Path) -> None:
         await desk.press("y")
         await desk.shows("you removed bob")
         (removed,) = await desk.others[0].conversations.list()
-        with anyio.fail_after(60):
+        with anyio.fail_after(PATIENCE_S):
             while removed.state is not e2ecore.ConversationState.REMOVED:
                 await removed.refresh()
                 await anyio.sleep(0.02)

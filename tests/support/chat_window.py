@@ -18,9 +18,6 @@ from cli_demo.views import UNICODE, MessageView, Symbols
 from e2ecore.testing import devices
 from tests.support.engines import PATIENCE_S, same
 
-_SLOW_S = 3 * PATIENCE_S
-"""A screen is drawn by a loop that everybody's engines share."""
-
 
 class Chat:
     """Alice's window."""
@@ -70,7 +67,7 @@ class Chat:
 
     async def until(self, holds: Callable[[], bool], what: str = "it") -> None:
         """Wait until something is true."""
-        with anyio.move_on_after(_SLOW_S):
+        with anyio.move_on_after(PATIENCE_S):
             while not holds():  # noqa: ASYNC110 (a screen has no event to wait for)
                 await anyio.sleep(0.02)
             return
