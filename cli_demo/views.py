@@ -26,6 +26,8 @@ class Kind(Enum):
     TEXT = "text"
     RECALLED = "recalled"
     """Taken back by its author: there is nothing to see any more."""
+    CARD = "card"
+    """Shows somebody."""
     UNKNOWN = "unknown"
     """Made by a newer version of the program."""
 
@@ -99,6 +101,8 @@ class MessageView:
     """Of our own: who has read it, of those who tell."""
     counter: int = 0
     """Its sender's counter."""
+    account: bytes = b""
+    """Of a card: whom it shows."""
 
     @property
     def own(self) -> bool:
@@ -132,6 +136,8 @@ class ConversationView:
     state: str
     trust: Trust | None = None
     """Of the other person in a direct conversation."""
+    lifetime_s: int | None = None
+    """Seconds after which messages erase themselves; None: they stay."""
     pinned: bool = False
     archived: bool = False
 

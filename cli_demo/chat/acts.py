@@ -37,6 +37,7 @@ class Acts:
             Act.EDIT: self.edit,
             Act.FORWARD: self.pick_place,
             Act.JUMP: self.jump,
+            Act.CONTACT: self.write_to,
             Act.INFO: self.info,
             Act.RECALL: self.recall,
             Act.DELETE: self.delete,
@@ -140,6 +141,11 @@ class Acts:
             self._window.tell("Nothing was written on that day or later.", severity="warning")
         else:
             await self._window.jump(self._uid, order)
+
+    async def write_to(self, message: MessageView) -> None:
+        """To the conversation with whom a card shows."""
+        uid = await self._window.desk.write_to(message.account)
+        await self._window.open_conversation(uid)
 
     async def info(self, message: MessageView) -> None:
         """All that is known of it."""

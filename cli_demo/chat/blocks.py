@@ -112,12 +112,12 @@ class Painter:
         return rows
 
     def _shown(self, message: MessageView) -> str:
-        if message.kind is not Kind.TEXT:
+        if message.kind in _KINDS:
             return _KINDS[message.kind]
         text = visible(message.text[:_MAX_SHOWN_CHARS])
         if len(message.text) > _MAX_SHOWN_CHARS:
             text += f" {self.symbols.more} ({len(message.text):,} characters in all)"
-        return text
+        return f"(contact) {text}" if message.kind is Kind.CARD else text
 
     def _quote(self, quote: QuoteView) -> str:
         sign = self.symbols.answer
@@ -140,12 +140,12 @@ class Painter:
 
     def _line(self, message: MessageView, line: str, tags: str) -> list[Segment]:
         """One line of the words with its parts in their styles."""
-        if message.kind is not Kind.TEXT:
+        if message.kind in _KINDS:
             return [Segment(line, self.style("gone"))]
         end: list[Segment] = []
         if tags and line.endswith(tags):
             line = line[: -len(tags)]
-            end = [Segment(tags, self.style("tag"))]
+            end = [Segment(tags.replace(_NO_BREAK, " "), self.style("tag"))]
         if not message.named:
             return [Segment(line), *end]
         named = self.style("us" if message.names_us else "named")

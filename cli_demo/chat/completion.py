@@ -10,7 +10,7 @@ from cli_demo.chat.commands import COMMANDS
 MAX_OFFERS: Final = 50
 _COMMAND: Final = re.compile(r"/([a-z]*)")
 _ARGUMENT: Final = re.compile(r"/([a-z]+) +(\S*)")
-_PLACE: Final = re.compile(r"/forward +(.*)")
+_PLACE: Final = re.compile(r"/(?:forward|contact|new) +(.*)")
 _MENTION: Final = re.compile(r"(?:.*[^\w@.])?@([a-z0-9_.]*)", re.DOTALL)
 SIGNS: Final = (
     ("👍", "yes, good"), ("❤", "love"), ("😂", "laughing"), ("😮", "oh"), ("😢", "sad"),
@@ -69,7 +69,9 @@ def complete(before: str, known: Known) -> Offers:
     if match := _COMMAND.fullmatch(before):
         return _commands(match[1])
     if match := _PLACE.fullmatch(before):
-        return _listed(match.start(1), match[1], ((one, "") for one in known.places))
+        is_place = before.startswith("/forward")
+        places = ((one, "") for one in known.places if is_place or not one.startswith("+"))
+        return _listed(match.start(1), match[1], places)
     if match := _ARGUMENT.fullmatch(before):
         return _argument(match, known)
     if match := _MENTION.fullmatch(before):

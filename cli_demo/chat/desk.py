@@ -162,6 +162,7 @@ class Desk:
             open=conversation.state not in _CLOSED,
             state=_STATES[conversation.state],
             trust=trust,
+            lifetime_s=conversation.lifetime_s,
             pinned=conversation.pinned,
             archived=conversation.archived,
         )
@@ -172,6 +173,8 @@ class Desk:
             return f"draft: {draft.text}"
         if message is None:
             return ""
+        if message.notice is not None:
+            return await self.messages.happened(message.notice)
         if message.mine:
             return f"you: {words.body(message)}"
         said = words.body(message)
@@ -220,6 +223,20 @@ class Desk:
         """How many seconds messages are kept here; None: for ever."""
         keep_ms = await (await self._get(uid)).retention()
         return None if keep_ms is None else keep_ms // 1000
+
+    async def set_lifetime(self, uid: str, seconds: int | None) -> None:
+        """Have new messages erase themselves at everybody's, and wait until all agree."""
+        await (await (await self._get(uid)).set_lifetime(seconds)).applied()
+
+    async def show_contact(self, uid: str, handle: str) -> None:
+        """Show somebody to the others."""
+        contact = await self._engine.contacts.find(handle)
+        await (await self._get(uid)).share_contact(contact)
+
+    async def write_to(self, account: bytes) -> str:
+        """Find or start the conversation with an account; returns its id."""
+        contact = await self._engine.contacts.get(e2ecore.AccountId(account))
+        return (await self._engine.conversations.direct(contact)).conversation_id.hex()
 
     async def share_reading(self, uid: str, *, on: bool) -> None:
         """Let the others know what we have read, or not."""

@@ -11,21 +11,15 @@ from cli_demo.text import counted, visible
 Names = Callable[[bytes], str]
 """From an account id to the name that the screen shows for it."""
 
-_ROLES: Final = {
-    e2ecore.Role.MEMBER: "a member",
-    e2ecore.Role.ADMIN: "an admin",
-    e2ecore.Role.OWNER: "an owner",
-}
-_LEFT: Final = "{account_id} left"
+_MEMBERS: Final = (
+    e2ecore.MemberJoined,
+    e2ecore.MemberLeft,
+    e2ecore.RoleChanged,
+    e2ecore.ConversationReady,
+    e2ecore.ConversationHealed,
+)
 _SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
-    e2ecore.ConversationAdded: "{by} added you",
-    e2ecore.MemberJoined: "{by} added {account_id}",
-    e2ecore.MemberLeft: "{by} removed {account_id}",
-    e2ecore.TitleChanged: "{by} changed the title to {title}",
-    e2ecore.RoleChanged: "{by} made {account_id} {role}",
-    e2ecore.RemovedFromConversation: "{by} removed you; nothing that comes now can be read here",
     e2ecore.MessagesMissing: "{count} of {account_id} did not arrive (yet)",
-    e2ecore.MessagesExpired: "{count} expired at the relay, unread",
     e2ecore.EnvelopeQuarantined: "something invalid arrived and was set aside ({error})",
     e2ecore.MessageFailed: "a message was not sent: {error}",
     e2ecore.RelaySetBack: "the relay was set back to an older state; what it forgot was sent again",
@@ -41,17 +35,16 @@ _SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
     e2ecore.ContactChainInvalid: "The relay served false keys for {account_id}; they were not used "
     "({error}).",
 }
-"""What is said of an event; words in braces are its fields."""
+"""What is said of an event; words in braces are its fields. Who joins, leaves and so on stands in
+the history itself: see ``happenings``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One line about a conversation, to be shown among its messages."""
+    """One line about a conversation, to be shown among its messages while it is open."""
 
     conversation: bytes
     text: str
-    only_groups: bool = False
-    """Said of groups only: that a direct conversation has two people is no news."""
 
 
 @dataclass(slots=True)
@@ -76,6 +69,8 @@ class Digest:
     """Whose messages, marks or titles changed."""
     changed: dict[bytes, Changed] = field(default_factory=dict)
     """By conversation: which of its messages."""
+    members: set[bytes] = field(default_factory=set)
+    """Conversations in which others are members now, or have other roles."""
     notices: list[Notice] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
     """To be shown whatever is open: keys changed, false keys served."""
@@ -110,12 +105,13 @@ def digest(
             changed = result.changed.setdefault(event.conversation_id, Changed())
             changed.read[event.account_id] = event.upto_counter
         conversation = getattr(event, "conversation_id", None)
+        if isinstance(event, _MEMBERS):
+            result.members.add(event.conversation_id)
         if isinstance(conversation, bytes):
             result.conversations.add(conversation)
         text = sentence(event, names, own)
         if isinstance(conversation, bytes) and text:
-            joining = isinstance(event, e2ecore.MemberJoined | e2ecore.ConversationAdded)
-            result.notices.append(Notice(conversation, text, only_groups=joining))
+            result.notices.append(Notice(conversation, text))
         elif text:
             result.alerts.append(text)
     return result
@@ -136,8 +132,6 @@ def sentence(event: e2ecore.Event, names: Names, own: bytes) -> str:
     template = _SENTENCES.get(type(event), "")
     if not template:
         return ""
-    if isinstance(event, e2ecore.MemberLeft) and event.account_id == event.by:
-        template = _LEFT
     if isinstance(event, e2ecore.KeyChanged) and event.was_verified:
         template += " You had verified them: compare the safety number again."
     shown = {
@@ -152,8 +146,6 @@ def _shown(field_name: str, value: object, names: Names, own: bytes) -> str:
         if not isinstance(value, bytes):
             return "somebody"
         return "you" if value == own else visible(names(value))
-    if isinstance(value, e2ecore.Role):
-        return _ROLES[value]
     if field_name == "count" and isinstance(value, int):
         return counted(value, "message")
     return visible(str(value))

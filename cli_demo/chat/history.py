@@ -186,6 +186,8 @@ class History(ScrollView, can_focus=True):
         """Stand on a message and bring it into view; False: it is not loaded."""
         for place, message in enumerate(self._stretch):
             if order and message.order == order:
+                above = self._stretch.span(place)[0] - self.scrollable_content_region.height // 3
+                self.scroll_to(y=max(above, 0), animate=False, force=True, immediate=True)
                 self._stand_on(place)
                 return True
         return False

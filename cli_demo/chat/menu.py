@@ -15,6 +15,7 @@ class Act(Enum):
     EDIT = "e"
     FORWARD = "f"
     JUMP = "g"
+    CONTACT = "c"
     INFO = "i"
     RECALL = "t"
     DELETE = "d"
@@ -26,6 +27,7 @@ _WORDS: Final = {
     Act.EDIT: "Edit",
     Act.FORWARD: "Forward",
     Act.JUMP: "Go to what it answers",
+    Act.CONTACT: "Write to this contact",
     Act.INFO: "Info: times, readers, reactions, earlier words",
     Act.RECALL: "Take back: everybody erases it",
     Act.DELETE: "Delete here; others keep it",
@@ -48,6 +50,7 @@ def acts_for(message: MessageView, *, writable: bool) -> list[Act]:
         Act.EDIT: is_text and message.own and message.mark is not Mark.FAILED,
         Act.FORWARD: is_text,
         Act.JUMP: message.quote is not None and message.quote.order is not None,
+        Act.CONTACT: message.kind is Kind.CARD and bool(message.account),
         Act.INFO: True,
         Act.RECALL: is_there and message.own,
         Act.DELETE: True,

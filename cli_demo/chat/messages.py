@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import e2ecore
+from cli_demo.chat.happenings import sentence
 from cli_demo.naming import Names
 from cli_demo.views import Kind, Mark, MessageView, QuoteView, SignView
 from cli_demo.words import body
@@ -25,6 +26,7 @@ _KINDS: Final = {
     e2ecore.MessageKind.TEXT: Kind.TEXT,
     e2ecore.MessageKind.FILES: Kind.TEXT,
     e2ecore.MessageKind.RECALLED: Kind.RECALLED,
+    e2ecore.MessageKind.CARD: Kind.CARD,
 }
 _MAX_MENTIONS: Final = 100
 """The protocol's limit for one text; further names are just words."""
@@ -82,7 +84,26 @@ class Messages:
     async def _views(self, messages: Sequence[e2ecore.Message]) -> list[MessageView]:
         return [await self._view(one) for one in messages]
 
+    async def happened(self, notice: e2ecore.Notice) -> str:
+        """A line of the history that nobody wrote."""
+        own = self._own
+        names = {own: "you"}
+        for one in (notice.by, *notice.accounts):
+            if one is not None and one != own:
+                names[one] = await self._names.of(one)
+        return sentence(notice, lambda account: names[account])
+
     async def _view(self, message: e2ecore.Message) -> MessageView:
+        if message.notice is not None:
+            return MessageView(
+                key=message.message_id.hex(),
+                author="",
+                text=await self.happened(message.notice),
+                time_ms=message.stored_ms,
+                mark=Mark.RECEIVED,
+                notice=True,
+                order=message.order,
+            )
         return MessageView(
             key=message.message_id.hex(),
             author=await self._names.of(message.sender),
@@ -100,6 +121,7 @@ class Messages:
             until_ms=message.stored_ms + message.lifetime_s * 1000 if message.lifetime_s else 0,
             readers=tuple([await self._names.of(one) for one in message.read_by]),
             counter=message.counter,
+            account=message.card.account_id if message.card else b"",
         )
 
     @property
@@ -131,16 +153,12 @@ class Messages:
 
     # -- doing -----------------------------------------------------------------------------------
 
-    async def send(
-        self, uid: str, text: str, *, answer_to: int | None = None, lifetime_s: int | None = None
-    ) -> None:
+    async def send(self, uid: str, text: str, *, answer_to: int | None = None) -> None:
         """Returns when the text is safe on this device."""
         conversation = await self._get(uid)
         mentions = await self._mentions(conversation, text)
-        if mentions or answer_to is not None or lifetime_s is not None:
-            await conversation.send_rich(
-                text, reply_to=answer_to, mentions=mentions, lifetime_s=lifetime_s
-            )
+        if mentions or answer_to is not None:
+            await conversation.send_rich(text, reply_to=answer_to, mentions=mentions)
         else:
             await conversation.send(text)
 

@@ -55,6 +55,7 @@ class Room(Vertical):
         self._closed_line = Static(id="closed", markup=False)
         self._context_line = Static(id="context", markup=False)
         self._aim: _Aim | None = None
+        self._lifetime_s: int | None = None
         self._members: list[MemberView] = []
         self._signs = ASCII_SIGNS if symbols is ASCII else SIGNS
         self.history = History(symbols, id="history")
@@ -64,8 +65,6 @@ class Room(Vertical):
         )
         self.places: Sequence[str] = ()
         """Handles and ``+TITLE`` of conversations that can be written to."""
-        self.lifetimes: dict[str, int] = {}
-        """Seconds after which what is written erases itself, by conversation."""
         self.uid = ""
         """The open conversation's id in hex; empty if none is open."""
 
@@ -140,6 +139,7 @@ class Room(Vertical):
         self.composer.display = view.open
         self._closed_line.display = not view.open
         self._closed_line.update(f"Read only: {view.state}.")
+        self._lifetime_s = view.lifetime_s
         self.show_context()
 
     async def refresh_messages(self, news: Digest) -> None:
@@ -158,12 +158,10 @@ class Room(Vertical):
             await self._change(changed)
         view = await self._desk.conversation(self.uid)
         told = [one for one in news.notices if one.conversation == uid]
-        if told or news.everything:
+        if uid in news.members or news.everything:
             self._members = await self._desk.members(self.uid)
         if self.history.is_tail:
-            self.history.append(
-                self._desk.notice(one.text) for one in told if view.group or not one.only_groups
-            )
+            self.history.append(self._desk.notice(one.text) for one in told)
         self.show_title(view)
 
     async def _change(self, changed: Changed) -> None:
@@ -280,8 +278,8 @@ class Room(Vertical):
             else:
                 text = one_line(message.text, _QUOTE_CELLS, more)
                 said.append(f"{self._symbols.answer} {message.author} (Esc stops): {text}")
-        if self.uid in self.lifetimes and not (self._aim and self._aim.rewrites):
-            said.append(f"erases itself after {lasting(self.lifetimes[self.uid])}")
+        if self._lifetime_s is not None and not (self._aim and self._aim.rewrites):
+            said.append(f"messages erase themselves after {lasting(self._lifetime_s)}")
         self._context_line.display = bool(said) and self.writable
         self._context_line.update(visible(f" {self._symbols.bullet} ".join(said)))
 
@@ -306,8 +304,7 @@ class Room(Vertical):
             await self._desk.messages.edit(uid, aim.message.order, text)
             return
         order = aim.message.order if aim is not None else None
-        lifetime_s = self.lifetimes.get(uid)
-        await self._desk.messages.send(uid, text, answer_to=order, lifetime_s=lifetime_s)
+        await self._desk.messages.send(uid, text, answer_to=order)
 
     async def show_end(self, uid: str) -> None:
         """After something was sent: stand at the end of the conversation."""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from cli_demo.chat.window import Window
 
-_MAX_LIFETIME_S: Final = 365 * 86_400
-"""A year, the protocol's limit."""
 _SWITCH: Final = {"on": True, "off": False}
 
 
@@ -36,6 +34,7 @@ class Slash:
             "info": self._info,
             "find": window.find,
             "date": acts.jump_to_day,
+            "contact": self._contact,
             "lifetime": self._lifetime,
             "keep": self._keep,
             "receipts": self._receipts,
@@ -111,19 +110,21 @@ class Slash:
             self._window.tell("There is no message here.", severity="warning")
         return found
 
+    async def _contact(self, rest: str) -> None:
+        uid = self._window.room.uid
+        await self._window.desk.show_contact(uid, rest.removeprefix("@"))
+        await self._window.room.show_end(uid)
+
     # -- the conversation ------------------------------------------------------------------------
 
     async def _lifetime(self, rest: str) -> None:
-        room = self._window.room
-        if rest == "off":
-            room.lifetimes.pop(room.uid, None)
-        elif (seconds := period(rest)) is not None:
-            if not 1 <= seconds <= _MAX_LIFETIME_S:
-                raise e2ecore.BadLifetimeError
-            room.lifetimes[room.uid] = seconds
-        else:
-            self._hint("/lifetime", room.lifetimes.get(room.uid), rest)
-        room.show_context()
+        uid, desk = self._window.room.uid, self._window.desk
+        seconds = period(rest)
+        if rest != "off" and seconds is None:
+            self._hint("/lifetime", (await desk.conversation(uid)).lifetime_s, rest)
+            return
+        await desk.set_lifetime(uid, None if rest == "off" else seconds)
+        await self._window.changed(uid)
 
     async def _keep(self, rest: str) -> None:
         room, desk = self._window.room, self._window.desk

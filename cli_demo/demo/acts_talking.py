@@ -1,4 +1,4 @@
-"""Acts 3 to 5: one to one, in a group, and while one of them is away."""
+"""Acts 3, 4 and 6: one to one, in a group, and while one of them is away."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Acts 6 to 8: a process is killed, a member is removed, and all files are searched."""
+"""Acts 7 to 9: a process is killed, a member is removed, and all files are searched."""
 
 from collections.abc import Callable
 from typing import Final

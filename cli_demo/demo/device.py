@@ -13,6 +13,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 import e2ecore
+from cli_demo.demo.remarks import REMARKS, report
 from cli_demo.demo.values import BadLineError, Values
 from cli_demo.exits import explain
 from cli_demo.naming import Names
@@ -77,8 +78,13 @@ class Device:
 
     async def _answer(self, request: Values) -> None:
         answer: dict[str, object] = {"id": request.number("id"), "begun_ns": now_ns()}
+        word = request.text("do")
         try:
-            answer.update(await self._words[request.text("do")](request))
+            if word in REMARKS:
+                conversation = await self._conversation(request)
+                answer.update(await REMARKS[word](self._engine, conversation, request))
+            else:
+                answer.update(await self._words[word](request))
             answer["ok"] = True
         except (e2ecore.E2EError, BadLineError) as error:
             answer.update(ok=False, error=explain(error), kind=type(error).__name__)
@@ -163,7 +169,7 @@ class Device:
         messages: list[e2ecore.Message] = []
         before: int | None = None
         while page := await conversation.messages(before=before, limit=_PAGE):
-            messages[:0] = page
+            messages[:0] = [one for one in page if one.notice is None]
             before = page[0].order
         names = Names(self._engine)
         return {
@@ -209,7 +215,9 @@ class Device:
                 case e2ecore.CaughtUp():
                     say({"event": "caught_up", "at_ns": now_ns()})
                 case _:
-                    pass
+                    told = report(event)
+                    if told is not None:
+                        say(told)
 
 
 async def serve() -> None:

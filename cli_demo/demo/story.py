@@ -8,7 +8,7 @@ from typing import Final
 
 import anyio
 
-from cli_demo.demo import acts_meeting, acts_talking, acts_trouble
+from cli_demo.demo import acts_meeting, acts_remarks, acts_talking, acts_trouble
 from cli_demo.demo.narrator import Narrator, make_console
 from cli_demo.demo.puppet import DeviceError, Puppet
 from cli_demo.demo.relay import RelayError, RelayProcess
@@ -21,6 +21,7 @@ _ACTS: Final = (
     acts_meeting.verify,
     acts_talking.one_to_one,
     acts_talking.in_group,
+    acts_remarks.remarks,
     acts_talking.away,
     acts_trouble.killed,
     acts_trouble.removed,

@@ -7,7 +7,12 @@ import pytest
 
 import e2ecore
 from cli_demo.views import ASCII, Kind, Mark
-from tests.support.chat_window import Chat, talking
+from e2ecore.engine.job import Job
+from e2ecore.engine.writing import write_unlisted
+from e2ecore.testing import devices
+from e2ecore_protocol.codec import pack
+from e2ecore_protocol.content import UnknownContent
+from tests.support.chat_window import Chat, arrived, talk, talking, window_on
 from tests.support.engines import PATIENCE_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -152,12 +157,12 @@ async def test_members_are_named_with_completion(tmp_path: Path) -> None:
 async def test_messages_say_how_long_they_last_and_go(tmp_path: Path) -> None:
     async with talking(tmp_path) as (desk, bobs):
         await desk.write("/lifetime 1h")
-        await desk.shows("erases itself after 1 h")
+        await desk.shows("messages erase themselves after 1 h")
         await desk.write("for a while")
         await desk.shows("min left)")
         assert (await theirs(bobs, "for a while")).lifetime_s == 3600
         await desk.write("/lifetime off")
-        await desk.hides("erases itself")
+        await desk.shows("you changed the rules: messages stay")
         await bobs.send_rich("blink", lifetime_s=1)
         await desk.shows("blink")
         await desk.until(lambda: desk.texts == ["for a while"], "its end")
@@ -200,13 +205,8 @@ async def test_what_a_newer_version_made_is_kept_and_named(tmp_path: Path) -> No
 
 async def send_unknown(conversation: e2ecore.Conversation) -> None:
     """Have a device say something that no version knows."""
-    from e2ecore.engine.job import Job
-    from e2ecore.engine.writing import write_unlisted
-    from e2ecore_protocol.codec import pack
-    from e2ecore_protocol.content.messages import decode_content
-
     core, cid = conversation._core, conversation.local_number
-    content = decode_content(pack((60_000, b"from the future")))
+    content = UnknownContent(60_000, pack((1, 60_000, "from the future")))
 
     def work(job: Job) -> None:
         write_unlisted(job, job.mirror(cid), content)
@@ -226,3 +226,20 @@ async def test_a_draft_outlives_the_window(tmp_path: Path) -> None:
         text, order = await desk.window.desk.draft(desk.room.uid)
         assert text == "half an ans"
         assert order == desk.messages[0].order
+
+
+async def test_somebody_is_shown_to_the_others(tmp_path: Path) -> None:
+    async with devices(tmp_path, "alice", "bob", "carol") as (_, (alice, bob, _carol)):
+        bobs = await talk(bob, "alice")
+        await arrived(alice, bobs)
+        async with window_on(alice, bob) as desk:
+            await bobs.share_contact(await bob.contacts.find("carol"))
+            await desk.shows("(contact) @carol")
+            await desk.press("up", "c")
+            await desk.until(lambda: "carol" in title(desk), "the conversation with her")
+            await desk.write("/contact bob")
+            await desk.shows("(contact) @bob")
+
+
+def title(desk: Chat) -> str:
+    return desk.window.current.title if desk.window.current else ""

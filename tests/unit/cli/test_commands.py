@@ -1,5 +1,7 @@
 """What a typed line means, and what is offered to complete it."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from cli_demo.chat.commands import COMMANDS, Call, Puzzle, Words, read
 from cli_demo.chat.completion import ASCII_SIGNS, Known, complete
 from cli_demo.chat.help import help_text
+from cli_demo.chat.menu import Act
 from cli_demo.text import lasting, period
 from cli_demo.views import ASCII
 
@@ -91,6 +94,12 @@ def test_the_help_names_every_command_and_fits_eighty_columns() -> None:
     assert all(f"/{name}" in text for name in COMMANDS)
     assert max(map(len, text.splitlines())) <= 70
     assert all(sign.isascii() for sign, _ in ASCII_SIGNS)
+
+
+def test_every_command_and_letter_is_documented() -> None:
+    document = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
+    assert all(f"`/{one.name}" in document for one in COMMANDS.values())
+    assert all(f"| {act.value} |" in document for act in Act)
 
 
 @pytest.mark.parametrize(
