@@ -95,6 +95,7 @@ class MessageView:
     forwards: int = 0
     """How often it was forwarded to come here."""
     edited: bool = False
+    pinned: bool = False
     until_ms: int = 0
     """When it erases itself, by our clock; 0: it stays."""
     readers: tuple[str, ...] = ()

@@ -36,6 +36,7 @@ class Acts:
             Act.REACT: self.pick_sign,
             Act.EDIT: self.edit,
             Act.FORWARD: self.pick_place,
+            Act.PIN: self.pin,
             Act.JUMP: self.jump,
             Act.CONTACT: self.write_to,
             Act.INFO: self.info,
@@ -103,6 +104,20 @@ class Acts:
         await self._window.desk.messages.forward(self._uid, message.order, uid)
         view = await self._window.desk.conversation(uid)
         self._window.tell(f"Forwarded to {view.title}.", severity="information")
+
+    async def pin(self, message: MessageView) -> None:
+        """Have all see it among the pinned ones, or not any more."""
+        desk = self._window.desk
+        await desk.messages.pin(self._uid, message.order, on=not message.pinned)
+
+    async def pick_pinned(self, _rest: str) -> None:
+        """Go to one of the pinned messages."""
+        found = await self._window.desk.messages.pinned(self._uid)
+        lines = [Choice(str(one.order), self._brief(one)) for one in found]
+        title = "Pinned messages" if lines else "No message is pinned here"
+        answer = await self._window.ask(Choose(title, lines))
+        if answer is not None:
+            await self._window.jump(self._uid, int(answer))
 
     # -- taking away -----------------------------------------------------------------------------
 

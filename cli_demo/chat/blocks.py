@@ -129,11 +129,15 @@ class Painter:
 
     def _tags(self, message: MessageView) -> str:
         """What is said of the whole message, as one word that is never broken."""
+        if message.kind in _KINDS:
+            return ""
         tags: list[str] = []
         if message.forwards:
             tags.append("forwarded" if message.forwards < _OFTEN else "forwarded often")
         if message.edited:
             tags.append("edited")
+        if message.pinned:
+            tags.append("pinned")
         if message.until_ms:
             tags.append(f"{lasting((message.until_ms - self.now_ms) // 1000)} left")
         return f"({', '.join(tags)})".replace(" ", _NO_BREAK) if tags else ""

@@ -19,7 +19,7 @@ Tab              completes what is offered; else to the next part
 Ctrl+Q           quit; what waits is sent when you come back
 
 With messages: ↑ goes up to them, Enter shows what can be done. Or:
-  r reply     a react     e edit     f forward     i info
+  r reply   a react   e edit   f forward   p pin   i info
   g go to what it answers    c write to a contact
   t take back    d delete here    Esc back to writing
 

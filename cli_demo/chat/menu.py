@@ -14,6 +14,7 @@ class Act(Enum):
     REACT = "a"
     EDIT = "e"
     FORWARD = "f"
+    PIN = "p"
     JUMP = "g"
     CONTACT = "c"
     INFO = "i"
@@ -26,13 +27,14 @@ _WORDS: Final = {
     Act.REACT: "React",
     Act.EDIT: "Edit",
     Act.FORWARD: "Forward",
+    Act.PIN: "Pin for all, or not any more",
     Act.JUMP: "Go to what it answers",
     Act.CONTACT: "Write to this contact",
     Act.INFO: "Info: times, readers, reactions, earlier words",
     Act.RECALL: "Take back: everybody erases it",
     Act.DELETE: "Delete here; others keep it",
 }
-_WRITING: Final = frozenset({Act.REPLY, Act.REACT, Act.EDIT, Act.RECALL})
+_WRITING: Final = frozenset({Act.REPLY, Act.REACT, Act.EDIT, Act.PIN, Act.RECALL})
 
 
 def acts_for(message: MessageView, *, writable: bool) -> list[Act]:
@@ -49,6 +51,7 @@ def acts_for(message: MessageView, *, writable: bool) -> list[Act]:
         Act.REACT: is_there,
         Act.EDIT: is_text and message.own and message.mark is not Mark.FAILED,
         Act.FORWARD: is_text,
+        Act.PIN: is_there,
         Act.JUMP: message.quote is not None and message.quote.order is not None,
         Act.CONTACT: message.kind is Kind.CARD and bool(message.account),
         Act.INFO: True,

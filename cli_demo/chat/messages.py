@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import e2ecore
@@ -57,19 +58,31 @@ class Messages:
 
     async def newest(self, uid: str, limit: int = PAGE) -> list[MessageView]:
         """The end of the history, oldest first."""
-        return await self._views(await (await self._get(uid)).messages(limit=limit))
+        conversation = await self._get(uid)
+        return await self._views(conversation, await conversation.messages(limit=limit))
 
     async def before(self, uid: str, order: int) -> list[MessageView]:
         """The page above a place, oldest first; empty at the beginning."""
-        return await self._views(await (await self._get(uid)).messages(before=order, limit=PAGE))
+        conversation = await self._get(uid)
+        found = await conversation.messages(before=order, limit=PAGE)
+        return await self._views(conversation, found)
 
     async def after(self, uid: str, order: int, limit: int = PAGE) -> list[MessageView]:
         """The page below a place, oldest first; empty at the end."""
-        return await self._views(await (await self._get(uid)).messages(after=order, limit=limit))
+        conversation = await self._get(uid)
+        found = await conversation.messages(after=order, limit=limit)
+        return await self._views(conversation, found)
 
     async def around(self, uid: str, order: int) -> list[MessageView]:
         """The page with a place in its middle."""
-        return await self._views(await (await self._get(uid)).messages(around=order, limit=PAGE))
+        conversation = await self._get(uid)
+        found = await conversation.messages(around=order, limit=PAGE)
+        return await self._views(conversation, found)
+
+    async def pinned(self, uid: str) -> list[MessageView]:
+        """The pinned messages, the one pinned last first."""
+        conversation = await self._get(uid)
+        return await self._views(conversation, await conversation.pinned_messages())
 
     async def place_of(self, uid: str, time_ms: int) -> int | None:
         """The place of the first message sent at a time or later; None: there is none."""
@@ -78,11 +91,18 @@ class Messages:
 
     async def at(self, uid: str, orders: Sequence[int]) -> list[MessageView]:
         """Those of these messages that still exist; of more than ``MOST``, the newest."""
-        some = sorted(orders)[-MOST:]
-        return await self._views(await (await self._get(uid)).messages_at(some)) if some else []
+        if not orders:
+            return []
+        conversation = await self._get(uid)
+        found = await conversation.messages_at(sorted(orders)[-MOST:])
+        return await self._views(conversation, found)
 
-    async def _views(self, messages: Sequence[e2ecore.Message]) -> list[MessageView]:
-        return [await self._view(one) for one in messages]
+    async def _views(
+        self, conversation: e2ecore.Conversation, messages: Sequence[e2ecore.Message]
+    ) -> list[MessageView]:
+        pinned = {one.order for one in await conversation.pinned_messages()}
+        views = [await self._view(one) for one in messages]
+        return [replace(one, pinned=True) if one.order in pinned else one for one in views]
 
     async def happened(self, notice: e2ecore.Notice) -> str:
         """A line of the history that nobody wrote."""
@@ -192,6 +212,11 @@ class Messages:
         if not found:
             raise e2ecore.MessageGoneError
         await (await self._get(to)).forward(found[0])
+
+    async def pin(self, uid: str, order: int, *, on: bool) -> None:
+        """Have all see a message among the pinned ones, or not any more."""
+        conversation = await self._get(uid)
+        await (conversation.pin_message(order) if on else conversation.unpin_message(order))
 
     async def earlier(self, uid: str, order: int) -> list[str]:
         """What an edited message said before, the first words first."""

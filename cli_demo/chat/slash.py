@@ -39,6 +39,8 @@ class Slash:
             "keep": self._keep,
             "receipts": self._receipts,
             "pin": self._pin,
+            "pins": acts.pick_pinned,
+            "top": self._top,
             "archive": self._archive,
             "new": self._new,
             "group": lambda _rest: wishes.new_group(),
@@ -92,6 +94,11 @@ class Slash:
         message = self._window.room.history.selected or self._newest()
         if message is not None:
             await self._acts.delete(message)
+
+    async def _pin(self, _rest: str) -> None:
+        message = self._window.room.history.selected or self._newest()
+        if message is not None:
+            await self._acts.pin(message)
 
     async def _info(self, _rest: str) -> None:
         message = self._window.room.history.selected or self._newest()
@@ -159,7 +166,7 @@ class Slash:
         words = "The others get to know" if _SWITCH[rest] else "Nobody gets to know"
         self._window.tell(f"{words} what you have read here.", severity="information")
 
-    async def _pin(self, _rest: str) -> None:
+    async def _top(self, _rest: str) -> None:
         uid = self._window.room.uid
         await self._window.desk.pin(uid)
         await self._window.changed(uid)

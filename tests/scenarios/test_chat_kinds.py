@@ -243,3 +243,23 @@ async def test_somebody_is_shown_to_the_others(tmp_path: Path) -> None:
 
 def title(desk: Chat) -> str:
     return desk.window.current.title if desk.window.current else ""
+
+
+async def test_a_message_is_pinned_for_all_and_gone_to(tmp_path: Path) -> None:
+    async with talking(tmp_path) as (desk, bobs):
+        await bobs.send_many(["the address", "something else"])
+        await desk.shows("something else")
+        await desk.press("up", "up", "p")
+        await desk.shows("the address (pinned)")
+        pinned: list[e2ecore.Message] = []
+        with anyio.fail_after(PATIENCE_S):
+            while not pinned:
+                await anyio.sleep(0.02)
+                pinned = await bobs.pinned_messages()
+        await desk.press("escape")
+        await desk.write("/pins")
+        await desk.shows("Pinned messages")
+        await desk.press("enter")
+        await desk.until(lambda: selected(desk) == "the address", "the pinned message")
+        await bobs.unpin_message(pinned[0])
+        await desk.hides("(pinned)")
