@@ -86,7 +86,7 @@ async def test_what_comes_behind_another_screen_is_unread_until_it_is_seen(tmp_p
         await arrived(alice, conversation)
         async with window_on(alice, bob) as desk:
             await desk.press("f1")
-            await desk.shows("Behind your messages")
+            await desk.shows("new line")
             await conversation.send("unseen")
             await desk.until(lambda: desk.texts == ["unseen"], "the message")
             (seen,) = await alice.conversations.list()

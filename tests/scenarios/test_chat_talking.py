@@ -112,7 +112,7 @@ async def test_an_unknown_handle_is_a_notice_and_nothing_breaks(tmp_path: Path) 
         await desk.write("nobody")
         await desk.shows("Nobody at this relay")
         await desk.press("f1")
-        await desk.shows("Behind your messages")
+        await desk.shows("new line")
         await desk.press("escape", "ctrl+q")
 
 
