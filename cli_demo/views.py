@@ -28,6 +28,8 @@ class Kind(Enum):
     """Taken back by its author: there is nothing to see any more."""
     CARD = "card"
     """Shows somebody."""
+    FILES = "files"
+    """Files, named in its text."""
     UNKNOWN = "unknown"
     """Made by a newer version of the program."""
 

@@ -25,7 +25,7 @@ _MARKS: Final = {
 }
 _KINDS: Final = {
     e2ecore.MessageKind.TEXT: Kind.TEXT,
-    e2ecore.MessageKind.FILES: Kind.TEXT,
+    e2ecore.MessageKind.FILES: Kind.FILES,
     e2ecore.MessageKind.RECALLED: Kind.RECALLED,
     e2ecore.MessageKind.CARD: Kind.CARD,
 }

@@ -182,6 +182,7 @@ def test_every_line_belongs_to_its_message() -> None:
         (replace(OWN, kind=Kind.RECALLED, text=""), "id"),
         (replace(PLAIN, kind=Kind.UNKNOWN, text=""), "apid"),
         (replace(PLAIN, kind=Kind.CARD, account=b"x"), "apcid"),
+        (replace(OWN, kind=Kind.FILES, text="(file) map.png"), "apitd"),
         (replace(PLAIN, quote=QUOTE), "rafpgid"),
     ],
 )
