@@ -27,11 +27,13 @@ from e2ecore.engine.damage import DatabaseDamaged
 from e2ecore.engine.engine import Engine, open  # noqa: A004 - apps write e2ecore.open
 from e2ecore.engine.errors import (
     AlreadyRegisteredError,
+    BadChoiceError,
     BadConsentError,
     BadHandleError,
     BadLifetimeError,
     BadMentionError,
     BadPolicyError,
+    BadPollError,
     BadReactionError,
     BadRetentionError,
     BadTextError,
@@ -56,11 +58,13 @@ from e2ecore.engine.errors import (
     NoKeyPackageError,
     NoRelayError,
     NotAllowedError,
+    NotAPollError,
     NotATextError,
     NotRegisteredError,
     NotYourMessageError,
     OneKeyError,
     OwnAccountError,
+    PollClosedError,
     TextTooLongError,
     TitleTooLongError,
     TooManyMessagesError,
@@ -152,6 +156,7 @@ from e2ecore.engine.keys import Keys
 from e2ecore.engine.maintenance import new_recovery_code, rekey, repair
 from e2ecore.engine.my_data import MyData, OwnProfile
 from e2ecore.engine.offering import Upload
+from e2ecore.engine.poll_events import PollClosed, PollVoted, VoteOpened
 from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
 from e2ecore.engine.values import (
     Account,
@@ -166,6 +171,9 @@ from e2ecore.engine.values import (
     MessageKind,
     MessageState,
     Notice,
+    Poll,
+    PollBallot,
+    PollResult,
     Quote,
     Reaction,
     Revision,
@@ -180,6 +188,7 @@ from e2ecore.errors import (
 )
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.notices import NoticeKind
+from e2ecore.messaging.polls import BallotState
 from e2ecore.messaging.safety_number import SafetyNumber, SafetyNumberMismatchError
 from e2ecore.portability.errors import (
     ArchiveBombError,
@@ -268,6 +277,7 @@ __all__ = [
     "AttachmentTooLargeError",
     "AuditedConsent",
     "BadAttachmentNameError",
+    "BadChoiceError",
     "BadConsentError",
     "BadConsentFileError",
     "BadEncodingError",
@@ -277,11 +287,13 @@ __all__ = [
     "BadLifetimeError",
     "BadMentionError",
     "BadPolicyError",
+    "BadPollError",
     "BadReactionError",
     "BadRecoveryCodeError",
     "BadRelayAddressError",
     "BadRetentionError",
     "BadTextError",
+    "BallotState",
     "BlobDeleted",
     "BlobRefusedError",
     "CachedFileError",
@@ -412,6 +424,7 @@ __all__ = [
     "NoRelayError",
     "NobodyToSendToError",
     "NotADatabaseError",
+    "NotAPollError",
     "NotARelayError",
     "NotATextError",
     "NotAllowedError",
@@ -429,6 +442,12 @@ __all__ = [
     "PeerError",
     "PinChanged",
     "PolicyChanged",
+    "Poll",
+    "PollBallot",
+    "PollClosed",
+    "PollClosedError",
+    "PollResult",
+    "PollVoted",
     "ProfileChanged",
     "PromiseInvalidError",
     "Purpose",
@@ -486,6 +505,7 @@ __all__ = [
     "UsageError",
     "Verification",
     "VersionError",
+    "VoteOpened",
     "WaitingForContact",
     "WeakPassphraseError",
     "WrongKeyError",

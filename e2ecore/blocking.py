@@ -83,9 +83,13 @@ def _like(call: F, method: Callable[P, object], parameters: Iterable[inspect.Par
 
 
 def _owner(qualified: str) -> str:
-    """Return the public class of a method; ``Talk`` and ``Sharing`` are ``Conversation``'s."""
-    owner = qualified.partition(".")[0]
-    return "Conversation" if owner in {"Talk", "Sharing"} else owner
+    """Return the public class of a method; some are parts of ``Conversation``."""
+    name = qualified.partition(".")[0]
+    return (
+        "Conversation"
+        if name in {"Talk", "Sharing", "Polling", "Pinned", "Arranged", "Kept"}
+        else name
+    )
 
 
 def _engine(engine: Engine) -> Engine:
@@ -189,6 +193,10 @@ class BlockingEngine:
     send_rich = _of(Conversation.send_rich)
     forward = _of(Conversation.forward)
     share_contact = _of(Conversation.share_contact)
+    ask = _of(Conversation.ask)
+    vote = _of(Conversation.vote)
+    close_poll = _of(Conversation.close_poll)
+    poll = _of(Conversation.poll)
     react = _of(Conversation.react)
     edit = _of(Conversation.edit)
     earlier_texts = _of(Conversation.earlier_texts)

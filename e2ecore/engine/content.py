@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, cast
 
+from e2ecore.engine.ballots import note_deadline
 from e2ecore.engine.events import (
     Delivered,
     Event,
@@ -16,8 +17,9 @@ from e2ecore.engine.file_taking import take_again, take_files, take_request
 from e2ecore.engine.job import Job
 from e2ecore.engine.listed import Listed, bounded, form_of
 from e2ecore.engine.mirror import Mirror, Peer
-from e2ecore.engine.remarks import Remark, Speaker, take_early, take_remark
+from e2ecore.engine.remarks import Remark, take_early, take_remark
 from e2ecore.engine.showing import show_one
+from e2ecore.engine.speaker import Speaker
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState, Message, MessageKind, MessageState
 from e2ecore.errors import PeerError
@@ -48,6 +50,7 @@ from e2ecore_protocol.content.messages import (
     decode_counter,
 )
 from e2ecore_protocol.content.pins import Pin
+from e2ecore_protocol.content.polls import PollClose, Vote, VoteReveal
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.reading import ReadReceipt
 from e2ecore_protocol.content.revisions import Edit, Recall
@@ -82,6 +85,9 @@ class Inbox:
         self._now_ms = job.now_ms
         self._taken_ms = 0
         """When the relay took the last envelope, by its clock."""
+        self._seq = 0
+        """The relay's number of what is being taken."""
+        self._is_late = False
 
     def flush(self) -> None:
         """Store the messages taken so far."""
@@ -117,6 +123,7 @@ class Inbox:
             self._events.append(MessagesMissing(uid, AccountId(sender.account_id), step.skipped))
         content = decode_content(message.data)
         self._taken_ms = item.time_ms
+        self._seq = item.seq
         taker = _TAKERS.get(type(content))
         if taker is not None:
             taker(self, mirror, sender, content, counter)
@@ -130,10 +137,13 @@ class Inbox:
         """
         if item.kind != EnvelopeKind.APPLICATION or mirror.group is None:
             return
+        self._is_late = True
         try:
             self.take(mirror, item)
         except (PeerError, MalformedError):
             return
+        finally:
+            self._is_late = False
 
     def _message(
         self, mirror: Mirror, sender: Peer, item: Delivery, content: _Message, counter: int
@@ -184,6 +194,7 @@ class Inbox:
         expire(self._tx, row, mirror.lifetime_s)
         if isinstance(content, Attachments):
             take_files(self._job, row.id, content)
+        note_deadline(self._job, mirror, row)
         own_id = self._job.own.account_id
         shown = show_one(self._tx, mirror.uid, row, own_id, self._state.files)
         self._events.append(MessageReceived(GroupId(mirror.uid), shown))
@@ -193,8 +204,10 @@ class Inbox:
     def take_remark(self, mirror: Mirror, sender: Peer, content: AnyContent, counter: int) -> None:
         """Take what refers to a message."""
         self.flush()
+        if self._is_late and isinstance(content, PollClose):
+            return  # its sender may have seen votes that were opened
         if mirror.state != _LEFT:
-            by = Speaker(sender.account_id, sender.device_id, counter)
+            by = Speaker(sender.account_id, sender.device_id, counter, seq=self._seq)
             take_remark(self._job, mirror, by, cast("Remark", content))
 
     def take_pin(self, mirror: Mirror, sender: Peer, content: AnyContent, counter: int) -> None:
@@ -267,6 +280,9 @@ _TAKERS: Final[Mapping[type[AnyContent], _Taker]] = {
     Pin: Inbox.take_pin,
     AttachmentRequest: Inbox.take_file_wish,
     AttachmentAgain: Inbox.take_file_wish,
+    Vote: Inbox.take_remark,
+    PollClose: Inbox.take_remark,
+    VoteReveal: Inbox.take_remark,
 }
 """Who takes content that is no message of its own."""
 

@@ -9,6 +9,7 @@ from e2ecore.engine.damage import watch_damage
 from e2ecore.engine.erasing import keep_erasing
 from e2ecore.engine.file_store import FILE_CHORES
 from e2ecore.engine.learning import learn_kinds
+from e2ecore.engine.polling import keep_polls
 from e2ecore.engine.receipts import send_receipts
 from e2ecore.engine.searching import keep_index
 
@@ -27,5 +28,6 @@ CHORES: Final = (
     learn_kinds,
     *FILE_CHORES,
     watch_damage,
+    keep_polls,
 )
 """Each begins anew when it fails; see ``chores.keep_going``."""

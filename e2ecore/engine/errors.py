@@ -126,6 +126,25 @@ class EditWindowOverError(UsageError):
     """A message can be edited for 24 hours after it was sent. Take it back and write another."""
 
 
+class BadPollError(UsageError):
+    """A poll looks different: a question of at most 300 characters, 2 to 12 different options.
+
+    An option has at most 100 characters. At least one can be chosen, and no more than there are.
+    """
+
+
+class NotAPollError(UsageError):
+    """This message is no poll. Nothing was changed."""
+
+
+class PollClosedError(UsageError):
+    """The poll is closed, or its time is over. Nothing was changed."""
+
+
+class BadChoiceError(UsageError):
+    """Choose options of the poll by their numbers, each once, and not more than it allows."""
+
+
 class BadReactionError(UsageError):
     """A reaction has up to 8 different signs of 1 to 64 bytes each."""
 

@@ -87,7 +87,8 @@ class Jobs:
 
         def run(tx: Tx) -> T:
             effects.touched = tx.touched
-            state.begin(tx)
+            for cid in state.begin(tx):
+                effects.receipts.setdefault(cid, 0)
             return work(Job(tx, effects, state))
 
         pending = None

@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from e2ecore.engine.ballots import note_deadline
 from e2ecore.engine.content import is_unlisted
 from e2ecore.engine.erasing import erase_rows
 from e2ecore.engine.expiring import expire
@@ -16,7 +17,8 @@ from e2ecore.engine.file_taking import take_files
 from e2ecore.engine.job import Job
 from e2ecore.engine.listed import Listed, form_of, listed
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.remarks import Remark, Speaker, take_early, take_remark
+from e2ecore.engine.remarks import Remark, take_early, take_remark
+from e2ecore.engine.speaker import Speaker
 from e2ecore.errors import PeerError
 from e2ecore.messaging.pins import PinNotAllowedError, may_pin
 from e2ecore.storage import search_index, settings, unknown
@@ -83,7 +85,7 @@ def _learn(job: Job, row: MessageRow, content: AnyContent) -> None:
         _become(job, row, message)
         return
     if isinstance(content, Remark):
-        by = Speaker(row.account_id, row.device_id, row.counter)
+        by = Speaker(row.account_id, row.device_id, row.counter, seq=row.seq)
         with suppress(PeerError):  # it would have been set aside
             _say(job, job.mirror(cid), by, content)
     if is_unlisted(content):
@@ -111,5 +113,6 @@ def _become(job: Job, row: MessageRow, content: Listed) -> None:
     if isinstance(content, Attachments):
         take_files(job, changed.id, content)
     mirror = job.mirror(row.id >> ORDER_BITS)
+    note_deadline(job, mirror, changed)
     if changed.uid in mirror.awaited:
         take_early(job, mirror, changed)

@@ -15,10 +15,11 @@ from e2ecore.storage.messages import MessageRow
 from e2ecore_protocol.content import cards
 from e2ecore_protocol.content.attachments import Attachments
 from e2ecore_protocol.content.messages import AnyContent, Text, decode_content
+from e2ecore_protocol.content.polls import Poll
 from e2ecore_protocol.content.rich_text import NO_EXTRAS, Extras, RichText
 from e2ecore_protocol.errors import MalformedError
 
-Listed: TypeAlias = RichText | cards.ContactCard | Attachments
+Listed: TypeAlias = RichText | cards.ContactCard | Attachments | Poll
 """Content that is a message of its own and more than a plain text."""
 
 
@@ -68,19 +69,35 @@ def _of_files(content: Listed) -> Form:
     return Form(int(MessageKind.FILES), cast("Attachments", content).text, b"")
 
 
+def _of_poll(content: Listed) -> Form:
+    poll = cast("Poll", content)
+    return Form(int(MessageKind.POLL), "\n".join((poll.question, *poll.options)), poll.encode())
+
+
 _FORMS: Final[Mapping[type[Listed], Callable[[Listed], Form]]] = {
     RichText: _of_text,
     cards.ContactCard: _of_card,
     Attachments: _of_files,
+    Poll: _of_poll,
 }
 
 
 def card_of(row: MessageRow) -> ContactCard | None:
     """Return whom a card shows; None: it came from a file that says something else."""
-    try:
-        found = decode_content(row.ext)
-    except MalformedError:
-        return None
+    found = _content(row)
     if not isinstance(found, cards.ContactCard):
         return None
     return ContactCard(AccountId(found.account_id), found.handle, found.display_name or None)
+
+
+def poll_of(row: MessageRow) -> Poll | None:
+    """Return what a poll asks; None: it came from a file that says something else."""
+    found = _content(row)
+    return found if isinstance(found, Poll) else None
+
+
+def _content(row: MessageRow) -> AnyContent | None:
+    try:
+        return decode_content(row.ext)
+    except MalformedError:
+        return None

@@ -1,4 +1,4 @@
-"""Delivery receipts: one for many messages, never one for a receipt."""
+"""Delivery receipts: one for many messages, never one for a receipt. Votes are opened with them."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -7,6 +7,7 @@ import anyio
 
 from e2ecore.consent.purposes import Purpose
 from e2ecore.engine.agreeing import allows
+from e2ecore.engine.ballots import open_votes
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.writing import write_content
@@ -32,6 +33,7 @@ def write_receipts(job: Job, cids: Iterable[int]) -> None:
         if not mirror.can_send:
             continue
         write_read_receipt(job, mirror)
+        open_votes(job, mirror)
         heard = [one for one in mirror.by_leaf.values() if one.heard.upto]
         stored = tuple(
             Stored(one.account_id + one.device_id, one.heard.upto, one.heard.missing)

@@ -5,41 +5,44 @@ transaction of its caller. What comes before its message waits, if the message c
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from e2ecore.engine.agreements import PinChanged
+from e2ecore.engine.ballots import BallotContent, apply_ballot
 from e2ecore.engine.events import MessageEdited, MessageRecalled, ReactionChanged
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.showing import show_one
+from e2ecore.engine.speaker import Speaker
 from e2ecore.engine.values import MessageKind, MessageState
 from e2ecore.ids import AccountId, GroupId, MessageId
 from e2ecore.messaging.marks import decode_marks, encode_marks
 from e2ecore.messaging.reactions import counts, encode_signs
 from e2ecore.messaging.revisions import Fate, Subject, judge_edit
 from e2ecore.messaging.stamps import Stamp
-from e2ecore.storage import message_names, messages, outbox, pins, remarks, revisions, search_index
+from e2ecore.storage import (
+    message_names,
+    messages,
+    outbox,
+    pins,
+    polls,
+    remarks,
+    revisions,
+    search_index,
+)
 from e2ecore.storage.messages import MessageRow
 from e2ecore.storage.pins import PinRow
 from e2ecore.storage.remarks import EarlyRow, ReactionRow, RevisionRow
 from e2ecore_protocol.content.messages import Receipt, decode_content
 from e2ecore_protocol.content.pins import PINNED, Pin
+from e2ecore_protocol.content.polls import PollClose, Vote, VoteReveal
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.revisions import Edit, Recall
 
-Remark: TypeAlias = Reaction | Edit | Recall | Pin
+Remark: TypeAlias = Reaction | Edit | Recall | Pin | BallotContent
 """Content that refers to a message."""
 SILENCE: Final = Receipt(()).encode()
 """A receipt for nothing: keeps the place of something that is not to be sent any more."""
-
-
-class Speaker(NamedTuple):
-    """Who says something, on which device, and as its how-manieth message."""
-
-    account_id: bytes
-    device_id: bytes
-    counter: int
-    is_self: bool = False
 
 
 def take_remark(job: Job, mirror: Mirror, by: Speaker, content: Remark) -> None:
@@ -48,14 +51,14 @@ def take_remark(job: Job, mirror: Mirror, by: Speaker, content: Remark) -> None:
     Raises:
         PeerError: It may not be said.
     """
-    author = content.author if isinstance(content, Reaction | Pin) else by.account_id
+    author = by.account_id if isinstance(content, Edit | Recall) else content.author
     row = message_names.find(job.tx, mirror.cid, content.message_id, author)
     if row is not None:
         apply_remark(job, mirror, row, by, content)
     elif _may_still_come(mirror, author):
         early = EarlyRow(
             mirror.cid, by.device_id, by.counter, by.account_id, content.message_id, author,
-            content.encode(), job.now_ms,
+            content.encode(), job.now_ms, by.seq,
         )  # fmt: skip
         if remarks.wait(job.tx, early):
             mirror.awaited |= {content.message_id}
@@ -67,7 +70,7 @@ def take_early(job: Job, mirror: Mirror, row: MessageRow) -> None:
         now = messages.get(job.tx, row.id)
         content = decode_content(early.content)
         if now is not None and isinstance(content, Remark):
-            by = Speaker(early.account_id, early.device_id, early.counter)
+            by = Speaker(early.account_id, early.device_id, early.counter, seq=early.seq)
             apply_remark(job, mirror, now, by, content)
     mirror.awaited = remarks.awaited(job.tx, mirror.cid)
 
@@ -144,6 +147,7 @@ def _pin(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remark
 
 def _recall(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remark) -> None:
     remarks.forget(job.tx, (row,), recalled=by.is_self)
+    polls.forget(job.tx, (row,))
     _rewrite(job, row, row._replace(kind=int(MessageKind.RECALLED), body="", ext=b""))
     if by.is_self:
         _silence(job, mirror, content.message_id, row.id)
@@ -155,6 +159,10 @@ def _recall(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Rem
                 AccountId(by.account_id),
             )
         )  # fmt: skip
+
+
+def _ballot(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remark) -> None:
+    apply_ballot(job, mirror, row, by, cast("BallotContent", content))
 
 
 def _rewrite(job: Job, old: MessageRow, new: MessageRow) -> None:
@@ -185,4 +193,7 @@ _HANDLERS: Final[Mapping[type[Remark], _Handler]] = {
     Edit: _edit,
     Recall: _recall,
     Pin: _pin,
+    Vote: _ballot,
+    PollClose: _ballot,
+    VoteReveal: _ballot,
 }

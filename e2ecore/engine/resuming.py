@@ -8,7 +8,7 @@ from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.inviting import INVITING
 from e2ecore.engine.job import Job
 from e2ecore.engine.values import ConversationState
-from e2ecore.storage import conversations, intents, members, reading
+from e2ecore.storage import conversations, intents, members, polls, reading
 from e2ecore.storage.intents import IntentState
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.readd import ReaddReason
@@ -32,7 +32,7 @@ def fresh_connection(job: Job) -> None:
             one.receive_counter > one.receipt_counter for one in members.current(job.tx, row.cid)
         ):
             job.effects.receipts[row.cid] = 1
-    for cid in reading.untold(job.tx):
+    for cid in {*reading.untold(job.tx), *polls.cids_due(job.tx)}:
         job.effects.receipts.setdefault(cid, 0)
 
 

@@ -6,13 +6,14 @@ from typing import Final
 
 from e2ecore.engine.file_showing import files_of
 from e2ecore.engine.file_values import Files
-from e2ecore.engine.listed import card_of
+from e2ecore.engine.listed import card_of, poll_of
 from e2ecore.engine.notices import notice_of
 from e2ecore.engine.values import (
     Mention,
     Message,
     MessageKind,
     MessageState,
+    Poll,
     Quote,
     Reaction,
 )
@@ -23,9 +24,11 @@ from e2ecore.messaging.receipts import Delivery
 from e2ecore.storage import message_names, messages, reading, remarks
 from e2ecore.storage.messages import MessageRow
 from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content import polls as content_polls
 from e2ecore_protocol.content.rich_text import Reply, quote_digest
 from e2ecore_protocol.errors import MalformedError
 
+_UNKNOWN: Final = MessageKind.UNKNOWN
 _KINDS: Final = {int(kind): kind for kind in MessageKind}
 
 
@@ -66,7 +69,17 @@ def _marked(shown: Message, row: MessageRow) -> Message:
 
 def _with_card(shown: Message, row: MessageRow) -> Message:
     card = card_of(row)
-    return replace(shown, card=card) if card else replace(shown, kind=MessageKind.UNKNOWN)
+    return replace(shown, card=card) if card else replace(shown, kind=_UNKNOWN)
+
+
+def _with_poll(shown: Message, row: MessageRow) -> Message:
+    poll = poll_of(row)
+    return replace(shown, poll=shown_poll(poll)) if poll else replace(shown, kind=_UNKNOWN)
+
+
+def shown_poll(poll: content_polls.Poll) -> Poll:
+    """Return a poll as the app sees it."""
+    return Poll(poll.question, poll.options, poll.max_choices, poll.closes_ms)
 
 
 def _noticed(shown: Message, row: MessageRow) -> Message:
@@ -80,6 +93,7 @@ _MORE: Final[Mapping[MessageKind, Callable[[Message, MessageRow], Message]]] = {
     MessageKind.TEXT: _marked,
     MessageKind.CARD: _with_card,
     MessageKind.NOTICE: _noticed,
+    MessageKind.POLL: _with_poll,
 }
 """What messages of a kind have besides their words."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import ED25519, SigningKey
 from e2ecore.crypto.suites import CipherSuite
+from e2ecore.engine.closing import count_own_closes
 from e2ecore.engine.errors import NotRegisteredError, UnknownConversationError
 from e2ecore.engine.file_values import Files
 from e2ecore.engine.mirror import Mirror
@@ -135,10 +136,14 @@ class State:
         self._mid = -1
         self._changed: frozenset[bytes] | None = None
 
-    def begin(self, tx: Tx) -> None:
-        """Prepare for a job: forget on rollback, and store what the relay has accepted."""
+    def begin(self, tx: Tx) -> set[int]:
+        """Prepare for a job: forget on rollback, and store what the relay has accepted.
+
+        Returns:
+            Conversations in which something is to be sent because of that.
+        """
         tx.on_rollback(self.drop)
-        self._note_accepted(tx)
+        return self._note_accepted(tx)
 
     def drop(self) -> None:
         """Forget what mirrors the database."""
@@ -282,16 +287,18 @@ class State:
         self._mid += 1
         return self._mid
 
-    def _note_accepted(self, tx: Tx) -> None:
+    def _note_accepted(self, tx: Tx) -> set[int]:
         """Store what the relay has accepted since the last job."""
         if not self.accepted:
-            return
+            return set()
         done: list[tuple[Outgoing, int]] = []
         while self.accepted:
             done.append(self.accepted.popleft())
         tx.on_rollback(lambda: self.accepted.extendleft(reversed(done)))
         outbox.remove(tx, [one.oid for one, _ in done])
         messages.mark_accepted(tx, [(seq, one.message) for one, seq in done if one.message])
+        unlisted = [(one.oid, seq) for one, seq in done if not one.message]
+        return count_own_closes(tx, self.own(tx).account_id, unlisted) if unlisted else set()
 
 
 def read_chain(tx: Tx, account_id: bytes) -> AccountState | None:

@@ -30,9 +30,10 @@ from e2ecore.engine.referring import (
     text_row,
     wire_mentions,
 )
-from e2ecore.engine.remarks import Remark, Speaker, apply_remark
+from e2ecore.engine.remarks import Remark, apply_remark
 from e2ecore.engine.sharing import Sharing
 from e2ecore.engine.showing import show_one
+from e2ecore.engine.speaker import Speaker
 from e2ecore.engine.values import Mention, Message, MessageKind, Revision
 from e2ecore.engine.writing import (
     Written,

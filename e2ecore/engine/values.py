@@ -7,6 +7,7 @@ from e2ecore.engine.file_errors import AttachmentNotHereError
 from e2ecore.engine.file_values import Attachment
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.notices import NoticeKind
+from e2ecore.messaging.polls import BallotState
 from e2ecore_protocol.content.conversation import HistorySharing, Role
 
 
@@ -71,6 +72,8 @@ class MessageKind(IntEnum):
     """Nothing that anybody wrote: something happened to the conversation; see ``notice``."""
     FILES = 5
     """Files, and what was said of them: see ``Message.attachments``."""
+    POLL = 6
+    """A question with options to vote on; see ``Conversation.poll``."""
     UNKNOWN = 0
     """Content of a newer version of the protocol, kept as it came."""
 
@@ -172,6 +175,44 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
+class Poll:
+    """What a poll asks. Who has voted, and the result: ``Conversation.poll``."""
+
+    question: str
+    options: tuple[str, ...]
+    """Numbered from 0."""
+    max_choices: int
+    """How many of them one vote may choose."""
+    closes_ms: int | None
+    """When it is to be closed, by the clock of whoever asked; None: when somebody closes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollBallot:
+    """The vote of one account."""
+
+    account_id: AccountId
+    state: BallotState
+    choices: tuple[int, ...]
+    """Numbers of options; only of an opened one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """How a poll stands."""
+
+    poll: Poll
+    closed_by: AccountId | None
+    """Who closed it; None: it is open, and nobody knows what others have chosen."""
+    ballots: tuple[PollBallot, ...]
+    """Who has voted, by account."""
+    votes: tuple[int, ...]
+    """How often each option was chosen in the votes that count and were opened."""
+    own_choices: tuple[int, ...] | None
+    """What this user has chosen last, on this device; None: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reaction:
     """What one person thinks of a message."""
 
@@ -214,7 +255,8 @@ class Message:
     mine: bool
     kind: MessageKind
     text: str
-    """What is searched: of a card its names. Empty for other kinds that are not text."""
+    """What is searched: of a card its names, of a poll question and options.
+    Empty for other kinds that are not text."""
     sent_ms: int
     """The sender's clock. Shown to people, never used for order."""
     stored_ms: int
@@ -240,6 +282,8 @@ class Message:
     """What happened, if it is a notice. ``sender`` is who did it then, or all zeros."""
     card: ContactCard | None = None
     """Of a card: whom it shows."""
+    poll: Poll | None = None
+    """Of a poll: what it asks."""
     attachments: tuple[Attachment, ...] = ()
     """Its files, in order."""
 

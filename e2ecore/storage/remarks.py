@@ -48,6 +48,7 @@ class EarlyRow(NamedTuple):
     author: bytes
     content: bytes
     stored_ms: int
+    seq: int
 
     def __repr__(self) -> str:
         return f"<EarlyRow in {self.cid}, {len(self.content)} bytes>"

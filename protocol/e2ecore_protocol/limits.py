@@ -170,6 +170,19 @@ MAX_TITLE_CHARS: Final = 128
 MAX_DISPLAY_NAME_CHARS: Final = 64
 """Longest display name of a person."""
 
+MAX_POLL_QUESTION_CHARS: Final = 300
+"""Longest question of a poll."""
+
+MIN_POLL_OPTIONS: Final = 2
+MAX_POLL_OPTIONS: Final = 12
+"""Options of a poll: what is still read."""
+
+MAX_POLL_OPTION_CHARS: Final = 100
+"""Longest option of a poll."""
+
+VOTE_SALT_BYTES: Final = 32
+"""Salt of a sealed vote: as long as the hash, so that trying salts is no better than guessing."""
+
 MAX_CONVERSATION_INFO_BYTES: Final = 64 * KIB
 """Largest ``conversation`` extension: 1,000 roles of 24 bytes and the longest title, twice over."""
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from inputs import NOW_MS, Json, as_json, filler, signer
+from relay_frames import formula
 
 from e2ecore_protocol import content
 from e2ecore_protocol.codec import Wire, pack
@@ -41,6 +42,10 @@ CONVERSATION = filler("conversation", 16)
 DIGEST = content.quote_digest(MESSAGE_ID, ANNA, "hello")
 REPLY = (MESSAGE_ID, ANNA, DIGEST)
 OTHER_ID = filler("other message", 16)
+SALT = filler("salt", 32)
+COMMITMENT = content.vote_commitment(
+    content.Booth(CONVERSATION, MESSAGE_ID, ANNA, BERT), (0, 11), SALT
+)
 
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffc0000b080010002001011100ffda0008")
 FILE = file_item("report.pdf", "application/pdf")
@@ -75,6 +80,13 @@ MESSAGES: tuple[tuple[Wire, ...], ...] = (
     (1, 13, MESSAGE_ID, ANNA, NOW_MS, 0),
     (1, 12, MESSAGE_ID, NOW_MS, ANNA, "anna", "\u5b89\u5a1c"),
     (1, 12, MESSAGE_ID, NOW_MS, BERT, None, ""),
+    (1, 14, MESSAGE_ID, NOW_MS, "Where?", ("here", "\u90a3\u91cc"), 1, None),
+    (1, 14, MESSAGE_ID, NOW_MS, "When?", tuple("123456789abc"), 12, NOW_MS + 1),
+    (1, 15, MESSAGE_ID, ANNA, NOW_MS, COMMITMENT),
+    (1, 16, MESSAGE_ID, ANNA, NOW_MS, ()),
+    (1, 16, MESSAGE_ID, ANNA, NOW_MS, ((ANNA, filler("sealed", 32)), (BERT, COMMITMENT))),
+    (1, 17, MESSAGE_ID, ANNA, (0, 11), SALT),
+    (1, 17, MESSAGE_ID, ANNA, (), SALT),
     (1, 9, MESSAGE_ID, NOW_MS, "", (FILE,)),
     (1, 9, MESSAGE_ID, NOW_MS, "look", (PICTURE, VOICE)),
     (1, 10, MESSAGE_ID, ANNA, filler("blob", 16)),
@@ -97,6 +109,21 @@ VOTE = replace(READD, reason=1, failed=FAILED).signed(signer("device 1"))
 def rich(*extras: Wire) -> tuple[str, bytes]:
     """A text of three characters with something besides that is not right."""
     return "message", pack((1, 4, OTHER_ID, NOW_MS, "abc", extras))
+
+
+def poll(options: tuple[str, ...], max_choices: int, question: str = "?") -> tuple[str, bytes]:
+    """A poll that is not right."""
+    return "message", pack((1, 14, MESSAGE_ID, NOW_MS, question, options, max_choices, None))
+
+
+def close(*counted: Wire) -> tuple[str, bytes]:
+    """A close that is not right."""
+    return "message", pack((1, 16, MESSAGE_ID, ANNA, NOW_MS, counted))
+
+
+def reveal(choices: tuple[int, ...], salt: bytes = SALT) -> tuple[str, bytes]:
+    """A reveal that is not right."""
+    return "message", pack((1, 17, MESSAGE_ID, ANNA, choices, salt))
 
 
 WRONG: dict[str, tuple[str, bytes]] = {
@@ -179,6 +206,29 @@ WRONG: dict[str, tuple[str, bytes]] = {
         pack((1, 12, MESSAGE_ID, NOW_MS, ANNA, None, "x" * 65)),
     ),
     "card with a picture": ("message", pack((1, 12, MESSAGE_ID, NOW_MS, ANNA, None, "", b"x"))),
+    "poll with one option": poll(("a",), 1),
+    "poll with 13 options": poll(tuple("123456789abcd"), 1),
+    "poll with an option twice": poll(("a", "a"), 1),
+    "poll with an empty option": poll(("a", ""), 1),
+    "poll without a question": poll(("a", "b"), 1, ""),
+    "poll with a question of 301 characters": poll(("a", "b"), 1, "x" * 301),
+    "poll with no choice": poll(("a", "b"), 0),
+    "poll with more choices than options": poll(("a", "b"), 3),
+    "vote with half a commitment": (
+        "message",
+        pack((1, 15, MESSAGE_ID, ANNA, NOW_MS, bytes(16))),
+    ),
+    "vote that says what it is": (
+        "message",
+        pack((1, 15, MESSAGE_ID, ANNA, NOW_MS, COMMITMENT, (0,))),
+    ),
+    "close with an account twice": close((ANNA, COMMITMENT), (ANNA, SALT)),
+    "close not sorted": close((BERT, COMMITMENT), (ANNA, SALT)),
+    "close with half a commitment": close((ANNA, bytes(16))),
+    "reveal with a choice twice": reveal((1, 1)),
+    "reveal that descends": reveal((2, 1)),
+    "reveal of a 13th option": reveal((12,)),
+    "reveal with half a salt": reveal((1,), bytes(16)),
     "unknown kind with a float": ("message", bytes.fromhex("9301c8cb3ff0000000000000")),
     "unknown kind, not canonical": ("message", bytes.fromhex("9301ccc8cc01")),
     "counter 0": ("counter", pack((1, 0))),
@@ -213,6 +263,24 @@ def contents() -> list[Json]:
     for why, (where, data) in WRONG.items():
         found.append({"expect": "malformed", "where": where, "why": why, "encoded": data.hex()})
     return found
+
+
+def sealed_votes() -> list[Json]:
+    """Return vectors of votes as they are sealed, for derived.json."""
+    booth = content.Booth(CONVERSATION, MESSAGE_ID, ANNA, BERT)
+    return [
+        formula(
+            *("sealed vote", "CNT-71"),
+            content.vote_commitment(booth, choices, SALT),
+            conversation=CONVERSATION,
+            message_id=MESSAGE_ID,
+            author=ANNA,
+            voter=BERT,
+            choices=choices,
+            salt=SALT,
+        )
+        for choices in ((), (1,), (0, 11))
+    ]
 
 
 def good(where: str, wire: tuple[Wire, ...], **more: Json) -> Json:

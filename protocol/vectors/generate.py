@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chains import chains
 from consents import consents
-from contents import contents
+from contents import contents, sealed_votes
 from encoding import encoding
 from inputs import Json
 from relay_frames import derived, relay_frames
@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 FILES: dict[str, tuple[str, Callable[[], list[Json]]]] = {
     "encoding.json": ("MessagePack as spec/10-encoding.md restricts it", encoding),
     "frames.json": ("Frames of spec/20-relay-frames.md", relay_frames),
-    "derived.json": ("Ids and signed messages", derived),
+    "derived.json": ("Ids, signed messages, sealed votes", lambda: derived() + sealed_votes()),
     "chain.json": ("Account chains of spec/80-chain-and-consent.md", chains),
     "consents.json": ("Records of consents, spec/80-chain-and-consent.md", consents),
     "content.json": ("What members say, spec/50-content.md", contents),

@@ -36,6 +36,15 @@ from e2ecore_protocol.content.messages import (
     encode_counter,
 )
 from e2ecore_protocol.content.pins import Pin
+from e2ecore_protocol.content.polls import (
+    Booth,
+    Counted,
+    Poll,
+    PollClose,
+    Vote,
+    VoteReveal,
+    vote_commitment,
+)
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.readd import FailedCommit, ReaddReason, ReaddRequest
 from e2ecore_protocol.content.reading import Read, ReadReceipt
@@ -52,8 +61,10 @@ __all__ = [
     "AttachmentForm",
     "AttachmentRequest",
     "Attachments",
+    "Booth",
     "ContactCard",
     "ConversationInfo",
+    "Counted",
     "Edit",
     "Extras",
     "FailedCommit",
@@ -63,6 +74,8 @@ __all__ = [
     "Mention",
     "Pin",
     "Policy",
+    "Poll",
+    "PollClose",
     "Profile",
     "Reaction",
     "Read",
@@ -78,9 +91,12 @@ __all__ = [
     "Stored",
     "Text",
     "UnknownContent",
+    "Vote",
+    "VoteReveal",
     "decode_content",
     "decode_counter",
     "encode_counter",
     "is_plain_name",
     "quote_digest",
+    "vote_commitment",
 ]
