@@ -7,6 +7,7 @@ from pathlib import Path
 from e2ecore.consent.audit import BadConsentFileError, verify_consents, write_consents
 from e2ecore.engine.judging import read_info
 from e2ecore.errors import CorruptStateError, PeerError, UsageError
+from e2ecore.messaging import notices
 from e2ecore.messaging.counters import decode_missing
 from e2ecore.messaging.identity import decode_identity
 from e2ecore.messaging.intents import IntentKind, Wish
@@ -133,6 +134,7 @@ def wish(data: bytes) -> object:
 
 KEY_FILE = json.dumps({"checksum": "", "slots": [], "format": "", "version": 1}).encode()
 WISH = Wish(IntentKind.ADD, (bytes(20),), "title").encode()
+HAPPENED = notices.encode_notice(notices.Notice(notices.NoticeKind.JOINED, (bytes(20),)))
 ENTRIES = _encode_batches([(1, [(1, 2, b"envelope", 0, 3), (2, 2, b"", 0, 3)]), (2, [])])
 ANSWERS = encode_answers({1: {bytes(16): (1, 2)}, 2: {}})
 
@@ -181,6 +183,7 @@ WIRE_TARGETS: Mapping[str, Target] = {
     "disk.marks": wire(
         decode_marks, [encode_marks(Marks(Extras(None, (Mention(bytes(20), 0, 1),), 1, 60)))]
     ),
+    "disk.happening": wire(notices.decode_notice, [HAPPENED]),
     "disk.signs": wire(decode_signs, [encode_signs(("\u2764\ufe0f", "x"))]),
     "files.manifest": Target(manifest.decode, (ImportFileError,), [MANIFEST], (manifest.decode,)),
     "files.consents": Target(
