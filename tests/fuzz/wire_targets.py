@@ -7,7 +7,7 @@ from pathlib import Path
 from e2ecore.consent.audit import BadConsentFileError, verify_consents, write_consents
 from e2ecore.engine.judging import read_info
 from e2ecore.errors import CorruptStateError, PeerError, UsageError
-from e2ecore.messaging import notices
+from e2ecore.messaging import notices, polls
 from e2ecore.messaging.counters import decode_missing
 from e2ecore.messaging.identity import decode_identity
 from e2ecore.messaging.intents import IntentKind, Wish
@@ -31,6 +31,7 @@ from e2ecore_protocol.content import (
     decode_content,
     decode_counter,
 )
+from e2ecore_protocol.content.polls import Counted
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames import decode_client_frame, decode_server_frame
 from e2ecore_protocol.frames.notices import KeyPackagesLow, decode_notice
@@ -182,6 +183,9 @@ WIRE_TARGETS: Mapping[str, Target] = {
     "disk.wish": Target(wish, (CorruptStateError,), [b"\0" + WISH], (Wish.decode,)),
     "disk.marks": wire(
         decode_marks, [encode_marks(Marks(Extras(None, (Mention(bytes(20), 0, 1),), 1, 60)))]
+    ),
+    "disk.votes": wire(
+        polls.decode_counted, [polls.encode_counted([Counted(bytes(20), bytes(32))])]
     ),
     "disk.happening": wire(notices.decode_notice, [HAPPENED]),
     "disk.signs": wire(decode_signs, [encode_signs(("\u2764\ufe0f", "x"))]),
