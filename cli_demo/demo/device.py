@@ -172,9 +172,10 @@ class Device:
             messages[:0] = [one for one in page if one.notice is None]
             before = page[0].order
         names = Names(self._engine)
+        said = [one for one in messages if one.kind is not e2ecore.MessageKind.NOTICE]
         return {
-            "authors": [await names.of(one.sender) for one in messages],
-            "texts": [one.text for one in messages],
+            "authors": [await names.of(one.sender) for one in said],
+            "texts": [one.text for one in said],
         }
 
     async def _members(self, request: Values) -> dict[str, object]:
