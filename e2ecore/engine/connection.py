@@ -98,6 +98,7 @@ async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
             ready = await authenticate(frames, challenge, who)
             core.state.server_name = challenge.server_name
             core.desk.channel = channel.blobs if isinstance(channel, CarriesBlobs) else None
+        is_due = await core.jobs.run(supply_due)
     except BaseException as error:
         if channel is not None:
             with anyio.CancelScope(shield=True):
@@ -106,6 +107,6 @@ async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
             raise RelayUnreachableError("no answer in time") from error
         raise
     core.key_packages_left = ready.key_packages_left
-    if ready.key_packages_left <= KEY_PACKAGES_LOW or await core.jobs.run(supply_due):
+    if is_due or ready.key_packages_left <= KEY_PACKAGES_LOW:
         core.supply_signal.set()
     return Link(channel, core, frames.rest())
