@@ -109,7 +109,8 @@ def pass_over(job: Job, mirror: Mirror, item: Delivery) -> None:
     if isinstance(change, RouteChange) and DeviceAddress(own.account_id, own.device_id) in (
         change.added
     ):
-        job.state.asking[mirror.cid] = job.now_ms + ASK_AFTER_MS
+        asking = job.state.asking  # a pause that has grown longer stays
+        asking[mirror.cid] = max(asking.get(mirror.cid, 0), job.now_ms + ASK_AFTER_MS)
         job.effects.holding = True
 
 

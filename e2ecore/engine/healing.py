@@ -38,7 +38,8 @@ def ask_for_readd(job: Job, mirror: Mirror, reason: ReaddReason, error: Exceptio
     if mirror.state not in {ConversationState.ACTIVE, ConversationState.HEALING}:
         return
     now_ms = job.now_ms
-    if not is_due(mirror, now_ms):
+    is_waiting = mirror.state == ConversationState.HEALING
+    if not is_due(mirror, now_ms) or (is_waiting and job.state.asking.get(mirror.cid, 0) > now_ms):
         return
     own = job.own
     if mirror.state != ConversationState.HEALING:
