@@ -1,0 +1,51 @@
+"""What is said in few bytes: notices of the relay, commitments, and what must not be printed."""
+
+import hashlib
+
+import pytest
+
+from e2ecore_protocol.chain import commitment, hash_of_notice
+from e2ecore_protocol.codec import pack
+from e2ecore_protocol.content.attachments import FileItem
+from e2ecore_protocol.content.polls import Booth, vote_commitment
+from e2ecore_protocol.errors import MalformedError
+from e2ecore_protocol.frames import BlobsDeleted, KeyPackagesLow
+from e2ecore_protocol.frames.blobs import DeletionReason, DeletionReceipt
+from e2ecore_protocol.frames.notices import decode_notice
+
+RECEIPT = DeletionReceipt(b"b" * 16, DeletionReason.EXPIRED, 7, b"s" * 64)
+BOOTH = Booth(b"c" * 16, b"m" * 16, b"a" * 20, b"v" * 20)
+
+
+@pytest.mark.parametrize("notice", [KeyPackagesLow(3), BlobsDeleted((RECEIPT,))])
+def test_a_notice_is_read_by_its_number(notice: KeyPackagesLow | BlobsDeleted) -> None:
+    assert decode_notice(notice.encode()) == notice
+
+
+@pytest.mark.parametrize("data", [pack((99, 1)), pack(()), b"", pack((1, 2, 3))])
+def test_what_is_no_notice_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedError):
+        decode_notice(data)
+
+
+def test_a_vote_is_bound_to_its_booth() -> None:
+    salt = b"s" * 32
+    expected = hashlib.sha256(b"e2ecore vote v1" + pack((*BOOTH, (0, 2), salt))).digest()
+    assert vote_commitment(BOOTH, [0, 2], salt) == expected
+    assert vote_commitment(BOOTH._replace(voter=b"w" * 20), [0, 2], salt) != expected
+
+
+def test_a_consent_is_committed_to_with_a_whole_salt_only() -> None:
+    assert commitment(b"s" * 32, b"record") == hashlib.sha256(b"s" * 32 + b"record").digest()
+    with pytest.raises(MalformedError):
+        commitment(b"s" * 31, b"record")
+
+
+def test_a_notice_to_a_person_is_known_by_its_bytes() -> None:
+    assert hash_of_notice("是") == hashlib.sha256("是".encode()).digest()
+
+
+def test_a_file_key_is_not_printed() -> None:
+    item = FileItem(b"b" * 16, b"k" * 32, 5, b"d" * 32, "plan.pdf", "application/pdf")
+    assert "k" * 8 not in repr(item)
+    assert "plan" not in repr(item)
