@@ -5,7 +5,7 @@ import random  # noqa: TID251 - chooses pages, not keys
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -106,12 +106,12 @@ def pages_of(path: Path, name: str) -> list[int]:
     content = path.read_bytes()
     for page in range(len(content) // PAGE, 60, -3):
         damage(path, page)
-        reader = opener.reader()
-        try:
-            reader.rows(tuple, f"SELECT {BODIES[name]} FROM {name}")  # noqa: S608 - ours
-        except CorruptDatabaseError:
-            found.append(page)
-        reader.close()
+        with suppress(CorruptDatabaseError), closing(opener.reader()) as reader:
+            # Where the schema itself is damaged, there is no reader at all.
+            try:
+                reader.rows(tuple, f"SELECT {BODIES[name]} FROM {name}")  # noqa: S608 - ours
+            except CorruptDatabaseError:
+                found.append(page)
         path.write_bytes(content)
         if len(found) == 10:
             break

@@ -40,7 +40,8 @@ async def test_a_message_costs_the_same_with_a_long_history(tmp_path: Path) -> N
         drawn: list[str] = []
         desk.history._style = count_styles(desk, drawn)  # type: ignore[method-assign] # counted
         await conversation.send("one more")
-        await desk.shows("one more")
+        await desk.until(lambda: desk.texts[-1:] == ["one more"], "the new one")
+        await desk.until(lambda: "author" in drawn, "that it is drawn")
         assert drawn.count("author") == 1
 
 

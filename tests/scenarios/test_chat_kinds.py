@@ -13,7 +13,7 @@ from e2ecore.testing import devices
 from e2ecore_protocol.codec import pack
 from e2ecore_protocol.content import UnknownContent
 from tests.support.chat_window import Chat, arrived, talk, talking, window_on
-from tests.support.engines import PATIENCE_S
+from tests.support.engines import PATIENCE_S, agree
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -173,6 +173,10 @@ async def test_reading_is_told_only_if_that_is_wanted(tmp_path: Path) -> None:
         await desk.write("read me")
         await theirs(bobs, "read me")
         await desk.shows("✓✓")
+        await desk.write("/receipts on")
+        await desk.shows("e2e consent grant read_receipts")
+        for engine in (desk.alice, *desk.others):
+            await agree(engine, e2ecore.Purpose.READ_RECEIPTS)
         await bobs.share_reading(on=True)
         await bobs.mark_read()
         await desk.until(lambda: desk.messages[0].readers == ("bob",), "the mark")

@@ -22,7 +22,14 @@ from tests.support.engines import PATIENCE_S, same
 class Chat:
     """Alice's window."""
 
-    def __init__(self, app: ChatApp, pilot: Pilot[None], others: list[e2ecore.Engine]) -> None:
+    def __init__(
+        self,
+        app: ChatApp,
+        pilot: Pilot[None],
+        alice: e2ecore.Engine,
+        others: list[e2ecore.Engine],
+    ) -> None:
+        self.alice = alice
         self.app = app
         self.pilot = pilot
         self.others = others
@@ -99,7 +106,7 @@ async def window_on(
     app = ChatApp(engine, symbols, colours=colours)
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
-        yield Chat(app, pilot, list(others))
+        yield Chat(app, pilot, engine, list(others))
 
 
 @asynccontextmanager

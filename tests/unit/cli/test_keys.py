@@ -95,8 +95,14 @@ def test_renewed_keys_leave_no_other_way_in(desk: Desk) -> None:
 def test_repair_says_what_it_found_and_what_it_saved(desk: Desk) -> None:
     assert desk.run("repair") == "Nothing is damaged.\n"
     assert json.loads(desk.run("repair", "--json")) == {"type": "repair", "damaged": False}
+    database = Database.open(desk.path, PASSPHRASE)
+    page = database.readers.read(
+        lambda tx: tx.value(int, "SELECT rootpage FROM sqlite_schema WHERE name = 'messages'")
+    )
+    database.close()
+    assert page is not None
     content = bytearray(desk.path.read_bytes())
-    content[-3 * 4096 + 1000] ^= 1
+    content[(page - 1) * 4096 + 1000] ^= 1
     desk.path.write_bytes(content)
     said = desk.run("repair")
     assert "Saved 0 messages." in said
