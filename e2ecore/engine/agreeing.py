@@ -54,9 +54,8 @@ def grant(job: Job, record: ConsentRecord, notice: str) -> Consent:
     Raises:
         BadConsentError: The record is beyond a limit.
     """
-    for older in listed(job):
-        if older.is_in_force and older.purpose == record.purpose:
-            withdraw(job, older)
+    for older in in_force(job, record.purpose):
+        withdraw(job, older)
     try:
         encoded = record.encode()
     except MalformedError as error:
@@ -82,9 +81,9 @@ def _tell(job: Job, purpose: str, consent_id: bytes, state: ConsentState) -> Non
     job.effects.events.append(ConsentChanged(purpose, consent_id, state))
 
 
-def allows(job: Job, purpose: str) -> bool:
-    """Tell whether a consent to a purpose is in force on this device."""
-    return any(one.is_in_force and one.purpose == purpose for one in listed(job))
+def in_force(job: Job, purpose: str) -> list[Consent]:
+    """Return the consents to a purpose that count on this device now, oldest first."""
+    return [one for one in listed(job) if one.is_in_force and one.purpose == purpose]
 
 
 def missing_entries(job: Job) -> tuple[bytes, ...]:

@@ -100,9 +100,7 @@ class Consents:
         """
 
         def work(job: Job) -> int:
-            due = [
-                one for one in agreeing.listed(job) if one.is_in_force and one.purpose == purpose
-            ]
+            due = agreeing.in_force(job, purpose)
             for one in due:
                 agreeing.withdraw(job, one)
             if purpose == Purpose.READ_RECEIPTS:
@@ -119,7 +117,7 @@ class Consents:
 
     async def in_force(self, purpose: str) -> Consent | None:
         """Return the newest consent to a purpose that counts on this device now."""
-        found = [one for one in await self.list() if one.is_in_force and one.purpose == purpose]
+        found = await self._core.jobs.run(lambda job: agreeing.in_force(job, purpose))
         return found[-1] if found else None
 
     async def covers(self, notice: ConsentNotice) -> bool:

@@ -5,6 +5,7 @@ use. After it this device opens its vote by itself, also if it was offline.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -92,7 +93,7 @@ class Polling(Talk):
             raise BadPollError from error
 
         def make(uid: bytes, sent_ms: int) -> Poll:
-            return Poll(uid, sent_ms, *poll.to_fields()[2:])  # type: ignore[arg-type] # of a Poll
+            return replace(poll, message_id=uid, sent_ms=sent_ms)
 
         def work(job: Job) -> SentMessage:
             written = write_listed(job, self._row.cid, make)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from e2ecore.consent.purposes import Purpose
-from e2ecore.engine.agreeing import allows
+from e2ecore.engine.agreeing import in_force
 from e2ecore.engine.ballots import open_votes
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
@@ -54,7 +54,7 @@ def write_receipts(job: Job, cids: Iterable[int]) -> None:
 def write_read_receipt(job: Job, mirror: Mirror) -> None:
     """Tell the members of a conversation what was read, if they are to know and do not."""
     told = reading.told(job.tx, mirror.cid)
-    if told is None or told >= mirror.read_order or not allows(job, Purpose.READ_RECEIPTS):
+    if told is None or told >= mirror.read_order or not in_force(job, Purpose.READ_RECEIPTS):
         return
     unread = reading.first_unread(job.tx, mirror.cid, mirror.read_order) if mirror.unread else {}
     upto = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from e2ecore.consent.purposes import Purpose
-from e2ecore.engine.agreeing import allows
+from e2ecore.engine.agreeing import in_force
 from e2ecore.engine.contacts import Contact
 from e2ecore.engine.erasing import purge
 from e2ecore.engine.errors import (
@@ -246,7 +246,7 @@ class Talk(Sharing):
         cid = self._row.cid
 
         def work(job: Job) -> None:
-            if on and not allows(job, Purpose.READ_RECEIPTS):
+            if on and not in_force(job, Purpose.READ_RECEIPTS):
                 raise ConsentRequiredError(Purpose.READ_RECEIPTS)
             reading.share(job.tx, cid, on=on)
             if on:

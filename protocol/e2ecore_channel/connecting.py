@@ -62,10 +62,8 @@ async def connect(
         raise BadAddressError(f"without TLS only to this machine, and only when allowed: {url}")
     try:
         with anyio.fail_after(timeout_s):
-            stream = Stream(await _open_socket(target.host, target.port))
+            stream = await _open(target.host, target.port, context)
             try:
-                if context is not None:
-                    await stream.start_tls(context, server_side=False, server_name=target.host)
                 early = await request_upgrade(stream, target)
             except BaseException:
                 stream.close()
@@ -103,15 +101,20 @@ async def open_stream(
     """
     try:
         with anyio.fail_after(timeout_s):
-            stream = Stream(await _open_socket(host, port))
-            try:
-                if context is not None:
-                    await stream.start_tls(context, server_side=False, server_name=host)
-            except BaseException:
-                stream.close()
-                raise
+            return await _open(host, port, context)
     except TimeoutError:
         raise UnreachableError(f"no answer from {host} within {timeout_s:g} s") from None
+
+
+async def _open(host: str, port: int, context: ssl.SSLContext | None) -> Stream:
+    """Connect, with TLS if there is a context; closed again if that fails."""
+    stream = Stream(await _open_socket(host, port))
+    try:
+        if context is not None:
+            await stream.start_tls(context, server_side=False, server_name=host)
+    except BaseException:
+        stream.close()
+        raise
     return stream
 
 

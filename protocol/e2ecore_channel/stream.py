@@ -107,7 +107,7 @@ class Stream:
                 self._put_raw(records)
         return plain
 
-    def put(self, data: bytes) -> None:
+    def put(self, data: bytes | memoryview) -> None:
         """Send, as much as the kernel takes now; keep the rest for ``drain``. Never waits.
 
         Raises:
@@ -178,7 +178,7 @@ class Stream:
             self.reads += 1
             return data
 
-    def _put_raw(self, data: bytes) -> None:
+    def _put_raw(self, data: bytes | memoryview) -> None:
         if self._pending:
             self._pending += data
         elif data:

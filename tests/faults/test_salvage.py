@@ -303,6 +303,18 @@ def test_without_space_a_repair_says_so_and_goes_on_later(
     assert path.exists()
 
 
+def cut_before(step: str, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a repair end at the beginning of one of its steps."""
+
+    def stop(*_: object) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"e2ecore.storage.salvage.{step}", stop)
+        with suppress(PowerCut):
+            Database.repair(path, PASSPHRASE)
+
+
 def test_a_database_that_was_used_meanwhile_is_saved_from_the_start(
     whole: dict[str, bytes],
     leaves: dict[str, list[int]],
@@ -311,14 +323,7 @@ def test_a_database_that_was_used_meanwhile_is_saved_from_the_start(
 ) -> None:
     path = laid_out(whole, tmp_path / "a")
     damage(path, leaves["messages"][4])
-
-    def stop(*_: object) -> None:
-        raise PowerCut
-
-    with monkeypatch.context() as patch:
-        patch.setattr("e2ecore.storage.salvage.mend", stop)
-        with suppress(PowerCut):
-            Database.repair(path, PASSPHRASE)
+    cut_before("mend", path, monkeypatch)
     assert (path.parent / "alice.db.repair").exists()
     open_database(path).close()
     assert not (path.parent / "alice.db.repair").exists()
@@ -332,14 +337,7 @@ def test_an_exchange_cut_in_the_middle_is_finished_by_opening(
 ) -> None:
     path = laid_out(whole, tmp_path / "a")
     damage(path, leaves["messages"][4])
-
-    def stop(*_: object) -> None:
-        raise PowerCut
-
-    with monkeypatch.context() as patch:
-        patch.setattr("e2ecore.storage.salvage._move_in", stop)
-        with suppress(PowerCut):
-            Database.repair(path, PASSPHRASE)
+    cut_before("_move_in", path, monkeypatch)
     assert not path.exists()
     assert MESSAGES - 60 < len(stored(path)) < MESSAGES
 

@@ -190,7 +190,7 @@ class HttpConnection:
     async def _write(self, data: bytes | memoryview) -> None:
         try:
             with anyio.fail_after(self._patience_s):
-                self._stream.put(data)  # type: ignore[arg-type]  # it takes any buffer
+                self._stream.put(data)
                 await self._stream.drain()
         except (TimeoutError, ChannelError) as error:
             raise BrokenError("the client does not read") from error

@@ -17,7 +17,6 @@ from e2ecore_relay.server.blob_connection import (
     ProblemError,
     Request,
 )
-from e2ecore_relay.server.limits import network
 
 if TYPE_CHECKING:
     from e2ecore_relay.server.hub import Hub
@@ -63,11 +62,7 @@ class BlobServer:
         hub = self._hub
         if self.connections >= hub.config.blob_connections or hub.draining:
             return False
-        try:
-            address = network(str(connected.getpeername()[0]))
-        except OSError:
-            return False
-        return not hub.limits.connections.take(address, 1, hub.clock_ms())
+        return hub.limits.admits(connected, hub.clock_ms())
 
     async def _serve(self, connected: socket.socket) -> None:
         config = self._hub.config

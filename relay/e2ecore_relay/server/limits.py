@@ -1,5 +1,7 @@
 """The relay's rate limits: token buckets per device, account and address."""
 
+import socket
+
 from e2ecore_relay.domain.rates import Limiter
 from e2ecore_relay.server.config import RelayConfig
 
@@ -16,6 +18,14 @@ class Limits:
         self.requests: Limiter[int] = Limiter(config.requests_per_account)
         self.commits: Limiter[tuple[int, bytes]] = Limiter(config.commits_per_conversation)
         self.key_packages: Limiter[int] = Limiter(config.key_packages_per_account)
+
+    def admits(self, connected: socket.socket, now_ms: int) -> bool:
+        """Take from the bucket of a new connection's address; False: it is empty, or it is gone."""
+        try:
+            address = network(str(connected.getpeername()[0]))
+        except OSError:
+            return False
+        return not self.connections.take(address, 1, now_ms)
 
     def take_envelopes(self, device: int, account: int, count: int, now_ms: int) -> int:
         """Take from a device's and its account's bucket. Return 0, or the milliseconds to wait."""

@@ -32,7 +32,6 @@ from e2ecore_relay.server.certificates import Certificates, load_certificates
 from e2ecore_relay.server.config import RelayConfig
 from e2ecore_relay.server.http import serve_http
 from e2ecore_relay.server.hub import Hub
-from e2ecore_relay.server.limits import network
 from e2ecore_relay.server.metrics import Metrics
 from e2ecore_relay.server.session import Session
 
@@ -129,11 +128,7 @@ class Relay:
         hub = self.hub
         if self.connections >= hub.config.max_connections or hub.draining:
             return False
-        try:
-            address = network(str(connected.getpeername()[0]))
-        except OSError:
-            return False
-        return not hub.limits.connections.take(address, 1, hub.clock_ms())
+        return hub.limits.admits(connected, hub.clock_ms())
 
     async def _serve(self, connected: socket.socket) -> str:
         """Return why the connection ended."""
