@@ -12,6 +12,7 @@ from cli_demo.verbs import (
     groups,
     keys,
     messages,
+    polls,
     programs,
     remarks,
     searching,
@@ -55,6 +56,7 @@ for verb in (
     *(remarks.recall, remarks.delete, settings.receipts),
 ):
     app.command(rich_help_panel=_TALK)(verb)
+app.add_typer(polls.app, rich_help_panel=_TALK)
 app.add_typer(groups.app, rich_help_panel=_TALK)
 app.command(rich_help_panel=_PEOPLE)(accounts.register)
 app.command(rich_help_panel=_PEOPLE)(accounts.whoami)

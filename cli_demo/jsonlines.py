@@ -14,7 +14,7 @@ import e2ecore
 
 _RARE: Final = (
     *("reply", "mentions", "forwards", "edited_ms", "reactions", "read_by", "lifetime_s"),
-    *("card", "notice"),
+    *("card", "notice", "poll"),
 )
 """Fields of a message that are left out where they say nothing."""
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -76,6 +76,31 @@ def message(one: e2ecore.Message, author: str) -> dict[str, object]:
     if one.attachments:
         fields["files"] = [attachment(file) for file in one.attachments]
     return fields
+
+
+def poll(one: e2ecore.Message, result: e2ecore.PollResult) -> dict[str, object]:
+    """How a poll stands; choices are numbered from 1, as ``poll vote`` takes them."""
+    own = result.own_choices
+    return {
+        "type": "poll",
+        "conversation": one.conversation_id.hex(),
+        "id": one.message_id.hex(),
+        "question": result.poll.question,
+        "choices": list(result.poll.options),
+        "most": result.poll.max_choices,
+        "closes_ms": result.poll.closes_ms,
+        "closed_by": plain(result.closed_by),
+        "votes": list(result.votes),
+        "own": None if own is None else [choice + 1 for choice in own],
+        "ballots": [
+            {
+                "account": ballot.account_id.hex(),
+                "state": plain(ballot.state),
+                "choices": [choice + 1 for choice in ballot.choices],
+            }
+            for ballot in result.ballots
+        ],
+    }
 
 
 def attachment(one: e2ecore.Attachment) -> dict[str, object]:

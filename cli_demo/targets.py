@@ -130,6 +130,21 @@ async def find_message(conversation: e2ecore.Conversation, which: str) -> e2ecor
     return found[0]
 
 
+async def find_poll(conversation: e2ecore.Conversation, which: str) -> e2ecore.Message:
+    """The poll that a script names; ``last`` is the newest one.
+
+    Raises:
+        CliError: There is none, or more than one.
+    """
+    if which != "last":
+        return await find_message(conversation, which)
+    newest = await last_messages(conversation, _LOOKED_AT)
+    found = next((one for one in reversed(newest) if one.poll is not None), None)
+    if found is None:
+        raise CliError("there is no poll here", Exit.USAGE)
+    return found
+
+
 async def _ids(engine: e2ecore.Engine, found: Sequence[e2ecore.Conversation]) -> str:
     names = Names(engine)
     ids = []

@@ -81,6 +81,11 @@ def stamp(time_ms: int) -> str:
     return local_time(time_ms).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def moment(time_ms: int) -> str:
+    """``2026-11-23 14:05``."""
+    return local_time(time_ms).strftime("%Y-%m-%d %H:%M")
+
+
 def when(time_ms: int, now_ms: int) -> str:
     """As short as a list allows: the time for today, the date for all else."""
     then, now = local_time(time_ms), local_time(now_ms)

@@ -30,6 +30,8 @@ class Kind(Enum):
     """Shows somebody."""
     FILES = "files"
     """Files, named in its text."""
+    POLL = "poll"
+    """A question with answers to choose from."""
     UNKNOWN = "unknown"
     """Made by a newer version of the program."""
 
@@ -75,6 +77,42 @@ class SignView:
 
 
 @dataclass(frozen=True, slots=True)
+class OptionView:
+    """One answer that a poll offers."""
+
+    text: str
+    votes: int = 0
+    """How often it was chosen, of the votes that were opened."""
+    own: bool = False
+    """Our vote chooses it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollView:
+    """How a poll stands."""
+
+    question: str
+    options: tuple[OptionView, ...]
+    most: int
+    """How many of them one vote may choose."""
+    closes_ms: int | None = None
+    """When it is to be closed."""
+    closed_by: str = ""
+    """Who closed it; empty: it is open, and all votes are sealed."""
+    voters: tuple[str, ...] = ()
+    """Who has voted, of those whose votes count."""
+    unopened: tuple[str, ...] = ()
+    """Whose votes count and were not opened yet."""
+    late: tuple[str, ...] = ()
+    """Whose votes do not count: they came too late, or were left out."""
+
+    @property
+    def is_open(self) -> bool:
+        """One may vote."""
+        return not self.closed_by
+
+
+@dataclass(frozen=True, slots=True)
 class MessageView:
     """One message, or one line about the conversation (``notice``)."""
 
@@ -106,6 +144,8 @@ class MessageView:
     """Its sender's counter."""
     account: bytes = b""
     """Of a card: whom it shows."""
+    poll: PollView | None = None
+    """Of a poll: how it stands."""
 
     @property
     def own(self) -> bool:
@@ -173,6 +213,8 @@ class Symbols:
     rule: str
     more: str
     pinned: str
+    bar: str
+    chosen: str
 
     def mark(self, mark: Mark) -> str:
         """The sign of one delivery state; received messages have none."""
@@ -185,8 +227,12 @@ class Symbols:
         }[mark]
 
 
-UNICODE: Final = Symbols("◷", "✓", "✓✓", "✗", "●", "○", "◌", "✓", "!", "•", "↪", "─", "…", "^")
-ASCII: Final = Symbols("..", "+", "++", "x", "*", "o", "~", "+", "!", "*", ">", "-", "...", "^")
+UNICODE: Final = Symbols(
+    "◷", "✓", "✓✓", "✗", "●", "○", "◌", "✓", "!", "•", "↪", "─", "…", "^", "█", "✓"
+)
+ASCII: Final = Symbols(
+    "..", "+", "++", "x", "*", "o", "~", "+", "!", "*", ">", "-", "...", "^", "#", "*"
+)
 
 
 def symbols_for(encoding: str | None) -> Symbols:

@@ -19,6 +19,8 @@ def body(message: e2ecore.Message) -> str:
     """What a message says, or what stands for it."""
     if message.kind is e2ecore.MessageKind.CARD:
         return f"(contact) {message.text}"
+    if message.poll is not None:
+        return f"(poll) {message.poll.question}"
     if message.notice is not None:
         return f"({_happened(message.notice)})"
     if message.attachments:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from cli_demo.chat.completion import ASCII_SIGNS, SIGNS
 from cli_demo.chat.dialogs import Ask, Choice, Choose, Confirm, Field, Page
 from cli_demo.chat.menu import Act, acts_for, choices
+from cli_demo.chat.polling import Polls
 from cli_demo.text import joined, one_line, stamp
 from cli_demo.views import ASCII, Kind, Mark, MessageView
 
@@ -31,11 +32,14 @@ class Acts:
 
     def __init__(self, window: "Window") -> None:
         self._window = window
+        self.polls = Polls(window)
         self._doing: Final[dict[Act, Callable[[MessageView], Awaitable[None]]]] = {
             Act.REPLY: self.reply,
             Act.REACT: self.pick_sign,
             Act.EDIT: self.edit,
             Act.FORWARD: self.pick_place,
+            Act.VOTE: self.polls.vote,
+            Act.CLOSE: self.polls.close,
             Act.PIN: self.pin,
             Act.JUMP: self.jump,
             Act.CONTACT: self.write_to,

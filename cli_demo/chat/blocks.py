@@ -10,8 +10,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from cli_demo import polls
 from cli_demo.text import clock, counted, lasting, one_line, visible, wrap
-from cli_demo.views import Kind, Mark, MessageView, QuoteView, SignView, Symbols
+from cli_demo.views import Kind, Mark, MessageView, PollView, QuoteView, SignView, Symbols
 
 MIN_WIDTH: Final = 12
 INDENT: Final = 6
@@ -67,6 +68,8 @@ class Painter:
             Segment("  "),
         ]
         rows = self._words(message, lead, room)
+        if message.poll is not None:
+            rows += self._poll(message.poll, room)
         if message.signs:
             rows += self._signs(message.signs, room)
         if mark:
@@ -157,6 +160,13 @@ class Painter:
         return [
             *(Segment(part, named if odd % 2 else None) for odd, part in enumerate(parts) if part),
             *end,
+        ]
+
+    def _poll(self, poll: PollView, room: int) -> list[list[Segment]]:
+        indent = Segment(" " * INDENT)
+        return [
+            [indent, *(Segment(one.text, self.style(one.style or "choice")) for one in line)]
+            for line in polls.lines(poll, room, self.symbols)
         ]
 
     # -- reactions -------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ class History(ScrollView, can_focus=True):
         for part in (
             "author", "own", "time", "mark", "failed", "notice", "day", "quote", "tag", "gone",
             "named", "us", "sign", "own-sign", "selected",
+            "choice", "chosen", "bar",
         )
     }  # fmt: skip
     DEFAULT_CSS = """

@@ -14,6 +14,8 @@ class Act(Enum):
     REACT = "a"
     EDIT = "e"
     FORWARD = "f"
+    VOTE = "v"
+    CLOSE = "x"
     PIN = "p"
     JUMP = "g"
     CONTACT = "c"
@@ -27,6 +29,8 @@ _WORDS: Final = {
     Act.REACT: "React",
     Act.EDIT: "Edit",
     Act.FORWARD: "Forward",
+    Act.VOTE: "Vote",
+    Act.CLOSE: "Close the poll: votes are opened",
     Act.PIN: "Pin for all, or not any more",
     Act.JUMP: "Go to what it answers",
     Act.CONTACT: "Write to this contact",
@@ -34,7 +38,9 @@ _WORDS: Final = {
     Act.RECALL: "Take back: everybody erases it",
     Act.DELETE: "Delete here; others keep it",
 }
-_WRITING: Final = frozenset({Act.REPLY, Act.REACT, Act.EDIT, Act.PIN, Act.RECALL})
+_WRITING: Final = frozenset(
+    {Act.REPLY, Act.REACT, Act.EDIT, Act.VOTE, Act.CLOSE, Act.PIN, Act.RECALL}
+)
 
 
 def acts_for(message: MessageView, *, writable: bool) -> list[Act]:
@@ -45,12 +51,15 @@ def acts_for(message: MessageView, *, writable: bool) -> list[Act]:
         writable: Something can be sent in its conversation.
     """
     is_text = message.kind is Kind.TEXT
+    is_open = message.poll is not None and message.poll.is_open
     is_there = message.kind is not Kind.RECALLED
     sense = {
         Act.REPLY: is_text,
         Act.REACT: is_there,
         Act.EDIT: is_text and message.own and message.mark is not Mark.FAILED,
         Act.FORWARD: is_text,
+        Act.VOTE: is_open,
+        Act.CLOSE: is_open,
         Act.PIN: is_there,
         Act.JUMP: message.quote is not None and message.quote.order is not None,
         Act.CONTACT: message.kind is Kind.CARD and bool(message.account),

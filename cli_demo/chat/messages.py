@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 import e2ecore
+from cli_demo import polls
 from cli_demo.chat.happenings import sentence
 from cli_demo.naming import Names
-from cli_demo.views import Kind, Mark, MessageView, QuoteView, SignView
+from cli_demo.views import Kind, Mark, MessageView, PollView, QuoteView, SignView
 from cli_demo.words import body
 
 PAGE: Final = 60
@@ -28,6 +29,7 @@ _KINDS: Final = {
     e2ecore.MessageKind.FILES: Kind.FILES,
     e2ecore.MessageKind.RECALLED: Kind.RECALLED,
     e2ecore.MessageKind.CARD: Kind.CARD,
+    e2ecore.MessageKind.POLL: Kind.POLL,
 }
 _MAX_MENTIONS: Final = 100
 """The protocol's limit for one text; further names are just words."""
@@ -45,6 +47,13 @@ def mentions_in(
         if name in ids:
             found.append(e2ecore.Mention(ids[name], match.start(), len(name) + 1))
     return found[:_MAX_MENTIONS]
+
+
+def _text(message: e2ecore.Message) -> str:
+    """The words of a message, as they stand in the history."""
+    if message.poll is not None:
+        return message.poll.question
+    return body(message) if message.attachments else message.text
 
 
 class Messages:
@@ -101,7 +110,7 @@ class Messages:
         self, conversation: e2ecore.Conversation, messages: Sequence[e2ecore.Message]
     ) -> list[MessageView]:
         pinned = {one.order for one in await conversation.pinned_messages()}
-        views = [await self._view(one) for one in messages]
+        views = [await self._view(conversation, one) for one in messages]
         return [replace(one, pinned=True) if one.order in pinned else one for one in views]
 
     async def happened(self, notice: e2ecore.Notice) -> str:
@@ -113,7 +122,9 @@ class Messages:
                 names[one] = await self._names.of(one)
         return sentence(notice, lambda account: names[account])
 
-    async def _view(self, message: e2ecore.Message) -> MessageView:
+    async def _view(
+        self, conversation: e2ecore.Conversation, message: e2ecore.Message
+    ) -> MessageView:
         if message.notice is not None:
             return MessageView(
                 key=message.message_id.hex(),
@@ -127,7 +138,7 @@ class Messages:
         return MessageView(
             key=message.message_id.hex(),
             author=await self._names.of(message.sender),
-            text=body(message) if message.attachments else message.text,
+            text=_text(message),
             time_ms=message.stored_ms if message.mine else message.sent_ms,
             mark=_MARKS[message.state],
             order=message.order,
@@ -142,12 +153,22 @@ class Messages:
             readers=tuple([await self._names.of(one) for one in message.read_by]),
             counter=message.counter,
             account=message.card.account_id if message.card else b"",
+            poll=await self._poll(conversation, message) if message.poll else None,
         )
 
     @property
     def _own(self) -> bytes:
         account = self._engine.account
         return account.account_id if account else b""
+
+    async def _poll(
+        self, conversation: e2ecore.Conversation, message: e2ecore.Message
+    ) -> PollView | None:
+        """How a poll stands; None: it was erased just now."""
+        try:
+            return await polls.view(await conversation.poll(message), self._names)
+        except e2ecore.MessageGoneError:
+            return None
 
     async def _quote(self, quote: e2ecore.Quote) -> QuoteView:
         author = await self._names.of(quote.author)
@@ -212,6 +233,18 @@ class Messages:
         if not found:
             raise e2ecore.MessageGoneError
         await (await self._get(to)).forward(found[0])
+
+    async def ask(self, uid: str, question: str, choices: Sequence[str], most: int) -> None:
+        """Begin a poll."""
+        await (await self._get(uid)).ask(question, choices, max_choices=most)
+
+    async def vote(self, uid: str, order: int, choices: Sequence[int]) -> None:
+        """Vote on a poll; no choice takes the vote back."""
+        await (await self._get(uid)).vote(order, choices)
+
+    async def close(self, uid: str, order: int) -> None:
+        """Close a poll."""
+        await (await self._get(uid)).close_poll(order)
 
     async def pin(self, uid: str, order: int, *, on: bool) -> None:
         """Have all see a message among the pinned ones, or not any more."""

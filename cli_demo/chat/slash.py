@@ -38,6 +38,9 @@ class Slash:
             "lifetime": self._lifetime,
             "keep": self._keep,
             "receipts": self._receipts,
+            "poll": acts.polls.begin,
+            "vote": self._vote,
+            "close": self._close,
             "pin": self._pin,
             "pins": acts.pick_pinned,
             "top": self._top,
@@ -94,6 +97,16 @@ class Slash:
         message = self._window.room.history.selected or self._newest()
         if message is not None:
             await self._acts.delete(message)
+
+    async def _vote(self, rest: str) -> None:
+        message = self._acts.polls.subject()
+        if message is not None:
+            await self._acts.polls.vote(message, rest)
+
+    async def _close(self, _rest: str) -> None:
+        message = self._acts.polls.subject()
+        if message is not None:
+            await self._acts.polls.close(message)
 
     async def _pin(self, _rest: str) -> None:
         message = self._window.room.history.selected or self._newest()

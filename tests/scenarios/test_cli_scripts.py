@@ -171,6 +171,25 @@ def test_texts_name_people_are_passed_on_and_erase_themselves(
     assert bob.run("history", "alice", "-n", "1").out.endswith("alice: (contact) @bob\n")
 
 
+def test_a_poll_is_asked_voted_on_and_closed(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    asked = alice.run("poll", "ask", "bob", "Where to?", "home", "去海边", "--for", "1h", "--json")
+    assert asked.code == Exit.OK, asked.err
+    got = bob.run("tail", "--json", "-n", "1").line
+    assert (got["id"], got["kind"]) == (asked.line["id"], "poll")
+    assert bob.run("poll", "vote", "alice", "last", "2").code == Exit.OK
+    assert alice.run("poll", "vote", "bob", str(got["id"])[-8:], "2", "--json").code == Exit.OK
+    alice.run("tail", "--idle", "1")
+    sealed = alice.run("poll", "show", "bob", "--json").line
+    assert (sealed["votes"], sealed["own"], sealed["closed_by"]) == ([0, 0], [2], None)
+    assert alice.run("poll", "close", "bob", "last").code == Exit.OK
+    bob.run("tail", "--idle", "1")
+    alice.run("tail", "--idle", "1")
+    assert alice.run("poll", "show", "bob", "--json").line["votes"] == [0, 2]
+    assert alice.run("poll", "vote", "bob", "last", "1").code == Exit.FAILURE
+    assert alice.run("poll", "vote", "bob", "last", "3").code == Exit.USAGE
+
+
 def test_whoever_wants_lets_others_know_what_they_have_read(people: tuple[Person, Person]) -> None:
     alice, bob = people
     assert bob.run("receipts", "alice").out == "off\n"

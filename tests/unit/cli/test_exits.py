@@ -38,6 +38,8 @@ PUBLIC_ERRORS = [
         (e2ecore.PeerError("x"), Exit.REFUSED),
         (e2ecore.BadHandleError("x"), Exit.USAGE),
         (e2ecore.TextTooLongError("x"), Exit.USAGE),
+        (e2ecore.BadPollError("x"), Exit.USAGE),
+        (e2ecore.BadChoiceError("x"), Exit.USAGE),
         (PassphraseError("x"), Exit.USAGE),
         (e2ecore.DatabaseMissingError("x"), Exit.FAILURE),
         (e2ecore.DatabaseInUseError("x"), Exit.FAILURE),
