@@ -51,6 +51,7 @@ _UNREACHABLE: Final = (
 )
 _REFUSED: Final = (
     e2ecore.ChangeFailedError,
+    e2ecore.ContactBlockedError,
     e2ecore.ContactChangedError,
     e2ecore.ConsentRequiredError,
     e2ecore.ConversationReadOnlyError,

@@ -153,6 +153,7 @@ def contact(one: e2ecore.Contact) -> dict[str, object]:
         "handle": one.handle,
         "display_name": one.display_name,
         "verification": one.verification.value,
+        "blocked_ms": one.blocked_ms,
     }
 
 

@@ -178,6 +178,8 @@ class BlockingEngine:
     mark_verified = _of(Contact.mark_verified)
     mark_unverified = _of(Contact.mark_unverified)
     refresh_contact = _of(Contact.refresh)
+    block = _of(Contact.block)
+    unblock = _of(Contact.unblock)
 
     direct = _at(_conversations, Conversations.direct)
     create_group = _at(_conversations, Conversations.create_group)

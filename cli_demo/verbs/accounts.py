@@ -1,4 +1,4 @@
-"""``register``, ``whoami``, ``contacts``, ``verify``: who we are and whom we know."""
+"""``register``, ``whoami``, ``contacts``, ``verify``, ``block``: who we are and whom we know."""
 
 from typing import Annotated
 
@@ -84,7 +84,8 @@ def contacts(where: Access) -> None:
             else:
                 name = one.handle or account_text(one.account_id)
                 called = visible(one.display_name or "")
-                print(f"{visible(name):<34}{one.verification.value:<12}{called}".rstrip())
+                state = "blocked" if one.blocked_ms else one.verification.value
+                print(f"{visible(name):<34}{state:<12}{called}".rstrip())
 
     with_engine(where, work)
 
@@ -152,3 +153,38 @@ def show_number(handle: str, digits: str, code: bytes, verification: str) -> Non
         for line in qr.ascii_blocks(code):
             print(f"  {line}")
     console.print("\nThe other person runs: e2e verify with your handle, and must see the same.")
+
+
+@online
+def block(
+    where: Access,
+    handle: Annotated[str, typer.Argument(help="Who is not to reach you alone any more.")],
+) -> None:
+    """Hear no more what somebody says to you alone. They are not told.
+
+    What they send you from now on is dropped; groups of theirs are left at once. In groups of other
+    people you go on to hear them.
+    """
+    with_engine(where, lambda engine: _set_blocked(engine, where, handle, on=True))
+
+
+@online
+def unblock(
+    where: Access, handle: Annotated[str, typer.Argument(help="Who may reach you again.")]
+) -> None:
+    """Hear somebody again. What they said meanwhile is gone."""
+    with_engine(where, lambda engine: _set_blocked(engine, where, handle, on=False))
+
+
+async def _set_blocked(engine: e2ecore.Engine, where: Access, handle: str, *, on: bool) -> None:
+    known = [one for one in await engine.contacts.list() if one.handle == handle]
+    contact = (
+        known[0]
+        if known
+        else await at_relay(engine, lambda: engine.contacts.find(handle), where.timeout)
+    )
+    await (contact.block() if on else contact.unblock())
+    if where.json:
+        print(jsonlines.dump(jsonlines.contact(contact)))
+    else:
+        print(f"{visible(handle)} is {'blocked' if on else 'not blocked any more'}")

@@ -7,7 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, cast
 
 from e2ecore.engine.closing import count_close
-from e2ecore.engine.errors import ContactChangedError, ConversationReadOnlyError
+from e2ecore.engine.errors import (
+    ContactBlockedError,
+    ContactChangedError,
+    ConversationReadOnlyError,
+)
 from e2ecore.engine.job import Job
 from e2ecore.engine.listed import poll_of
 from e2ecore.engine.mirror import Mirror
@@ -133,7 +137,7 @@ def open_votes(job: Job, mirror: Mirror) -> None:
         return
     try:
         check_writable(job, mirror)
-    except (ContactChangedError, ConversationReadOnlyError):
+    except (ContactBlockedError, ContactChangedError, ConversationReadOnlyError):
         return
     own = job.own
     for vote in due:

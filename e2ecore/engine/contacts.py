@@ -1,7 +1,9 @@
 """People: found by handle, checked by their account chains, verified by safety number."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from e2ecore.engine import blocks
 from e2ecore.engine.chains import party_of, set_verification
 from e2ecore.engine.chores import fetch_chain, take_chain
 from e2ecore.engine.errors import BadHandleError, UnknownAccountError, UnknownHandleError
@@ -12,6 +14,7 @@ from e2ecore.engine.values import Verification
 from e2ecore.ids import AccountId, DeviceId
 from e2ecore.messaging.safety_number import SafetyNumber
 from e2ecore.storage import chains
+from e2ecore.storage.blocks import since
 from e2ecore.storage.chains import ChainAccountRow
 from e2ecore.storage.chains import Verification as StoredVerification
 from e2ecore.storage.tx import Tx
@@ -34,10 +37,16 @@ class Contact:
     """Another account, as known when this was made. ``refresh`` asks again."""
 
     def __init__(
-        self, core: "Core", row: ChainAccountRow, chain: AccountState, own: AccountState
+        self,
+        core: "Core",
+        row: ChainAccountRow,
+        chain: AccountState,
+        own: AccountState,
+        blocked_ms: int | None,
     ) -> None:
         self._core = core
         self._row = row
+        self._blocked_ms = blocked_ms
         self._chain = chain
         self._own = own
 
@@ -66,6 +75,11 @@ class Contact:
         """The devices that the account's chain names."""
         return tuple(DeviceId(one.device_id) for one in self._chain.live_devices())
 
+    @property
+    def blocked_ms(self) -> int | None:
+        """Since when this person is blocked, in milliseconds since the Unix epoch; None: not."""
+        return self._blocked_ms
+
     def safety_number(self) -> SafetyNumber:
         """Return what two people compare, in person, to know that nobody stands between them.
 
@@ -81,6 +95,20 @@ class Contact:
         """Take the verification back; also: accept a change of keys without comparing again."""
         await self._set(StoredVerification.UNVERIFIED)
 
+    async def block(self) -> None:
+        """Keep away what this person says to this account alone, from now on.
+
+        They are not told, and the relay does not learn of it: it delivers as before, and what comes
+        in the direct conversation is opened and dropped, without a receipt. It never comes back.
+        Groups that they own and add this account to are left at once, unseen. In groups of other
+        people they are heard as before.
+        """
+        await self._do(blocks.block)
+
+    async def unblock(self) -> None:
+        """Hear this person again. What they said meanwhile is gone."""
+        await self._do(blocks.unblock)
+
     async def refresh(self) -> None:
         """Fetch what the account's chain has gained, and reload everything.
 
@@ -93,17 +121,24 @@ class Contact:
         self._reload()
 
     async def _set(self, verification: StoredVerification) -> None:
-        core, account_id = self._core, self._row.account_id
-
-        def work(job: Job) -> None:
+        def change(job: Job, account_id: bytes) -> None:
             set_verification(job, account_id, verification)
 
-        await core.jobs.run(work)
+        await self._do(change)
+
+    async def _do(self, change: Callable[[Job, bytes], None]) -> None:
+        account_id = self._row.account_id
+
+        def work(job: Job) -> None:
+            change(job, account_id)
+
+        await self._core.jobs.run(work)
         self._reload()
 
     def _reload(self) -> None:
         fresh = load_contact(self._core, self._row.account_id)
         self._row, self._chain = fresh._row, fresh._chain  # noqa: SLF001 - of the same class
+        self._blocked_ms = fresh.blocked_ms
 
 
 class Contacts:
@@ -188,6 +223,6 @@ def load_contact(core: "Core", account_id: bytes) -> Contact:
         own = read_chain(tx, own_id)
         if row is None or chain is None or own is None:
             raise UnknownAccountError
-        return Contact(core, row, chain, own)
+        return Contact(core, row, chain, own, since(tx, account_id))
 
     return core.read(work)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias, cast
 
 from e2ecore.engine.ballots import note_deadline
+from e2ecore.engine.blocks import is_with_blocked
 from e2ecore.engine.events import (
     Delivered,
     Event,
@@ -24,7 +25,7 @@ from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState, Message, MessageKind, MessageState
 from e2ecore.errors import PeerError
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
-from e2ecore.messaging.counters import accept
+from e2ecore.messaging.counters import accept, dropped
 from e2ecore.messaging.identity import ACCOUNT_ID_BYTES, encode_identity
 from e2ecore.messaging.pins import check_pin
 from e2ecore.messaging.receipts import Delivery as Confirmed
@@ -122,6 +123,9 @@ class Inbox:
             uid = GroupId(mirror.uid)
             self._events.append(MessagesMissing(uid, AccountId(sender.account_id), step.skipped))
         content = decode_content(message.data)
+        if self._is_unwanted(mirror, sender, content):
+            sender.heard = dropped(sender.heard, counter)
+            return
         self._taken_ms = item.time_ms
         self._seq = item.seq
         taker = _TAKERS.get(type(content))
@@ -129,6 +133,14 @@ class Inbox:
             taker(self, mirror, sender, content, counter)
         elif mirror.state != _LEFT:
             self._message(mirror, sender, item, cast("_Message", content), counter)
+
+    def _is_unwanted(self, mirror: Mirror, sender: Peer, content: AnyContent) -> bool:
+        """Is it from somebody who is blocked, said to us alone?"""
+        return (
+            sender.account_id == mirror.peer
+            and type(content) not in _HEARD_ANYWAY
+            and is_with_blocked(self._job, mirror)
+        )
 
     def take_late(self, mirror: Mirror, item: Delivery) -> None:
         """Take an envelope behind the cursor: a repeat, or a number that the relay gave twice.
@@ -269,6 +281,8 @@ class Inbox:
         self._events.append(ProfileChanged(AccountId(sender.account_id), profile.display_name))
 
 
+_HEARD_ANYWAY: Final = frozenset({Receipt, ReadReceipt})
+"""What somebody who is blocked may still say: it is about what they were told before."""
 _Taker: TypeAlias = Callable[[Inbox, Mirror, Peer, AnyContent, int], None]
 _TAKERS: Final[Mapping[type[AnyContent], _Taker]] = {
     Receipt: Inbox.take_receipt,

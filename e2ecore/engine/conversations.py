@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from e2ecore.engine.beginning import begin_direct, begin_group
+from e2ecore.engine.blocks import unwelcome
 from e2ecore.engine.contacts import Contact
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.errors import UnknownConversationError
@@ -70,13 +71,16 @@ class Conversations:
 
         Pinned ones come before all others, the last one pinned at the top, and those put away
         behind all others. Each with its number of unread messages, its ``last_message`` and its
-        ``draft``, by one query.
+        ``draft``, by one query. What people who are blocked have begun since is left out.
         """
         core, own_id = self._core, own_id_of(self._core)
 
         def work(tx: Tx) -> list[Conversation]:
+            hidden = unwelcome(tx)
             return [
-                Conversation(core, row, newest_of(tx, row, own_id)) for row in overview.all_rows(tx)
+                Conversation(core, row, newest_of(tx, row, own_id))
+                for row in overview.all_rows(tx)
+                if not hidden(row)
             ]
 
         return core.read(work)

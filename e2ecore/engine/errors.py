@@ -203,6 +203,10 @@ class ContactChangedError(UsageError):
     """
 
 
+class ContactBlockedError(UsageError):
+    """You have blocked this person. Unblock them before you write to them alone."""
+
+
 class MessageRefusedError(UsageError):
     """The relay refused the message for good. It stays in the history, marked as failed."""
 

@@ -4,6 +4,7 @@ from typing import Final
 
 from e2ecore.engine.accounts import used
 from e2ecore.engine.applying import forget_group
+from e2ecore.engine.blocks import is_unwelcome, is_with_blocked
 from e2ecore.engine.deciding import forget
 from e2ecore.engine.events import ConversationAdded, ConversationHealed, ConversationReady
 from e2ecore.engine.job import Job
@@ -16,7 +17,7 @@ from e2ecore.engine.writing import encrypt_again
 from e2ecore.errors import PeerError
 from e2ecore.ids import GroupId
 from e2ecore.messaging.identity import decode_identity
-from e2ecore.messaging.intents import IntentKind
+from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.messaging.notices import Notice, NoticeKind, between
 from e2ecore.messaging.roster import Effect, Roster
 from e2ecore.mls.group import Group
@@ -141,24 +142,43 @@ def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> No
         mirror.peer = next(iter(others))
         _note_contact(job, mirror.peer)
     uid = GroupId(mirror.uid)
-    for intent in intents.of_conversation(job.tx, mirror.cid):
-        if intent.kind == IntentKind.CREATE:
-            intents.remove(job.tx, intent.iid)
-            job.effects.changes.append((intent.iid, None))
-            job.effects.events.append(ConversationReady(uid))
-        elif intent.kind in {IntentKind.HEAL, IntentKind.REROUTE}:
-            intents.remove(job.tx, intent.iid)
-        elif intent.state == intents.IntentState.COMMIT_MADE:
-            intents.commit_lost(job.tx, intent.iid, attempts=intent.attempts + 1, next_ms=0)
+    _settle_wishes(job, mirror)
     is_healed = before is ConversationState.HEALING
-    if is_new or not (is_healed or before is ConversationState.CREATING):
+    if not is_healed and is_unwelcome(job, mirror):
+        _turn_away(job, mirror)
+        return
+    is_unheard = is_with_blocked(job, mirror)
+    is_added = is_new or not (is_healed or before is ConversationState.CREATING)
+    if is_added and not is_unheard:
         job.effects.events.append(ConversationAdded(uid, None))
     if is_healed:
         job.effects.events.append(ConversationHealed(uid))
     _note_entry(job, mirror, known if is_healed else None)
     job.effects.intents.add(mirror.cid)
     encrypt_again(job, mirror)
-    tell_name(job, mirror)
+    if not is_unheard:
+        tell_name(job, mirror)
+
+
+def _settle_wishes(job: Job, mirror: Mirror) -> None:
+    """What had been asked for before we came in: some of it came true, some is tried again."""
+    for intent in intents.of_conversation(job.tx, mirror.cid):
+        if intent.kind == IntentKind.CREATE:
+            intents.remove(job.tx, intent.iid)
+            job.effects.changes.append((intent.iid, None))
+            job.effects.events.append(ConversationReady(GroupId(mirror.uid)))
+        elif intent.kind in {IntentKind.HEAL, IntentKind.REROUTE}:
+            intents.remove(job.tx, intent.iid)
+        elif intent.state == intents.IntentState.COMMIT_MADE:
+            intents.commit_lost(job.tx, intent.iid, attempts=intent.attempts + 1, next_ms=0)
+
+
+def _turn_away(job: Job, mirror: Mirror) -> None:
+    """Leave a group again that somebody who is blocked has put us into. Nothing shows it."""
+    mirror.state = ConversationState.LEFT
+    wish = Wish(IntentKind.LEAVE)
+    intents.add(job.tx, mirror.cid, wish.kind, wish.encode(), job.now_ms)
+    job.effects.intents.add(mirror.cid)
 
 
 def _note_entry(job: Job, mirror: Mirror, known: Roster | None) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from e2ecore.engine.blocks import was_turned_away
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.values import MessageKind, Notice
@@ -22,7 +23,12 @@ _NO_DEVICE: Final = bytes(DEVICE_ID_BYTES)
 
 
 def note(job: Job, mirror: Mirror, by: bytes, found: Iterable[notices.Notice]) -> None:
-    """Put notices behind the newest message. They are not unread. The caller saves the mirror."""
+    """Put notices behind the newest message. They are not unread. The caller saves the mirror.
+
+    None in a group that was never shown, see ``blocks``.
+    """
+    if was_turned_away(job, mirror):
+        return
     rows: list[MessageRow] = []
     now_ms = job.now_ms
     for one in found:

@@ -16,6 +16,7 @@ from e2ecore.engine.closing import revealed
 from e2ecore.engine.errors import (
     BadChoiceError,
     BadPollError,
+    ContactBlockedError,
     ConversationReadOnlyError,
     MessageGoneError,
     NotAllowedError,
@@ -275,6 +276,6 @@ def close_due(job: Job) -> None:
             role = mirror.info.role_of(own_id)
             rules.check_close(by=own_id, author=row.account_id, role=role)
             check_writable(job, mirror)
-        except (rules.CloseNotAllowedError, ConversationReadOnlyError):
+        except (rules.CloseNotAllowedError, ContactBlockedError, ConversationReadOnlyError):
             continue
         _close(job, mirror, row)

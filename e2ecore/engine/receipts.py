@@ -8,6 +8,7 @@ import anyio
 from e2ecore.consent.purposes import Purpose
 from e2ecore.engine.agreeing import in_force
 from e2ecore.engine.ballots import open_votes
+from e2ecore.engine.blocks import is_with_blocked
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.writing import write_content
@@ -30,7 +31,7 @@ def write_receipts(job: Job, cids: Iterable[int]) -> None:
     now_ms = job.now_ms
     for cid in cids:
         mirror = job.mirror(cid)
-        if not mirror.can_send:
+        if not mirror.can_send or is_with_blocked(job, mirror):
             continue
         write_read_receipt(job, mirror)
         open_votes(job, mirror)

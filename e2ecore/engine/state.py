@@ -24,6 +24,7 @@ from e2ecore.messaging.identity import encode_identity
 from e2ecore.mls.group import Group
 from e2ecore.storage import (
     account,
+    blocks,
     chains,
     conversations,
     members,
@@ -135,6 +136,7 @@ class State:
         self._oid = -1
         self._mid = -1
         self._changed: frozenset[bytes] | None = None
+        self._blocked: frozenset[bytes] | None = None
 
     def begin(self, tx: Tx) -> set[int]:
         """Prepare for a job: forget on rollback, and store what the relay has accepted.
@@ -152,6 +154,7 @@ class State:
         self._cids.clear()
         self._chains.clear()
         self._changed = None
+        self._blocked = None
 
     def break_intake(self) -> None:
         """A batch of deliveries was rolled back."""
@@ -272,6 +275,16 @@ class State:
     def forget_changed_contacts(self) -> None:
         """A verification was stored: ask the database again."""
         self._changed = None
+
+    def blocked(self, tx: Tx) -> frozenset[bytes]:
+        """Return the accounts that are blocked."""
+        if self._blocked is None:
+            self._blocked = frozenset(one.account_id for one in blocks.all_rows(tx))
+        return self._blocked
+
+    def forget_blocked(self) -> None:
+        """A block was stored: ask the database again."""
+        self._blocked = None
 
     def next_oid(self, tx: Tx) -> int:
         """Return the next number for the outbox."""

@@ -8,8 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from e2ecore.engine.blocks import is_with_blocked
 from e2ecore.engine.effects import Outgoing
-from e2ecore.engine.errors import ContactChangedError, ConversationReadOnlyError
+from e2ecore.engine.errors import (
+    ContactBlockedError,
+    ContactChangedError,
+    ConversationReadOnlyError,
+)
 from e2ecore.engine.expiring import expire
 from e2ecore.engine.job import Job
 from e2ecore.engine.listed import Listed, form_of
@@ -195,9 +200,12 @@ def check_writable(job: Job, mirror: Mirror) -> None:
     Raises:
         ConversationReadOnlyError: We are no longer in it.
         ContactChangedError: A verified member's devices have changed.
+        ContactBlockedError: It is with somebody who is blocked.
     """
     if mirror.state not in WRITABLE:
         raise ConversationReadOnlyError
+    if is_with_blocked(job, mirror):
+        raise ContactBlockedError
     changed = job.state.changed_contacts(job.tx)
     if changed and (
         mirror.peer in changed or any(one.account_id in changed for one in mirror.by_leaf.values())

@@ -71,6 +71,15 @@ def accept(state: ReceiveCounter, counter: int) -> Step:
     return Step(ReceiveCounter(counter, missing), skipped=newly)
 
 
+def dropped(state: ReceiveCounter, counter: int) -> ReceiveCounter:
+    """Note that a message which was accepted is not kept, so that no receipt confirms it.
+
+    Of more than ``MAX_MISSING`` the oldest are given up, as with messages that never came.
+    """
+    missing = tuple(sorted({*state.missing, counter}))[-MAX_MISSING:]
+    return ReceiveCounter(state.upto, missing)
+
+
 def encode_missing(missing: tuple[int, ...]) -> bytes:
     """Encode for one database column: 8 bytes, big-endian, each."""
     return b"".join(number.to_bytes(8, "big") for number in missing)

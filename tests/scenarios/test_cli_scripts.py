@@ -225,6 +225,15 @@ def test_both_see_the_same_safety_number_and_compare_it(people: tuple[Person, Pe
     assert "█" in shown
 
 
+def test_somebody_is_blocked_from_scripts(people: tuple[Person, Person]) -> None:
+    alice, _ = people
+    assert alice.run("block", "bob").out == "bob is blocked\n"
+    assert "blocked" in alice.run("contacts").out
+    refused = alice.run("send", "bob", "hello?")
+    assert (refused.code, "Unblock" in refused.err) == (Exit.REFUSED, True)
+    assert alice.run("unblock", "bob", "--json").line["blocked_ms"] is None
+
+
 def test_a_group_is_run_from_scripts(people: tuple[Person, Person]) -> None:
     alice, bob = people
     made = alice.run("group", "create", "Trip", "bob")

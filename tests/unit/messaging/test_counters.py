@@ -11,6 +11,7 @@ from e2ecore.messaging.counters import (
     RepeatedCounterError,
     accept,
     decode_missing,
+    dropped,
     encode_missing,
 )
 
@@ -40,6 +41,15 @@ def test_a_huge_gap_is_remembered_in_part_only() -> None:
     assert step.skipped == 9_998
     assert len(step.state.missing) == MAX_MISSING
     assert step.state.missing[-1] == 9_999
+
+
+def test_a_message_that_is_dropped_counts_as_missing() -> None:
+    state = accept(ReceiveCounter(4, (2,)), 5).state
+    assert dropped(state, 5) == ReceiveCounter(5, (2, 5))
+    assert accept(dropped(state, 5), 6).skipped == 0
+    for counter in range(6, 200):
+        state = dropped(accept(state, counter).state, counter)
+    assert state.missing == tuple(range(200 - MAX_MISSING, 200))
 
 
 @given(st.lists(st.integers(1, 40), max_size=60))
