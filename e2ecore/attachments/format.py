@@ -78,7 +78,7 @@ class SealedFile:
     """
 
     def __init__(
-        self, key: ContentKey, salt: bytes, size: int, read: Callable[[int, int], bytes]
+        self, key: ContentKey, salt: bytes, size: int, read: Callable[[int, memoryview], object]
     ) -> None:
         """Make one.
 
@@ -86,29 +86,53 @@ class SealedFile:
             key: Of this blob alone.
             salt: 24 random bytes, kept as long as the upload may be repeated.
             size: Bytes of the file.
-            read: Returns that many bytes (second) of the file from a place on (first).
+            read: Fills memory with the file from a place on. It is asked for runs: from the
+                beginning of a chunk, for whole chunks or all that is left.
         """
         self._cipher = ChunkCipher(key.raw, salt)
         self._file_size = size
         self._padded = padded_size(size)
         self._read = read
+        self._plain = memoryview(bytearray(RUN_BYTES))
         self.size: Final = blob_size(size)
         """Bytes of the blob."""
 
     def run_at(self, offset: int) -> bytes:
         """Return some 256 KiB of the blob from a place on; none at its end."""
+        run = bytearray(SEALED_RUN_BYTES)
+        size = self.run_into(offset, memoryview(run))
+        return bytes(memoryview(run)[:size])
+
+    def run_into(self, offset: int, out: memoryview) -> int:
+        """Write some 256 KiB of the blob, from a place on, and return how many bytes these are.
+
+        Args:
+            offset: Where in the blob; at its end, or behind it, nothing is written.
+            out: Where to; has SEALED_RUN_BYTES at least. What it holds behind the run is void.
+        """
         if offset >= self.size:
-            return b""
+            return 0
         if offset < HEADER_BYTES:
-            return self._cipher.header[offset:]
+            rest = self._cipher.header[offset:]
+            out[: len(rest)] = rest
+            return len(rest)
         first, skipped = divmod(offset - HEADER_BYTES, SEALED_CHUNK_BYTES)
-        begin = first * CHUNK_BYTES
-        end = min(begin + RUN_BYTES, self._padded)
-        kept = max(0, min(end, self._file_size) - begin)
-        plain = self._read(begin, kept) if kept else b""
-        is_end = begin + RUN_BYTES > self._padded
-        sealed = self._cipher.seal(first, plain.ljust(end - begin, b"\0"), is_end=is_end)
-        return sealed[skipped:]
+        plain = self._run(first * CHUNK_BYTES)
+        is_end = len(plain) < RUN_BYTES
+        size = self._cipher.seal_into(first, plain, out, is_end=is_end)
+        if skipped:
+            out[: size - skipped] = out[skipped:size]
+        return size - skipped
+
+    def _run(self, begin: int) -> memoryview:
+        """Return the padded file from a place on; less than a run only at its end."""
+        plain = self._plain[: max(0, min(RUN_BYTES, self._padded - begin))]
+        kept = max(0, min(len(plain), self._file_size - begin))
+        if kept:
+            self._read(begin, plain[:kept])
+        if kept < len(plain):
+            plain[kept:] = bytes(len(plain) - kept)
+        return plain
 
 
 class FileOpener:
@@ -135,18 +159,25 @@ class FileOpener:
         """Chunks of the blob; the last one is shorter."""
 
     def open(self, first: int, sealed: bytes | memoryview) -> bytes:
-        """Return what whole chunks hold of the file.
+        """Return what whole chunks hold of the file. As ``open_into``."""
+        opened = bytearray(len(sealed))
+        size = self.open_into(first, memoryview(sealed), memoryview(opened))
+        return bytes(memoryview(opened)[:size])
+
+    def open_into(self, first: int, sealed: memoryview, out: memoryview) -> int:
+        """Open whole chunks and return how many bytes of the file they hold.
 
         Args:
             first: Number of the first chunk, from 0 on.
             sealed: The chunks as they lie in the blob; at its end the short one as well.
+            out: Where the plaintext goes, as long as ``sealed`` at least; zeros if it is refused.
+                What it holds behind the file is void.
 
         Raises:
             AttachmentSizeError: It is not whole chunks, or goes beyond the blob.
             AttachmentChunkError: A chunk was changed or belongs elsewhere.
             AttachmentPaddingError: There is something behind the end of the file.
         """
-        begin = first * CHUNK_BYTES
         end = HEADER_BYTES + first * SEALED_CHUNK_BYTES + len(sealed)
         is_end = end == sealed_size(self._padded)
         if not 0 <= first < self.chunks or end > sealed_size(self._padded):
@@ -154,13 +185,14 @@ class FileOpener:
         if not is_end and (not sealed or len(sealed) % SEALED_CHUNK_BYTES):
             raise AttachmentSizeError
         try:
-            plain = self._cipher.open(first, sealed, is_end=is_end)
+            size = self._cipher.open_into(first, sealed, out, is_end=is_end)
         except DecryptionError:
             raise AttachmentChunkError from None
-        kept = max(0, min(len(plain), self._file_size - begin))
-        if plain.count(0, kept) != len(plain) - kept:
+        kept = max(0, min(size, self._file_size - first * CHUNK_BYTES))
+        if kept < size and bytes(out[kept:size]) != bytes(size - kept):
+            out[:size] = bytes(size)
             raise AttachmentPaddingError
-        return plain[:kept]
+        return kept
 
     def range_of(self, first: int, count: int) -> tuple[int, int]:
         """Return where chunks lie in the blob: the first byte, and the one behind the last."""

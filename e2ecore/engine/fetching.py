@@ -186,6 +186,7 @@ class _Transfer:
         self._ticket = ticket
         self._progress = progress
         self._local = core.desk.cache.open(row.aid, row.cache_key, row.size, writing=True)
+        self._opened = memoryview(bytearray(SEALED_RUN_BYTES))
         self.digest = hashlib.sha256()
 
     def close(self) -> None:
@@ -235,17 +236,19 @@ class _Transfer:
             if left < 0:
                 raise AttachmentSizeError
             while len(waiting) >= SEALED_RUN_BYTES or (left == 0 and waiting):
-                sealed = bytes(waiting[:SEALED_RUN_BYTES])
-                del waiting[: len(sealed)]
-                await anyio.to_thread.run_sync(self._keep, opener, first, sealed)
+                await anyio.to_thread.run_sync(self._keep, opener, first, waiting)
+                del waiting[:SEALED_RUN_BYTES]
                 first += RUN_CHUNKS
                 self._tell(first)
         if left:
             raise AttachmentSizeError
         return first
 
-    def _keep(self, opener: FileOpener, first: int, sealed: bytes) -> None:
-        plain = opener.open(first, sealed)
+    def _keep(self, opener: FileOpener, first: int, waiting: bytearray) -> None:
+        """Open the run that ``waiting`` begins with, and keep it."""
+        with memoryview(waiting) as view, view[:SEALED_RUN_BYTES] as sealed:
+            size = opener.open_into(first, sealed, self._opened)
+        plain = self._opened[:size]
         begin = first // RUN_CHUNKS * RUN_BYTES
         if plain or begin <= self._row.size:
             self._local.write(first, plain)
@@ -357,8 +360,8 @@ def _write_new(core: "Core", row: AttachmentRow, target: Path) -> bool:
 def _copy_out(local: LocalFile, part: Path) -> None:
     part.unlink(missing_ok=True)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, files.PRIVATE)
-    with os.fdopen(handle, "wb") as file:
-        for run in local.runs():
-            file.write(run)
-        file.flush()
+    try:
+        local.copy_to(handle)
         os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.to_thread
 
-from e2ecore.attachments.format import FileKey, RelayShare, SealedFile, blob_size, content_key
+from e2ecore.attachments.format import (
+    SEALED_RUN_BYTES,
+    FileKey,
+    RelayShare,
+    SealedFile,
+    blob_size,
+    content_key,
+)
 from e2ecore.engine.errors import ConversationReadOnlyError
 from e2ecore.engine.file_errors import NobodyToSendToError, UploadRefusedError
 from e2ecore.engine.file_events import UploadFailed
@@ -106,7 +113,7 @@ async def _bring_file(
     ticket = BlobTicket(row.blob_id, created.upload_token, created.port)
     key = content_key(FileKey(item.file_key), RelayShare(created.share), row.blob_id)
     with core.desk.cache.open(row.aid, row.cache_key, row.size) as local:
-        sealed = SealedFile(key, row.salt, row.size, local.read)
+        sealed = SealedFile(key, row.salt, row.size, local.read_into)
 
         def progressed(offset: int) -> None:
             known.progressed(before + min(offset, row.size))
@@ -130,12 +137,13 @@ async def _blocks(
     sealed: SealedFile, offset: int, progressed: Callable[[int], None]
 ) -> AsyncGenerator[bytes, None]:
     """Yield the blob from a place on, sealed in another thread."""
+    found = memoryview(bytearray(BLOCK_BYTES + SEALED_RUN_BYTES))
 
     def block(begin: int) -> bytes:
-        found = bytearray()
-        while len(found) < BLOCK_BYTES and (run := sealed.run_at(begin + len(found))):
-            found += run
-        return bytes(found)
+        size = 0
+        while size < BLOCK_BYTES and (run := sealed.run_into(begin + size, found[size:])):
+            size += run
+        return bytes(found[:size])
 
     at = offset
     while at < sealed.size:

@@ -8,7 +8,7 @@ Chunks are sealed one by one, so a file can be written on after a break and read
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final, Self
 
@@ -62,6 +62,7 @@ class LocalFile:
         """
         self._cipher = ChunkCipher(key, _NO_SALT, _CONTEXT)
         self._size = size
+        self._sealed = memoryview(bytearray(RUN_CHUNKS * SEALED_CHUNK_BYTES + TAG_BYTES))
         flags = os.O_RDWR | os.O_CREAT if writing else os.O_RDONLY
         try:
             self._handle = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, files.PRIVATE)
@@ -74,20 +75,20 @@ class LocalFile:
         """Return how many whole runs there are, not checked."""
         return os.fstat(self._handle).st_size // (RUN_CHUNKS * SEALED_CHUNK_BYTES)
 
-    def write(self, first: int, plain: bytes) -> None:
+    def write(self, first: int, plain: bytes | memoryview) -> None:
         """Write chunks.
 
         Args:
             first: Number of the first chunk, from 0 on.
-            plain: Whole chunks, or all that is left of the content.
+            plain: Whole chunks, or all that is left of the content; a run at most.
 
         Raises:
             StorageError: The disk said no.
         """
         is_end = first * CHUNK_BYTES + len(plain) == self._size
-        sealed = self._cipher.seal(first, plain, is_end=is_end)
+        size = self._cipher.seal_into(first, memoryview(plain), self._sealed, is_end=is_end)
         try:
-            _write_all(self._handle, sealed, first * SEALED_CHUNK_BYTES)
+            _write_all(self._handle, self._sealed[:size], first * SEALED_CHUNK_BYTES)
         except OSError as error:
             raise files.mapped(error) from None
 
@@ -97,27 +98,54 @@ class LocalFile:
         Raises:
             CachedFileError: It is damaged or not whole.
         """
-        stop = min(offset + size, self._size)
-        if offset >= stop:
-            return b""
-        first, last = offset // CHUNK_BYTES, self._size // CHUNK_BYTES
+        found = bytearray(max(0, min(size, self._size - offset)))
+        self.read_into(offset, memoryview(found))
+        return bytes(found)
+
+    def read_into(self, offset: int, out: memoryview) -> int:
+        """Fill memory with the content from a place on; return how much, less only at its end.
+
+        Raises:
+            CachedFileError: It is damaged or not whole.
+        """
+        wanted = max(0, min(len(out), self._size - offset))
+        done = 0
+        while done < wanted:
+            done += self._open_into(offset + done, out[done:wanted])
+        return done
+
+    def _open_into(self, offset: int, out: memoryview) -> int:
+        """Open what one run has of a part that ends within the content, and is not empty."""
+        first, skipped = divmod(offset, CHUNK_BYTES)
+        stop = min(offset + len(out), (first + RUN_CHUNKS) * CHUNK_BYTES)
+        last = self._size // CHUNK_BYTES
         end = min(-(-stop // CHUNK_BYTES), last + 1)
-        is_end = end == last + 1
+        is_end = end > last
         rest = self._size % CHUNK_BYTES + TAG_BYTES
-        length = (end - first - is_end) * SEALED_CHUNK_BYTES + (rest if is_end else 0)
-        sealed = os.pread(self._handle, length, first * SEALED_CHUNK_BYTES)
+        sealed = self._sealed[: (end - first - is_end) * SEALED_CHUNK_BYTES + is_end * rest]
+        size = len(sealed) - (end - first) * TAG_BYTES
+        is_whole = not skipped and size == stop - offset
+        plain = out[:size] if is_whole else memoryview(bytearray(size))
         try:
-            plain = self._cipher.open(first, sealed, is_end=is_end)
+            if os.preadv(self._handle, [sealed], first * SEALED_CHUNK_BYTES) < len(sealed):
+                raise CachedFileError
+            self._cipher.open_into(first, sealed, plain, is_end=is_end)
         except DecryptionError:
             raise CachedFileError from None
-        begin = offset - first * CHUNK_BYTES
-        return plain[begin : begin + stop - offset]
+        if not is_whole:
+            out[: stop - offset] = plain[skipped : skipped + stop - offset]
+        return stop - offset
 
-    def runs(self, upto: int | None = None) -> Iterator[bytes]:
-        """Yield the content from its beginning, some 256 KiB at a time, up to so many bytes."""
-        end = self._size if upto is None else upto
-        for at in range(0, end, RUN_BYTES):
-            yield self.read(at, min(RUN_BYTES, end - at))
+    def copy_to(self, handle: int) -> None:
+        """Write all of the content to an open file, some 256 KiB at a time.
+
+        Raises:
+            CachedFileError: It is damaged or not whole.
+            OSError: The disk said no.
+        """
+        run = memoryview(bytearray(RUN_BYTES))
+        for at in range(0, self._size, RUN_BYTES):
+            _write_all(handle, run[: self.read_into(at, run)], at)
 
     def sync(self) -> None:
         """Make it durable.
@@ -211,8 +239,7 @@ class FileCache:
             raise files.mapped(error) from None
 
 
-def _write_all(handle: int, data: bytes, offset: int) -> None:
-    view = memoryview(data)
-    while view:
-        count = os.pwrite(handle, view, offset)
-        view, offset = view[count:], offset + count
+def _write_all(handle: int, data: memoryview, offset: int) -> None:
+    while data:
+        count = os.pwrite(handle, data, offset)
+        data, offset = data[count:], offset + count

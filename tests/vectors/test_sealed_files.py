@@ -79,7 +79,11 @@ def sealed(vector: Vector, file: bytes, share: bytes | None = None, *, pad: byte
     chosen = RelayShare(share or raw(vector, "share"))
     key = content_key(FileKey(raw(vector, "file_key")), chosen, raw(vector, "blob_id"))
     whole = file + pad
-    source = SealedFile(key, raw(vector, "salt"), len(whole), lambda at, n: whole[at : at + n])
+
+    def read(begin: int, out: memoryview) -> None:
+        out[:] = whole[begin : begin + len(out)]
+
+    source = SealedFile(key, raw(vector, "salt"), len(whole), read)
     found = b""
     while run := source.run_at(len(found)):
         found += run

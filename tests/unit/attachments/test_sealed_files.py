@@ -46,8 +46,17 @@ def contents(size: int) -> bytes:
     return (hashlib.sha256(b"file").digest() * (size // 32 + 1))[:size]
 
 
+def reader(file: bytes) -> Callable[[int, memoryview], None]:
+    """What a sealed file reads from."""
+
+    def read(begin: int, out: memoryview) -> None:
+        out[:] = file[begin : begin + len(out)]
+
+    return read
+
+
 def source(file: bytes, key: ContentKey = KEY) -> SealedFile:
-    return SealedFile(key, SALT, len(file), lambda at, size: file[at : at + size])
+    return SealedFile(key, SALT, len(file), reader(file))
 
 
 def blob_of(file: bytes, key: ContentKey = KEY) -> bytes:
@@ -94,6 +103,18 @@ def test_an_upload_goes_on_at_any_byte_with_the_same_bytes(size: int, data: st.D
     run = source(contents(size)).run_at(at)
     assert blob[at : at + len(run)] == run
     assert bool(run) is (at < len(blob))
+
+
+@given(size=sizes, data=st.data())
+def test_memory_that_was_used_before_leaves_no_trace_in_a_blob(
+    size: int, data: st.DataObject
+) -> None:
+    blob = blob_of(contents(size))
+    sealed, out = source(contents(size)), memoryview(bytearray(b"?" * SEALED_RUN_BYTES))
+    for at in data.draw(st.lists(st.integers(0, len(blob) + 1), min_size=2, max_size=4)):
+        count = sealed.run_into(at, out)
+        assert bytes(out[:count]) == blob[at : at + count]
+        assert bool(count) is (at < len(blob))
 
 
 @given(size=sizes, data=st.data())
@@ -191,6 +212,12 @@ def test_something_behind_the_end_is_refused() -> None:
     blob = blob_of(whole)
     with pytest.raises(AttachmentPaddingError):
         FileOpener(KEY, blob[:HEADER_BYTES], 5).open(0, blob[HEADER_BYTES:])
+    out = bytearray(b"?" * len(blob))
+    with pytest.raises(AttachmentPaddingError):
+        FileOpener(KEY, blob[:HEADER_BYTES], 5).open_into(
+            0, memoryview(blob)[HEADER_BYTES:], memoryview(out)
+        )
+    assert not any(out[: len(whole)]), "nothing of it is left to be shown"
 
 
 @given(st.integers(0, 4 << 30))
