@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.scenarios import (
+    attachments_format,
     attachments_relay,
     history,
     hostile_clients,
@@ -35,6 +36,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     history.HISTORY,
     relay_alone.RELAY_ALONE,
     hostile_clients.HOSTILE_CLIENTS,
+    attachments_format.ATTACHMENTS_FORMAT,
     attachments_relay.ATTACHMENTS_RELAY,
     mls_messages.MLS_MESSAGES,
     mls_commits.MLS_ADD,
