@@ -8,7 +8,8 @@ from e2ecore_protocol.content.attachments import is_plain_name
 from e2ecore_protocol.limits import MAX_FILE_NAME_BYTES
 
 _RESERVED: Final = frozenset(
-    {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+    {"con", "prn", "aux", "nul", "conin$", "conout$"}
+    | {f"{port}{n}" for port in ("com", "lpt") for n in "123456789\u00b9\u00b2\u00b3"}
 )
 """Names that are devices on Windows, whatever comes behind a dot."""
 _SPECIAL: Final = frozenset('<>:"|?*')

@@ -270,6 +270,8 @@ class Core:
             self.fetch_signal.set()
         if effects.holding:
             self.holding.set()
+        if effects.left_files:
+            self.desk.tidy_signal.set()
         if effects.key_packages_low:
             self.supply_signal.set()
 

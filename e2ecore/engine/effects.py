@@ -53,6 +53,8 @@ class Effects:
     page: OutboxPage | None = None
     batch_taken: bool = False
     """A batch of deliveries was stored."""
+    left_files: bool = False
+    """Local files are left whose rows are gone."""
     holding: bool = False
     """Some envelopes are held back: look again before long."""
     key_packages_low: bool = False

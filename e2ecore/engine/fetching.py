@@ -29,21 +29,18 @@ from e2ecore.attachments.format import (
     check_blob_size,
     content_key,
 )
-from e2ecore.attachments.names import local_name
-from e2ecore.crypto.chunked import HEADER_BYTES
-from e2ecore.engine.file_errors import (
-    AttachmentGoneError,
-    AttachmentNotHereError,
-    FileExistsHereError,
-)
+from e2ecore.crypto.chunked import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES
+from e2ecore.engine.file_errors import AttachmentGoneError, AttachmentNotHereError
 from e2ecore.engine.file_events import AttachmentExpired, AttachmentStored
 from e2ecore.engine.file_showing import decode_item
 from e2ecore.engine.file_status import check_promise, names_of
 from e2ecore.engine.file_values import Progress
+from e2ecore.engine.file_writing import check_target, write_out
 from e2ecore.engine.job import Job
-from e2ecore.storage import attachments, files, settings
+from e2ecore.errors import E2EError
+from e2ecore.storage import attachments, settings
 from e2ecore.storage.attachments import AttachmentRow, FileState, Owed
-from e2ecore.storage.file_cache import KEY_SIZE, RUN_BYTES, RUN_CHUNKS, CachedFileError, LocalFile
+from e2ecore.storage.file_cache import KEY_SIZE, RUN_CHUNKS, CachedFileError
 from e2ecore.transport.blobs import BlobTicket
 from e2ecore.transport.errors import BlobRefusedError, RelayRefusedError
 from e2ecore_protocol.errors import ErrorCode
@@ -57,8 +54,6 @@ DEFAULT_LIMIT_BYTES: Final = 2 << 30
 _LIMIT: Final = "file_limit"
 _GONE: Final = frozenset({ErrorCode.BLOB_GONE, ErrorCode.UNKNOWN_BLOB})
 _GONE_HTTP: Final = frozenset({"gone", "token_used"})
-_MAX_NUMBERED: Final = 1_000
-"""Names that are tried in a folder before giving up."""
 
 
 async def download(
@@ -68,20 +63,34 @@ async def download(
     core.check_open()
     row = _row(core, aid)
     target = None if to is None else Path(to)
-    if target is not None and target.exists() and not target.is_dir():
-        raise FileExistsHereError
-    if not row.cached:
-        row = await _fetch(core, row, on_progress)
-    elif on_progress is not None:
-        on_progress(row.size, row.size)
-    await core.jobs.run(lambda job: attachments.used(job.tx, aid, job.now_ms))
-    if target is None:
-        await evict(core, keep=aid)
-        return None
+    if target is not None:
+        await anyio.to_thread.run_sync(check_target, target)
+    if row.cached:
+        with suppress(CachedFileError):  # then it is discarded, and fetched once more
+            return await _hand_out(core, row, target, on_progress)
+    return await _hand_out(core, await _fetch(core, row, on_progress), target, None)
+
+
+async def _hand_out(
+    core: "Core", row: AttachmentRow, target: Path | None, on_progress: Progress | None
+) -> Path | None:
+    """Write out a file that is here.
+
+    Raises:
+        CachedFileError: It is damaged, and was discarded.
+    """
+    await core.jobs.run(lambda job: attachments.used(job.tx, row.aid, job.now_ms))
     try:
-        return await anyio.to_thread.run_sync(_write_out, core, row, target)
-    finally:
-        await evict(core, keep=aid)
+        written = None
+        if target is not None:
+            cache = core.desk.cache
+            written = await anyio.to_thread.run_sync(write_out, cache, row, target)
+    except CachedFileError:
+        await discard(core, row.aid)
+        raise
+    if on_progress is not None:
+        on_progress(row.size, row.size)
+    return written
 
 
 def _row(core: "Core", aid: int) -> AttachmentRow:
@@ -114,7 +123,11 @@ async def _fetch(core: "Core", row: AttachmentRow, on_progress: Progress | None)
     finally:
         transfer.close()
     with anyio.CancelScope(shield=True):
-        stored = await core.jobs.run(lambda job: _stored(job, row))
+        try:
+            stored = await core.jobs.run(lambda job: _stored(job, row))
+        except AttachmentNotHereError:
+            core.desk.tidy_signal.set()
+            raise
     core.desk.duty_signal.set()
     return stored
 
@@ -205,8 +218,7 @@ class _Transfer:
 
     async def run(self, opener: FileOpener) -> None:
         """Fetch what is not here yet."""
-        run = await anyio.to_thread.run_sync(self._resume)
-        first = run * RUN_CHUNKS
+        first = await anyio.to_thread.run_sync(self._resume)
         self._tell(first)
         while first < opener.chunks:
             begin, stop = opener.range_of(first, opener.chunks)
@@ -215,28 +227,35 @@ class _Transfer:
         await anyio.to_thread.run_sync(self._local.sync)
 
     def _resume(self) -> int:
-        """Return how many runs are here and whole; their digest is taken."""
-        count = min(self._local.written(), self._row.size // RUN_BYTES)
-        try:
-            for run in range(count):
-                self.digest.update(self._local.read(run * RUN_BYTES, RUN_BYTES))
-        except CachedFileError:
-            self.digest = hashlib.sha256()
-            return 0
-        return count
+        """Return how many chunks are here and whole; their digest is taken."""
+        here = min(self._local.written(), self._row.size // CHUNK_BYTES)
+        first, step = 0, RUN_CHUNKS
+        while first < here:
+            count = min(step, here - first)
+            try:
+                plain = self._local.read(first * CHUNK_BYTES, count * CHUNK_BYTES)
+            except CachedFileError:
+                if step == 1:
+                    break
+                step = 1
+            else:
+                self.digest.update(plain)
+                first += count
+        return first
 
     async def _take(
         self, opener: FileOpener, first: int, left: int, blocks: AsyncIterator[bytes]
     ) -> int:
         """Take what one request brings; return the first chunk that it did not."""
         waiting = bytearray()
-        async for block in blocks:
+        while (block := await self._next(opener, first, waiting, blocks)) is not None:
             waiting += block
             left -= len(block)
             if left < 0:
                 raise AttachmentSizeError
             while len(waiting) >= SEALED_RUN_BYTES or (left == 0 and waiting):
-                await anyio.to_thread.run_sync(self._keep, opener, first, waiting)
+                with anyio.CancelScope(shield=True):  # what has come is kept
+                    await anyio.to_thread.run_sync(self._keep, opener, first, waiting)
                 del waiting[:SEALED_RUN_BYTES]
                 first += RUN_CHUNKS
                 self._tell(first)
@@ -244,20 +263,31 @@ class _Transfer:
             raise AttachmentSizeError
         return first
 
+    async def _next(
+        self, opener: FileOpener, first: int, waiting: bytearray, blocks: AsyncIterator[bytes]
+    ) -> bytes | None:
+        """Return what comes next. If that breaks off, the whole chunks that wait are kept."""
+        try:
+            return await anext(blocks, None)
+        except BaseException:
+            del waiting[len(waiting) // SEALED_CHUNK_BYTES * SEALED_CHUNK_BYTES :]
+            if waiting:
+                with suppress(E2EError):  # why it broke off is what counts
+                    self._keep(opener, first, waiting)
+            raise
+
     def _keep(self, opener: FileOpener, first: int, waiting: bytearray) -> None:
         """Open the run that ``waiting`` begins with, and keep it."""
         with memoryview(waiting) as view, view[:SEALED_RUN_BYTES] as sealed:
             size = opener.open_into(first, sealed, self._opened)
         plain = self._opened[:size]
-        begin = first // RUN_CHUNKS * RUN_BYTES
-        if plain or begin <= self._row.size:
+        if plain or first * CHUNK_BYTES <= self._row.size:
             self._local.write(first, plain)
         self.digest.update(plain)
 
     def _tell(self, first: int) -> None:
         if self._progress is not None:
-            done = min(first // RUN_CHUNKS * RUN_BYTES, self._row.size)
-            self._progress(done, self._row.size)
+            self._progress(min(first * CHUNK_BYTES, self._row.size), self._row.size)
 
 
 async def read(core: "Core", aid: int, offset: int, size: int) -> bytes:
@@ -271,7 +301,11 @@ async def read(core: "Core", aid: int, offset: int, size: int) -> bytes:
         with core.desk.cache.open(aid, row.cache_key, row.size) as local:
             return local.read(max(0, offset), max(0, size))
 
-    found = await anyio.to_thread.run_sync(work)
+    try:
+        found = await anyio.to_thread.run_sync(work)
+    except CachedFileError:
+        await discard(core, aid)
+        raise
     await core.jobs.run(lambda job: attachments.used(job.tx, aid, job.now_ms))
     return found
 
@@ -311,57 +345,7 @@ async def evict(core: "Core", keep: int = 0) -> None:
     for row in rows:
         if excess <= 0:
             return
-        if row.aid != keep and row.state != FileState.WAITING:
+        is_in_use = row.aid == keep or core.desk.is_fetching(row.aid)
+        if not is_in_use and row.state != FileState.WAITING:
             await discard(core, row.aid)
             excess -= row.size
-
-
-def _write_out(core: "Core", row: AttachmentRow, target: Path) -> Path:
-    """Write a plain file: under another name first, so that nobody meets half of it."""
-    if target.is_dir():
-        return _write_into(core, row, target)
-    if not _write_new(core, row, target):
-        raise FileExistsHereError
-    return target
-
-
-def _write_into(core: "Core", row: AttachmentRow, folder: Path) -> Path:
-    name = Path(local_name(decode_item(row).name))
-    for number in range(1, _MAX_NUMBERED):
-        tail = f" ({number})" if number > 1 else ""
-        target = folder / f"{name.stem}{tail}{name.suffix}"
-        if not target.exists() and _write_new(core, row, target):
-            return target
-    raise FileExistsHereError
-
-
-def _write_new(core: "Core", row: AttachmentRow, target: Path) -> bool:
-    """Write a file that must not exist; return false if it does now."""
-    part = target.with_name(f".{target.name[:100]}.{row.aid}.part")
-    try:
-        with core.desk.cache.open(row.aid, row.cache_key, row.size) as local:
-            _copy_out(local, part)
-        try:
-            os.link(part, target)
-        except FileExistsError:
-            return False
-        except OSError:  # a file system without links
-            if target.exists():
-                return False
-            part.rename(target)
-    except OSError as error:
-        raise files.mapped(error) from None
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-    return True
-
-
-def _copy_out(local: LocalFile, part: Path) -> None:
-    part.unlink(missing_ok=True)
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, files.PRIVATE)
-    try:
-        local.copy_to(handle)
-        os.fsync(handle)
-    finally:
-        os.close(handle)

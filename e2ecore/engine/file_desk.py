@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from e2ecore.engine import fetching, file_status, offering
+from e2ecore.engine.defects import log_defect
 from e2ecore.engine.file_errors import NoFileChannelError
 from e2ecore.engine.file_values import FileStatus, Progress
 from e2ecore.engine.handles import Outcome, SentMessage
@@ -15,6 +16,7 @@ from e2ecore.transport.blobs import BlobChannel
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
+    from e2ecore.errors import E2EError
 
 _MAX_ENDED: Final = 256
 """Parcels whose end is remembered, for callers that ask late."""
@@ -23,7 +25,7 @@ _MAX_ENDED: Final = 256
 class Sending:
     """What becomes of one parcel."""
 
-    __slots__ = ("done", "message", "on_progress", "outcome", "scope", "total")
+    __slots__ = ("done", "message", "on_progress", "outcome", "scope", "total", "trouble")
 
     def __init__(self) -> None:
         self.outcome = Outcome()
@@ -32,14 +34,24 @@ class Sending:
         self.on_progress: Progress | None = None
         self.scope: anyio.CancelScope | None = None
         """Of the upload that runs now."""
+        self.trouble: E2EError | None = None
+        """Why it does not go on just now."""
         self.done = 0
         self.total = 0
 
     def progressed(self, done: int) -> None:
-        """So many bytes of all are at the relay."""
+        """So many bytes of all are at the relay.
+
+        An app whose callback fails is not called again; the upload goes on.
+        """
         self.done = done
+        self.trouble = None
         if self.on_progress is not None:
-            self.on_progress(done, self.total)
+            try:
+                self.on_progress(done, self.total)
+            except Exception as error:  # noqa: BLE001 - nobody is there to be told
+                self.on_progress = None
+                log_defect("telling the app of an upload", error)
 
 
 class FileDesk:
@@ -54,6 +66,8 @@ class FileDesk:
         """There may be something to upload, or a way to do it."""
         self.duty_signal = Signal()
         """There may be something to tell the relay."""
+        self.tidy_signal = Signal()
+        """There may be local copies whose rows are gone."""
         self.sendings: dict[int, Sending] = {}
         self.fetches: dict[int, anyio.Lock] = {}
         """One download of a file at a time."""
@@ -84,6 +98,11 @@ class FileDesk:
             raise NoFileChannelError
         return self.channel
 
+    def is_fetching(self, aid: int) -> bool:
+        """Is this file being downloaded?"""
+        fetch = self.fetches.get(aid)
+        return fetch is not None and fetch.locked()
+
     def connected(self) -> None:
         """There is a connection: see to everything that waits for one."""
         self.upload_signal.set()
@@ -98,8 +117,11 @@ class FileDesk:
         self, aid: int, to: str | os.PathLike[str] | None, on_progress: Progress | None
     ) -> os.PathLike[str] | None:
         """See ``Attachment.download``."""
-        async with self.fetches.setdefault(aid, anyio.Lock()):
-            return await fetching.download(self._core, aid, to, on_progress)
+        try:
+            async with self.fetches.setdefault(aid, anyio.Lock()):
+                return await fetching.download(self._core, aid, to, on_progress)
+        finally:
+            await fetching.evict(self._core, keep=aid if to is None else 0)
 
     async def read(self, aid: int, offset: int, size: int) -> bytes:
         """See ``Attachment.read``."""

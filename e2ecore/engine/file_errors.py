@@ -49,9 +49,13 @@ class FileExistsHereError(UsageError):
     """There is a file of this name already. Nothing was overwritten. Choose another name."""
 
 
+class BadTargetError(UsageError):
+    """No file can be written there: no such folder, or an impossible name. Choose another."""
+
+
 class ReceiptKeyChangedError(PeerError):
     """The relay signs promises with another key than before. Do not take its word."""
 
 
 class PromiseInvalidError(PeerError):
-    """The relay's promise or receipt is not signed by its key. It proves nothing."""
+    """The relay's promise is not signed by its key, or goes beyond what was asked for."""

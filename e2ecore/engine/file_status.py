@@ -65,11 +65,15 @@ async def check_promise(
         PromiseInvalidError: It does not fit.
     """
     signed = promise_message(core.server_name, blob_id, size, answer.expires_ms)
-    await core.jobs.run(lambda job: pin_key(job, core.server_name, answer.receipt_key))
+    known = core.read(lambda tx: settings.get(tx, _KEY + core.server_name))
+    if known is not None and known != answer.receipt_key:
+        raise ReceiptKeyChangedError
     try:
         ED25519.verify(answer.receipt_key, signed, answer.promise)
     except SignatureError:
         raise PromiseInvalidError from None
+    if known is None:
+        await core.jobs.run(lambda job: pin_key(job, core.server_name, answer.receipt_key))
 
 
 def pin_key(job: Job, server_name: str, key: bytes) -> None:
@@ -193,8 +197,7 @@ async def _request(core: "Core", frame: AcknowledgeBlob | RecallBlob) -> None:
 
 
 async def keep_receipts(core: "Core") -> None:
-    """Look for receipts that are due, tell of those that are late, and tidy up."""
-    await _tidy(core)
+    """Look for receipts that are due, and tell of those that are late."""
     while True:
         try:
             await look_for_receipts(core)
@@ -205,12 +208,18 @@ async def keep_receipts(core: "Core") -> None:
         await anyio.sleep(LOOK_S)
 
 
-async def _tidy(core: "Core") -> None:
-    """Remove local copies that a crash has left behind."""
+def _kept(job: Job) -> set[int]:
+    return {row.aid for row in attachments.cached(job.tx)}
+
+
+async def keep_tidy(core: "Core") -> None:
+    """Remove local copies that a crash, or a row that is gone, has left behind."""
     desk = core.desk
-    async with desk.copying:
-        kept = {row.aid for row in core.read(attachments.cached)}
-        await anyio.to_thread.run_sync(desk.cache.sweep, kept)
+    while True:
+        async with desk.copying:
+            kept = await core.jobs.run(_kept)  # behind whatever is being stored
+            await anyio.to_thread.run_sync(desk.cache.sweep, kept)
+        await desk.tidy_signal.wait()
 
 
 async def look_for_receipts(core: "Core") -> None:

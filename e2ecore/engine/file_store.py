@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING, Final
 
 from e2ecore.engine import fetching
-from e2ecore.engine.file_status import keep_receipts, keep_telling
+from e2ecore.engine.file_status import keep_receipts, keep_telling, keep_tidy
 from e2ecore.engine.uploading import keep_uploading
 from e2ecore.storage import attachments
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
-FILE_CHORES: Final = (keep_uploading, keep_telling, keep_receipts)
+FILE_CHORES: Final = (keep_uploading, keep_telling, keep_receipts, keep_tidy)
 """What runs for files for the life of the engine."""
 
 

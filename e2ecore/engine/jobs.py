@@ -89,7 +89,9 @@ class Jobs:
             effects.touched = tx.touched
             for cid in state.begin(tx):
                 effects.receipts.setdefault(cid, 0)
-            return work(Job(tx, effects, state))
+            result = work(Job(tx, effects, state))
+            effects.left_files = tx.left_files
+            return result
 
         pending = None
         if small and not self._waiting and not self._applying:

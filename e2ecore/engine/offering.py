@@ -27,6 +27,7 @@ from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_text
 from e2ecore.engine.writing import WRITABLE, check_writable, write_unlisted
+from e2ecore.errors import E2EError
 from e2ecore.storage import attachments, messages
 from e2ecore.storage.attachments import AttachmentRow, FileState, ParcelRow
 from e2ecore.storage.messages import ORDER_BITS
@@ -61,6 +62,14 @@ class Upload:
         """Bytes at the relay, and bytes in all, as of now; (0, 0) before it has begun."""
         known = self._core.desk.sending(self.upload_id)
         return known.done, known.total
+
+    @property
+    def trouble(self) -> E2EError | None:
+        """Why it does not go on just now, for instance a full relay; it is tried again by itself.
+
+        None: nothing is in its way, or there is no connection.
+        """
+        return self._core.desk.sending(self.upload_id).trouble
 
     @property
     def is_settled(self) -> bool:
@@ -119,14 +128,15 @@ async def send_files(
         raise CaptionTooLongError
     await core.jobs.run(lambda job: _check_open_to_files(job, cid))
     desk, copies = core.desk, list[Copied]()
-    async with desk.copying:
-        try:
+    try:
+        async with desk.copying:
             for one in wanted:
                 copies.append(await _copied(core, one))
             pid = await core.jobs.run(lambda job: _store(job, core, cid, caption, copies))
-        finally:
-            for copy in copies:
-                copy.path.unlink(missing_ok=True)  # those with a row have another name
+    except BaseException:
+        desk.tidy_signal.set()  # copies without a row go
+        desk.upload_signal.set()  # a job that was not waited for is done all the same
+        raise
     known = desk.sending(pid)
     known.on_progress = on_progress
     known.total = sum(copy.item.size for copy in copies)
@@ -209,13 +219,8 @@ def _give_up(job: Job, row: AttachmentRow) -> None:
     if not row.expires_ms:
         attachments.remove(job.tx, row.aid)
         return
-    attachments.save(
-        job.tx,
-        row._replace(
-            parcel=0, item=b"", salt=b"", cache_key=b"", cached=0,
-            state=FileState.UPLOADED, owed=attachments.Owed.RECALL,
-        ),
-    )  # fmt: skip
+    uploaded = row._replace(state=FileState.UPLOADED)
+    attachments.bury(job.tx, uploaded, attachments.Owed.RECALL)
 
 
 async def ask_again(core: "Core", aid: int) -> None:

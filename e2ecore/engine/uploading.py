@@ -21,7 +21,11 @@ from e2ecore.attachments.format import (
     content_key,
 )
 from e2ecore.engine.errors import ConversationReadOnlyError
-from e2ecore.engine.file_errors import NobodyToSendToError, UploadRefusedError
+from e2ecore.engine.file_errors import (
+    NobodyToSendToError,
+    PromiseInvalidError,
+    UploadRefusedError,
+)
 from e2ecore.engine.file_events import UploadFailed
 from e2ecore.engine.file_showing import decode_item
 from e2ecore.engine.file_status import check_promise
@@ -31,17 +35,17 @@ from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.offering import cancel, renewed
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import check_writable, write_listed, write_unlisted
-from e2ecore.errors import E2EError, TransientError
+from e2ecore.errors import E2EError, PeerError, TransientError
 from e2ecore.ids import GroupId, MessageId
 from e2ecore.storage import attachments, conversations, messages
 from e2ecore.storage.attachments import AttachmentRow, FileState, ParcelRow
 from e2ecore.storage.messages import message_row_id
-from e2ecore.transport.blobs import BlobTicket
-from e2ecore.transport.errors import BlobRefusedError, RelayRefusedError
+from e2ecore.transport.blobs import BlobTicket, UploadState
+from e2ecore.transport.errors import BlobRefusedError, RelayProtocolError, RelayRefusedError
 from e2ecore_protocol.content.attachments import AttachmentAgain, Attachments
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.blobs import BlobCreated, CreateBlob
-from e2ecore_protocol.limits import MIB
+from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS, MIB, SECOND_MS
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
@@ -50,7 +54,9 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = MIB
 """Sealed at once, in a thread: some 2 ms."""
 AGAIN_S: Final = 2.0
-"""How long to wait when the relay says no for now."""
+"""How long to wait when the relay says no for now; each time in a row twice as long ..."""
+MOST_S: Final = 60.0
+"""... but no longer than this."""
 _RENEW: Final = frozenset({ErrorCode.BLOB_GONE, ErrorCode.BLOB_EXISTS})
 _NOT_YET: Final = frozenset({ErrorCode.UNKNOWN_CONVERSATION, ErrorCode.NOT_A_MEMBER})
 _BEGINNING: Final = frozenset({ConversationState.CREATING, ConversationState.HEALING})
@@ -63,24 +69,35 @@ class _PostponedError(TransientError):
 
 async def keep_uploading(core: "Core") -> None:
     """Run for the life of the engine."""
-    desk = core.desk
+    desk, pause_s = core.desk, AGAIN_S
     while True:
         due = [row for row in core.read(attachments.parcels) if not row.paused]
         if core.link is None or desk.channel is None or not due:
             await desk.upload_signal.wait()
             continue
-        waits = [not await _try(core, row) for row in due]
+        waits = [not await _try(core, row.pid) for row in due]
         if any(waits):
-            await desk.upload_signal.wait_for(AGAIN_S)
+            is_news = await desk.upload_signal.wait_for(pause_s)
+            pause_s = AGAIN_S if is_news else min(2 * pause_s, MOST_S)
+        else:
+            pause_s = AGAIN_S
 
 
-async def _try(core: "Core", parcel: ParcelRow) -> bool:
-    """Bring one parcel on its way; return whether it is settled or interrupted on purpose."""
+async def _try(core: "Core", pid: int) -> bool:
+    """Bring one parcel on its way; return whether it is settled or interrupted on purpose.
+
+    A relay that makes no sense does not end it: nothing is erased because of what somebody else
+    says wrongly. The user sees the trouble, and may cancel.
+    """
+    parcel = core.read(lambda tx: attachments.parcel(tx, pid))
+    if parcel is None or parcel.paused:  # meanwhile
+        return True
     known = core.desk.sending(parcel.pid)
     try:
         with anyio.CancelScope() as known.scope:
             await _bring(core, parcel, known)
-    except TransientError:
+    except (TransientError, PeerError) as error:
+        known.trouble = error
         return False
     except E2EError as error:
         row = core.read(lambda tx: conversations.get(tx, parcel.cid))
@@ -119,18 +136,30 @@ async def _bring_file(
             known.progressed(before + min(offset, row.size))
 
         try:
-            state = await channel.upload_state(ticket)
+            state = _checked(await channel.upload_state(ticket), 0, sealed.size)
             while not state.is_complete:
-                async with aclosing(_blocks(sealed, state.offset, progressed)) as blocks:
-                    state = await channel.upload(ticket, state.offset, blocks, completes=True)
+                at = state.offset
+                async with aclosing(_blocks(sealed, at, progressed)) as blocks:
+                    state = await channel.upload(ticket, at, blocks, completes=True)
+                state = _checked(state, at + (not state.is_complete), sealed.size)
         except BlobRefusedError as refused:
             if refused.code in _FOR_GOOD:
                 raise UploadRefusedError(refused.code) from refused
             raise
-    if state.offset != sealed.size:
-        raise UploadRefusedError("offset_mismatch")
     with anyio.CancelScope(shield=True):
         await core.jobs.run(lambda job: _uploaded(job, row.aid))
+
+
+def _checked(state: UploadState, least: int, size: int) -> UploadState:
+    """Refuse a state that cannot be: each call brings an upload on, and it ends at its end.
+
+    Raises:
+        RelayProtocolError: The relay lies.
+    """
+    is_possible = least <= state.offset <= size
+    if not is_possible or (state.is_complete and state.offset != size):
+        raise RelayProtocolError("an offset that cannot be")
+    return state
 
 
 async def _blocks(
@@ -169,6 +198,9 @@ async def _make_room(core: "Core", parcel: ParcelRow, row: AttachmentRow) -> Blo
     except RelayRefusedError as refused:
         await _refused(core, row, refused, is_beginning=is_beginning)
         raise
+    latest_ms = core.clock_ms() + ttl_s * SECOND_MS + MAX_CLOCK_DIFFERENCE_MS
+    if created.expires_ms > latest_ms:
+        raise PromiseInvalidError
     await check_promise(core, row.blob_id, asked.size, created)
 
     def note(job: Job) -> None:

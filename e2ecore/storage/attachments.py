@@ -98,6 +98,7 @@ def used(tx: Tx, aid: int, now_ms: int) -> None:
 
 def remove(tx: Tx, aid: int) -> None:
     """Forget a file; the key of its local copy with it."""
+    tx.left_files = True
     tx.execute("DELETE FROM attachments WHERE aid = ?", (aid,))
 
 
@@ -152,8 +153,14 @@ def forget(tx: Tx, messages: Iterable[int], *, recalled: bool = False) -> None:
             if owed is Owed.NOTHING and not (row.state == FileState.UPLOADED and row.expires_ms):
                 remove(tx, row.aid)
                 continue
-            bare = row._replace(message=0, item=b"", salt=b"", cache_key=b"", cached=0, owed=owed)
-            tx.execute(_REPLACE, bare)
+            bury(tx, row, owed)
+
+
+def bury(tx: Tx, row: AttachmentRow, owed: Owed) -> None:
+    """Keep of a file only what the relay is still to be told."""
+    tx.left_files = True
+    bare = row._replace(message=0, parcel=0, item=b"", salt=b"", cache_key=b"", cached=0, owed=owed)
+    tx.execute(_REPLACE, bare)
 
 
 def _owed_after(row: AttachmentRow, *, recalled: bool) -> Owed:

@@ -9,6 +9,7 @@ Chunks are sealed one by one, so a file can be written on after a break and read
 
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -72,8 +73,8 @@ class LocalFile:
             raise files.mapped(error) from None
 
     def written(self) -> int:
-        """Return how many whole runs there are, not checked."""
-        return os.fstat(self._handle).st_size // (RUN_CHUNKS * SEALED_CHUNK_BYTES)
+        """Return how many whole chunks there are, not checked."""
+        return os.fstat(self._handle).st_size // SEALED_CHUNK_BYTES
 
     def write(self, first: int, plain: bytes | memoryview) -> None:
         """Write chunks.
@@ -88,7 +89,7 @@ class LocalFile:
         is_end = first * CHUNK_BYTES + len(plain) == self._size
         size = self._cipher.seal_into(first, memoryview(plain), self._sealed, is_end=is_end)
         try:
-            _write_all(self._handle, self._sealed[:size], first * SEALED_CHUNK_BYTES)
+            files.write_all(self._handle, self._sealed[:size], first * SEALED_CHUNK_BYTES)
         except OSError as error:
             raise files.mapped(error) from None
 
@@ -97,6 +98,7 @@ class LocalFile:
 
         Raises:
             CachedFileError: It is damaged or not whole.
+            StorageError: The disk said no.
         """
         found = bytearray(max(0, min(size, self._size - offset)))
         self.read_into(offset, memoryview(found))
@@ -107,6 +109,7 @@ class LocalFile:
 
         Raises:
             CachedFileError: It is damaged or not whole.
+            StorageError: The disk said no.
         """
         wanted = max(0, min(len(out), self._size - offset))
         done = 0
@@ -132,6 +135,8 @@ class LocalFile:
             self._cipher.open_into(first, sealed, plain, is_end=is_end)
         except DecryptionError:
             raise CachedFileError from None
+        except OSError as error:
+            raise files.mapped(error) from None
         if not is_whole:
             out[: stop - offset] = plain[skipped : skipped + stop - offset]
         return stop - offset
@@ -145,7 +150,7 @@ class LocalFile:
         """
         run = memoryview(bytearray(RUN_BYTES))
         for at in range(0, self._size, RUN_BYTES):
-            _write_all(handle, run[: self.read_into(at, run)], at)
+            files.write_all(handle, run[: self.read_into(at, run)], at)
 
     def sync(self) -> None:
         """Make it durable.
@@ -215,21 +220,23 @@ class FileCache:
         return self.path(aid).is_file()
 
     def remove(self, aid: int) -> None:
-        """Remove a local copy, if there is one."""
-        self.path(aid).unlink(missing_ok=True)
+        """Remove a local copy, if there is one. Without its key it is noise: failing is no harm."""
+        with suppress(OSError):
+            self.path(aid).unlink()
 
     def sweep(self, kept: Collection[int]) -> int:
         """Remove what belongs to no row any more; return how many files that were.
 
         Copies that are being made have no row yet: none may be under way.
         """
-        if not self.folder.is_dir():
-            return 0
-        names = {f"{aid}" for aid in kept}
-        gone = [one for one in self.folder.iterdir() if one.name not in names]
-        for one in gone:
-            one.unlink(missing_ok=True)
-        return len(gone)
+        names, count = {f"{aid}" for aid in kept}, 0
+        with suppress(OSError):  # what cannot be removed now is noise, and is tried again
+            for one in self.folder.iterdir():
+                if one.name not in names:
+                    with suppress(OSError):
+                        one.unlink()
+                        count += 1
+        return count
 
     def sync_names(self) -> None:
         """Make new names durable."""
@@ -237,9 +244,3 @@ class FileCache:
             files.sync_directory(self.folder)
         except OSError as error:
             raise files.mapped(error) from None
-
-
-def _write_all(handle: int, data: memoryview, offset: int) -> None:
-    while data:
-        count = os.pwrite(handle, data, offset)
-        data, offset = data[count:], offset + count

@@ -22,6 +22,17 @@ def mapped(error: OSError) -> DiskError | DiskFullError | ReadOnlyError:
             return DiskError(error.strerror or "")
 
 
+def write_all(handle: int, data: memoryview, offset: int) -> None:
+    """Write all of something, from a place of a file on.
+
+    Raises:
+        OSError: The disk said no; part of it may be written.
+    """
+    while data:
+        count = os.pwrite(handle, data, offset)
+        data, offset = data[count:], offset + count
+
+
 def keys_of(database: Path) -> Path:
     """Return the name of the key file of a database."""
     return database.with_name(database.name + ".keys")

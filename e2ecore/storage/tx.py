@@ -16,7 +16,7 @@ class Tx:
     the readers sees a single snapshot and is refused when it writes.
     """
 
-    __slots__ = ("_connection", "hooks", "touched")
+    __slots__ = ("_connection", "hooks", "left_files", "touched")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -24,6 +24,8 @@ class Tx:
         """What ``on_rollback`` was given, in order."""
         self.touched: list[int] = []
         """What ``touch`` was given, in order."""
+        self.left_files = False
+        """Was a row deleted whose local file is to be removed?"""
 
     def execute(self, sql: str, params: Params = ()) -> int:
         """Run one statement and return the number of rows it changed."""

@@ -8,6 +8,7 @@ Spec: protocol/spec/40-blobs.md, "The bytes: HTTP"
 """
 
 import json
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -33,11 +34,15 @@ from e2ecore_protocol.blob_http import BlobProblem
 
 SILENCE_S: Final = 60.0
 """A relay that neither sends nor takes a byte for so long is gone."""
+LEAST_BYTES: Final = 16 << 10
+"""A relay that brings less of a body in that time of waiting might as well be silent."""
 CONTINUE_S: Final = 5.0
 """How long to wait for the relay's word before the body is sent all the same (RFC 9110)."""
 _MAX_REFUSAL_BYTES: Final = 4_096
 _OK, _NO_CONTENT, _PARTIAL = 200, 204, 206
-_REDIRECTS: Final = range(300, 400)
+_REFUSALS: Final = 400
+"""From this status on; below it are redirects, and answers to something else."""
+_RANGE: Final = re.compile(r"bytes (\d{1,19})-(\d{1,19})/\d{1,19}", re.ASCII)
 _KNOWN: Final = frozenset(map(str, BlobProblem))
 
 
@@ -86,7 +91,7 @@ class HttpBlobs:
             last = "" if stop is None else f"{stop - 1}"
             await exchange.ask("GET", ("range", f"bytes={start}-{last}"))
             response = await exchange.response(_PARTIAL)
-            if not _header(response, "content-range").startswith(f"bytes {start}-"):
+            if not _is_range(_header(response, "content-range"), start, stop):
                 raise RelayProtocolError("another range than was asked for")
             async with aclosing(exchange.body(None if stop is None else stop - start)) as blocks:
                 yield blocks
@@ -105,7 +110,7 @@ class HttpBlobs:
             raise RelayUnreachableError(str(error)) from error
         except (ChannelError, TimeoutError) as error:
             raise ConnectionLostError(str(error)) from error
-        except h11.RemoteProtocolError as error:
+        except h11.ProtocolError as error:  # a local one: it answers before it may
             raise RelayProtocolError(str(error)) from error
 
 
@@ -157,24 +162,25 @@ class _Exchange:
                 raise  # else the answer may say why it hung up
 
     async def response(self, wanted: int) -> h11.Response:
-        """Return the head of the answer.
+        """Return the head of the answer. All of it must come in the time that silence has.
 
         Raises:
             BlobRefusedError: The relay says no.
             RelayProtocolError: It says something else than was asked for.
         """
-        while self._response is None:
-            event = await self._next()
-            if isinstance(event, h11.Response):
-                self._response = event
-            elif not isinstance(event, h11.InformationalResponse):
+        with anyio.fail_after(SILENCE_S):
+            found = self._response or await self._head()
+            if found.status_code == wanted:
+                return found
+            if found.status_code < _REFUSALS:
+                raise RelayProtocolError(f"status {found.status_code}")
+            raise await self._refusal(found)
+
+    async def _head(self) -> h11.Response:
+        while not isinstance(event := await self._next(), h11.Response):
+            if not isinstance(event, h11.InformationalResponse):
                 raise RelayProtocolError("no answer")
-        found = self._response
-        if found.status_code == wanted:
-            return found
-        if found.status_code in _REDIRECTS or found.status_code < _REDIRECTS.stop:
-            raise RelayProtocolError(f"status {found.status_code}")
-        raise await self._refusal(found)
+        return event
 
     async def _refusal(self, response: h11.Response) -> E2EError:
         body = bytearray()
@@ -187,8 +193,18 @@ class _Exchange:
 
     async def body(self, size: int | None) -> AsyncGenerator[bytes, None]:
         """Yield the body of the answer, block by block, never more than was asked for."""
-        left = size
-        while isinstance(event := await self._next(), h11.Data):
+        left, waited, brought = size, 0.0, 0
+        while True:
+            since = anyio.current_time()
+            event = await self._next()
+            if not isinstance(event, h11.Data):
+                return
+            waited += anyio.current_time() - since
+            brought += len(event.data)
+            if waited > SILENCE_S and brought < LEAST_BYTES:
+                raise ConnectionLostError("the relay brings next to nothing")
+            if waited > SILENCE_S:
+                waited, brought = 0.0, 0
             if left is not None:
                 left -= len(event.data)
                 if left < 0:
@@ -211,6 +227,14 @@ def _header(response: h11.Response, name: str) -> str:
     return next((value.decode("latin-1") for key, value in response.headers if key == wanted), "")
 
 
+def _is_range(said: str, start: int, stop: int | None) -> bool:
+    """Does a Content-Range name the bytes that were asked for?"""
+    found = _RANGE.fullmatch(said)
+    if found is None:
+        return False
+    return int(found[1]) == start and (stop is None or int(found[2]) == stop - 1)
+
+
 def _number(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 20 else None  # noqa: PLR2004 - 64 bits
 
@@ -227,7 +251,7 @@ def _code(body: bytes) -> str:
     """Return the code of a refusal; what is not known counts as the relay's failure."""
     try:
         said = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return str(BlobProblem.INTERNAL)
     code = said.get("code") if isinstance(said, dict) else None
     return code if isinstance(code, str) and code in _KNOWN else str(BlobProblem.INTERNAL)
