@@ -168,6 +168,7 @@ class Attachment:
             AttachmentDamagedError: What the relay has is not what was sealed; sub-classes say how.
             AttachmentNotHereError: Its message was deleted.
             FileExistsHereError: ``to`` exists.
+            BadTargetError: No file can be there.
             DiskFullError: There is no room. What was fetched is kept.
             TransientError: The relay was not reached. Call again.
         """

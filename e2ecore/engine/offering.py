@@ -212,12 +212,12 @@ async def cancel(core: "Core", pid: int, error: Exception | None = None) -> None
 
 
 def _give_up(job: Job, row: AttachmentRow) -> None:
-    """Erase a file that is not sent; the relay is told if it knows of it."""
+    """Erase a file that is not sent. The relay is told in any case.
+
+    It may know of the file although its answer never came here.
+    """
     if row.message:  # it stays where it was
         attachments.save(job.tx, row._replace(parcel=0, state=FileState.UPLOADED, salt=b""))
-        return
-    if not row.expires_ms:
-        attachments.remove(job.tx, row.aid)
         return
     uploaded = row._replace(state=FileState.UPLOADED)
     attachments.bury(job.tx, uploaded, attachments.Owed.RECALL)
