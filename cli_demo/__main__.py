@@ -18,6 +18,7 @@ from cli_demo.verbs import (
     searching,
     settings,
     taking,
+    youth,
 )
 
 _ABOUT = """End-to-end encrypted messages. The relay forwards them and can read none.
@@ -65,6 +66,7 @@ app.command(rich_help_panel=_PEOPLE)(accounts.verify)
 app.command(rich_help_panel=_PEOPLE)(accounts.block)
 app.command(rich_help_panel=_PEOPLE)(accounts.unblock)
 app.add_typer(consents.app, rich_help_panel=_PEOPLE)
+app.add_typer(youth.app, rich_help_panel=_PEOPLE)
 app.add_typer(keys.app, rich_help_panel=_PEOPLE)
 app.command(rich_help_panel=_RUN)(keys.repair)
 app.command(rich_help_panel=_PEOPLE)(taking.export)

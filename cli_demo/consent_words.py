@@ -20,6 +20,12 @@ class Words(NamedTuple):
     states: dict[e2ecore.ConsentState, str]
     off: str
     until: str
+    youth_on: str
+    youth_off: str
+    youth_tries: str
+    new_passcode: str
+    once_more: str
+    passcode: str
 
 
 WORDS: Final = {
@@ -40,6 +46,12 @@ WORDS: Final = {
         },
         "off",
         "until",
+        "Youth mode is on. It is left by its passcode: e2e youth off",
+        "Youth mode is off.",
+        "Wrong passcodes so far: {failures}. The next one can be tried in {minutes} min.",
+        "Passcode for the parents (6 characters or more): ",
+        "Once more: ",
+        "Passcode: ",
     ),
     "zh-CN": Words(
         "您是否同意？同意请输入“是”，输入其他内容表示不同意：",
@@ -58,6 +70,12 @@ WORDS: Final = {
         },
         "关闭",
         "有效期至",
+        "青少年模式已开启。退出需输入密码：e2e youth off",
+        "青少年模式已关闭。",
+        "已输错密码 {failures} 次，{minutes} 分钟后可再次尝试。",
+        "请由监护人设置密码（至少 6 个字符）：",
+        "请再次输入：",
+        "密码：",
     ),
 }
 """By language tag."""

@@ -50,6 +50,8 @@ _UNREACHABLE: Final = (
     e2ecore.RelayUnreachableError,
 )
 _REFUSED: Final = (
+    e2ecore.PasscodePauseError,
+    e2ecore.WrongPasscodeError,
     e2ecore.ChangeFailedError,
     e2ecore.ContactBlockedError,
     e2ecore.ContactChangedError,
@@ -67,6 +69,8 @@ _REFUSED: Final = (
     e2ecore.VersionError,
 )
 _USAGE: Final = (
+    e2ecore.UnusablePasscodeError,
+    e2ecore.YouthModeError,
     PassphraseError,
     e2ecore.BadConsentError,
     e2ecore.BadConsentFileError,

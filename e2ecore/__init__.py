@@ -65,6 +65,7 @@ from e2ecore.engine.errors import (
     NotYourMessageError,
     OneKeyError,
     OwnAccountError,
+    PasscodePauseError,
     PollClosedError,
     TextTooLongError,
     TitleTooLongError,
@@ -75,6 +76,9 @@ from e2ecore.engine.errors import (
     UnknownConversationError,
     UnknownHandleError,
     UnsupportedSuiteError,
+    UnusablePasscodeError,
+    WrongPasscodeError,
+    YouthModeError,
 )
 from e2ecore.engine.events import (
     CaughtUp,
@@ -181,6 +185,7 @@ from e2ecore.engine.values import (
     Revision,
     Verification,
 )
+from e2ecore.engine.youth import YouthMode, YouthStatus
 from e2ecore.errors import (
     CorruptStateError,
     E2EError,
@@ -441,6 +446,7 @@ __all__ = [
     "OutgoingFile",
     "OwnAccountError",
     "OwnProfile",
+    "PasscodePauseError",
     "Passphrase",
     "PassphraseStrength",
     "PeerError",
@@ -502,6 +508,7 @@ __all__ = [
     "UnknownSlotError",
     "UnsafeArchiveError",
     "UnsupportedSuiteError",
+    "UnusablePasscodeError",
     "Upload",
     "UploadCancelledError",
     "UploadFailed",
@@ -513,7 +520,11 @@ __all__ = [
     "WaitingForContact",
     "WeakPassphraseError",
     "WrongKeyError",
+    "WrongPasscodeError",
     "WrongPassphraseError",
+    "YouthMode",
+    "YouthModeError",
+    "YouthStatus",
     "new_recovery_code",
     "open",
     "passphrase_strength",

@@ -33,6 +33,7 @@ from e2ecore.engine.keys import Keys
 from e2ecore.engine.my_data import MyData
 from e2ecore.engine.offering import Upload
 from e2ecore.engine.values import Account
+from e2ecore.engine.youth import YouthMode
 from e2ecore.storage.unlocking import Unlock
 from e2ecore.transport.login import Dial
 
@@ -114,6 +115,10 @@ def _consents(engine: Engine) -> Consents:
 
 def _files(engine: Engine) -> FileStore:
     return engine.files
+
+
+def _youth_mode(engine: Engine) -> YouthMode:
+    return engine.youth_mode
 
 
 def _keys(engine: Engine) -> Keys:
@@ -265,6 +270,9 @@ class BlockingEngine:
     require_consent = _at(_consents, Consents.require)
     consents_settled = _at(_consents, Consents.settled)
     export_consents = _at(_consents, Consents.export)
+    youth_status = _at(_youth_mode, YouthMode.status)
+    turn_youth_mode_on = _at(_youth_mode, YouthMode.turn_on)
+    turn_youth_mode_off = _at(_youth_mode, YouthMode.turn_off)
     key_slots = _at(_keys, Keys.list)
     verify_key = _at(_keys, Keys.verify)
     change_passphrase = _at(_keys, Keys.change_passphrase)

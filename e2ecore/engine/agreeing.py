@@ -9,12 +9,13 @@ from typing import Final
 
 from e2ecore.consent import ledger
 from e2ecore.consent.ledger import ConsentState, Wish
+from e2ecore.consent.youth import CLOSED
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.chains import store_chain
-from e2ecore.engine.errors import BadConsentError, NotRegisteredError
+from e2ecore.engine.errors import BadConsentError, NotRegisteredError, YouthModeError
 from e2ecore.engine.events import ConsentChanged
 from e2ecore.engine.job import Job
-from e2ecore.storage import consents
+from e2ecore.storage import consents, settings
 from e2ecore.storage.consents import ConsentRow
 from e2ecore_protocol.chain.bodies import Body, ConsentGranted, ConsentWithdrawn
 from e2ecore_protocol.chain.record import SALT_BYTES, ConsentRecord
@@ -23,6 +24,8 @@ from e2ecore_protocol.chain.state import Consent as Chained
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.limits import MAX_ENTRIES_PER_FRAME
 
+YOUTH_LOCK: Final = "youth_mode"
+"""The setting that is there while youth mode is on."""
 _IN_FORCE: Final = frozenset({ConsentState.GRANTING, ConsentState.GRANTED})
 
 
@@ -53,7 +56,10 @@ def grant(job: Job, record: ConsentRecord, notice: str) -> Consent:
 
     Raises:
         BadConsentError: The record is beyond a limit.
+        YouthModeError: The purpose is closed in youth mode, which is on.
     """
+    if record.purpose in CLOSED and is_youth_mode(job):
+        raise YouthModeError
     for older in in_force(job, record.purpose):
         withdraw(job, older)
     try:
@@ -83,7 +89,14 @@ def _tell(job: Job, purpose: str, consent_id: bytes, state: ConsentState) -> Non
 
 def in_force(job: Job, purpose: str) -> list[Consent]:
     """Return the consents to a purpose that count on this device now, oldest first."""
+    if purpose in CLOSED and is_youth_mode(job):
+        return []
     return [one for one in listed(job) if one.is_in_force and one.purpose == purpose]
+
+
+def is_youth_mode(job: Job) -> bool:
+    """Is youth mode on? See ``youth``."""
+    return settings.get(job.tx, YOUTH_LOCK) is not None
 
 
 def missing_entries(job: Job) -> tuple[bytes, ...]:

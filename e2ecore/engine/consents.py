@@ -68,6 +68,7 @@ class Consents:
         Raises:
             BadConsentError: A text is too long or missing, or it would be over already.
             NotRegisteredError: There is no account yet.
+            YouthModeError: The purpose is closed in youth mode, which is on.
         """
         chosen = terms or TERMS.get(notice.purpose)
         if chosen is None:

@@ -42,6 +42,7 @@ from e2ecore.engine.searching import (
     status,
 )
 from e2ecore.engine.values import Account, ConnectionState, MessageKind
+from e2ecore.engine.youth import YouthMode
 from e2ecore.ids import AccountId
 from e2ecore.storage.database import Database, is_present
 from e2ecore.storage.errors import DatabaseMissingError
@@ -151,6 +152,7 @@ class Engine:
         self.my_data = MyData(self._core)
         """What is stored of this account: take it along, bring it in, see it."""
         self.consents = Consents(self._core)
+        self.youth_mode = YouthMode(self._core)
         """What the person has agreed to; all else is off."""
         self.files = FileStore(self._core)
         """Local copies of files."""

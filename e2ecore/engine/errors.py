@@ -34,6 +34,29 @@ class BadConsentError(UsageError):
     """A consent cannot be noted like that. Nothing was. The text says what does not fit."""
 
 
+class YouthModeError(UsageError):
+    """This is closed in youth mode, which is on. Only its passcode leaves it."""
+
+
+class UnusablePasscodeError(UsageError):
+    """A passcode needs 6 to 64 characters that are no simple row, and must not open the database.
+
+    Choose another one, which the young person does not know.
+    """
+
+
+class WrongPasscodeError(UsageError):
+    """This is not the passcode. Youth mode stays on; the try was counted."""
+
+
+class PasscodePauseError(UsageError):
+    """Too many passcodes were wrong. ``pause_ms`` says for how long to wait before the next try."""
+
+    def __init__(self, pause_ms: int) -> None:
+        super().__init__(f"wait {-(-pause_ms // 1000)} s")
+        self.pause_ms = pause_ms
+
+
 class NoRelayError(UsageError):
     """The engine was opened without a relay.
 

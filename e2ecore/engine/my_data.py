@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
+from e2ecore.engine.agreeing import YOUTH_LOCK
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.erasing import choose_revisions
 from e2ecore.engine.errors import NotRegisteredError
 from e2ecore.engine.exporting import ExportReport, OnProgress, export_history
 from e2ecore.engine.importing import ImportReport, import_history
 from e2ecore.portability.records import ImportFormat
-from e2ecore.storage import account, chains, conversations
-from e2ecore.storage.inventory import DataItem, items
+from e2ecore.storage import account, chains, conversations, settings
+from e2ecore.storage.inventory import GENERAL, SENSITIVE, DataItem, items
 from e2ecore.storage.keys import KeyFile
 from e2ecore.storage.revisions import EVERYWHERE
 from e2ecore.storage.tx import Tx
@@ -132,8 +133,13 @@ class MyData:
         )
 
     def inventory(self) -> tuple[DataItem, ...]:
-        """Return what is stored where, of which class, what for and for how long; no values."""
-        return items()
+        """Return what is stored where, of which class, what for and for how long; no values.
+
+        In youth mode everything about a person is sensitive.
+        """
+        self._core.check_open()
+        is_young = self._core.read(lambda tx: settings.get(tx, YOUTH_LOCK)) is not None
+        return tuple(map(_of_young_people, items())) if is_young else items()
 
     async def profile(self, passphrase: str | None = None) -> OwnProfile:
         """Return what is stored of this person. ``Engine.set_display_name`` corrects it.
@@ -152,6 +158,12 @@ class MyData:
             await anyio.to_thread.run_sync(_check, core.database.path, passphrase)
         profile = core.read(_profile)
         return profile if passphrase is not None else _masked(profile)
+
+
+def _of_young_people(item: DataItem) -> DataItem:
+    one = item.data_class
+    is_general = one.sensitivity == GENERAL
+    return item._replace(data_class=one._replace(sensitivity=SENSITIVE)) if is_general else item
 
 
 def _check(path: Path, passphrase: str) -> None:

@@ -11,6 +11,8 @@ from typing import Final, NamedTuple, TypeAlias, cast
 from e2ecore.storage import migrations
 
 WHERE: Final = "this device, in the encrypted database"
+GENERAL: Final = "general"
+SENSITIVE: Final = "sensitive"
 _Table: TypeAlias = dict[str, dict[str, str | list[str]]]
 
 
@@ -20,7 +22,7 @@ class DataClass(NamedTuple):
     name: str
     meaning: str
     sensitivity: str
-    """``none``, ``general``, ``sensitive`` or ``secret``."""
+    """``none``, ``GENERAL``, ``SENSITIVE`` or ``secret``."""
 
 
 class DataItem(NamedTuple):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from e2ecore.consent.audit import BadConsentFileError, verify_consents, write_consents
+from e2ecore.consent.youth import YouthLock
 from e2ecore.engine.judging import read_info
 from e2ecore.errors import CorruptStateError, PeerError, UsageError
 from e2ecore.messaging import notices, polls
@@ -180,6 +181,7 @@ WIRE_TARGETS: Mapping[str, Target] = {
     "channel.url": Target(url, (BadAddressError,), [b"wss://relay.example:7443"], (parse_url,)),
     "disk.key file": Target(KeyFile.decode, (CorruptStateError,), [KEY_FILE], (KeyFile.decode,)),
     "disk.search text": Target(search, (UsageError,), ["hello 世界".encode()], (parse,)),
+    "disk.youth lock": wire(YouthLock.decode, [YouthLock(bytes(16), bytes(32), 1, 2, 3).encode()]),
     "disk.wish": Target(wish, (CorruptStateError,), [b"\0" + WISH], (Wish.decode,)),
     "disk.marks": wire(
         decode_marks, [encode_marks(Marks(Extras(None, (Mention(bytes(20), 0, 1),), 1, 60)))]
