@@ -8,10 +8,13 @@ from cli_demo.exits import Exit
 from cli_demo.verbs import (
     accounts,
     consents,
+    drafts,
     files,
     groups,
+    keeping,
     keys,
     messages,
+    pins,
     polls,
     programs,
     remarks,
@@ -54,9 +57,13 @@ app.command(rich_help_panel=_TALK)(messages.history)
 app.command(rich_help_panel=_TALK)(searching.search)
 for verb in (
     *(remarks.reply, remarks.forward, remarks.react, remarks.edit, remarks.earlier),
-    *(remarks.recall, remarks.delete, settings.receipts),
+    *(remarks.recall, remarks.delete, pins.pin, pins.unpin, pins.pins),
+    *(settings.top, settings.archive, settings.mute, settings.receipts),
+    *(keeping.lifetime, keeping.keep),
 ):
     app.command(rich_help_panel=_TALK)(verb)
+app.command("keep-earlier", rich_help_panel=_TALK)(keeping.keep_earlier)
+app.add_typer(drafts.app, rich_help_panel=_TALK)
 app.add_typer(polls.app, rich_help_panel=_TALK)
 app.add_typer(groups.app, rich_help_panel=_TALK)
 app.command(rich_help_panel=_PEOPLE)(accounts.register)

@@ -170,8 +170,34 @@ def changed(one: e2ecore.Conversation) -> dict[str, object]:
     return {"type": "changed", "conversation": one.conversation_id.hex()}
 
 
+def draft(
+    one: e2ecore.Conversation, begun: e2ecore.Draft, answers: e2ecore.MessageId | None
+) -> dict[str, object]:
+    """What was begun to be written, and the id of the message that it answers."""
+    return {
+        "type": "draft",
+        "conversation": one.conversation_id.hex(),
+        "text": begun.text,
+        "answers": plain(answers),
+        "mentions": plain(begun.mentions),
+        "changed_ms": begun.changed_ms,
+    }
+
+
+def arranged(one: e2ecore.Conversation) -> dict[str, object]:
+    """Where a conversation stands in the list, and whether it may disturb."""
+    return {
+        "type": "arranged",
+        "conversation": one.conversation_id.hex(),
+        "top": one.pinned,
+        "archived": one.archived,
+        "muted_until_ms": one.muted_until_ms,
+    }
+
+
 def conversation(one: e2ecore.Conversation, title: str) -> dict[str, object]:
     """A line of the conversation list."""
+    last = one.last_message
     return {
         "type": "conversation",
         "conversation": one.conversation_id.hex(),
@@ -179,4 +205,10 @@ def conversation(one: e2ecore.Conversation, title: str) -> dict[str, object]:
         "state": plain(one.state),
         "title": title,
         "unread": one.unread,
+        "top": one.pinned,
+        "archived": one.archived,
+        "muted_until_ms": one.muted_until_ms,
+        "lifetime_s": one.lifetime_s,
+        "last_ms": None if last is None else last.stored_ms,
+        "draft": None if one.draft is None else one.draft.text,
     }

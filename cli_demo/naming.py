@@ -22,6 +22,12 @@ class Names:
         self._engine = engine
         self._known: dict[bytes, str] = {}
 
+    @property
+    def own(self) -> bytes:
+        """Our account id."""
+        account = self._engine.account
+        return account.account_id if account is not None else b""
+
     async def of(self, account_id: e2ecore.AccountId) -> str:
         """The handle, or the start of the account id where there is none."""
         name = self._known.get(account_id)

@@ -8,6 +8,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import update_wrapper
 from pathlib import Path
 from typing import Annotated, Concatenate, Final, ParamSpec, Protocol, TypeAlias
@@ -33,6 +34,18 @@ def seconds(span: str) -> int:
     if found is None:
         raise typer.BadParameter("a time is a number and one of s, m, h, d: 30s, 10m, 8h, 7d")
     return found
+
+
+def day_ms(day: str) -> int:
+    """When a day begins on this machine, in UTC milliseconds: ``2026-11-23``.
+
+    Raises:
+        BadParameter: It is something else.
+    """
+    try:
+        return int(datetime.strptime(day, "%Y-%m-%d").astimezone().timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter("a day is written as 2026-11-23") from None
 
 
 Db: TypeAlias = Annotated[
@@ -111,6 +124,9 @@ Mentioned: TypeAlias = Annotated[
         metavar="HANDLE",
         help="A member whom `@HANDLE` in the text names; may be given several times.",
     ),
+]
+Words: TypeAlias = Annotated[
+    list[str], typer.Argument(metavar="TEXT...", help="The text; several words are joined.")
 ]
 Lifetime: TypeAlias = Annotated[
     int | None,

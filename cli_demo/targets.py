@@ -1,5 +1,6 @@
 """What a script may write to name a conversation, a message, or a member in a text."""
 
+import itertools
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -51,6 +52,22 @@ async def _with(engine: e2ecore.Engine, handle: str) -> e2ecore.Conversation | N
     return None
 
 
+async def find_account(engine: e2ecore.Engine, handle: str) -> e2ecore.AccountId:
+    """The account of a handle, ours or that of somebody whom this database knows.
+
+    Raises:
+        CliError: It knows nobody of that handle.
+    """
+    handle = handle.removeprefix("@")
+    own = engine.account
+    if own is not None and own.handle == handle:
+        return own.account_id
+    for one in await engine.contacts.list():
+        if one.handle == handle:
+            return one.account_id
+    raise CliError(f"nobody here has the handle {one_line(handle, _TITLE_CELLS)}", Exit.USAGE)
+
+
 async def find_group(engine: e2ecore.Engine, target: str) -> e2ecore.Conversation:
     """An existing group, by title (with or without the plus sign) or id."""
     if _ID.match(target):
@@ -96,10 +113,11 @@ async def find_mentions(
     return sorted(found, key=lambda one: one.start)
 
 
-async def last_messages(conversation: e2ecore.Conversation, limit: int) -> list[e2ecore.Message]:
-    """The newest messages, oldest first, fetched page by page."""
+async def last_messages(
+    conversation: e2ecore.Conversation, limit: int, before: int | None = None
+) -> list[e2ecore.Message]:
+    """The newest messages, or those before a place, oldest first, fetched page by page."""
     found: list[e2ecore.Message] = []
-    before: int | None = None
     while len(found) < limit:
         page = await conversation.messages(before=before, limit=min(limit - len(found), _PAGE))
         if not page:
@@ -109,14 +127,29 @@ async def last_messages(conversation: e2ecore.Conversation, limit: int) -> list[
     return found
 
 
+async def messages_from(
+    conversation: e2ecore.Conversation, time_ms: int, limit: int
+) -> list[e2ecore.Message]:
+    """The first messages sent at a time or later, oldest first, fetched page by page."""
+    page = await conversation.messages(at_ms=time_ms, limit=_PAGE)
+    found = list(itertools.dropwhile(lambda one: one.sent_ms < time_ms, page))
+    while found and len(found) < limit:
+        page = await conversation.messages(after=found[-1].order, limit=_PAGE)
+        if not page:
+            break
+        found += page
+    return found[:limit]
+
+
 async def find_message(conversation: e2ecore.Conversation, which: str) -> e2ecore.Message:
-    """The message that a script names.
+    """The message that a script names; ``last`` is the newest one that somebody wrote.
 
     Raises:
         CliError: There is none, or more than one.
     """
     if which == "last":
-        found = await conversation.messages(limit=1)
+        newest = await last_messages(conversation, _PAGE)
+        found = [one for one in newest if one.notice is None][-1:]
     elif not _SHORT.match(which):
         raise CliError("a message is named by its id (`e2e history --ids`) or `last`", Exit.USAGE)
     elif _ID.match(which):

@@ -1,6 +1,7 @@
 """Words for people: times, sizes, names and other people's text, safe to print on a terminal."""
 
 import re
+import time
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -79,6 +80,11 @@ def day(time_ms: int) -> str:
 def stamp(time_ms: int) -> str:
     """``2026-11-23 14:05:09``."""
     return local_time(time_ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def now_ms() -> int:
+    """This machine's clock in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 def moment(time_ms: int) -> str:

@@ -183,6 +183,8 @@ class ConversationView:
     """Seconds after which messages erase themselves; None: they stay."""
     pinned: bool = False
     archived: bool = False
+    muted: bool = False
+    """Its unread messages shall not stand out."""
 
 
 @dataclass(frozen=True, slots=True)

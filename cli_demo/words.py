@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Final
 
 import e2ecore
-from cli_demo.text import one_line, visible
+from cli_demo.text import moment, one_line, visible
 
 _OTHER_KINDS: Final = {
     e2ecore.MessageKind.RECALLED: "(taken back)",
@@ -13,6 +13,8 @@ _OTHER_KINDS: Final = {
 }
 _QUOTE_CELLS: Final = 40
 _KIB: Final = 1024
+_NO_DATE_MS: Final = 253_402_214_400_000
+"""The end of the year 9999: what is later is for good."""
 
 
 def body(message: e2ecore.Message) -> str:
@@ -40,6 +42,13 @@ def file_line(file: e2ecore.Attachment, status: e2ecore.FileStatus | None) -> st
         left_s = max(0, status.expires_ms - time.time_ns() // 1_000_000) // 1000
         parts.append(f"expires in {span(left_s)}")
     return ", ".join(parts)
+
+
+def muted_words(until_ms: int | None, at_ms: int) -> str:
+    """Until when a conversation is muted; empty: it is not."""
+    if until_ms is None or until_ms <= at_ms:
+        return ""
+    return "muted" if until_ms >= _NO_DATE_MS else f"muted until {moment(until_ms)}"
 
 
 def amount(size: int) -> str:

@@ -223,6 +223,7 @@ class BlockingEngine:
     keeps_earlier_texts = _of(Conversation.keeps_earlier_texts)
     keep_earlier_texts = _of(Conversation.keep_earlier_texts)
     keep_all_earlier_texts = _at(_my_data, MyData.keep_earlier_texts)
+    keeps_all_earlier_texts = _at(_my_data, MyData.keeps_earlier_texts)
     set_lifetime = _of(Conversation.set_lifetime)
     set_draft = _of(Conversation.set_draft)
     send_draft = _of(Conversation.send_draft)

@@ -152,7 +152,7 @@ class Acts:
         """To the first message of a day."""
         try:
             day = datetime.strptime(text, "%Y-%m-%d").astimezone()
-        except ValueError:
+        except (ValueError, OverflowError):
             self._window.tell("A day is written as 2026-11-23.")
             return
         order = await self._window.desk.messages.place_of(self._uid, int(day.timestamp() * 1000))

@@ -40,6 +40,7 @@ COMMANDS: Final = {
         Command("pins", "", "go to one of the pinned messages"),
         Command("top", "", "keep it at the top of the list, or not"),
         Command("archive", "", "put it at the end of the list, or back"),
+        Command("mute", "TIME", "let it not stand out in the list, or again"),
         Command("new", "HANDLE", "write to somebody"),
         Command("group", "", "make a group"),
         Command("people", "", "members: roles, add, remove, title, leave"),

@@ -24,6 +24,7 @@ _CHOICES: Final = {
     "lifetime": ("off", "30s", "5m", "1h", "1d", "7d"),
     "keep": ("off", "1d", "7d", "30d", "365d"),
     "receipts": ("on", "off"),
+    "mute": ("1h", "8h", "7d"),
 }
 
 

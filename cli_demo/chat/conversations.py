@@ -33,11 +33,11 @@ def entry(row: ConversationView, width: int, now_ms: int, symbols: Symbols) -> T
     shown = set_cell_size(one_line(preview, preview_room, symbols.more), preview_room)
     text = Text(no_wrap=True, end="")
     text.append(set_cell_size(sign, 2))
-    text.append(title, _BOLD if row.unread else Style())
+    text.append(title, _BOLD if row.unread and not row.muted else Style())
     text.append(f" {time}\n", _DIM)
     text.append(f"  {shown}", _DIM)
     if badge:
-        text.append(badge, Style(bold=True, reverse=True))
+        text.append(badge, _DIM if row.muted else Style(bold=True, reverse=True))
     return text
 
 

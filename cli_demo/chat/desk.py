@@ -11,7 +11,7 @@ from cli_demo.chat.finding import FoundPage, FoundView
 from cli_demo.chat.messages import PAGE, Messages
 from cli_demo.naming import Names
 from cli_demo.targets import find_conversation
-from cli_demo.text import counted, joined
+from cli_demo.text import counted, joined, now_ms
 from cli_demo.views import ConversationView, Mark, MemberView, MessageView, SafetyView, Trust
 
 _NAMES_IN_TITLE: Final = 3
@@ -165,6 +165,7 @@ class Desk:
             lifetime_s=conversation.lifetime_s,
             pinned=conversation.pinned,
             archived=conversation.archived,
+            muted=bool(words.muted_words(conversation.muted_until_ms, now_ms())),
         )
 
     async def _preview(self, conversation: e2ecore.Conversation, *, group: bool) -> str:
@@ -214,6 +215,21 @@ class Desk:
         conversation = await self._get(uid)
         await conversation.set_archived(on=not conversation.archived)
         return conversation.archived
+
+    async def mute(self, uid: str, seconds: int | None) -> str:
+        """Have it not disturb for a time; None: for good, or if it is muted, not any more.
+
+        Returns:
+            What holds now, in words; empty: it is not muted.
+        """
+        conversation = await self._get(uid)
+        if seconds is not None:
+            await conversation.mute(now_ms() + seconds * 1000)
+        elif words.muted_words(conversation.muted_until_ms, now_ms()):
+            await conversation.unmute()
+        else:
+            await conversation.mute()
+        return words.muted_words(conversation.muted_until_ms, now_ms())
 
     async def keep(self, uid: str, seconds: int | None) -> None:
         """Have all older messages erased here; None: keep them."""

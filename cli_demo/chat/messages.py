@@ -8,7 +8,7 @@ from typing import Final
 
 import e2ecore
 from cli_demo import polls
-from cli_demo.chat.happenings import sentence
+from cli_demo.happenings import told
 from cli_demo.naming import Names
 from cli_demo.views import Kind, Mark, MessageView, PollView, QuoteView, SignView
 from cli_demo.words import body
@@ -115,12 +115,7 @@ class Messages:
 
     async def happened(self, notice: e2ecore.Notice) -> str:
         """A line of the history that nobody wrote."""
-        own = self._own
-        names = {own: "you"}
-        for one in (notice.by, *notice.accounts):
-            if one is not None and one != own:
-                names[one] = await self._names.of(one)
-        return sentence(notice, lambda account: names[account])
+        return await told(notice, self._names)
 
     async def _view(
         self, conversation: e2ecore.Conversation, message: e2ecore.Message
@@ -158,8 +153,7 @@ class Messages:
 
     @property
     def _own(self) -> bytes:
-        account = self._engine.account
-        return account.account_id if account else b""
+        return self._names.own
 
     async def _poll(
         self, conversation: e2ecore.Conversation, message: e2ecore.Message

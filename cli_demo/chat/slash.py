@@ -45,6 +45,7 @@ class Slash:
             "pins": acts.pick_pinned,
             "top": self._top,
             "archive": self._archive,
+            "mute": self._mute,
             "new": self._new,
             "group": lambda _rest: wishes.new_group(),
             "people": lambda _rest: wishes.people(),
@@ -187,6 +188,15 @@ class Slash:
     async def _archive(self, _rest: str) -> None:
         uid = self._window.room.uid
         await self._window.desk.put_away(uid)
+        await self._window.changed(uid)
+
+    async def _mute(self, rest: str) -> None:
+        uid, seconds = self._window.room.uid, period(rest)
+        if rest and seconds is None:
+            self._window.tell("A time is written as 30s, 5m, 1h or 7d.", severity="warning")
+            return
+        until = await self._window.desk.mute(uid, seconds)
+        self._window.tell(f"This conversation is {until or 'not muted'}.", severity="information")
         await self._window.changed(uid)
 
     # -- elsewhere -------------------------------------------------------------------------------

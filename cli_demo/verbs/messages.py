@@ -9,11 +9,18 @@ import typer
 import e2ecore
 from cli_demo import jsonlines, words
 from cli_demo.exits import explain
+from cli_demo.happenings import told
 from cli_demo.naming import Names
-from cli_demo.options import Access, Lifetime, Mentioned, Target, local, online
+from cli_demo.options import Access, Lifetime, Mentioned, Target, day_ms, local, online
 from cli_demo.running import at_relay, go_out, reach, with_engine
-from cli_demo.targets import find_conversation, find_mentions, last_messages
-from cli_demo.text import stamp, visible
+from cli_demo.targets import (
+    find_conversation,
+    find_mentions,
+    find_message,
+    last_messages,
+    messages_from,
+)
+from cli_demo.text import moment, now_ms, stamp, visible
 
 _PAGE: Final = 200
 _SHORT_ID: Final = 8
@@ -21,24 +28,45 @@ _SHORT_ID: Final = 8
 
 
 @local
-def list_conversations(where: Access) -> None:
-    """List all conversations with their ids and unread counts."""
+def list_conversations(
+    where: Access,
+    *,
+    unread: Annotated[
+        bool, typer.Option("--unread", help="Only those with unread messages.")
+    ] = False,
+) -> None:
+    """List conversations with their ids and unread counts, the newest first. Needs no relay."""
 
     async def work(engine: e2ecore.Engine) -> None:
         names = Names(engine)
         for one in await engine.conversations.list():
+            if unread and not one.unread:
+                continue
             title = await names.title(one)
             if where.json:
                 print(jsonlines.dump(jsonlines.conversation(one, title)))
             else:
-                unread = f"{one.unread} unread" if one.unread else ""
-                state = one.state.name.lower()
-                print(
-                    f"{one.conversation_id.hex()}  {one.kind.name.lower():<7}{state:<9}"
-                    f"{unread:<12}{visible(title)}"
-                )
+                print(_line(one, title))
 
     with_engine(where, work)
+
+
+def _line(one: e2ecore.Conversation, title: str) -> str:
+    unread = f"{one.unread} unread" if one.unread else ""
+    newest = one.last_message
+    last = moment(newest.stored_ms) if newest else ""
+    kind, state = one.kind.name.lower(), one.state.name.lower()
+    said = {
+        "top": one.pinned,
+        "archived": one.archived,
+        words.muted_words(one.muted_until_ms, now_ms()): True,
+        "draft": one.draft is not None,
+    }
+    marks = ", ".join(word for word, holds in said.items() if word and holds)
+    return (
+        f"{one.conversation_id.hex()}  {kind:<9}{state:<9}{unread:<12}{last:<18}{visible(title)}"
+        f"{f' ({marks})' if marks else ''}"
+    )
 
 
 @online
@@ -130,36 +158,54 @@ def history(
     where: Access,
     target: Target,
     *,
-    limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, help="How many of the newest messages.")
-    ] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many messages.")] = 50,
+    date: Annotated[
+        int | None,
+        typer.Option(
+            "--date", metavar="YEAR-MONTH-DAY", parser=day_ms, help="From that day on instead."
+        ),
+    ] = None,
+    before: Annotated[
+        str | None,
+        typer.Option("--before", metavar="MESSAGE", help="Those before this one instead."),
+    ] = None,
     unread: Annotated[bool, typer.Option("--mark-read", help="Count them as read.")] = False,
     ids: Annotated[
         bool, typer.Option("--ids", help="Begin each line with the end of the message's id.")
     ] = False,
 ) -> None:
-    """Print the newest messages of a conversation, oldest first. Needs no relay."""
+    """Print the newest messages of a conversation, or older ones, oldest first. Needs no relay."""
+    if date is not None and before is not None:
+        raise typer.BadParameter("either --date or --before")
 
     async def work(engine: e2ecore.Engine) -> None:
         conversation = await find_conversation(engine, target)
         names = Names(engine)
-        for one in await last_messages(conversation, limit):
-            show(one, await names.of(one.sender), json=where.json, ids=ids)
+        if date is not None:
+            found = await messages_from(conversation, date, limit)
+        else:
+            end = None if before is None else (await find_message(conversation, before)).order
+            found = await last_messages(conversation, limit, end)
+        for one in found:
+            await show(one, names, json=where.json, ids=ids)
         if unread:
             await conversation.mark_read()
 
     with_engine(where, work)
 
 
-def show(
-    one: e2ecore.Message, author: str, *, json: bool, title: str = "", ids: bool = False
+async def show(
+    one: e2ecore.Message, names: Names, *, json: bool, title: str = "", ids: bool = False
 ) -> None:
     """One message as a line."""
+    author = await names.of(one.sender)
+    where = f" [{visible(title)}]" if title else ""
+    name = f"{one.message_id.hex()[-_SHORT_ID:]}  " if ids else ""
     if json:
         line = jsonlines.dump(jsonlines.message(one, author))
+    elif one.notice is not None:
+        line = f"{name}{stamp(one.stored_ms)}{where} * {visible(await told(one.notice, names))}"
     else:
-        where = f" [{visible(title)}]" if title else ""
-        name = f"{one.message_id.hex()[-_SHORT_ID:]}  " if ids else ""
         line = f"{name}{stamp(one.sent_ms)}{where} {visible(author)}: {words.full(one)}"
     print(line, flush=True)
 
@@ -240,9 +286,8 @@ class _Tail:
 
     async def _print_message(self, event: e2ecore.MessageReceived) -> None:
         conversation = await self._engine.conversations.get(event.conversation_id)
-        author = await self._names.of(event.message.sender)
         group = conversation.kind is e2ecore.ConversationKind.GROUP
         title = conversation.title if group and self._only is None else ""
-        show(event.message, author, json=self._json, title=title)
+        await show(event.message, self._names, json=self._json, title=title)
         if self._left is not None:
             self._left -= 1

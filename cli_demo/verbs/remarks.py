@@ -7,14 +7,11 @@ import typer
 
 import e2ecore
 from cli_demo import jsonlines
-from cli_demo.options import Access, Lifetime, Mentioned, Target, Which, local, online
+from cli_demo.options import Access, Lifetime, Mentioned, Target, Which, Words, local, online
 from cli_demo.running import go_out, reach, with_engine
 from cli_demo.targets import find_conversation, find_mentions, find_message
 from cli_demo.text import visible
 
-Words = Annotated[
-    list[str], typer.Argument(metavar="TEXT...", help="The text; several words are joined.")
-]
 Act = Callable[[e2ecore.Conversation, e2ecore.Message], Awaitable[e2ecore.SentMessage]]
 _NOTE = "It is stored and goes out as soon as the relay is reached."
 
@@ -36,7 +33,7 @@ def reply(
         named = await find_mentions(chat, words, mention or ())
         return await chat.send_rich(words, reply_to=one, mentions=named, lifetime_s=lifetime)
 
-    _act(where, target, message, act)
+    act_on(where, target, message, act)
 
 
 @online
@@ -73,7 +70,7 @@ def react(
     ] = None,
 ) -> None:
     """Let all see what you think of a message."""
-    _act(where, target, message, lambda chat, one: chat.react(one, *(signs or ())))
+    act_on(where, target, message, lambda chat, one: chat.react(one, *(signs or ())))
 
 
 @online
@@ -91,13 +88,13 @@ def edit(
     async def act(chat: e2ecore.Conversation, one: e2ecore.Message) -> e2ecore.SentMessage:
         return await chat.edit(one, words, await find_mentions(chat, words, mention or ()))
 
-    _act(where, target, message, act)
+    act_on(where, target, message, act)
 
 
 @online
 def recall(where: Access, target: Target, message: Which) -> None:
     """Have everybody erase a message of yours. Who has read it has read it."""
-    _act(where, target, message, lambda chat, one: chat.recall(one))
+    act_on(where, target, message, lambda chat, one: chat.recall(one))
 
 
 @local
@@ -128,7 +125,7 @@ def delete(where: Access, target: Target, message: Which) -> None:
     with_engine(where, work)
 
 
-def _act(where: Access, target: str, which: str, act: Act) -> None:
+def act_on(where: Access, target: str, which: str, act: Act) -> None:
     """Do something with a message, and wait until the relay has what follows from it."""
 
     async def work(engine: e2ecore.Engine) -> None:

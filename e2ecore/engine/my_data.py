@@ -16,10 +16,9 @@ from e2ecore.engine.errors import NotRegisteredError
 from e2ecore.engine.exporting import ExportReport, OnProgress, export_history
 from e2ecore.engine.importing import ImportReport, import_history
 from e2ecore.portability.records import ImportFormat
-from e2ecore.storage import account, chains, conversations, settings
+from e2ecore.storage import account, chains, conversations, revisions, settings
 from e2ecore.storage.inventory import GENERAL, SENSITIVE, DataItem, items
 from e2ecore.storage.keys import KeyFile
-from e2ecore.storage.revisions import EVERYWHERE
 from e2ecore.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -62,7 +61,11 @@ class MyData:
         Raises:
             ErasureDelayedError: It is erased, and the log could not be emptied yet.
         """
-        await choose_revisions(self._core, EVERYWHERE, on)
+        await choose_revisions(self._core, revisions.EVERYWHERE, on)
+
+    async def keeps_earlier_texts(self) -> bool:
+        """Is kept what edited messages said before, where nothing else was said?"""
+        return self._core.read(lambda tx: revisions.are_kept(tx, revisions.EVERYWHERE))
 
     async def export(
         self,

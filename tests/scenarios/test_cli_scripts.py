@@ -190,6 +190,26 @@ def test_a_poll_is_asked_voted_on_and_closed(people: tuple[Person, Person]) -> N
     assert alice.run("poll", "vote", "bob", "last", "3").code == Exit.USAGE
 
 
+def test_a_message_is_pinned_and_a_draft_sent(people: tuple[Person, Person]) -> None:
+    alice, bob = people
+    sent = alice.run("send", "bob", "the address", "--json").line
+    assert bob.run("tail", "--json", "-n", "1").line["id"] == sent["id"]
+    assert bob.run("pin", "alice", "last", "--json").line["id"] == sent["id"]
+    alice.run("tail", "--idle", "1")
+    assert alice.run("pins", "bob").out.endswith("alice: the address\n")
+    assert alice.run("unpin", "bob", str(sent["id"])).code == Exit.OK
+    assert alice.run("pins", "bob", "--json").lines == []
+    assert alice.run("draft", "write", "bob", "I am here", "--answer", "last").code == Exit.OK
+    assert alice.run("draft", "send", "bob").code == Exit.OK
+    got = bob.run("tail", "--json", "-n", "1").line
+    assert (got["text"], "reply" in got) == ("I am here", True)
+    assert alice.run("lifetime", "bob", "1h").code == Exit.OK
+    assert alice.run("lifetime", "bob").out == "1 h\n"
+    bob.run("tail", "--idle", "1")
+    assert "alice changed the rules" in bob.run("history", "alice").out
+    assert bob.run("lifetime", "alice", "off", "--json").line["seconds"] is None
+
+
 def test_whoever_wants_lets_others_know_what_they_have_read(people: tuple[Person, Person]) -> None:
     alice, bob = people
     assert bob.run("receipts", "alice").out == "off\n"

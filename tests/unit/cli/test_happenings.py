@@ -3,7 +3,7 @@
 import pytest
 
 import e2ecore
-from cli_demo.chat.happenings import sentence
+from cli_demo.happenings import sentence
 
 ALICE, BOB, CAROL = (e2ecore.AccountId(bytes([n]) * 20) for n in range(3))
 NAMES: dict[bytes, str] = {ALICE: "you", BOB: "bob", CAROL: "carol"}

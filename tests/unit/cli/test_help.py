@@ -93,7 +93,7 @@ def test_a_wrong_command_line_is_a_usage_error(words: list[str]) -> None:
     "name",
     [
         *("account", "contact", "conversation", "message", "sent", "group", "member", "changed"),
-        *("earlier", "deleted", "receipts"),
+        *("earlier", "deleted", "receipts", "poll", "draft", "arranged", "keep_earlier"),
     ],
 )
 def test_every_json_line_is_documented(name: str) -> None:

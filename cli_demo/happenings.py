@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Final
 
 import e2ecore
+from cli_demo.naming import Names
 from cli_demo.text import counted, joined, lasting, one_line
 
-Names = Callable[[bytes], str]
+Calls = Callable[[bytes], str]
 """From an account id to the name that the screen shows for it; ``you`` for our own."""
 _TITLE_CELLS: Final = 60
 _ROLES: Final = {
@@ -16,7 +17,7 @@ _ROLES: Final = {
 }
 
 
-def sentence(notice: e2ecore.Notice, names: Names) -> str:
+def sentence(notice: e2ecore.Notice, names: Calls) -> str:
     """One line of the history that nobody wrote.
 
     Args:
@@ -45,3 +46,13 @@ def _stay(lifetime_s: int | None) -> str:
     if lifetime_s is None:
         return "messages stay"
     return f"messages erase themselves after {lasting(lifetime_s)}"
+
+
+async def told(notice: e2ecore.Notice, names: Names) -> str:
+    """The same with the names that this database knows; we are "you"."""
+    own = names.own
+    called: dict[bytes, str] = {own: "you"}
+    for one in (notice.by, *notice.accounts):
+        if one is not None and one != own:
+            called[one] = await names.of(one)
+    return sentence(notice, lambda account: called[account])
