@@ -57,6 +57,7 @@ from e2ecore_protocol.content.reading import ReadReceipt
 from e2ecore_protocol.content.revisions import Edit, Recall
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
+from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS
 
 _Message: TypeAlias = Text | Listed | UnknownContent
 _FOREIGN: Final = False
@@ -70,6 +71,13 @@ class FormerMemberError(PeerError):
 
     The relay takes nothing from former members, and delivers in order: only a relay that lies lets
     a message of an earlier epoch come behind the commit that removed its sender.
+    """
+
+
+class LapsedDeviceError(PeerError):
+    """A device that its account has removed, or that no consent covers any more, wants to be heard.
+
+    It was refused. The relay takes nothing from such devices: this one lies.
     """
 
 
@@ -104,6 +112,7 @@ class Inbox:
             PeerError: It is not right. Its key is used up if it was authentic.
             MalformedError: It is authentic, and not content.
             FormerMemberError: Its sender was removed in the meantime.
+        LapsedDeviceError: Its sender's account has no such device any more.
         """
         message = group_of(mirror).receive(item.payload, now_ms=self._now_ms)
         if not isinstance(message, ApplicationMessage):
@@ -114,6 +123,7 @@ class Inbox:
             raise UnknownSenderError
         if sender.leaf == NO_LEAF:
             raise FormerMemberError
+        self._check_device(sender, item.time_ms)
         counter = decode_counter(message.authenticated_data)
         step = accept(sender.heard, counter)
         sender.heard = step.state
@@ -141,6 +151,13 @@ class Inbox:
             and type(content) not in _HEARD_ANYWAY
             and is_with_blocked(self._job, mirror)
         )
+
+    def _check_device(self, sender: Peer, time_ms: int) -> None:
+        """Ask the sender's account whether it could speak when the relay took this, [CHN-20]."""
+        chain = self._state.chain(self._tx, sender.account_id)
+        since_ms = time_ms - MAX_CLOCK_DIFFERENCE_MS
+        if chain is not None and not chain.was_valid(sender.device_id, since_ms):
+            raise LapsedDeviceError
 
     def take_late(self, mirror: Mirror, item: Delivery) -> None:
         """Take an envelope behind the cursor: a repeat, or a number that the relay gave twice.

@@ -32,7 +32,7 @@ from e2ecore_protocol.frames.conversations import (
     direct_conversation_id,
     kind_of_conversation,
 )
-from e2ecore_protocol.limits import MAX_DIRECT_ATTEMPT
+from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS, MAX_DIRECT_ATTEMPT
 
 _KNOWN_PROPOSALS = (Add, Remove, Update, GroupContextExtensions)
 _TERMS = frozenset({ExtensionType.REQUIRED_CAPABILITIES, CONVERSATION_EXTENSION})
@@ -88,8 +88,21 @@ def check_leaves(job: Job, leaves: Iterable[Member]) -> None:
         raise ChainsNeeded(needed)
 
 
-def judge_commit(job: Job, mirror: Mirror, staged: StagedCommit) -> Effect:
+def _check_committer(job: Job, committer: Member, time_ms: int) -> None:
+    who = decode_identity(committer.identity)
+    chain = job.state.chain(job.tx, who.account_id)
+    if chain is not None and not chain.was_valid(who.device_id, time_ms - MAX_CLOCK_DIFFERENCE_MS):
+        raise ForeignLeafError("committed by a device that its account does not vouch for any more")
+
+
+def judge_commit(job: Job, mirror: Mirror, staged: StagedCommit, time_ms: int) -> Effect:
     """Judge a commit that is valid by the rules of MLS.
+
+    Args:
+        job: The work under way.
+        mirror: The conversation.
+        staged: The commit.
+        time_ms: When the relay took it.
 
     Returns:
         What it does.
@@ -108,6 +121,7 @@ def judge_commit(job: Job, mirror: Mirror, staged: StagedCommit) -> Effect:
             raise CommitNotAllowedError("a leaf changed hands")
     effect = effect_of(group_of(mirror), staged)
     check(mirror.roster(), effect)
+    _check_committer(job, staged.committer, time_ms)
     changed = [new for old, new in staged.updated if old.signature_key != new.signature_key]
     check_leaves(job, (*staged.added, *changed))
     return effect

@@ -230,7 +230,7 @@ class Batch:
             return
         try:
             staged = _stage(group, item)
-            effect = judge_commit(self._job, mirror, staged)
+            effect = judge_commit(self._job, mirror, staged, item.time_ms)
         except ChainsNeeded as needed:
             raise Postponed(needed.accounts) from needed
         except (PeerError, MalformedError) as error:

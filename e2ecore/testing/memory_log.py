@@ -35,7 +35,7 @@ MAX_OUTSIDE_BYTES: Final = 512
 class RefusedError(Exception):
     """The relay says no; becomes a Failed frame or a Refused result."""
 
-    def __init__(self, code: ErrorCode, data: int | bytes | None = None) -> None:
+    def __init__(self, code: ErrorCode, data: int | bytes | str | None = None) -> None:
         super().__init__(code.value)
         self.code = code
         self.data = data

@@ -127,7 +127,7 @@ class MemoryPeople:
                 raise RefusedError(ErrorCode.CHAIN_CONFLICT, account.state.head_seq)
             account.state = extend(account.state, entries, verify)
         except ConsentMissingError as error:
-            raise RefusedError(ErrorCode.CONSENT_REQUIRED) from error
+            raise RefusedError(ErrorCode.CONSENT_REQUIRED, error.purpose) from error
         except (ChainError, MalformedError) as error:
             raise RefusedError(ErrorCode.CHAIN_INVALID) from error
         account.entries.extend(frame.entries)

@@ -79,6 +79,7 @@ GOOD_FRAMES: tuple[frames.Frame, ...] = (
     frames.Failed(9, ErrorCode.STALE_EPOCH, "epoch 8 has begun", 0, 8),
     frames.Failed(7, ErrorCode.NO_KEY_PACKAGE, "", 60_000, OTHER),
     frames.Failed(2, ErrorCode.UNKNOWN_HANDLE),
+    frames.Failed(6, ErrorCode.CONSENT_REQUIRED, "", 0, "multi_device_sync"),
     frames.GoAway(ErrorCode.SHUTTING_DOWN, 5_000),
     frames.CaughtUp(),
     frames.Registered(1, ACCOUNT),

@@ -171,7 +171,12 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Frame]] = {
     Ready: st.builds(Ready, numbers, numbers),
     Ok: st.builds(Ok, requests),
     Failed: st.builds(
-        Failed, requests, codes, st.text(max_size=100), pauses, st.none() | numbers | accounts
+        Failed,
+        requests,
+        codes,
+        st.text(max_size=100),
+        pauses,
+        st.none() | numbers | accounts | st.just("multi_device_sync"),
     ),
     GoAway: st.builds(GoAway, codes, pauses),
     CaughtUp: st.builds(CaughtUp),

@@ -10,7 +10,14 @@ class ChainInvalidError(ChainError):
 
 
 class ConsentMissingError(ChainInvalidError):
-    """A second live device without a consent to multi-device sync in force."""
+    """A second live device without a consent to multi-device sync in force.
+
+    ``purpose`` is what the consent would have to be for.
+    """
+
+    def __init__(self, detail: str, purpose: str) -> None:
+        super().__init__(detail)
+        self.purpose = purpose
 
 
 class ChainForkError(ChainError):

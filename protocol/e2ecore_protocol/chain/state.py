@@ -75,6 +75,12 @@ class Consent:
         """Tell whether it was given, not withdrawn, and has not expired."""
         return self.withdrawn_ms is None and (self.expires_ms is None or now_ms < self.expires_ms)
 
+    def was_in_force(self, time_ms: int) -> bool:
+        """Tell the same for a time in the past, when it may not have been withdrawn yet."""
+        return not any(
+            end is not None and end <= time_ms for end in (self.withdrawn_ms, self.expires_ms)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
@@ -102,6 +108,26 @@ class AccountState:
         """
         live = self.live_devices()
         return live if self.has_consent(MULTI_DEVICE_SYNC, now_ms) else live[:1]
+
+    def was_valid(self, device_id: bytes, time_ms: int) -> bool:
+        """Tell whether a device was one to talk to at a time in the past, [CHN-20].
+
+        A device that the chain does not name is nothing that the chain can judge: True.
+        """
+        if device_id not in self.devices or len(self.devices) == 1:
+            return True
+        live = [
+            one.device_id
+            for one in self.devices.values()
+            if one.removed_ms is None or time_ms < one.removed_ms
+        ]
+        return device_id in live[:1] or (
+            device_id in live
+            and any(
+                one.purpose == MULTI_DEVICE_SYNC and one.was_in_force(time_ms)
+                for one in self.consents.values()
+            )
+        )
 
     def has_consent(self, purpose: str, now_ms: int) -> bool:
         """Tell whether a consent for this purpose is in force."""
@@ -269,7 +295,7 @@ def _add_device(
     if len(live) >= MAX_DEVICES:
         raise ChainInvalidError(f"an account has at most {MAX_DEVICES} live devices")
     if live and not state.has_consent(MULTI_DEVICE_SYNC, entry.created_ms):
-        raise ConsentMissingError("a second device needs a consent to multi-device sync first")
+        raise ConsentMissingError("a second device needs a consent first", MULTI_DEVICE_SYNC)
     message = possession_message(entry.account_id, entry.seq, entry.prev_hash, body.device_key)
     verify(body.device_key, message, body.device_signature)
     device = Device(device_id, body.device_key, entry.seq, entry.created_ms)
@@ -312,5 +338,5 @@ def _withdraw(state: AccountState, entry: Entry, body: ConsentWithdrawn) -> Acco
         and len(after.live_devices()) > 1
         and not after.has_consent(MULTI_DEVICE_SYNC, entry.created_ms)
     ):
-        raise ConsentMissingError("remove the other devices before this consent is withdrawn")
+        raise ConsentMissingError("remove the other devices first", MULTI_DEVICE_SYNC)
     return after

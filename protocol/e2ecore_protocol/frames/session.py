@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from e2ecore_protocol.chain.bodies import purpose_name
 from e2ecore_protocol.codec import Wire, pack
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.frame import Frame
@@ -24,7 +25,9 @@ _PAUSE = integer(MAX_RETRY_AFTER_MS)
 _ACCOUNT_ID = exactly(ACCOUNT_ID_BYTES)
 
 
-def _failure_data(value: Wire) -> int | bytes | None:
+def _failure_data(value: Wire) -> int | bytes | str | None:
+    if type(value) is str:
+        return purpose_name(value)
     return _ACCOUNT_ID(value) if type(value) is bytes else maybe(number)(value)
 
 
@@ -99,7 +102,8 @@ class Failed(Frame):
 
     ``detail`` is for developers and logs, never parsed. ``data`` is the current epoch for
     stale_epoch, future_epoch; the head's seq for chain_conflict; an account id for unknown_account,
-    unknown_device, device_revoked, no_key_package, account_closed; else None.
+    unknown_device, device_revoked, no_key_package, account_closed; the purpose for
+    consent_required; else None.
     """
 
     TYPE: ClassVar[int] = 67
@@ -114,7 +118,7 @@ class Failed(Frame):
     code: ErrorCode
     detail: str = ""
     retry_after_ms: int = 0
-    data: int | bytes | None = None
+    data: int | bytes | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

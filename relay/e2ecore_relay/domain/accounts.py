@@ -6,7 +6,7 @@ Spec: protocol/spec/80-chain-and-consent.md
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from e2ecore_protocol.chain.bodies import DeviceAdded
+from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC, DeviceAdded
 from e2ecore_protocol.chain.entry import Entry, account_id_of, device_id_of
 from e2ecore_protocol.chain.errors import ChainError, ChainForkError, ConsentMissingError
 from e2ecore_protocol.chain.state import AccountState, Verify, extend, start
@@ -114,7 +114,8 @@ def usable_device(ledger: Ledger, address: DeviceAddress, now_ms: int) -> Stored
         closed = known(ledger, address.account_id).closed
         raise RefusedError(ErrorCode.ACCOUNT_CLOSED if closed else ErrorCode.DEVICE_REVOKED)
     if device not in covered(ledger, [device.account], [address.account_id], now_ms):
-        raise RefusedError(ErrorCode.CONSENT_REQUIRED, "the consent to several devices expired")
+        detail = "the consent to several devices expired"
+        raise RefusedError(ErrorCode.CONSENT_REQUIRED, detail, data=MULTI_DEVICE_SYNC)
     return device
 
 
@@ -178,7 +179,7 @@ def _extended(before: AccountState | None, entries: list[Entry], verify: Verify)
     except BadSignatureError as error:
         raise RefusedError(ErrorCode.BAD_SIGNATURE) from error
     except ConsentMissingError as error:
-        raise RefusedError(ErrorCode.CONSENT_REQUIRED, str(error)) from error
+        raise RefusedError(ErrorCode.CONSENT_REQUIRED, str(error), data=error.purpose) from error
     except ChainForkError as error:
         head = before.head_seq if before else None
         raise RefusedError(ErrorCode.CHAIN_CONFLICT, data=head) from error

@@ -19,7 +19,7 @@ class RefusedError(Exception):
         detail: str = "",
         *,
         retry_after_ms: int = 0,
-        data: int | bytes | None = None,
+        data: int | bytes | str | None = None,
     ) -> None:
         """Name the rule."""
         super().__init__(f"{code}: {detail}" if detail else str(code))
