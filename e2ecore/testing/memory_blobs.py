@@ -29,11 +29,14 @@ from e2ecore_protocol.frames.blobs import (
     FetchBlob,
     LiveBlob,
     QueryBlobs,
+    RecallBlob,
     acknowledgement_message,
     promise_message,
     receipt_message,
 )
 from e2ecore_protocol.frames.conversations import ConversationKind, DeviceAddress
+from e2ecore_protocol.frames.frame import Frame
+from e2ecore_protocol.frames.session import Ok
 from e2ecore_protocol.limits import (
     BLOB_SHARE_BYTES,
     BLOB_TOKEN_BYTES,
@@ -93,6 +96,27 @@ class MemoryBlobs:
         self._server_name = server_name
 
     # --- frames ---------------------------------------------------------------------------------
+
+    def answer(
+        self,
+        frame: CreateBlob | FetchBlob | AcknowledgeBlob | RecallBlob | QueryBlobs,
+        device: DeviceAddress,
+        log_of: Callable[[bytes], MemoryLog],
+        key_of: Callable[[DeviceAddress], bytes],
+    ) -> Frame:
+        """Answer a device."""
+        match frame:
+            case CreateBlob():
+                return self.create(frame, device, log_of(frame.conversation))
+            case FetchBlob():
+                return self.fetch(frame, device)
+            case AcknowledgeBlob():
+                self.acknowledge(frame, device, key_of(device))
+            case RecallBlob():
+                self.recall(frame.blob_id, device.account_id)
+            case QueryBlobs():
+                return self.states(frame, device)
+        return Ok(frame.request)
 
     def create(self, frame: CreateBlob, device: DeviceAddress, log: MemoryLog) -> BlobCreated:
         """Make room; a repeat gets the first answer with a new token."""

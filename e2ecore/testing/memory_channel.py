@@ -39,6 +39,10 @@ class Session:
     """Log id to the highest number that was looked at for this connection."""
     unacked: dict[bytes, list[int]] = field(default_factory=dict)
     caught_up: bool = False
+    visit: "Session | None" = None
+    """The other side of a rendezvous, once both are there."""
+    number: int | None = None
+    """Of the rendezvous that it has opened."""
 
     def push(self, frame: Frame) -> None:
         """Send a frame."""

@@ -15,8 +15,10 @@ from e2ecore.testing.faults import Faults
 from e2ecore.testing.memory_blobs import MemoryBlobChannel, MemoryBlobs
 from e2ecore.testing.memory_channel import MemoryChannel, Session
 from e2ecore.testing.memory_log import MemoryLog, Reader, RefusedError, check_creation, delivery
+from e2ecore.testing.memory_lounge import MemoryLounge
 from e2ecore.testing.memory_people import MemoryAccount, MemoryPeople
 from e2ecore.transport.errors import RelayUnreachableError
+from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC
 from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames import decode_client_frame
 from e2ecore_protocol.frames.accounts import (
@@ -58,6 +60,12 @@ from e2ecore_protocol.frames.delivery import (
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.frames.key_packages import ClaimKeyPackages, PublishKeyPackages
 from e2ecore_protocol.frames.notices import KeyPackagesLow
+from e2ecore_protocol.frames.rendezvous import (
+    CloseRendezvous,
+    JoinRendezvous,
+    OpenRendezvous,
+    PassRendezvous,
+)
 from e2ecore_protocol.frames.session import (
     Authenticate,
     Challenge,
@@ -97,6 +105,7 @@ class MemoryRelay:
         self.blobs = MemoryBlobs(clock_ms, rng, server_name)
         self.blob_channel = MemoryBlobChannel(self.blobs, lambda: self.faults.offline)
         self.server_name = server_name
+        self._lounge = MemoryLounge(clock_ms, rng)
         self._clock_ms = clock_ms
         self._rng = rng
         self._sessions: list[Session] = []
@@ -137,6 +146,7 @@ class MemoryRelay:
         """A connection has ended."""
         if session in self._sessions:
             self._sessions.remove(session)
+        self._lounge.leave(session)
 
     def take(self, session: Session, data: bytes) -> None:
         """Act on one frame of a client."""
@@ -148,7 +158,7 @@ class MemoryRelay:
         try:
             answer = self._answer(session, frame)
         except RefusedError as refused:
-            if not hasattr(frame, "request"):
+            if not hasattr(frame, "request") or isinstance(frame, JoinRendezvous):
                 self._go_away(session, refused.code)
                 return
             pause = 1_000 if refused.code.retry else 0
@@ -174,12 +184,18 @@ class MemoryRelay:
             return self.people.register(frame)
         if isinstance(frame, Authenticate):
             return self._authenticate(session, frame)
+        is_known = session.device is not None
+        if isinstance(frame, JoinRendezvous) or (
+            isinstance(frame, OpenRendezvous | PassRendezvous | CloseRendezvous)
+            and (is_known or session.visit is not None)
+        ):
+            return self._lounge.take(session, frame)
         if session.device is None:
             raise RefusedError(ErrorCode.UNAUTHENTICATED)
         if isinstance(frame, Submit | Commit | Ack | ListConversations | LeaveConversation):
             return self._answer_about_logs(session, session.device, frame)
         if isinstance(frame, CreateBlob | FetchBlob | AcknowledgeBlob | RecallBlob | QueryBlobs):
-            return self._answer_about_blobs(session.device, frame)
+            return self.blobs.answer(frame, session.device, self._log, self._key_of)
         return self._answer_about_people(session.device, frame)
 
     def _answer_about_people(self, device: DeviceAddress, frame: Frame) -> Frame | None:
@@ -192,6 +208,7 @@ class MemoryRelay:
                 return self.people.heads(frame)
             case AppendChain():
                 answer = self.people.append(device.account_id, frame)
+                self._drop_removed(device.account_id)
                 if self.people.accounts[device.account_id].state.closed:
                     self.blobs.account_closed(device.account_id)
                 return answer
@@ -204,6 +221,18 @@ class MemoryRelay:
                 return packages
             case _:
                 raise RefusedError(ErrorCode.MALFORMED)
+
+    def _drop_removed(self, account_id: bytes) -> None:
+        """Devices that their chain has removed leave all routes, and are sent away."""
+        state = self.people.accounts[account_id].state
+        live = {one.device_id for one in state.live_devices()}
+        for device_id in state.devices.keys() - live:
+            for log in self.logs.values():
+                log.readers.pop(device_id, None)
+            for session in list(self._sessions):
+                if session.device == DeviceAddress(account_id, device_id):
+                    code = ErrorCode.ACCOUNT_CLOSED if state.closed else ErrorCode.DEVICE_REVOKED
+                    self._go_away(session, code)
 
     def _answer_about_logs(
         self,
@@ -228,25 +257,6 @@ class MemoryRelay:
                 self.blobs.left(device.device_id, conversation)
                 return Ok(request)
 
-    def _answer_about_blobs(
-        self,
-        device: DeviceAddress,
-        frame: CreateBlob | FetchBlob | AcknowledgeBlob | RecallBlob | QueryBlobs,
-    ) -> Frame:
-        match frame:
-            case CreateBlob():
-                return self.blobs.create(frame, device, self._log(frame.conversation))
-            case FetchBlob():
-                return self.blobs.fetch(frame, device)
-            case AcknowledgeBlob():
-                account = self.people.accounts.get(device.account_id)
-                self.blobs.acknowledge(frame, device, self._device_key(account, device.device_id))
-            case RecallBlob():
-                self.blobs.recall(frame.blob_id, device.account_id)
-            case QueryBlobs():
-                return self.blobs.states(frame, device)
-        return Ok(frame.request)
-
     def _authenticate(self, session: Session, frame: Authenticate) -> Frame | None:
         account = self.people.accounts.get(frame.account_id)
         key = self._device_key(account, frame.device_id)
@@ -266,6 +276,9 @@ class MemoryRelay:
         self._inbox(frame.device_id)
         return Ready(self._clock_ms(), self.people.packages_left(frame.device_id))
 
+    def _key_of(self, device: DeviceAddress) -> bytes:
+        return self._device_key(self.people.accounts.get(device.account_id), device.device_id)
+
     def _device_key(self, account: MemoryAccount | None, device_id: bytes) -> bytes:
         if account is None:
             raise RefusedError(ErrorCode.UNKNOWN_ACCOUNT)
@@ -274,6 +287,8 @@ class MemoryRelay:
             raise RefusedError(ErrorCode.UNKNOWN_DEVICE)
         if device.removed_ms is not None:
             raise RefusedError(ErrorCode.DEVICE_REVOKED)
+        if device not in account.state.valid_devices(self._clock_ms()):
+            raise RefusedError(ErrorCode.CONSENT_REQUIRED, MULTI_DEVICE_SYNC)
         return device.key
 
     def _go_away(self, session: Session, code: ErrorCode) -> None:
@@ -318,7 +333,7 @@ class MemoryRelay:
                 frame.conversation, frame.create_kind, readers={device.device_id: reader}
             )
         for address in frame.added:
-            self._device_key(self.people.accounts.get(address.account_id), address.device_id)
+            self._key_of(address)
         now_ms = self._clock_ms()
         accepted = log.commit(device, frame, now_ms, MAX_ENVELOPE_LIFETIME_S)
         self.logs[frame.conversation] = log

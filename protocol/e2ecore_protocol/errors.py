@@ -51,6 +51,7 @@ class ErrorCode(StrEnum):
     BLOB_EXISTS = "blob_exists"
     BLOB_INCOMPLETE = "blob_incomplete"
     NO_RECIPIENT = "no_recipient"
+    UNKNOWN_RENDEZVOUS = "unknown_rendezvous"
     RELAY_FULL = "relay_full"
     REGISTRATION_CLOSED = "registration_closed"
     CONNECTED_ELSEWHERE = "connected_elsewhere"
@@ -114,6 +115,9 @@ CODES: Final = MappingProxyType(
         ErrorCode.BLOB_EXISTS: CodeInfo("There is another blob with this id. Choose a new one."),
         ErrorCode.BLOB_INCOMPLETE: CodeInfo("The blob is not uploaded yet.", retry=True),
         ErrorCode.NO_RECIPIENT: CodeInfo("Nobody else is in the conversation."),
+        ErrorCode.UNKNOWN_RENDEZVOUS: CodeInfo(
+            "No device waits under this number, or somebody has come already."
+        ),
         ErrorCode.RELAY_FULL: CodeInfo("The relay has no room left. Try later.", retry=True),
         ErrorCode.REGISTRATION_CLOSED: CodeInfo("The relay takes no new accounts now.", retry=True),
         ErrorCode.CONNECTED_ELSEWHERE: CodeInfo("The same device opened a newer connection."),

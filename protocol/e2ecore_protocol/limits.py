@@ -297,6 +297,23 @@ MAX_PREVIEW_BYTES: Final = 16 * KIB
 MAX_PREVIEW_SIDE: Final = 320
 """Width and height of a preview, in pixels: what 16 KiB can show."""
 
+# --- linking a device ---------------------------------------------------------------------------
+
+RENDEZVOUS_NUMBERS: Final = 100_000
+"""Numbers of rendezvous: five digits, which a person can type."""
+
+RENDEZVOUS_S: Final = 600
+"""Seconds for which a rendezvous is open: time to find the other device and compare."""
+
+MAX_RENDEZVOUS_BYTES: Final = 4 * KIB
+"""Largest message of a rendezvous. The longest one of linking has about 400 bytes."""
+
+MAX_RENDEZVOUS_MESSAGES: Final = 32
+"""Messages of one rendezvous, both sides together. Linking needs eight."""
+
+LINK_CODE_DIGITS: Final = 12
+"""Digits of the code that links a device: 5 of the number, 6 that are secret, 1 to check them."""
+
 # --- connection -------------------------------------------------------------------------------
 
 SUBPROTOCOL: Final = "e2ecore.v1"

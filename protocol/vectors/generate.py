@@ -15,6 +15,7 @@ from consents import consents
 from contents import contents, sealed_votes
 from encoding import encoding
 from inputs import Json
+from linking import linking
 from relay_frames import derived, relay_frames
 from sealed_files import sealed_files
 from suite_f001 import suite_f001
@@ -26,6 +27,7 @@ FILES: dict[str, tuple[str, Callable[[], list[Json]]]] = {
     "derived.json": ("Ids, signed messages, sealed votes", lambda: derived() + sealed_votes()),
     "chain.json": ("Account chains of spec/80-chain-and-consent.md", chains),
     "consents.json": ("Records of consents, spec/80-chain-and-consent.md", consents),
+    "linking.json": ("Linking a device, spec/70-linking.md", linking),
     "content.json": ("What members say, spec/50-content.md", contents),
     "sealed-files.json": ("What is in a blob, spec/45-sealed-files.md", sealed_files),
     "suite_f001.json": ("Cipher suite 0xF001, spec/60-cipher-suite.md", suite_f001),

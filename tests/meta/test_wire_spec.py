@@ -26,7 +26,8 @@ from e2ecore_protocol.frames.delivery import Delivery
 from tools.wire import SPEC, TABLES, limit_rows, updated
 
 BLOBS = (SPEC / "40-blobs.md").read_text()
-FRAMES = (SPEC / "20-relay-frames.md").read_text() + BLOBS
+LINKING = (SPEC / "70-linking.md").read_text()
+FRAMES = (SPEC / "20-relay-frames.md").read_text() + BLOBS + LINKING
 ORDERING = (SPEC / "30-ordering.md").read_text()
 CONTENT = (SPEC / "50-content.md").read_text()
 CHAIN = (SPEC / "80-chain-and-consent.md").read_text()

@@ -23,6 +23,7 @@ from e2ecore_protocol.frames import (
     ChainHeads,
     Challenge,
     ClaimKeyPackages,
+    CloseRendezvous,
     Commit,
     Committed,
     Conversations,
@@ -42,12 +43,15 @@ from e2ecore_protocol.frames import (
     Frame,
     Gap,
     GoAway,
+    JoinRendezvous,
     KeyPackages,
     LeaveConversation,
     ListConversations,
     LiveBlob,
     LookupHandle,
     Ok,
+    OpenRendezvous,
+    PassRendezvous,
     PublishKeyPackages,
     QueryBlobs,
     Ready,
@@ -55,6 +59,9 @@ from e2ecore_protocol.frames import (
     Refused,
     Register,
     Registered,
+    RendezvousClosed,
+    RendezvousMessage,
+    RendezvousOpened,
     RouteChange,
     Submit,
     Submitted,
@@ -64,6 +71,7 @@ from e2ecore_protocol.limits import (
     MAX_BLOB_BYTES,
     MAX_ENVELOPE_LIFETIME_S,
     MAX_INTEGER,
+    RENDEZVOUS_NUMBERS,
 )
 
 Item = TypeVar("Item")
@@ -205,6 +213,15 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Frame]] = {
     BlobGranted: st.builds(
         BlobGranted, requests, keys, keys, numbers, sizes, numbers, ports, keys, signatures
     ),
+    OpenRendezvous: st.builds(OpenRendezvous, requests),
+    JoinRendezvous: st.builds(JoinRendezvous, requests, st.integers(0, RENDEZVOUS_NUMBERS - 1)),
+    PassRendezvous: st.builds(PassRendezvous, payloads),
+    CloseRendezvous: st.builds(CloseRendezvous),
+    RendezvousOpened: st.builds(
+        RendezvousOpened, requests, st.integers(0, RENDEZVOUS_NUMBERS - 1), numbers
+    ),
+    RendezvousMessage: st.builds(RendezvousMessage, payloads),
+    RendezvousClosed: st.builds(RendezvousClosed),
     BlobStates: st.builds(BlobStates, requests, some(live_blobs), some(receipts)),
 }
 """One strategy for each frame that there is."""

@@ -79,6 +79,15 @@ from e2ecore_protocol.frames.key_packages import (
     PublishKeyPackages,
 )
 from e2ecore_protocol.frames.notices import KeyPackagesLow
+from e2ecore_protocol.frames.rendezvous import (
+    CloseRendezvous,
+    JoinRendezvous,
+    OpenRendezvous,
+    PassRendezvous,
+    RendezvousClosed,
+    RendezvousMessage,
+    RendezvousOpened,
+)
 from e2ecore_protocol.frames.session import (
     Authenticate,
     Challenge,
@@ -109,6 +118,10 @@ ClientFrame: TypeAlias = (
     | AcknowledgeBlob
     | RecallBlob
     | QueryBlobs
+    | OpenRendezvous
+    | JoinRendezvous
+    | PassRendezvous
+    | CloseRendezvous
 )
 """What a client sends."""
 
@@ -130,6 +143,9 @@ ServerFrame: TypeAlias = (
     | BlobCreated
     | BlobGranted
     | BlobStates
+    | RendezvousOpened
+    | RendezvousMessage
+    | RendezvousClosed
 )
 """What a relay sends."""
 
@@ -203,6 +219,7 @@ __all__ = [
     "Challenge",
     "ClaimKeyPackages",
     "ClientFrame",
+    "CloseRendezvous",
     "Commit",
     "Committed",
     "ConversationKind",
@@ -225,6 +242,7 @@ __all__ = [
     "Frame",
     "Gap",
     "GoAway",
+    "JoinRendezvous",
     "KeyPackages",
     "KeyPackagesLow",
     "LeaveConversation",
@@ -232,6 +250,8 @@ __all__ = [
     "LiveBlob",
     "LookupHandle",
     "Ok",
+    "OpenRendezvous",
+    "PassRendezvous",
     "PublishKeyPackages",
     "QueryBlobs",
     "Ready",
@@ -239,6 +259,9 @@ __all__ = [
     "Refused",
     "Register",
     "Registered",
+    "RendezvousClosed",
+    "RendezvousMessage",
+    "RendezvousOpened",
     "RouteChange",
     "ServerFrame",
     "Submit",

@@ -1,8 +1,9 @@
 """The life of one connection, as a table.
 
-A connection may register an account before it authenticates, never after; it authenticates once; it
-asks and is answered while ready; it drains when the relay stops or a newer connection of the same
-device takes over. Whatever the table does not list is refused by ``UnexpectedFrameError``.
+A connection may register an account before it authenticates, never after; it authenticates once, or
+it comes to a rendezvous and never authenticates; it asks and is answered while ready; it drains
+when the relay stops or a newer connection of the same device takes over. Whatever the table does
+not list is refused by ``UnexpectedFrameError``.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ class SessionState(Enum):
     """The challenge was sent; nobody is known yet."""
     PROVING = "proving"
     """An Authenticate frame is being checked."""
+    VISITING = "visiting"
+    """It has come to a rendezvous; it will never be ready."""
     READY = "ready"
     """A device is known; deliveries flow."""
     CLOSED = "closed"
@@ -30,6 +33,7 @@ class SessionEvent(Enum):
     REGISTER = "register"
     AUTHENTICATE = "authenticate"
     PROVED = "proved"
+    JOIN = "join"
     REFUSED = "refused"
     REQUEST = "request"
     CLOSE = "close"
@@ -43,11 +47,13 @@ NEXT: Final[Mapping[tuple[SessionState, SessionEvent], SessionState]] = MappingP
     {
         (SessionState.GREETED, SessionEvent.REGISTER): SessionState.GREETED,
         (SessionState.GREETED, SessionEvent.AUTHENTICATE): SessionState.PROVING,
+        (SessionState.GREETED, SessionEvent.JOIN): SessionState.VISITING,
         (SessionState.PROVING, SessionEvent.PROVED): SessionState.READY,
         (SessionState.PROVING, SessionEvent.REFUSED): SessionState.CLOSED,
         (SessionState.READY, SessionEvent.REQUEST): SessionState.READY,
         (SessionState.GREETED, SessionEvent.CLOSE): SessionState.CLOSED,
         (SessionState.PROVING, SessionEvent.CLOSE): SessionState.CLOSED,
+        (SessionState.VISITING, SessionEvent.CLOSE): SessionState.CLOSED,
         (SessionState.READY, SessionEvent.CLOSE): SessionState.CLOSED,
         (SessionState.CLOSED, SessionEvent.CLOSE): SessionState.CLOSED,
     }

@@ -112,6 +112,10 @@ class RelayConfig:
     """Commits of one device in one conversation: how often it can hold up the others."""
     key_packages_per_account: Rate = field(default_factory=lambda: Rate(5_000, 10))
     """Accounts whose key packages one account claims."""
+    rendezvous_per_account: Rate = field(default_factory=lambda: Rate(10, 1 / 60))
+    """Rendezvous that one account opens: codes to link a device with."""
+    visits_per_address: Rate = field(default_factory=lambda: Rate(20, 1 / 30))
+    """Rendezvous that one IPv4 address or IPv6 /64 joins, or tries to."""
     blob_port: int = 0
     """Port for the bytes of attachments (HTTP over TLS); 0 takes any free one: clients are told."""
     blob_public_port: int = 0

@@ -12,6 +12,7 @@ import anyio
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_relay.domain.exchange import Push
 from e2ecore_relay.domain.feed import Feed
+from e2ecore_relay.domain.rendezvous import Lounge
 from e2ecore_relay.server.config import RelayConfig
 from e2ecore_relay.server.limits import Limits
 from e2ecore_relay.server.metrics import Metrics
@@ -73,6 +74,7 @@ class Hub:
         self.rng = rng
         self.metrics = metrics
         self.limits = Limits(config)
+        self.lounge = Lounge()
         self.draining = False
         self.page_threads = anyio.CapacityLimiter(_PAGE_THREADS)
         self.proof_threads = anyio.CapacityLimiter(_PROOF_THREADS)

@@ -17,6 +17,8 @@ class Limits:
         self.account_envelopes: Limiter[int] = Limiter(config.envelopes_per_account)
         self.requests: Limiter[int] = Limiter(config.requests_per_account)
         self.commits: Limiter[tuple[int, bytes]] = Limiter(config.commits_per_conversation)
+        self.rendezvous: Limiter[int] = Limiter(config.rendezvous_per_account)
+        self.visits: Limiter[str] = Limiter(config.visits_per_address)
         self.key_packages: Limiter[int] = Limiter(config.key_packages_per_account)
 
     def admits(self, connected: socket.socket, now_ms: int) -> bool:

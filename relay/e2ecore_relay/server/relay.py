@@ -34,6 +34,7 @@ from e2ecore_relay.server.http import serve_http
 from e2ecore_relay.server.hub import Hub
 from e2ecore_relay.server.metrics import Metrics
 from e2ecore_relay.server.session import Session
+from e2ecore_relay.server.visits import keep_lounge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,6 +150,8 @@ class Relay:
                     self._watch.add(session.channel)
                     with _explaining(session):
                         await session.serve()
+                if session.is_visiting:
+                    await self._host(session)
                 crowded = scope.cancelled_caught
                 session.leave(ErrorCode.RATE_LIMITED if crowded else ErrorCode.TIMED_OUT)
             finally:
@@ -157,6 +160,14 @@ class Relay:
                     await session.finish()
                     tasks.cancel_scope.cancel()
         return session.close_reason if session else "broken"
+
+    async def _host(self, session: Session) -> None:
+        """Let two connections meet."""
+        self._watch.add(session.channel)
+        with _explaining(session):
+            await session.visit.run()
+            session.leave_silently()
+            session.close_reason = "left"
 
     @contextmanager
     def _stranger(self) -> Iterator[anyio.CancelScope]:
@@ -188,6 +199,7 @@ class Relay:
             tasks.start_soon(self._expire)
             tasks.start_soon(self.hub.office.keep)
             tasks.start_soon(self._disconnect_stalled)
+            tasks.start_soon(keep_lounge, self.hub)
 
     async def _expire(self) -> None:
         config = self.hub.config
@@ -356,6 +368,7 @@ def _add_gauges(relay: Relay) -> None:
     gauge(
         "writer_pending_bytes", "Payload bytes waiting for a commit.", lambda: store.pending_bytes
     )
+    gauge("rendezvous", "Devices that wait to link another one.", lambda: len(hub.lounge))
     gauge("blob_connections", "Open connections for bytes.", lambda: relay.blobs.connections)
     gauge("blob_transfers", "Attachments on their way now.", lambda: len(hub.office.transfers))
     gauge("commits", "Group commits since the start.", lambda: store.statistics.commits)

@@ -20,6 +20,7 @@ from e2ecore_protocol.frames import (
     Authenticate,
     ClaimKeyPackages,
     ClientFrame,
+    CloseRendezvous,
     Commit,
     Conversations,
     CreateBlob,
@@ -28,11 +29,14 @@ from e2ecore_protocol.frames import (
     FetchChain,
     FetchHeads,
     Frame,
+    JoinRendezvous,
     KeyPackages,
     LeaveConversation,
     ListConversations,
     LookupHandle,
     Ok,
+    OpenRendezvous,
+    PassRendezvous,
     PublishKeyPackages,
     QueryBlobs,
     RecallBlob,
@@ -49,6 +53,7 @@ from e2ecore_relay.server.authentication import verify
 from e2ecore_relay.server.blob_requests import carry_out
 from e2ecore_relay.server.hub import Hub
 from e2ecore_relay.server.limits import network
+from e2ecore_relay.server.visits import Visit
 
 _log = structlog.get_logger()
 
@@ -74,6 +79,11 @@ class Requester(Protocol):
         """Its device."""
         ...
 
+    @property
+    def visit(self) -> Visit:
+        """Its part in a rendezvous."""
+        ...
+
     def answer(self, frame: Frame) -> None:
         """Send a frame."""
         ...
@@ -86,6 +96,8 @@ def event_of(frame: ClientFrame) -> SessionEvent:
             return SessionEvent.REGISTER
         case Authenticate():
             return SessionEvent.AUTHENTICATE
+        case JoinRendezvous():
+            return SessionEvent.JOIN
         case _:
             return SessionEvent.REQUEST
 
@@ -129,9 +141,18 @@ async def take(client: Requester, frame: ClientFrame) -> None:
         client.answer(_frame(client, request, refusal))
     elif isinstance(frame, LookupHandle | FetchChain | FetchHeads | ListConversations):
         client.answer(await _read(client, frame))
+    elif isinstance(frame, OpenRendezvous | PassRendezvous | CloseRendezvous):
+        _meet(client, frame)
     else:
         client.unanswered += 1
         client.hub.store.call(_work(client, frame), partial(_answered, client, request))
+
+
+def _meet(client: Requester, frame: OpenRendezvous | PassRendezvous | CloseRendezvous) -> None:
+    try:
+        client.visit.take(frame)
+    except RefusedError as refusal:
+        client.answer(_frame(client, getattr(frame, "request", 0), refusal))
 
 
 def _wait_ms(client: Requester, frame: ClientFrame) -> int:

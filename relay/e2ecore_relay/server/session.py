@@ -16,6 +16,7 @@ from e2ecore_protocol.frames import (
     Authenticate,
     Challenge,
     Frame,
+    JoinRendezvous,
     Ready,
     Refused,
     Register,
@@ -44,6 +45,7 @@ from e2ecore_relay.server import requests
 from e2ecore_relay.server.authentication import Welcome, authenticate
 from e2ecore_relay.server.hub import MAX_PENDING_BYTES, Hub
 from e2ecore_relay.server.outlet import Outlet
+from e2ecore_relay.server.visits import Visit
 
 _log = structlog.get_logger()
 
@@ -77,6 +79,7 @@ class Session:
         self._state = SessionState.GREETED
         self._stored: StoredDevice | None = None
         self._submits: list[Submit] = []
+        self.visit = Visit(self)
 
     @property
     def stored(self) -> StoredDevice:
@@ -102,6 +105,11 @@ class Session:
         """Is a device known and the connection not at its end?"""
         return self._state is SessionState.READY
 
+    @property
+    def is_visiting(self) -> bool:
+        """Has it come to a rendezvous?"""
+        return self._state is SessionState.VISITING
+
     # --- the beginning --------------------------------------------------------------------------
 
     async def greet(self) -> None:
@@ -117,7 +125,7 @@ class Session:
         name, now_ms = self.hub.config.server_name, self.hub.clock_ms()
         challenge = Challenge(MIN_PROTOCOL_VERSION, PROTOCOL_VERSION, name, nonce, now_ms)
         await self.channel.send([challenge.encode()])
-        while not self.is_ready:
+        while not (self.is_ready or self.is_visiting):
             for message in await self.channel.receive():
                 await self._early(message, nonce)
 
@@ -125,6 +133,8 @@ class Session:
         if self.is_ready:
             await self._take(message)
             return
+        if self.is_visiting:
+            raise UnexpectedFrameError("a visitor speaks before it was answered")
         frame = decode_client_frame(message, MAX_UNAUTHENTICATED_FRAME_BYTES)
         if isinstance(frame, Register):
             self._state = next_state(self._state, SessionEvent.REGISTER)
@@ -132,6 +142,9 @@ class Session:
         elif isinstance(frame, Authenticate):
             self._state = next_state(self._state, SessionEvent.AUTHENTICATE)
             await authenticate(self.hub, frame, nonce, self._enter)
+        elif isinstance(frame, JoinRendezvous):
+            self._state = next_state(self._state, SessionEvent.JOIN)
+            self.visit.join(frame)
         else:
             raise UnexpectedFrameError(f"{type(frame).__name__} before authentication")
 
@@ -241,6 +254,11 @@ class Session:
         else:
             self.out.flush()
 
+    def say(self, frame: Frame) -> None:
+        """Send a frame at once."""
+        self.out.put(frame.encode())
+        self.out.flush()
+
     def deliver(self, items: list[bytes]) -> None:
         """See Online."""
         self.out.deliver(items)
@@ -265,6 +283,7 @@ class Session:
     async def finish(self) -> None:
         """Leave the hub, and close the connection politely."""
         self._state = SessionState.CLOSED
+        self.visit.end()
         self.out.note_progress()
         if self._stored is not None:
             self.hub.exit(self)

@@ -32,6 +32,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
     exported = set(re.findall(r"^(e2ecore_relay_\w+)", metrics.text().decode(), re.MULTILINE))
     gauges = {"connections", "devices_online", "writer_pending_bytes"}
     gauges |= {"commits", "commit_failures", "commit_seconds", "blob_connections", "blob_transfers"}
+    gauges |= {"rendezvous"}
     assert documented == exported | {f"e2ecore_relay_{name}" for name in gauges}
 
 

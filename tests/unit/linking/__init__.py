@@ -1,0 +1,1 @@
+"""Linking a device: codes, keys, the order of messages."""

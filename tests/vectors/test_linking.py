@@ -1,0 +1,82 @@
+"""The vectors of linking, made by an arithmetic of their own, against ours."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypedDict
+
+import pytest
+from nacl.signing import SigningKey
+
+from e2ecore.linking.ceremony import ExistingSide, NewSide
+from e2ecore.linking.code import BadLinkCodeError, LinkCode
+
+FILE = Path(__file__).parents[2] / "protocol/vectors/linking.json"
+
+
+class Vector(TypedDict, total=False):
+    what: str
+    expect: str
+    digits: str
+    number: int
+    code: str
+    server_name: str
+    account_id: str
+    handle: str | None
+    messages: list[str]
+    check: str
+
+
+def vectors(what: str) -> list[Vector]:
+    found: list[Vector] = json.loads(FILE.read_text())["vectors"]
+    return [one for one in found if one["what"] == what]
+
+
+def filler(name: str, size: int) -> bytes:
+    return (hashlib.sha256(name.encode()).digest() * (size // 32 + 1))[:size]
+
+
+def public(name: str) -> bytes:
+    return bytes(SigningKey(hashlib.sha256(name.encode()).digest()).verify_key)
+
+
+def scripted(scalar: str, nonce: str) -> Callable[[int], bytes]:
+    return lambda size: filler(scalar if size == 64 else nonce, size)
+
+
+@pytest.mark.parametrize("vector", vectors("code"), ids=lambda one: one["digits"])
+def test_a_code_is_read_exactly_if_its_check_digit_fits(vector: Vector) -> None:
+    if vector["expect"] == "ok":
+        code = LinkCode.parse(vector["digits"])
+        assert (code.number, code.digits) == (vector["number"], vector["digits"])
+    else:
+        with pytest.raises(BadLinkCodeError):
+            LinkCode.parse(vector["digits"])
+
+
+@pytest.mark.parametrize("vector", vectors("ceremony"), ids=lambda one: one["code"])
+def test_both_sides_say_byte_for_byte_what_the_specification_does(vector: Vector) -> None:
+    code, name = LinkCode.parse(vector["code"]), vector["server_name"]
+    digits = code.digits
+    new = NewSide(
+        code,
+        name,
+        device_key=public("new device"),
+        rng=scripted("x" + digits, "nonce a" + digits),
+    )
+    existing = ExistingSide(
+        code,
+        name,
+        account_id=bytes.fromhex(vector["account_id"]),
+        device_key=public("existing device"),
+        handle=vector["handle"],
+        rng=scripted("y" + digits, "nonce b" + digits),
+    )
+    said = [new.hello()]
+    said.append(existing.greet(said[0]))
+    said.append(new.prove(said[1]))
+    said.append(existing.meet(said[2]))
+    new.meet(said[3])
+    assert [one.hex() for one in said] == vector["messages"]
+    assert new.check_string == existing.check_string == vector["check"]
