@@ -22,9 +22,6 @@ from e2ecore_protocol.frames.rendezvous import (
 from e2ecore_protocol.frames.session import Ok
 from e2ecore_protocol.limits import RENDEZVOUS_NUMBERS, RENDEZVOUS_S
 
-RendezvousFrame = OpenRendezvous | JoinRendezvous | PassRendezvous | CloseRendezvous
-"""What clients say of a rendezvous."""
-
 
 class MemoryLounge:
     """All rendezvous that are open."""
@@ -34,7 +31,15 @@ class MemoryLounge:
         self._rng = rng
         self._open: dict[int, tuple[Session, int]] = {}
 
-    def take(self, session: Session, frame: RendezvousFrame) -> Frame | None:
+    @staticmethod
+    def concerns(session: Session, frame: Frame) -> bool:
+        """Is it a frame of a rendezvous, from a connection that may send it?"""
+        if isinstance(frame, JoinRendezvous):
+            return session.device is None
+        is_met = session.device is not None or session.visit is not None
+        return isinstance(frame, OpenRendezvous | PassRendezvous | CloseRendezvous) and is_met
+
+    def take(self, session: Session, frame: Frame) -> Frame | None:
         """Act on one frame."""
         for number, (host, ends_ms) in list(self._open.items()):
             if ends_ms <= self._clock_ms():

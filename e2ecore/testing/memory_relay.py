@@ -60,12 +60,7 @@ from e2ecore_protocol.frames.delivery import (
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.frames.key_packages import ClaimKeyPackages, PublishKeyPackages
 from e2ecore_protocol.frames.notices import KeyPackagesLow
-from e2ecore_protocol.frames.rendezvous import (
-    CloseRendezvous,
-    JoinRendezvous,
-    OpenRendezvous,
-    PassRendezvous,
-)
+from e2ecore_protocol.frames.rendezvous import JoinRendezvous
 from e2ecore_protocol.frames.session import (
     Authenticate,
     Challenge,
@@ -184,11 +179,7 @@ class MemoryRelay:
             return self.people.register(frame)
         if isinstance(frame, Authenticate):
             return self._authenticate(session, frame)
-        is_known = session.device is not None
-        if isinstance(frame, JoinRendezvous) or (
-            isinstance(frame, OpenRendezvous | PassRendezvous | CloseRendezvous)
-            and (is_known or session.visit is not None)
-        ):
+        if self._lounge.concerns(session, frame):
             return self._lounge.take(session, frame)
         if session.device is None:
             raise RefusedError(ErrorCode.UNAUTHENTICATED)

@@ -95,8 +95,8 @@ def codes() -> list[Json]:
     return found
 
 
-def run(code: str, handle: str | None) -> Json:
-    """Return one whole ceremony up to the check string."""
+def exchange(code: str) -> tuple[bytes, bytes, bytes]:
+    """Return both messages of SPAKE2, and the key."""
     pw = code.encode()
     blind = expand(hmac.digest(bytes(32), pw, "sha256"), b"SPAKE2 pw", 48)
     w = int.from_bytes(blind) % L
@@ -108,42 +108,44 @@ def run(code: str, handle: str | None) -> Json:
     point_y = encode(add(times(y, BASE), times(w, decode(N))))
     z = encode(times(x, add(decode(point_y), times(L - w, decode(N)))))
     key = sha(sha(pw), sha(id_a), sha(id_b), point_x, point_y, z)
+    return b"A" + point_x, b"B" + point_y, key
+
+
+def run(code: str, handle: str | None) -> Json:
+    """Return one whole ceremony up to the check string."""
+    pake_a, pake_b, key = exchange(code)
     nonce_a, nonce_b = filler("nonce a" + code, 32), filler("nonce b" + code, 32)
     new, old = public("new device"), public("existing device")
     label = b"e2ecore link commitment v1"
     commitment_a = sha(label, enc(nonce_a, new))
     commitment_b = sha(label, enc(nonce_b, ACCOUNT, old))
-    seen = (SERVER, int(code[:5]), b"A" + point_x, commitment_a, b"B" + point_y, commitment_b)
+    seen = (SERVER, int(code[:5]), pake_a, commitment_a, pake_b, commitment_b)
     transcript = sha(b"e2ecore link transcript v1", enc(*seen))
     prk = hmac.digest(transcript, key, "sha256")
-    keys = {
-        name: expand(prk, f"e2ecore link {name} v1".encode(), 32)
-        for name in ("confirm new", "confirm existing", "seal new", "seal existing")
-    }
+
+    def derived(name: str) -> bytes:
+        return expand(prk, f"e2ecore link {name} v1".encode(), 32)
+
+    def confirmed(side: str) -> bytes:
+        return hmac.digest(derived(f"confirm {side}"), transcript, "sha256")
 
     def sealed(side: str, *values: object) -> bytes:
-        aead = ChaCha20Poly1305(keys[f"seal {side}"])
+        aead = ChaCha20Poly1305(derived(f"seal {side}"))
         return aead.encrypt(bytes(12), enc(*values), transcript)
 
-    confirm_a = hmac.digest(keys["confirm new"], transcript, "sha256")
-    confirm_b = hmac.digest(keys["confirm existing"], transcript, "sha256")
     shown = enc(nonce_a, new, nonce_b, ACCOUNT, old)
     check = int.from_bytes(expand(prk, b"e2ecore link check v1" + shown, 8)) % 1_000_000
     messages = (
-        enc(1, b"A" + point_x, commitment_a),
-        enc(2, b"B" + point_y, commitment_b, confirm_b),
-        enc(3, confirm_a, sealed("new", 1, nonce_a, new)),
+        enc(1, pake_a, commitment_a),
+        enc(2, pake_b, commitment_b, confirmed("existing")),
+        enc(3, confirmed("new"), sealed("new", 1, nonce_a, new)),
         enc(4, sealed("existing", 2, nonce_b, ACCOUNT, old, handle)),
     )
     return {
         "what": "ceremony",
         "expect": "ok",
-        "code": code,
-        "server_name": SERVER,
-        "account_id": ACCOUNT.hex(),
-        "handle": handle,
-        "key": key.hex(),
-        "transcript": transcript.hex(),
+        "code": code, "server_name": SERVER, "account_id": ACCOUNT.hex(), "handle": handle,
+        "key": key.hex(), "transcript": transcript.hex(),
         "messages": [message.hex() for message in messages],
         "check": f"{check:06}",
     }

@@ -68,6 +68,7 @@ class Visit:
                 hub.lounge.hand_over(self, payload, now_ms)
             case CloseRendezvous():
                 hub.lounge.leave(self)
+                self._scope.cancel()
 
     def join(self, frame: JoinRendezvous) -> None:
         """Come to whoever waits under a number.
