@@ -55,6 +55,8 @@ class MemoryLounge:
                     session.visit.push(RendezvousMessage(payload))
             case CloseRendezvous():
                 self.leave(session)
+            case _:
+                pass
         return None
 
     def _begin(self, session: Session, request: int) -> Frame:

@@ -144,8 +144,12 @@ def run(code: str, handle: str | None) -> Json:
     return {
         "what": "ceremony",
         "expect": "ok",
-        "code": code, "server_name": SERVER, "account_id": ACCOUNT.hex(), "handle": handle,
-        "key": key.hex(), "transcript": transcript.hex(),
+        "code": code,
+        "server_name": SERVER,
+        "account_id": ACCOUNT.hex(),
+        "handle": handle,
+        "key": key.hex(),
+        "transcript": transcript.hex(),
         "messages": [message.hex() for message in messages],
         "check": f"{check:06}",
     }
