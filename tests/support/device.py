@@ -8,6 +8,7 @@ import io
 import json
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 Request = Mapping[str, str]
 
+VERBS: Final = (
+    "register", "direct", "send", "renew", "texts", "newest", "reconnect", "send_file", "uploads",
+    "files", "download",
+)  # fmt: skip
 FLOOD_PAUSE_S: Final = 0.002
 """Between two messages: fast enough for every kill to meet some, slow enough for long runs."""
 _PAGE: Final = 1000
@@ -107,6 +112,40 @@ class Device:
         page = await (await self._conversation(request)).messages(limit=1)
         return page[-1].text if page else ""
 
+    async def send_file(self, request: Request) -> object:
+        """Send a file; see ``_progress``. Answer once it is on its way."""
+        conversation = await self._conversation(request)
+        await conversation.send_file(request["path"], on_progress=self._progress(request))
+        return None
+
+    async def uploads(self, request: Request) -> object:
+        """Answer how many uploads are under way."""
+        return len(await (await self._conversation(request)).uploads())
+
+    async def files(self, request: Request) -> object:
+        """Answer order, name and state of every file that was received or sent."""
+        messages = await (await self._conversation(request)).messages(limit=_PAGE)
+        return [(one.order, it.name, it.is_stored) for one in messages for it in one.attachments]
+
+    async def download(self, request: Request) -> object:
+        """Fetch the file of one message into a folder; see ``_progress``."""
+        conversation = await self._conversation(request)
+        (message,) = await conversation.messages_at([int(request["order"])])
+        told = self._progress(request)
+        return str(await message.attachment.download(request["to"], on_progress=told))
+
+    def _progress(self, request: Request) -> Callable[[int, int], None]:
+        """Say how far it is, each time; stand still from so many bytes on until a file is there."""
+
+        def told(done: int, total: int) -> None:
+            self.say(kind="progress", done=done, total=total)
+            if done >= int(request["stop"]) and request["go"]:
+                self.say(kind="stopped", done=done)
+                while not Path(request["go"]).exists():
+                    time.sleep(0.005)
+
+        return told
+
     async def reconnect(self, _request: Request) -> object:
         """Do not wait for the end of the pause."""
         await self._engine.reconnect()
@@ -124,15 +163,15 @@ async def serve(engine: e2ecore.Engine, lines: "Connection[bytes, bytes]") -> No
     """Obey lines until "quit"."""
     device = Device(engine, lines)
     verbs: dict[str, Callable[[Request], Awaitable[object]]] = {
-        name: getattr(device, name)
-        for name in ("register", "direct", "send", "renew", "texts", "newest", "reconnect")
+        name: getattr(device, name) for name in VERBS
     }
 
     async def answer(request: Request) -> None:
+        do = request["do"]
         try:
-            device.say(kind="answer", result=await verbs[request["do"]](request))
+            device.say(kind="answer", do=do, result=await verbs[do](request))
         except e2ecore.E2EError as error:
-            device.say(kind="answer", error=type(error).__name__, text=str(error))
+            device.say(kind="answer", do=do, error=type(error).__name__, text=str(error))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(watch, engine, device)

@@ -185,9 +185,10 @@ class DeviceProcess:
             self._connection.send_bytes(json.dumps(request).encode())
 
     def ask(self, do: str, **request: object) -> Line:
-        """Send one request and return its answer."""
+        """Send one request and return its answer; one to what was only told is passed over."""
         self.tell(do=do, **request)
-        answer = self.wait_for("answer")
+        while (answer := self.wait_for("answer"))["do"] != do:
+            continue
         assert "error" not in answer, answer
         return answer
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from e2ecore.transport.blobs import BlobChannel, CarriesBlobs
 from e2ecore.transport.login import Dial, FrameChannel
 from e2ecore_protocol.frames import decode_client_frame
 from e2ecore_protocol.frames.delivery import Envelope, Submit
@@ -53,11 +54,24 @@ class RecordingChannel:
         await self._channel.aclose()
 
 
+class CarryingChannel(RecordingChannel):
+    """One that also knows the way of the bytes of files. These are not recorded."""
+
+    def __init__(
+        self, channel: FrameChannel, sent: Sink, received: Sink, blobs: BlobChannel
+    ) -> None:
+        super().__init__(channel, sent, received)
+        self.blobs = blobs
+
+
 def recorded(dial: Dial, sent: Sink, received: Sink) -> Dial:
     """Return a way to connect whose channels are recorded."""
 
     async def dial_recorded() -> FrameChannel:
-        return RecordingChannel(await dial(), sent, received)
+        channel = await dial()
+        if isinstance(channel, CarriesBlobs):
+            return CarryingChannel(channel, sent, received, channel.blobs)
+        return RecordingChannel(channel, sent, received)
 
     return dial_recorded
 
