@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.floors.commits import Added, CommitFloor
 from benchmarks.large_groups import LargeGroup, client, now_ms
-from benchmarks.measuring import FLOOR, Timings, timed
+from benchmarks.measuring import FLOOR, Timings, aged, timed
 from benchmarks.mls_peers import GROUP_PEERS, RFC9420, TS_MLS, add_peers, beside
 from benchmarks.model import (
     OURS,
@@ -123,8 +123,9 @@ def _run_add(context: Context, size: int) -> Result:
     for _ in range(context.runs):
         live = _Live.of(CLASSIC, MEMBERS)
         ours, below = Timings(), Timings()
-        for _ in range(size):
-            _add_once(live, floor, ours, below)
+        with aged():
+            for _ in range(size):
+                _add_once(live, floor, ours, below)
         result.add(OURS, ours.medians())
         result.add(FLOOR, below.medians())
     add_peers(context, result, MLS_ADD, size)
@@ -152,9 +153,10 @@ def _run_empty(context: Context, size: int) -> Result:
     ]
     for _ in range(context.runs):
         ours, below = Timings(), Timings()
-        for _ in range(size):
+        with aged():
             for name, live, floor in works:
-                _empty_once(name, live, floor, ours, below)
+                for _ in range(size):
+                    _empty_once(name, live, floor, ours, below)
         result.add(OURS, ours.medians())
         result.add(FLOOR, below.medians())
     add_peers(context, result, MLS_PATH, size)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.floors.signatures import SignatureFloor
 from benchmarks.large_groups import LargeGroup, client, now_ms
-from benchmarks.measuring import FLOOR, Timings, on_the_clock
+from benchmarks.measuring import FLOOR, Timings, aged, on_the_clock
 from benchmarks.mls_peers import OPENMLS, RFC9420, TS_MLS, add_peers, beside
 from benchmarks.model import OURS, Context, Measure, Result, Scale, Scenario, at_most
 from benchmarks.scenarios.mls_messages import Refused
@@ -43,12 +43,13 @@ def _run(context: Context, size: int) -> Result:
     floor = SignatureFloor(MEMBERS, os.cpu_count() or 1)
     for _ in range(context.runs):
         ours, below = Timings(), Timings()
-        for _ in range(size):
-            for name, (welcome, bundle) in (("join_ms", full), ("join_bare_ms", bare)):
-                joined, _ = on_the_clock(partial(Group.join, welcome, bundle, now_ms=now_ms()))
-                checked, _ = on_the_clock(floor.verify)
-                ours.add(name, joined / 1000)
-                below.add(name, checked / 1000)
+        with aged():
+            for _ in range(size):
+                for name, (welcome, bundle) in (("join_ms", full), ("join_bare_ms", bare)):
+                    joined, _ = on_the_clock(partial(Group.join, welcome, bundle, now_ms=now_ms()))
+                    checked, _ = on_the_clock(floor.verify)
+                    ours.add(name, joined / 1000)
+                    below.add(name, checked / 1000)
         ours.add("welcome_bytes", len(full[0]))
         result.add(OURS, ours.medians())
         result.add(FLOOR, below.medians())

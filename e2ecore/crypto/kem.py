@@ -40,7 +40,7 @@ class HpkePrivateKey(Secret):
 
     def expands_by(self, expand: Callable[[], PrivateHandle]) -> None:
         """Say how to expand this key from what was at hand when it was made."""
-        object.__setattr__(self, "_expand", expand)
+        self._expand = expand
 
     def handle(self, load: Callable[[bytes], PrivateHandle]) -> PrivateHandle:
         """Return the expanded key, made at the first call: by ``load``, if there is no other way.
@@ -49,7 +49,7 @@ class HpkePrivateKey(Secret):
         """
         if not hasattr(self, "_handle"):
             known = self._expand() if hasattr(self, "_expand") else load(self.raw)
-            object.__setattr__(self, "_handle", known)
+            self._handle = known
         return self._handle
 
 
@@ -175,27 +175,6 @@ class LabeledKdf:
     def expand(self, prk: bytes, label: bytes, info: bytes, size: int) -> bytes:
         """LabeledExpand: ``size`` bytes."""
         return hkdf.expand(prk, self.labeled_info(label, info, size), size, self.hash)
-
-    def extractor(self, label: bytes) -> Callable[[bytes], bytes]:
-        """Return LabeledExtract without salt, for a label that is used often."""
-        hmac, head = self.hash.hmac, self.labeled_ikm(label, b"")
-
-        def extract(ikm: bytes) -> bytes:
-            return hmac(b"", head + ikm)
-
-        return extract
-
-    def expander(self, label: bytes, size: int) -> Callable[[bytes, bytes], bytes]:
-        """Return LabeledExpand for a label that is used often.
-
-        ``size`` is in bytes, at most ``hash.size``.
-        """
-        hmac, head = self.hash.hmac, self.labeled_info(label, b"", size)
-
-        def expand(prk: bytes, info: bytes) -> bytes:
-            return hmac(prk, head + info + b"\1")[:size]
-
-        return expand
 
     def extract_and_expand(self, dh: bytes, context: bytes) -> bytes:
         """ExtractAndExpand of RFC 9180 §4.1 (DH-Based KEM (DHKEM)): ``hash.size`` bytes."""

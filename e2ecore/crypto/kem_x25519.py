@@ -14,10 +14,11 @@ from e2ecore.crypto.rng import system_rng
 
 KEY_BYTES: Final = 32
 _KDF: Final = LabeledKdf(SHA256, b"KEM\x00\x20")
-_extract_pair: Final = _KDF.extractor(b"dkp_prk")
-_expand_pair: Final = _KDF.expander(b"sk", KEY_BYTES)
-_extract_shared: Final = _KDF.extractor(b"eae_prk")
-_expand_shared: Final = _KDF.expander(b"shared_secret", SHA256.size)
+_hmac: Final = SHA256.hmac
+_PAIR_IKM: Final = _KDF.labeled_ikm(b"dkp_prk", b"")
+_PAIR_INFO: Final = _KDF.labeled_info(b"sk", b"", KEY_BYTES) + b"\1"
+_SHARED_IKM: Final = _KDF.labeled_ikm(b"eae_prk", b"")
+_SHARED_INFO: Final = _KDF.labeled_info(b"shared_secret", b"", SHA256.size)
 
 _LOW_ORDER: Final = frozenset(
     (number | unused).to_bytes(KEY_BYTES, "little")
@@ -77,7 +78,8 @@ def agree(public: bytes) -> tuple[bytes, bytes]:
     Raises:
         InvalidKeyError: Not 32 bytes, or the point has low order.
     """
-    check_public(public)
+    if len(public) != KEY_BYTES or public in _LOW_ORDER:
+        check_public(public)
     private = system_rng(KEY_BYTES)
     try:
         return crypto_scalarmult(private, public), crypto_scalarmult_base(private)
@@ -103,7 +105,7 @@ class _DhKemX25519(OneCallKem):
     __slots__ = ()
 
     def derive_key_pair(self, ikm: bytes) -> HpkeKeyPair:
-        raw = _expand_pair(_extract_pair(ikm), b"")
+        raw = _hmac(_hmac(b"", _PAIR_IKM + ikm), _PAIR_INFO)
         return HpkeKeyPair(HpkePrivateKey(raw), crypto_scalarmult_base(raw))
 
     def load_private(self, raw: bytes) -> X25519PrivateKey:
@@ -120,7 +122,8 @@ class _DhKemX25519(OneCallKem):
 
     def encapsulate(self, public: bytes) -> tuple[bytes, bytes]:
         secret, enc = agree(public)
-        return _expand_shared(_extract_shared(secret), enc + public), enc
+        prk = _hmac(b"", _SHARED_IKM + secret)
+        return _hmac(prk, b"".join((_SHARED_INFO, enc, public, b"\1"))), enc
 
     def decapsulate(self, enc: bytes, private: HpkePrivateKey) -> bytes:
         key = load_private(private.raw)

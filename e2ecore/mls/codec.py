@@ -19,6 +19,7 @@ MAX_VECTOR_BYTES: Final = (1 << 30) - 1
 SHORT: Final = 1 << 6
 """A vector with fewer bytes has a length of one byte."""
 _TWO_BYTES: Final = 1 << 14
+_SHORT_LENGTHS: Final = tuple(bytes((size,)) for size in range(SHORT))
 _pack_u16: Final = struct.Struct(">H").pack
 _pack_u32: Final = struct.Struct(">I").pack
 _pack_u64: Final = struct.Struct(">Q").pack
@@ -233,7 +234,7 @@ def length(size: int) -> bytes:
         MalformedMessageError: A length of 2^30 bytes or more has no encoding.
     """
     if size < SHORT:
-        return bytes((size,))
+        return _SHORT_LENGTHS[size]
     if size < _TWO_BYTES:
         return _pack_u16(size | 0x4000)
     if size <= MAX_VECTOR_BYTES:
@@ -245,7 +246,7 @@ def opaque(data: bytes) -> bytes:
     """Encode ``opaque<V>``."""
     size = len(data)
     if size < SHORT:
-        return bytes((size,)) + data
+        return _SHORT_LENGTHS[size] + data
     return length(size) + data
 
 

@@ -3,7 +3,7 @@
 Spec: RFC 9420 §6 (Message Framing)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -123,6 +123,7 @@ class FramedContent:
     authenticated_data: bytes
     body: Body
     encoded: bytes
+    _whole: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def content_type(self) -> ContentType:
@@ -130,17 +131,21 @@ class FramedContent:
         return body_type(self.body)
 
     def encode(self) -> bytes:
-        """Return the FramedContent."""
-        return b"".join(
-            (
-                opaque(self.group_id),
-                u64(self.epoch),
-                self.sender.encode(),
-                opaque(self.authenticated_data),
-                u8(self.content_type),
-                self.encoded,
+        """Return the FramedContent. It is remembered: what is signed is hashed next."""
+        whole = self._whole
+        if whole is None:
+            whole = b"".join(
+                (
+                    opaque(self.group_id),
+                    u64(self.epoch),
+                    self.sender.encode(),
+                    opaque(self.authenticated_data),
+                    u8(self.content_type),
+                    self.encoded,
+                )
             )
-        )
+            object.__setattr__(self, "_whole", whole)
+        return whole
 
     @classmethod
     def read(cls, reader: Reader) -> "FramedContent":

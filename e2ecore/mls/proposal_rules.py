@@ -33,6 +33,8 @@ def check_member_list(
     Raises:
         InvalidProposalError: It breaks a rule.
     """
+    if not proposals:
+        return
     values = [sent.proposal for sent in proposals]
     for sent in proposals:
         check_proposal(sent.proposal, suite)

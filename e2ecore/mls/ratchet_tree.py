@@ -14,7 +14,7 @@ from e2ecore.crypto.suites import CipherSuite
 from e2ecore.errors import UsageError
 from e2ecore.mls import tree_math
 from e2ecore.mls.arriving_tree import ArrivingTree
-from e2ecore.mls.codec import length, opaque
+from e2ecore.mls.codec import length
 from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError
 from e2ecore.mls.nodes import LeafNode, Node, ParentNode
 from e2ecore.mls.tree_base import (
@@ -22,8 +22,10 @@ from e2ecore.mls.tree_base import (
     NodeSource,
     TreeBase,
     decode_node,
+    key_of,
     put_node,
 )
+from e2ecore.mls.tree_hash import leaf_tree_hash, parent_tree_hash
 from e2ecore.mls.tree_view import TreeView
 
 
@@ -104,12 +106,11 @@ class RatchetTree(TreeView):
         These are the rows to write when this fork is settled.
         """
         settled = self._base.encoded()
-        changed: dict[int, bytes | None] = {}
-        for index, node in self._changes.items():
-            encoded = None if node is None else node.encode()
-            if encoded != settled.get(index):
-                changed[index] = encoded
-        return changed
+        return {
+            index: encoded
+            for index, node in self._changes.items()
+            if (encoded := None if node is None else node.encode()) != settled.get(index)
+        }
 
     def redo(self, leaves: int, changes: Mapping[int, bytes | None]) -> None:
         """Make the changes that another fork of the same base once had.
@@ -134,14 +135,13 @@ class RatchetTree(TreeView):
 
         Fewer than in ``changes``: a node that only got an unmerged leaf keeps its key.
         """
-        settled, void = self._base.encoded(), set()
-        for index, node in self._changes.items():
-            old = settled.get(index)
-            if old is not None and (
-                node is None or not old.startswith(opaque(node.encryption_key))
-            ):
-                void.add(index)
-        return void
+        settled = self._base.encoded()
+        return {
+            index
+            for index, node in self._changes.items()
+            if (old := settled.get(index)) is not None
+            and (node is None or key_of(old) != node.encryption_key)
+        }
 
     def settle(self) -> None:
         """Make this fork the base. All other forks of the old base are void from now on.
@@ -239,6 +239,20 @@ class RatchetTree(TreeView):
             elif not self.is_blank(index):
                 self._changes[index] = None
         self._hashes.update(dict.fromkeys(path))
+
+    def hash_path(self, leaf_index: int) -> None:
+        """Hash a leaf and its direct path, from the leaf up: the way an update path changes them.
+
+        ``tree_hash`` would find the same, more slowly, from the root down.
+        """
+        node, distance, path = 2 * leaf_index, 2, tree_math.ascent(2 * leaf_index, self._leaves)
+        below = self._hashes[node] = leaf_tree_hash(self.suite, leaf_index, self.encoded_node(node))
+        for index in path:
+            beside = self.tree_hash(node ^ distance)
+            sides = (below, beside) if node < index else (beside, below)
+            below = parent_tree_hash(self.suite, self.encoded_node(index), *sides)
+            self._hashes[index] = below
+            node, distance = index, 2 * distance
 
     def set_leaf(self, leaf_index: int, leaf: LeafNode) -> None:
         """Put a leaf into its place and change nothing else; part of merging a path."""

@@ -240,7 +240,7 @@ class SecretTree:
         """Delete what this key was derived from, and the key."""
         ratchet, expansion = step.ratchet, step.expansion
         if expansion is not None:
-            self._apply(step.leaf, expansion)
+            self._apply(step, expansion)
         if step.generation == ratchet.next:
             ratchet.advance()
             if ratchet.skipped:
@@ -287,12 +287,13 @@ class SecretTree:
         )
         return expansion
 
-    def _apply(self, leaf: int, expansion: Expansion) -> None:
+    def _apply(self, step: Step, expansion: Expansion) -> None:
+        """Write what the first use of a leaf changes, but for the ratchet that is used."""
         for node in expansion.consumed:
             self._rows.delete((rows.SECRET_NODE, self._epoch, node))
         for node, secret in expansion.siblings.items():
             self._rows.put((rows.SECRET_NODE, self._epoch, node), secret)
-        for content, ratchet in enumerate(expansion.ratchets):
-            index = 2 * leaf + content
-            self._ratchets[index] = ratchet
-            self._rows.put((rows.RATCHET, self._epoch, index), ratchet.encode())
+        content = 1 - step.content
+        index, ratchet = 2 * step.leaf + content, expansion.ratchets[content]
+        self._ratchets[index] = ratchet
+        self._rows.put((rows.RATCHET, self._epoch, index), ratchet.encode())

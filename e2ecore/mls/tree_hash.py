@@ -102,3 +102,14 @@ def parent_hash(
             )
         )
     )
+
+
+def path_parent_hash(suite: CipherSuite, encoded: bytes, sibling_hash: bytes) -> bytes:
+    """Return ``parent_hash`` of a node on a new path, which has no unmerged leaves.
+
+    Args:
+        suite: Says how to hash.
+        encoded: The encoded ParentNode. It begins with what is hashed: key and own parent hash.
+        sibling_hash: The original tree hash of the other child.
+    """
+    return suite.hash.digest(b"".join((encoded[:-1], length(suite.nh), sibling_hash)))

@@ -197,6 +197,14 @@ class TreeView:
         self._resolve(index, excluded, found)
         return found
 
+    def resolution_keys(self, index: int, excluded: Collection[int] = ()) -> list[bytes]:
+        """Return the encryption keys of ``resolution``."""
+        if index & 1:  # most parents have a key, and nobody below who lacks it
+            node = self.node(index)
+            if isinstance(node, ParentNode) and not node.unmerged_leaves:
+                return [node.encryption_key]
+        return [self.encryption_key(covered) for covered in self.resolution(index, excluded)]
+
     def _resolve(self, index: int, excluded: Collection[int], found: list[int]) -> None:
         if not self.is_blank(index):
             if index & 1:

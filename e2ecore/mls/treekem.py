@@ -11,6 +11,7 @@ no key on the path yet, calls ``join_path`` with the secret from its welcome.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from e2ecore.crypto.errors import DecryptionError
@@ -33,7 +34,7 @@ from e2ecore.mls.leaf_rules import (
 )
 from e2ecore.mls.nodes import LeafNode, LeafNodeSource, ParentNode
 from e2ecore.mls.ratchet_tree import RatchetTree
-from e2ecore.mls.tree_hash import parent_hash
+from e2ecore.mls.tree_hash import path_parent_hash
 
 _LABEL = "UpdatePathNode"
 """Encryption label (RFC 9420 §17.7 (MLS Public Key Encryption Labels))."""
@@ -43,8 +44,7 @@ class PathSecret(Secret):
     """What one node of a path is derived from, and every node above it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HpkeCiphertext:
+class HpkeCiphertext(NamedTuple):
     """What ``EncryptWithLabel`` returns."""
 
     kem_output: bytes
@@ -60,8 +60,7 @@ class HpkeCiphertext:
         return cls(reader.opaque(), reader.opaque())
 
 
-@dataclass(frozen=True, slots=True)
-class UpdatePathNode:
+class UpdatePathNode(NamedTuple):
     """One parent's new key, and its path secret for everybody below its other child."""
 
     encryption_key: bytes
@@ -69,8 +68,8 @@ class UpdatePathNode:
 
     def encode(self) -> bytes:
         """Return the UpdatePathNode."""
-        sealed = vector([each.encode() for each in self.encrypted_path_secret])
-        return opaque(self.encryption_key) + sealed
+        fields = chain.from_iterable(self.encrypted_path_secret)
+        return opaque(self.encryption_key) + opaque(b"".join(map(opaque, fields)))
 
     @classmethod
     def read(cls, reader: Reader) -> "UpdatePathNode":
@@ -150,10 +149,9 @@ class NewPath:
 def _seal_step(
     tree: RatchetTree, step: _Step, sealer: Sealer, added: Collection[int]
 ) -> UpdatePathNode:
-    seal, key_of, secret = sealer.seal, tree.encryption_key, step.secret.raw
-    sealed = [
-        HpkeCiphertext(*seal(key_of(node), secret)) for node in tree.resolution(step.other, added)
-    ]
+    seal, secret = sealer.seal, step.secret.raw
+    keys = tree.resolution_keys(step.other, added)
+    sealed = [HpkeCiphertext._make(seal(key, secret)) for key in keys]
     return UpdatePathNode(step.pair.public, tuple(sealed))
 
 
@@ -207,6 +205,7 @@ def new_path(
         extensions=template.extensions,
     ).signed(signer, group_id, leaf_index)
     tree.set_leaf(leaf_index, leaf)
+    tree.hash_path(leaf_index)
     private = {2 * leaf_index: own.private}
     private.update((step.node, step.pair.private) for step in steps)
     return NewPath(leaf, PathKeys(CommitSecret(secret), private), tuple(steps))
@@ -218,8 +217,8 @@ def _set_parents(
     """Replace the direct path by new keys and return the parent hash that the leaf must have."""
     above, parents = b"", {}
     for (index, other), key in zip(reversed(filtered), reversed(keys), strict=True):
-        parents[index] = ParentNode(key, above)
-        above = parent_hash(tree.suite, key, above, tree.tree_hash(other))
+        node = parents[index] = ParentNode(key, above)
+        above = path_parent_hash(tree.suite, node.encode(), tree.tree_hash(other))
     tree.replace_direct_path(leaf_index, parents)
     return above
 
@@ -261,6 +260,7 @@ def merge_path(
     if leaf.parent_hash != above:
         raise InvalidUpdatePathError("the leaf's parent hash does not match the path")
     tree.set_leaf(leaf_index, leaf)
+    tree.hash_path(leaf_index)
 
 
 def _check_shape(

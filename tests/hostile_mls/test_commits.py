@@ -187,23 +187,23 @@ def one_node_more(path: UpdatePath) -> UpdatePath:
 def one_secret_more(path: UpdatePath) -> UpdatePath:
     """To bob, whom carol and dave do not care about."""
     first, *rest = path.nodes
-    doubled = replace(first, encrypted_path_secret=first.encrypted_path_secret * 2)
+    doubled = first._replace(encrypted_path_secret=first.encrypted_path_secret * 2)
     return replace(path, nodes=(doubled, *rest))
 
 
 def one_secret_less(path: UpdatePath) -> UpdatePath:
     first, *rest = path.nodes
-    return replace(path, nodes=(replace(first, encrypted_path_secret=()), *rest))
+    return replace(path, nodes=(first._replace(encrypted_path_secret=()), *rest))
 
 
 def broken_secret(path: UpdatePath) -> UpdatePath:
     """Every secret of the topmost node."""
     *rest, last = path.nodes
     sealed = [
-        replace(each, ciphertext=each.ciphertext[:-1] + bytes([each.ciphertext[-1] ^ 1]))
+        each._replace(ciphertext=each.ciphertext[:-1] + bytes([each.ciphertext[-1] ^ 1]))
         for each in last.encrypted_path_secret
     ]
-    return replace(path, nodes=(*rest, replace(last, encrypted_path_secret=tuple(sealed))))
+    return replace(path, nodes=(*rest, last._replace(encrypted_path_secret=tuple(sealed))))
 
 
 PATHS = [

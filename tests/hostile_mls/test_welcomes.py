@@ -35,7 +35,7 @@ def secrets(**changes: object) -> Twist:
 
 def unopenable(welcome: Welcome) -> Welcome:
     (entry,) = welcome.secrets
-    sealed = replace(entry.secrets, ciphertext=flipped(entry.secrets.ciphertext))
+    sealed = entry.secrets._replace(ciphertext=flipped(entry.secrets.ciphertext))
     return replace(welcome, secrets=(replace(entry, secrets=sealed),))
 
 

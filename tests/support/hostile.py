@@ -164,8 +164,8 @@ def spoiled_for(leaves: frozenset[int], spoiled: set[int]) -> Iterator[None]:
                 below = {leaf for leaf in range(16) if tree_math.contains(index, 2 * leaf)}
                 if below & leaves:
                     spoiled.update(below)
-                    sealed[at] = replace(sealed[at], ciphertext=bytes(len(sealed[at].ciphertext)))
-            nodes.append(replace(node, encrypted_path_secret=tuple(sealed)))
+                    sealed[at] = sealed[at]._replace(ciphertext=bytes(len(sealed[at].ciphertext)))
+            nodes.append(node._replace(encrypted_path_secret=tuple(sealed)))
         return replace(path, nodes=tuple(nodes))
 
     with patch.object(NewPath, "seal", seal):

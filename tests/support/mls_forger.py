@@ -199,7 +199,7 @@ class Forger:
         path = new.seal(applied.tree, provisional.encode(), applied.added_leaves)
         keys = [node.encryption_key for node in _parents(applied.tree, self.leaf)]
         nodes = tuple(
-            replace(node, encryption_key=key) for node, key in zip(path.nodes, keys, strict=True)
+            node._replace(encryption_key=key) for node, key in zip(path.nodes, keys, strict=True)
         )
         return fault.path(replace(path, nodes=nodes))
 

@@ -295,8 +295,8 @@ def swapped_keys(commit: Commit) -> Commit:
     assert commit.path is not None
     first, second, *rest = commit.path.nodes
     nodes = (
-        replace(first, encryption_key=second.encryption_key),
-        replace(second, encryption_key=first.encryption_key),
+        first._replace(encryption_key=second.encryption_key),
+        second._replace(encryption_key=first.encryption_key),
         *rest,
     )
     return replace(commit, path=replace(commit.path, nodes=nodes))
@@ -307,16 +307,16 @@ def damaged_secret(commit: Commit) -> Commit:
     nodes = []
     for node in commit.path.nodes:
         sealed = [
-            replace(each, ciphertext=bytes(len(each.ciphertext)))
+            each._replace(ciphertext=bytes(len(each.ciphertext)))
             for each in node.encrypted_path_secret
         ]
-        nodes.append(replace(node, encrypted_path_secret=tuple(sealed)))
+        nodes.append(node._replace(encrypted_path_secret=tuple(sealed)))
     return replace(commit, path=replace(commit.path, nodes=tuple(nodes)))
 
 
 def missing_secret(commit: Commit) -> Commit:
     assert commit.path is not None
-    nodes = [replace(node, encrypted_path_secret=()) for node in commit.path.nodes]
+    nodes = [node._replace(encrypted_path_secret=()) for node in commit.path.nodes]
     return replace(commit, path=replace(commit.path, nodes=tuple(nodes)))
 
 

@@ -136,7 +136,7 @@ class Fault:
 
     def node(self, position: int, **changes: object) -> UpdatePath:
         nodes = list(self.path.nodes)
-        nodes[position] = replace(nodes[position], **changes)  # type: ignore[arg-type]  # by name
+        nodes[position] = nodes[position]._replace(**changes)  # type: ignore[arg-type]  # by name
         return replace(self.path, nodes=tuple(nodes))
 
     def sealed(self, secret: bytes, position: int = 1) -> UpdatePath:
@@ -151,7 +151,7 @@ class Fault:
 
 
 def flipped(sealed: HpkeCiphertext) -> HpkeCiphertext:
-    return replace(sealed, ciphertext=bytes((sealed.ciphertext[0] ^ 1,)) + sealed.ciphertext[1:])
+    return sealed._replace(ciphertext=bytes((sealed.ciphertext[0] ^ 1,)) + sealed.ciphertext[1:])
 
 
 @pytest.mark.spec("RFC 9420 §7.6 (Update Paths)")
