@@ -31,7 +31,7 @@ from e2ecore.mls.labels import sign_with_label
 MLS10: Final = 1
 """ProtocolVersion mls10, the only one there is."""
 
-_LISTS: Final = 5
+CAPABILITY_LISTS: Final = 5
 """Lists of numbers that capabilities consist of."""
 
 LEAF_LABEL: Final = "LeafNodeTBS"
@@ -96,7 +96,7 @@ class Capabilities:
         """Read Capabilities."""
         encoded, known = _latest[0]
         if not reader.again(encoded):
-            encoded = reader.opaques(_LISTS)
+            encoded = reader.opaques(CAPABILITY_LISTS)
             known = _capabilities(encoded)
             _latest[0] = encoded, known
         return known
@@ -129,7 +129,7 @@ def _encode_lists(*lists: tuple[int, ...]) -> bytes:
 def _capabilities(encoded: bytes) -> Capabilities:
     """Decode capabilities. Members of a group announce the same: one object serves them all."""
     reader = Reader(encoded)
-    return Capabilities(*(read_u16s(reader) for _ in range(_LISTS)))
+    return Capabilities(*(read_u16s(reader) for _ in range(CAPABILITY_LISTS)))
 
 
 _latest: Final = [(Capabilities().encode(), Capabilities())]

@@ -190,10 +190,11 @@ class RatchetTree(TreeView):
 
     def _skip_members(self) -> int:
         """Return the leftmost blank leaf, or the number of leaves."""
-        leaf_index = self._first_blank
-        while leaf_index < self._leaves and not self.is_blank(2 * leaf_index):
-            leaf_index += 1
-        return leaf_index
+        settled, changes = self._base.encoded(), self._changes
+        for index in range(2 * self._first_blank, 2 * self._leaves, 2):
+            if (changes[index] is None) if index in changes else (index not in settled):
+                return index >> 1
+        return self._leaves
 
     def update_leaf(self, leaf_index: int, leaf: LeafNode) -> None:
         """Replace a member's leaf and blank its direct path. Spec: RFC 9420 §12.1.2 (Update).

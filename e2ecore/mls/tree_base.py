@@ -11,8 +11,14 @@ from itertools import repeat
 from typing import Final, NamedTuple, Protocol, Self
 
 from e2ecore.mls.codec import SHORT, Reader, decode_all
-from e2ecore.mls.extensions import read_u16s
-from e2ecore.mls.nodes import LeafNode, Node, NodeType, ParentNode
+from e2ecore.mls.nodes import (
+    CAPABILITY_LISTS,
+    Capabilities,
+    LeafNode,
+    Node,
+    NodeType,
+    ParentNode,
+)
 
 _BLANK: Final = b"\0"
 _HEADS: Final = (b"\1" + bytes((NodeType.LEAF,)), b"\1" + bytes((NodeType.PARENT,)))
@@ -48,16 +54,11 @@ class CredentialCounts(NamedTuple):
         for type_ in set(leaf.capabilities.credentials):
             self.supported[type_] += count
 
-    def tally_encoded(self, leaf: bytes) -> None:
-        """Add one encoded leaf, without decoding more of it than is needed."""
-        reader = Reader(leaf)
-        for _key in range(2):
-            reader.opaque()
-        self.in_use[reader.u16()] += 1
-        for _list in range(5):  # the credential and four lists of capabilities
-            reader.opaque()
-        for type_ in set(read_u16s(reader)):
-            self.supported[type_] += 1
+    def tally_alike(self, type_: int, capabilities: bytes, count: int) -> None:
+        """Add leaves that present one credential type and announce the same, encoded."""
+        self.in_use[type_] += count
+        for supported in set(decode_all(Capabilities.read, capabilities).credentials):
+            self.supported[supported] += count
 
 
 class TreeBase:
@@ -135,22 +136,39 @@ class TreeBase:
     def encryption_keys(self) -> dict[bytes, int]:
         """Return the node index of every encryption key."""
         if self._encryption_keys is None:
-            self._encryption_keys = {
-                known.encryption_key if (known := self._decoded.get(index)) else key_of(data): index
-                for index, data in self.encoded().items()
-            }
-        return self._encryption_keys
+            self._survey()
+        return self._encryption_keys or {}
 
     def signature_keys(self) -> dict[bytes, int]:
         """Return the node index of every signature key."""
         if self._signature_keys is None:
-            self._signature_keys = {}
-            for index, data in self.encoded().items():
-                if not index & 1:
-                    reader = Reader(data)
-                    reader.opaque()
-                    self._signature_keys[reader.opaque()] = index
-        return self._signature_keys
+            self._survey()
+        return self._signature_keys or {}
+
+    def _survey(self) -> None:
+        """Find all keys and count credentials in one walk: who asks for one needs the others.
+
+        Members announce the same capabilities, so those of the leaf before are compared first.
+        """
+        keys: dict[bytes, int] = {}
+        signature_keys: dict[bytes, int] = {}
+        alike: Counter[tuple[int, bytes]] = Counter()
+        capabilities = Capabilities().encode()
+        for index, data in self.encoded().items():
+            if index & 1:
+                keys[key_of(data)] = index
+                continue
+            reader = Reader(data)
+            keys[reader.opaque()] = index
+            signature_keys[reader.opaque()] = index
+            type_, _credential = reader.u16(), reader.opaque()
+            if not reader.again(capabilities):
+                capabilities = reader.opaques(CAPABILITY_LISTS)
+            alike[type_, capabilities] += 1
+        self._counts = CredentialCounts(Counter(), Counter())
+        for (type_, announced), count in alike.items():
+            self._counts.tally_alike(type_, announced, count)
+        self._encryption_keys, self._signature_keys = keys, signature_keys
 
     @property
     def is_counted(self) -> bool:
@@ -160,11 +178,8 @@ class TreeBase:
     def counts(self) -> CredentialCounts:
         """Return the credential types in use and supported."""
         if self._counts is None:
-            self._counts = CredentialCounts(Counter(), Counter())
-            for index, data in self.encoded().items():
-                if not index & 1:
-                    self._counts.tally_encoded(data)
-        return self._counts
+            self._survey()
+        return self._counts or CredentialCounts(Counter(), Counter())
 
     def apply(
         self,

@@ -244,12 +244,10 @@ class TreeView:
 
     def root_hash(self) -> bytes:
         """Return the tree hash of the whole tree. Only what changed is hashed again."""
-        if not self._hashes and not self._base.hashes:
-            self._hash_all()
         return self.tree_hash(self.root)
 
     def _hash_all(self) -> None:
-        """Hash a tree that was just received, level by level: half the time of going down it."""
+        """Hash a whole settled tree, level by level: half the time of going down it."""
         encoded = self._base.encoded()
         hashes = leaf_tree_hashes(self.suite, self._leaves, encoded)
         known = self._base.hashes
@@ -265,6 +263,9 @@ class TreeView:
         """Return the tree hash of a node. Spec: RFC 9420 §7.8 (Tree Hashes)."""
         own = index in self._hashes
         known = self._hashes[index] if own else self._base.hashes.get(index)
+        if known is None and not self._base.hashes:
+            self._hash_all()
+            known = None if own else self._base.hashes.get(index)
         if known is None:
             known = self._hash_again(index)
             if own:
