@@ -70,7 +70,7 @@ def accept_basic(claim: Claim, /) -> None:
 def judge_found(
     policy: CredentialPolicy,
     group_id: bytes,
-    members: Iterable[tuple[int, LeafNode]],
+    members: Iterable[Member],
     own_leaf: int | None,
 ) -> None:
     """Ask about the members of a group that we join.
@@ -78,10 +78,9 @@ def judge_found(
     Raises:
         CredentialError: The policy refuses one; it may raise others.
     """
-    found = Occasion.FOUND
-    for leaf, node in members:
-        if leaf != own_leaf:
-            policy(Claim(found, node.credential, node.signature_key, group_id, leaf))
+    for member in members:
+        if member.leaf != own_leaf:
+            policy(_claim(Occasion.FOUND, group_id, member))
 
 
 def judge_added(

@@ -104,5 +104,5 @@ def judge_group(
         CredentialError: The policy refuses one; it may raise others.
     """
     if policy is not accept_basic or set(tree.credential_types(None)) != {CredentialType.BASIC}:
-        judge_found(policy, context.group_id, tree.members(), own_leaf)
+        judge_found(policy, context.group_id, tree.listed(), own_leaf)
     judge_senders(policy, context.group_id, (), context.extensions)

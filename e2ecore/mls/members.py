@@ -30,6 +30,14 @@ class Member:
         """Return what a leaf node says about its member."""
         return cls(leaf, node.credential, node.signature_key)
 
+    @classmethod
+    def of_encoded(cls, leaf: int, node: bytes) -> "Member":
+        """Return the same of an encoded leaf node, decoding no more of it than that."""
+        reader = Reader(node)
+        reader.opaque()
+        signature_key = reader.opaque()
+        return cls(leaf, read_credential(reader), signature_key)
+
     @property
     def identity(self) -> bytes:
         """Content of the basic credential; empty for other types of credential."""

@@ -11,6 +11,7 @@ from typing import Final
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.mls import tree_math
 from e2ecore.mls.errors import MembershipError
+from e2ecore.mls.members import Member
 from e2ecore.mls.nodes import LeafNode, Node, ParentNode
 from e2ecore.mls.tree_base import CredentialCounts, TreeBase, key_of
 from e2ecore.mls.tree_hash import (
@@ -135,6 +136,13 @@ class TreeView:
             node = self.node(index)
             if isinstance(node, LeafNode):
                 yield index >> 1, node
+
+    def listed(self) -> Iterator[Member]:
+        """Return who ``members`` are. Their leaves are not decoded for it."""
+        for index in sorted(index for index in self._known() if not index & 1):
+            encoded = self.encoded_node(index)
+            if encoded is not None:
+                yield Member.of_encoded(index >> 1, encoded)
 
     def find_encryption_key(self, key: bytes) -> int | None:
         """Return the node index that holds this key, or None."""
