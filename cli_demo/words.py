@@ -11,6 +11,11 @@ _OTHER_KINDS: Final = {
     e2ecore.MessageKind.RECALLED: "(taken back)",
     e2ecore.MessageKind.UNKNOWN: "(this needs a newer version of e2e)",
 }
+_QUOTED: Final = {
+    e2ecore.MessageKind.CARD: "(contact) ",
+    e2ecore.MessageKind.FILES: "(file) ",
+    e2ecore.MessageKind.POLL: "(poll) ",
+}
 _QUOTE_CELLS: Final = 40
 _KIB: Final = 1024
 _NO_DATE_MS: Final = 253_402_214_400_000
@@ -111,4 +116,10 @@ def _answered(reply: e2ecore.Quote | None) -> str:
     if reply.text is None:
         return "(to a message that is not here)"
     changed = "" if reply.is_intact else ", changed since"
-    return f'(to "{one_line(reply.text, _QUOTE_CELLS)}"{changed})'
+    return f'(to "{one_line(quoted(reply), _QUOTE_CELLS)}"{changed})'
+
+
+def quoted(reply: e2ecore.Quote) -> str:
+    """What was answered, with what it is where that is no text."""
+    kind = _QUOTED.get(reply.kind, "") if reply.kind is not None else ""
+    return f"{kind}{reply.text}"

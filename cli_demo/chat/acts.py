@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from cli_demo.chat.completion import ASCII_SIGNS, SIGNS
 from cli_demo.chat.dialogs import Ask, Choice, Choose, Confirm, Field, Page
-from cli_demo.chat.menu import Act, acts_for, choices
+from cli_demo.chat.menu import ANSWERED, Act, acts_for, choices
 from cli_demo.chat.polling import Polls
 from cli_demo.text import joined, one_line, stamp
 from cli_demo.views import ASCII, Kind, Mark, MessageView
@@ -181,11 +181,12 @@ class Acts:
 
 def subject(room_messages: list[MessageView], *, own: bool) -> MessageView | None:
     """The message that a command is about when none is selected: the newest that makes sense."""
+    kinds = {Kind.TEXT} if own else ANSWERED
     return next(
         (
             one
             for one in reversed(room_messages)
-            if not one.notice and one.own is own and one.kind is Kind.TEXT
+            if not one.notice and one.own is own and one.kind in kinds
         ),
         None,
     )

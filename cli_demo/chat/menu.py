@@ -43,6 +43,11 @@ _WRITING: Final = frozenset(
 )
 
 
+ANSWERED: Final = frozenset({Kind.TEXT, Kind.CARD, Kind.FILES, Kind.POLL})
+"""What can be answered."""
+_FORWARDED: Final = frozenset({Kind.TEXT, Kind.CARD, Kind.POLL})
+
+
 def acts_for(message: MessageView, *, writable: bool) -> list[Act]:
     """What makes sense.
 
@@ -54,10 +59,10 @@ def acts_for(message: MessageView, *, writable: bool) -> list[Act]:
     is_open = message.poll is not None and message.poll.is_open
     is_there = message.kind is not Kind.RECALLED
     sense = {
-        Act.REPLY: is_text,
+        Act.REPLY: message.kind in ANSWERED,
         Act.REACT: is_there,
         Act.EDIT: is_text and message.own and message.mark is not Mark.FAILED,
-        Act.FORWARD: is_text,
+        Act.FORWARD: message.kind in _FORWARDED,
         Act.VOTE: is_open,
         Act.CLOSE: is_open,
         Act.PIN: is_there,

@@ -11,7 +11,7 @@ from cli_demo import polls
 from cli_demo.happenings import told
 from cli_demo.naming import Names
 from cli_demo.views import Kind, Mark, MessageView, PollView, QuoteView, SignView
-from cli_demo.words import body
+from cli_demo.words import body, quoted
 
 PAGE: Final = 60
 """Messages fetched at once."""
@@ -166,7 +166,8 @@ class Messages:
 
     async def _quote(self, quote: e2ecore.Quote) -> QuoteView:
         author = await self._names.of(quote.author)
-        return QuoteView(author, quote.text, quote.order, quote.is_intact)
+        text = None if quote.text is None else quoted(quote)
+        return QuoteView(author, text, quote.order, quote.is_intact)
 
     async def _named(self, message: e2ecore.Message) -> tuple[str, ...]:
         """The words that name members, where they are what these members are called."""

@@ -45,7 +45,10 @@ def forward(
         str, typer.Argument(metavar="TO", help="The conversation to send it to, named alike.")
     ],
 ) -> None:
-    """Send a text on to another conversation. It is marked as forwarded; by whom is not told."""
+    """Send a text, a contact card or a poll on. A text is marked as forwarded.
+
+    Who wrote it is not told. Of a poll a new one is begun: votes stay where they were given.
+    """
 
     async def work(engine: e2ecore.Engine) -> None:
         one = await find_message(await find_conversation(engine, target), message)

@@ -79,7 +79,7 @@ class Arranged:
             BadTextError: Not Unicode.
             BadMentionError: A part is not in the text, or overlaps another one.
             MessageGoneError: What it answers is not here.
-            NotATextError: What it answers is no text.
+            NotATextError: What it answers cannot be answered.
             ErasureDelayedError: It is discarded, and the log could not be emptied yet.
         """
         cid = self._row.cid

@@ -7,7 +7,8 @@ from e2ecore.engine.errors import NoDraftError
 from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_text
-from e2ecore.engine.referring import check_mentions, reply_of, text_row, wire_mentions
+from e2ecore.engine.quoting import answered_row, reply_to
+from e2ecore.engine.referring import check_mentions, wire_mentions
 from e2ecore.engine.values import Draft, Mention
 from e2ecore.engine.writing import write_rich_text
 from e2ecore.ids import AccountId
@@ -33,15 +34,15 @@ def check_draft(text: str, mentions: Sequence[Mention]) -> None:
     check_mentions(text, mentions)
 
 
-def keep(job: Job, cid: int, text: str, reply_to: int | None, mentions: Sequence[Mention]) -> None:
+def keep(job: Job, cid: int, text: str, order: int | None, mentions: Sequence[Mention]) -> None:
     """Keep a draft. It may answer a message that is taken back later; sending it says so.
 
     Raises:
         MessageGoneError: What it answers is not here.
-        NotATextError: What it answers is no text.
+        NotATextError: What it answers cannot be answered.
     """
     job.mirror(cid)  # there is such a conversation
-    reply = 0 if reply_to is None else text_row(job, cid, reply_to).id
+    reply = 0 if order is None else answered_row(job, cid, order).id
     named = pack(wire_mentions(mentions))
     drafts.save(job.tx, DraftRow(cid, job.now_ms, text, reply, named))
 
@@ -61,7 +62,9 @@ def send_draft(job: Job, cid: int) -> SentMessage:
     row = drafts.get(job.tx, cid)
     if row is None or not row.body:
         raise NoDraftError
-    reply = reply_of(text_row(job, cid, row.reply & ORDER_MASK)) if row.reply else None
+    reply = None
+    if row.reply:
+        reply = reply_to(job, answered_row(job, cid, row.reply & ORDER_MASK))
     one = write_rich_text(job, cid, row.body, rich_text.Extras(reply, _mentions(row)))
     drafts.remove(job.tx, cid)
     sent = SentMessage(one.message_id, one.counter, one.order)

@@ -142,7 +142,7 @@ class NotYourMessageError(UsageError):
 
 
 class NotATextError(UsageError):
-    """That can only be done with a text."""
+    """That cannot be done with this kind of message. Nothing was changed."""
 
 
 class EditWindowOverError(UsageError):

@@ -84,10 +84,16 @@ _FORMS: Final[Mapping[type[Listed], Callable[[Listed], Form]]] = {
 
 def card_of(row: MessageRow) -> ContactCard | None:
     """Return whom a card shows; None: it came from a file that says something else."""
-    found = _content(row)
-    if not isinstance(found, cards.ContactCard):
+    found = stored_card(row)
+    if found is None:
         return None
     return ContactCard(AccountId(found.account_id), found.handle, found.display_name or None)
+
+
+def stored_card(row: MessageRow) -> cards.ContactCard | None:
+    """Return a card as it was sent; None: it came from a file that says something else."""
+    found = _content(row)
+    return found if isinstance(found, cards.ContactCard) else None
 
 
 def poll_of(row: MessageRow) -> Poll | None:

@@ -66,12 +66,6 @@ def check_own(job: Job, row: MessageRow) -> None:
         raise NotYourMessageError
 
 
-def reply_of(row: MessageRow) -> rich_text.Reply:
-    """Return what binds an answer to the words of a message."""
-    digest = rich_text.quote_digest(row.uid, row.account_id, row.body)
-    return rich_text.Reply(row.uid, row.account_id, digest)
-
-
 def wire_mentions(mentions: Sequence[Mention]) -> tuple[rich_text.Mention, ...]:
     """Return mentions as they are sent."""
     return tuple([rich_text.Mention(one.account_id, one.start, one.length) for one in mentions])

@@ -8,24 +8,23 @@ from e2ecore.engine.file_showing import files_of
 from e2ecore.engine.file_values import Files
 from e2ecore.engine.listed import card_of, poll_of
 from e2ecore.engine.notices import notice_of
+from e2ecore.engine.quoting import quote_of
 from e2ecore.engine.values import (
     Mention,
     Message,
     MessageKind,
     MessageState,
     Poll,
-    Quote,
     Reaction,
 )
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
-from e2ecore.messaging.marks import Marks, decode_marks
+from e2ecore.messaging.marks import decode_marks
 from e2ecore.messaging.reactions import decode_signs
 from e2ecore.messaging.receipts import Delivery
-from e2ecore.storage import message_names, messages, reading, remarks
+from e2ecore.storage import messages, reading, remarks
 from e2ecore.storage.messages import MessageRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content import polls as content_polls
-from e2ecore_protocol.content.rich_text import Reply, quote_digest
 from e2ecore_protocol.errors import MalformedError
 
 _UNKNOWN: Final = MessageKind.UNKNOWN
@@ -131,27 +130,9 @@ def dressed(
             read = tuple([AccountId(one.account_id) for one in readers if row.counter <= one.upto])
             full = replace(full, read_by=read)
         if row.ext and row.kind == MessageKind.TEXT:
-            full = replace(full, reply=_quote(tx, row, decode_marks(row.ext)))
+            cid = row.id >> messages.ORDER_BITS
+            full = replace(full, reply=quote_of(tx, cid, decode_marks(row.ext)))
         if row.kind == MessageKind.FILES:
             full = replace(full, attachments=files_of(tx, row.id, files))
         found.append(full)
     return found
-
-
-def _quote(tx: Tx, row: MessageRow, marks: Marks) -> Quote | None:
-    reply = marks.extras.reply
-    if reply is None:
-        return None
-    target = message_names.look(tx, row.id >> messages.ORDER_BITS, reply.message_id, reply.author)
-    here = target is not None and target.kind == MessageKind.TEXT
-    return Quote(
-        MessageId(reply.message_id),
-        AccountId(reply.author),
-        target.body if here and target is not None else None,
-        target.id & messages.ORDER_MASK if target is not None else None,
-        target is not None and here and _is_same(reply, target),
-    )
-
-
-def _is_same(reply: Reply, target: MessageRow) -> bool:
-    return quote_digest(target.uid, target.account_id, target.body) == reply.digest

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from e2ecore.consent.purposes import Purpose
+from e2ecore.engine import quoting
 from e2ecore.engine.agreeing import in_force
 from e2ecore.engine.contacts import Contact
 from e2ecore.engine.erasing import purge
@@ -18,6 +19,7 @@ from e2ecore.engine.errors import (
 )
 from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
+from e2ecore.engine.likenesses import card_like, poll_like
 from e2ecore.engine.listed import Listed
 from e2ecore.engine.names import check_text
 from e2ecore.engine.referring import (
@@ -25,7 +27,6 @@ from e2ecore.engine.referring import (
     check_own,
     check_rich,
     order_of,
-    reply_of,
     row_of,
     text_row,
     wire_mentions,
@@ -34,7 +35,7 @@ from e2ecore.engine.remarks import Remark, apply_remark
 from e2ecore.engine.sharing import Sharing
 from e2ecore.engine.showing import show_one
 from e2ecore.engine.speaker import Speaker
-from e2ecore.engine.values import Mention, Message, MessageKind, Revision
+from e2ecore.engine.values import ContactCard, Mention, Message, MessageKind, Revision
 from e2ecore.engine.writing import (
     Written,
     check_writable,
@@ -51,7 +52,6 @@ from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.messages import MessageRow, message_row_id
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content import rich_text
-from e2ecore_protocol.content.cards import ContactCard
 from e2ecore_protocol.content.reactions import Reaction
 from e2ecore_protocol.content.revisions import Edit, Recall
 from e2ecore_protocol.limits import MAX_FORWARDS, MAX_REACTION_BYTES, MAX_REACTIONS
@@ -87,7 +87,7 @@ class Talk(Sharing):
 
         Raises:
             MessageGoneError: What it answers is not here.
-            NotATextError: What it answers is no text.
+            NotATextError: What it answers is a notice, or of a newer version.
             BadMentionError: A part is not in the text, or overlaps another one.
             BadLifetimeError: Less than a second or more than a year.
             UsageError: As ``send``.
@@ -95,7 +95,9 @@ class Talk(Sharing):
         check_rich(text, mentions, lifetime_s)
 
         def extras(job: Job) -> rich_text.Extras:
-            reply = None if reply_to is None else reply_of(text_row(job, self._row.cid, reply_to))
+            reply = None
+            if reply_to is not None:
+                reply = quoting.reply_to(job, quoting.answered_row(job, self._row.cid, reply_to))
             named = wire_mentions(mentions)
             return rich_text.Extras(reply, named, 0, lifetime_s)
 
@@ -104,10 +106,17 @@ class Talk(Sharing):
     async def forward(self, message: Message) -> SentMessage:
         """Send a text of any conversation here, marked as forwarded. Who wrote it is not told.
 
+        A card is sent on as it is: its names are this account's word then. Of a poll a new one is
+        begun with the same question, which somebody has to close: votes stay where they were given.
+
         Raises:
-            NotATextError: It is no text.
+            NotATextError: It is neither text nor card nor poll.
             UsageError: As ``send``.
         """
+        if message.card is not None:
+            return await self._list(card_like(message.card))
+        if message.poll is not None:
+            return await self._list(poll_like(message.poll))
         if message.kind is not MessageKind.TEXT:
             raise NotATextError
         hops = min(message.forwards + 1, MAX_FORWARDS)
@@ -121,12 +130,8 @@ class Talk(Sharing):
         Raises:
             UsageError: As ``send``.
         """
-
-        def card(uid: bytes, sent_ms: int) -> ContactCard:
-            name = contact.display_name or ""
-            return ContactCard(uid, sent_ms, contact.account_id, contact.handle, name)
-
-        return await self._list(card)
+        shown = ContactCard(contact.account_id, contact.handle, contact.display_name)
+        return await self._list(card_like(shown))
 
     async def find_message(self, message_id: MessageId) -> Message | None:
         """Return the message of an id, with everything that was said of it; None: there is none."""

@@ -148,6 +148,9 @@ class Quote:
     """Its place in the conversation; None: it is not here."""
     is_intact: bool
     """It says what it said when it was answered. If not, show that."""
+    kind: MessageKind | None = None
+    """What it is; None: it is not here. ``text`` is of a card its names, of a poll its question, of
+    files their names where nothing was said of them."""
 
 
 @dataclass(frozen=True, slots=True)

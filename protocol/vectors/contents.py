@@ -283,6 +283,26 @@ def sealed_votes() -> list[Json]:
     ]
 
 
+def answers() -> list[Json]:
+    """Return vectors of what answers bind, for derived.json: words, files, a card, a poll."""
+    card = content.ContactCard(MESSAGE_ID, 1, BERT, "bert", "Bert")
+    poll = content.Poll(MESSAGE_ID, 1, "Where to?", ("home", "去海边"), 1, None)
+    said: tuple[Wire, ...] = (
+        *("hello", content.quotes.files_said("", [DIGEST])),
+        *(content.quotes.card_said(card), content.quotes.poll_said(poll)),
+    )
+    return [
+        formula(
+            *("answer", "CNT-29"),
+            content.quote_digest(MESSAGE_ID, ANNA, one),
+            message_id=MESSAGE_ID,
+            author=ANNA,
+            said=one,
+        )
+        for one in said
+    ]
+
+
 def good(where: str, wire: tuple[Wire, ...], **more: Json) -> Json:
     """Return a vector that is accepted."""
     encoded = pack(wire).hex()

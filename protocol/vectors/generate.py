@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chains import chains
 from consents import consents
-from contents import contents, sealed_votes
+from contents import answers, contents, sealed_votes
 from encoding import encoding
 from inputs import Json
 from linking import linking
@@ -24,7 +24,10 @@ HERE = Path(__file__).parent
 FILES: dict[str, tuple[str, Callable[[], list[Json]]]] = {
     "encoding.json": ("MessagePack as spec/10-encoding.md restricts it", encoding),
     "frames.json": ("Frames of spec/20-relay-frames.md", relay_frames),
-    "derived.json": ("Ids, signed messages, sealed votes", lambda: derived() + sealed_votes()),
+    "derived.json": (
+        "Ids, signed messages, sealed votes, answers",
+        lambda: derived() + sealed_votes() + answers(),
+    ),
     "chain.json": ("Account chains of spec/80-chain-and-consent.md", chains),
     "consents.json": ("Records of consents, spec/80-chain-and-consent.md", consents),
     "linking.json": ("Linking a device, spec/70-linking.md", linking),

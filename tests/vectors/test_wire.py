@@ -193,8 +193,9 @@ def derive(what: str, given: dict[str, Value]) -> bytes:
             return now_ms.to_bytes(6) + random
         case "device id", [bytes() as key]:
             return hashlib.sha256(key).digest()[:16]
-        case "sealed vote", _:
-            return hashlib.sha256(b"e2ecore vote v1" + encode(values)).digest()
+        case (("sealed vote" | "answer"), _):
+            label = b"e2ecore quote v1" if what == "answer" else b"e2ecore vote v1"
+            return hashlib.sha256(label + encode(values)).digest()
         case _:
             return LABELS[what] + encode(values)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
-from e2ecore_protocol.codec import pack
+from e2ecore_protocol.codec import Wire, pack
 from e2ecore_protocol.content.kind import CheckedContent
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.limits import (
@@ -119,6 +119,12 @@ def check_mentions(mentions: Sequence[Mention], body: str) -> None:
         raise MalformedError("a mention reaches beyond the text")
 
 
-def quote_digest(message_id: bytes, author: bytes, body: str) -> bytes:
-    """Return what binds a reply to the very words that it answers."""
-    return hashlib.sha256(_QUOTE_LABEL + pack((message_id, author, body))).digest()
+def quote_digest(message_id: bytes, author: bytes, said: Wire) -> bytes:
+    """Return what binds a reply to the very words that it answers.
+
+    Args:
+        message_id: Of the message that is answered.
+        author: Who wrote that.
+        said: Of a text its words; of other kinds see ``quotes``.
+    """
+    return hashlib.sha256(_QUOTE_LABEL + pack((message_id, author, said))).digest()

@@ -11,12 +11,24 @@ from textual.strip import Strip
 from cli_demo.chat.blocks import MIN_WIDTH, Painter
 from cli_demo.chat.menu import Act, acts_for
 from cli_demo.chat.stretch import MAX_LOADED, Stretch
-from cli_demo.views import ASCII, UNICODE, Kind, Mark, MessageView, QuoteView, SignView, Symbols
+from cli_demo.views import (
+    ASCII,
+    UNICODE,
+    Kind,
+    Mark,
+    MessageView,
+    OptionView,
+    PollView,
+    QuoteView,
+    SignView,
+    Symbols,
+)
 
 NOW = 1_795_600_000_000
 PLAIN = MessageView("k", "bob", "hello", NOW, Mark.RECEIVED, order=1)
 OWN = replace(PLAIN, author="alice", mark=Mark.DELIVERED)
 SOME_SIGNS = (SignView("👍", ("a", "b"), own=True), SignView("x", ("a",), own=False))
+POLL = PollView("Where to?", (OptionView("home", 1), OptionView("up", own=True)), 1)
 QUOTE = QuoteView("alice", "Shall we go?", 1, intact=True)
 
 
@@ -70,6 +82,10 @@ def parts(message: MessageView) -> dict[str, str]:
         (replace(PLAIN, pinned=True), ["bob  hello (pinned)"]),
         (replace(PLAIN, text="", kind=Kind.RECALLED), ["bob  (taken back)"]),
         (replace(PLAIN, text="@carol", kind=Kind.CARD), ["bob  (contact) @carol"]),
+        (
+            replace(PLAIN, text="Where to?", kind=Kind.POLL, poll=POLL),
+            ["bob  Where to?", "1   home", "2 ✓ up", "no votes"],
+        ),
         (
             replace(PLAIN, text="", kind=Kind.UNKNOWN),
             ["bob  (this needs a newer version of e2e)"],
@@ -181,8 +197,10 @@ def test_every_line_belongs_to_its_message() -> None:
         (OWN, "raefpitd"),
         (replace(OWN, kind=Kind.RECALLED, text=""), "id"),
         (replace(PLAIN, kind=Kind.UNKNOWN, text=""), "apid"),
-        (replace(PLAIN, kind=Kind.CARD, account=b"x"), "apcid"),
-        (replace(OWN, kind=Kind.FILES, text="(file) map.png"), "apitd"),
+        (replace(PLAIN, kind=Kind.CARD, account=b"x"), "rafpcid"),
+        (replace(OWN, kind=Kind.FILES, text="(file) map.png"), "rapitd"),
+        (replace(PLAIN, kind=Kind.POLL, poll=POLL), "rafvxpid"),
+        (replace(PLAIN, kind=Kind.POLL, poll=replace(POLL, closed_by="bob")), "rafpid"),
         (replace(PLAIN, quote=QUOTE), "rafpgid"),
     ],
 )
