@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.scenarios import (
     attachments_format,
     attachments_relay,
+    attachments_sweep,
     history,
     hostile_clients,
     message_rows,
@@ -38,6 +39,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     hostile_clients.HOSTILE_CLIENTS,
     attachments_format.ATTACHMENTS_FORMAT,
     attachments_relay.ATTACHMENTS_RELAY,
+    attachments_sweep.ATTACHMENTS_SWEEP,
     mls_messages.MLS_MESSAGES,
     mls_commits.MLS_ADD,
     mls_commits.MLS_PATH,

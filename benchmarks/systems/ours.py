@@ -32,6 +32,10 @@ class Ours(ChatSystem):
         """Return where the relay is, for workers of other kinds."""
         return {"url": self._relay.url, "ca": str(self._relay.authority)}
 
+    def http_url(self) -> str:
+        """Return where the relay tells of itself."""
+        return self._relay.http_url
+
     def stop_server(self) -> None:
         self._relay.stop()
 

@@ -216,7 +216,8 @@ class Year:
         reading = self.world.reading()
         self.counted = count(self.counted, reading, DOUBT_MS)
         self.table.set_counted(self.counted)
-        doomed = blob_sweep.condemn(self.table, blob_time(self.counted, reading), 500)
+        blob_sweep.condemn(self.table, blob_time(self.counted, reading), 500)
+        doomed = self.table.doomed(500)
         for blob in doomed:
             self._check_not_early(blob.blob_id, blob.reason, blob.expires_ms)
         self._may_crash()

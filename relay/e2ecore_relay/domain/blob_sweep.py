@@ -34,10 +34,10 @@ _NOTICE_RANDOM_BYTES: Final = 10
 
 
 def condemn(table: BlobTable, time: BlobTime, limit: int) -> list[Blob]:
-    """Destroy the shares of blobs whose time is over. Return what is doomed, at most ``limit``."""
+    """Destroy the shares of blobs whose time is over, at most ``limit``. Return them."""
     due = table.due(time.now_ms, limit)
     table.doom([(blob.blob, blob.reason) for blob in due])
-    return table.doomed(limit)
+    return due
 
 
 def bury(

@@ -1,7 +1,6 @@
-"""What keeps blobs: the signing key, the count of time, the folder, and the sweep.
+"""What keeps blobs: the signing key, the count of time, the folder; and that rows and files agree.
 
-The sweep takes what is due a small batch at a time and then rests as long as the batch took, so
-that a million blobs that expire together hold up nobody.
+What ends them is in ``blob_sweeping``.
 """
 
 import os
@@ -25,12 +24,12 @@ from e2ecore_relay.domain.blobs import BlobKeeper, BlobRules
 from e2ecore_relay.domain.clock import BlobTime, Count, Reading, blob_time, count
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.log import LogKind
-from e2ecore_relay.server.asking import ask, scrubbed
+from e2ecore_relay.server.asking import ask
+from e2ecore_relay.server.blob_sweeping import Sweep
 from e2ecore_relay.server.blob_transfers import Transfers
 from e2ecore_relay.server.config import RelayConfig
 
 if TYPE_CHECKING:
-    from e2ecore_protocol.frames.blobs import DeletionReceipt
     from e2ecore_relay.domain.ports import Ledger
     from e2ecore_relay.server.hub import Hub
 
@@ -39,17 +38,11 @@ _log = structlog.get_logger()
 FOLDER_NAME: Final = "blobs"
 """The folder of the bytes, in the data directory."""
 
-_BATCH: Final = 128
-"""Blobs that one turn of the sweep takes: about 5 ms in each of its two transactions."""
-
 _WALK: Final = 1_000
 """Rows, or files, compared at once when the two are compared."""
 
 _WALK_INTERVAL_S: Final = 86_400
 """How often rows and files are compared after the start."""
-
-_READER_PAUSE_S: Final = 0.1
-"""Pause when a reader was in the way of a scrub."""
 
 _THREADS: Final = 4
 """Threads that read and write bytes."""
@@ -92,7 +85,7 @@ class BlobOffice:
         self._counted = counted
         self._reading = reading
         self._doubt_ms = int(hub.config.clock_doubt_s * 1000)
-        self._wanted = anyio.Event()
+        self._sweep = Sweep(hub, self)
         self._flushing = anyio.CapacityLimiter(1)
         self._tasks: anyio.abc.TaskGroup | None = None
 
@@ -107,7 +100,7 @@ class BlobOffice:
 
     def look_soon(self) -> None:
         """Something was doomed: do not let it wait for the next round."""
-        self._wanted.set()
+        self._sweep.look_soon()
 
     def flush_soon(self, file: GrowingFile) -> None:
         """Begin to write to the disk what an upload has brought so far, beside what still comes.
@@ -129,55 +122,15 @@ class BlobOffice:
         """Sweep until cancelled."""
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
-            tasks.start_soon(self._sweep)
+            tasks.start_soon(self._sweep.keep)
             tasks.start_soon(self._compare_now_and_then)
 
-    async def _sweep(self) -> None:
-        while True:
-            self._wanted = anyio.Event()
-            started = time.monotonic()
-            try:
-                is_full = await self.sweep_once()
-            except Exception as error:  # noqa: BLE001  the next round tries again
-                _log.error("blob_sweep_failed", error=type(error).__name__, detail=str(error))
-                is_full = False
-            if is_full:
-                await anyio.sleep(time.monotonic() - started)
-            else:
-                with anyio.move_on_after(self._hub.config.expiry_interval_s):
-                    await self._wanted.wait()
-
-    async def sweep_once(self) -> bool:
-        """Delete one batch of blobs whose time is over. Return whether there may be more."""
-        store = self._hub.store
-        doomed = await ask(store, self._condemn)
-        if doomed:
-            names = [blob.blob_id for blob in doomed]
-            self.transfers.cut(names)
-            await self._scrub()
-            await anyio.to_thread.run_sync(self.folder.delete, names, limiter=self.threads)
-            receipts = await ask(store, partial(self._bury, doomed))
-            for receipt in receipts:
-                self._hub.metrics.blobs_deleted[str(receipt.reason)] += 1
-        return len(doomed) >= _BATCH
-
-    def _condemn(self, turn: Turn) -> list[Blob]:
+    def count_on(self, turn: Turn) -> BlobTime:
+        """Store how far time has been counted. Return what time it is."""
         reading = self._reading()
         self._counted = count(self._counted, reading, self._doubt_ms)
-        table = turn.ledger.blobs
-        table.set_counted(self._counted)
-        now = blob_time(self._counted, reading)
-        table.forget_receipts(now.now_ms, _BATCH)
-        return blob_sweep.condemn(table, now, _BATCH)
-
-    def _bury(self, doomed: list[Blob], turn: Turn) -> list["DeletionReceipt"]:
-        return blob_sweep.bury(self.keeper, turn, self.time(), doomed)
-
-    async def _scrub(self) -> None:
-        """Wait until nothing of the destroyed shares is in the database's files."""
-        # There is no event for readers to set; it is rare.
-        while not await scrubbed(self._hub.store):  # noqa: ASYNC110
-            await anyio.sleep(_READER_PAUSE_S)
+        turn.ledger.blobs.set_counted(self._counted)
+        return blob_time(self._counted, reading)
 
     # --- rows and files -------------------------------------------------------------------------
 
@@ -194,7 +147,7 @@ class BlobOffice:
         left_over = await anyio.to_thread.run_sync(self._delete_orphans, limiter=self.threads)
         self._hub.metrics.blob_orphans += left_over
         after, missing = 0, 0
-        while blobs := await self._read(partial(_rows_after, after)):
+        while blobs := await self.read(partial(_rows_after, after)):
             missing += await ask(self._hub.store, partial(self._doom_lost, blobs))
             after = blobs[-1].blob
         if left_over or missing:
@@ -213,7 +166,8 @@ class BlobOffice:
     def _doom_lost(self, blobs: list[Blob], turn: Turn) -> int:
         return blob_sweep.lost(turn.ledger.blobs, self.folder, blobs)
 
-    async def _read(self, work: "Callable[[Ledger], list[Blob]]") -> list[Blob]:
+    async def read(self, work: "Callable[[Ledger], list[Blob]]") -> list[Blob]:
+        """Read rows, beside the writer."""
         read = self._hub.store.read
         return await anyio.to_thread.run_sync(lambda: read(work), limiter=self.threads)
 

@@ -49,6 +49,7 @@ def carry_out(
             blobs.acknowledge(office.keeper, turn, sender, frame, verify)
         case RecallBlob():
             blobs.recall(turn, sender.account, frame.blob_id)
+            return _swept(hub, Ok(frame.request), frame.blob_id)
         case QueryBlobs():
             found = blobs.states(turn.ledger, frame.request, sender, frame.blob_ids)
             return lambda: found
@@ -59,10 +60,11 @@ _FULL_PAUSE_MS = 60_000
 """When a client whose blob has no room may ask again."""
 
 
-def _swept(hub: "Hub", answer: Frame) -> Callable[[], Frame]:
+def _swept(hub: "Hub", answer: Frame, *doomed: bytes) -> Callable[[], Frame]:
     """Something may have been doomed: let the sweep look, after the commit."""
 
     def reply() -> Frame:
+        hub.office.transfers.cut(doomed)
         hub.office.look_soon()
         return answer
 

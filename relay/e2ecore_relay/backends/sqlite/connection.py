@@ -160,6 +160,11 @@ _WRITER: Final = (
 _READER: Final = (*_COMMON, "cache_size = -8000", "query_only = 1")
 
 
+def checkpoint(connection: Connection) -> None:
+    """Copy what can be copied of the write-ahead log into the file, and hold nobody up."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+
+
 def scrub(connection: Connection) -> bool:
     """Copy the write-ahead log, which holds older versions of pages, into the file; cut it off.
 

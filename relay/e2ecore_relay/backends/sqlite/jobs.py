@@ -85,3 +85,17 @@ class CallJob(Generic[Result]):
 
 AnyJob: TypeAlias = SubmitJob | CallJob[object]
 """What stands in the writer's queue."""
+
+
+class Statistics:
+    """Counters of the writer. Read by anybody, written by the writer thread."""
+
+    __slots__ = ("commit_s", "commits", "envelopes", "failures", "jobs")
+
+    def __init__(self) -> None:
+        """Start at zero."""
+        self.commits = 0
+        self.failures = 0
+        self.jobs = 0
+        self.envelopes = 0
+        self.commit_s = 0.0

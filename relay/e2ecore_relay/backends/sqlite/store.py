@@ -24,9 +24,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, TypeVar
 
-from e2ecore_relay.backends.sqlite.connection import Connection, StoreError, scrub
+from e2ecore_relay.backends.sqlite.connection import Connection, StoreError, checkpoint, scrub
 from e2ecore_relay.backends.sqlite.database import Database
-from e2ecore_relay.backends.sqlite.jobs import AnyJob, CallJob, SubmitJob
+from e2ecore_relay.backends.sqlite.jobs import AnyJob, CallJob, Statistics, SubmitJob
 from e2ecore_relay.backends.sqlite.journal import GENERATION_S, Journal
 from e2ecore_relay.backends.sqlite.ledger import SqliteLedger
 from e2ecore_relay.backends.sqlite.pages import SqlitePages
@@ -55,20 +55,6 @@ _QUICK_S: Final = 0.002
 
 _CHECKPOINT_IDLE_S: Final = 5.0
 """Quiet seconds after which the write-ahead log is emptied, so that deleted rows leave the disk."""
-
-
-class Statistics:
-    """Counters of the writer. Read by anybody, written by the writer thread."""
-
-    __slots__ = ("commit_s", "commits", "envelopes", "failures", "jobs")
-
-    def __init__(self) -> None:
-        """Start at zero."""
-        self.commits = 0
-        self.failures = 0
-        self.jobs = 0
-        self.envelopes = 0
-        self.commit_s = 0.0
 
 
 class SqliteStore:
@@ -108,6 +94,7 @@ class SqliteStore:
         self._jobs: deque[AnyJob] = deque()
         self._notes: deque[tuple[int, Mapping[int, int]]] = deque()
         self._scrubs: deque[Callable[[bool], None]] = deque()
+        self._trims = False
         self._pending_bytes = 0
         self._stopping = False
         self._resting = False
@@ -184,6 +171,14 @@ class SqliteStore:
         if self._resting:
             self._wake_writer()
 
+    def checkpoint(self) -> None:
+        """Work off the log in the calling thread, so that little is left for ``scrub`` to do."""
+        self.read(lambda ledger: checkpoint(ledger.connection))
+
+    def trim(self) -> None:
+        """Give back, after the next commit, the memory of pages that a sweep went through."""
+        self._trims = True
+
     def _wake_writer(self) -> None:
         """Wake the writer, which rests: a busy one looks for itself."""
         with self._changed:
@@ -243,6 +238,9 @@ class SqliteStore:
             with self._turn:
                 jobs, stopping = self._take()
                 pushes = self._commit_what_is_due(jobs, stopping=stopping)
+                if self._trims:
+                    self._trims = False
+                    self._connection.execute("PRAGMA shrink_memory")
             if jobs or pushes:
                 self._wake(partial(self._report, jobs, pushes))
             if self._scrubs:
