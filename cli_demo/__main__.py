@@ -14,6 +14,7 @@ from cli_demo.verbs import (
     keeping,
     keys,
     messages,
+    mydata,
     pins,
     polls,
     programs,
@@ -78,7 +79,8 @@ app.add_typer(keys.app, rich_help_panel=_PEOPLE)
 app.command(rich_help_panel=_RUN)(keys.repair)
 app.command(rich_help_panel=_PEOPLE)(taking.export)
 app.command("import", rich_help_panel=_PEOPLE)(taking.import_)
-app.command(rich_help_panel=_PEOPLE)(taking.mydata)
+app.command(rich_help_panel=_PEOPLE)(mydata.mydata)
+app.command(rich_help_panel=_PEOPLE)(mydata.name)
 app.command(rich_help_panel=_RUN)(programs.demo)
 app.command(rich_help_panel=_RUN, context_settings=_PASSING_ON)(programs.relay)
 app.command(rich_help_panel=_RUN, context_settings=_PASSING_ON)(programs.bench)

@@ -47,6 +47,7 @@ def account(one: e2ecore.Account) -> dict[str, object]:
     return {
         "type": "account",
         "handle": one.handle,
+        "display_name": one.display_name,
         "account": one.account_id.hex(),
         "device": one.device_id.hex(),
     }

@@ -48,13 +48,16 @@ def reported(*, debug: bool) -> Iterator[None]:
         raise typer.Exit(code_for(error)) from None
 
 
-def with_engine(access: Access, work: Work, *, registering: bool = False) -> None:
+def with_engine(
+    access: Access, work: Work, *, registering: bool = False, phrase: str | None = None
+) -> None:
     """Open the database of this command, do the work, close; on trio.
 
     Args:
         access: Which database, and how.
         work: What to do with it.
         registering: Make the database if there is none; it needs no account yet.
+        phrase: The passphrase, if it was asked for already.
     """
 
     async def opened(phrase: str | None) -> None:
@@ -65,11 +68,11 @@ def with_engine(access: Access, work: Work, *, registering: bool = False) -> Non
 
     with reported(debug=access.debug):
         new = registering and not access.db.exists()
-        if os.environ.get(KEYRING_VARIABLE) and not new:
+        if phrase is None and os.environ.get(KEYRING_VARIABLE) and not new:
             anyio.run(opened, None, backend="trio")
             return
-        phrase = read_passphrase(fd=access.passphrase_fd, create=new)
-        anyio.run(opened, phrase, backend="trio")
+        key = phrase or read_passphrase(fd=access.passphrase_fd, create=new)
+        anyio.run(opened, key, backend="trio")
 
 
 def need_account(engine: e2ecore.Engine) -> e2ecore.Account:

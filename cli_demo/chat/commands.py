@@ -45,6 +45,8 @@ COMMANDS: Final = {
         Command("group", "", "make a group"),
         Command("people", "", "members: roles, add, remove, title, leave"),
         Command("verify", "", "the safety number"),
+        Command("name", "NAME", "what you want to be called", needs=True),
+        Command("mydata", "", "what is stored of you"),
         Command("help", "", "all keys and commands"),
         Command("quit", "", "leave; what waits is sent later"),
     )

@@ -231,6 +231,14 @@ class Desk:
             await conversation.mute()
         return words.muted_words(conversation.muted_until_ms, now_ms())
 
+    async def profile(self, passphrase: str | None) -> e2ecore.OwnProfile:
+        """What is stored of us; without the passphrase only as it begins."""
+        return await self._engine.my_data.profile(passphrase)
+
+    async def set_name(self, name: str) -> None:
+        """Change what we want to be called."""
+        await self._engine.set_display_name(name)
+
     async def keep(self, uid: str, seconds: int | None) -> None:
         """Have all older messages erased here; None: keep them."""
         await (await self._get(uid)).set_retention(None if seconds is None else seconds * 1000)

@@ -27,6 +27,8 @@ class Field:
     label: str
     placeholder: str = ""
     value: str = ""
+    secret: bool = False
+    """What is typed is not shown."""
 
 
 class Ask(ModalScreen[list[str] | None]):
@@ -48,7 +50,11 @@ class Ask(ModalScreen[list[str] | None]):
             for number, one in enumerate(self._fields):
                 yield Label(one.label, markup=False)
                 yield Input(
-                    one.value, placeholder=one.placeholder, id=f"field-{number}", compact=True
+                    one.value,
+                    placeholder=one.placeholder,
+                    password=one.secret,
+                    id=f"field-{number}",
+                    compact=True,
                 )
             if self._hint:
                 yield Static(self._hint, classes="dialog-hint", markup=False)
@@ -84,7 +90,7 @@ class Ask(ModalScreen[list[str] | None]):
             if not one.value.strip():
                 one.focus()
                 return
-        _ = self.dismiss([one.value.strip() for one in inputs])
+        _ = self.dismiss([one.value if one.password else one.value.strip() for one in inputs])
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class Slash:
             "group": lambda _rest: wishes.new_group(),
             "people": lambda _rest: wishes.people(),
             "verify": lambda _rest: wishes.safety(),
+            "name": wishes.own_name,
+            "mydata": lambda _rest: wishes.my_data(),
             "help": lambda _rest: window.help(),
             "quit": self._quit,
         }

@@ -3,9 +3,10 @@
 import re
 from typing import TYPE_CHECKING, Final
 
-from cli_demo.chat.dialogs import Ask, Confirm, Field
+from cli_demo.chat.dialogs import Ask, Confirm, Field, Page
 from cli_demo.chat.people import People, Wish
 from cli_demo.chat.safety import Safety
+from cli_demo.mydata import lines_of
 from cli_demo.views import ConversationView
 
 if TYPE_CHECKING:
@@ -44,6 +45,26 @@ class Wishes:
         if answer:
             uid = await self._window.desk.start_direct(handles_in(answer[0])[0])
             await self._window.open_conversation(uid)
+
+    async def my_data(self) -> None:
+        """What is stored of us: as it begins, and after the passphrase the whole of it."""
+        desk = self._window.desk
+        answer = await self._window.ask(
+            Ask(
+                "What is stored of you",
+                [Field("Passphrase, to see it whole", secret=True)],
+                accept="Show",
+                hint="\n".join(lines_of(await desk.profile(None))),
+            )
+        )
+        if answer:
+            whole = await desk.profile(answer[0])
+            await self._window.ask(Page("What is stored of you", "\n".join(lines_of(whole))))
+
+    async def own_name(self, name: str) -> None:
+        """What we want to be called; others get to see it."""
+        await self._window.desk.set_name(name)
+        self._window.tell(f"You are called {name} now.", severity="information")
 
     async def new_group(self) -> None:
         """A conversation with several."""

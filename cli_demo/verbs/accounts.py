@@ -65,6 +65,8 @@ def whoami(where: Access) -> None:
             return
         place = relay_of(where.db, None, None)
         print(f"handle    {account.handle}")
+        if account.display_name:
+            print(f"name      {visible(account.display_name)}")
         print(f"account   {account_text(account.account_id)}")
         print(f"device    {account.device_id.hex()}")
         print(f"database  {where.db}")

@@ -1,4 +1,4 @@
-"""``export``, ``import``, ``mydata``: one's data, taken along, brought in, and shown."""
+"""``export``, ``import``: one's data, taken along and brought in."""
 
 import sys
 from pathlib import Path
@@ -84,53 +84,6 @@ def import_(
             print(f"{one.hex()}  {visible(conversation.title)}")
 
     with_engine(where, work)
-
-
-@local
-def mydata(
-    where: Access,
-    *,
-    inventory: Annotated[
-        bool, typer.Option("--inventory", help="What is stored where, and for how long.")
-    ] = False,
-) -> None:
-    """Show what is stored of you, personal fields only as they begin. Needs no relay."""
-
-    async def work(engine: e2ecore.Engine) -> None:
-        profile = await engine.my_data.profile()
-        fields = {
-            "handle": profile.handle,
-            "display_name": profile.display_name,
-            "account": profile.account_id,
-            "device": profile.device_id,
-            "created_ms": profile.created_ms,
-            "contacts": profile.contacts,
-            "conversations": profile.conversations,
-        }
-        if where.json:
-            print(jsonlines.dump({"type": "mydata", **fields}))
-        else:
-            for name, value in fields.items():
-                print(f"{name:<14}{'' if value is None else visible(str(value))}".rstrip())
-        for one in engine.my_data.inventory() if inventory else ():
-            if where.json:
-                print(jsonlines.dump(_item(one)))
-            else:
-                print(f"{one.what:<34}{one.data_class.name:<11}{one.retention}")
-
-    with_engine(where, work)
-
-
-def _item(one: e2ecore.DataItem) -> dict[str, object]:
-    return {
-        "type": "stored",
-        "what": one.what,
-        "where": one.where,
-        "purpose": one.purpose,
-        "class": one.data_class.name,
-        "sensitivity": one.data_class.sensitivity,
-        "retention": one.retention,
-    }
 
 
 def _show(progress: e2ecore.TransferProgress) -> None:

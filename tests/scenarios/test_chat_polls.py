@@ -85,3 +85,17 @@ async def test_a_poll_is_begun_in_a_dialog(tmp_path: Path) -> None:
         assert poll is not None
         assert (poll.question, poll.options) == ("When?", ("now", "later"))
         await desk.shows("you: (poll) When?")
+
+
+async def test_cards_and_polls_are_answered_and_sent_on(tmp_path: Path) -> None:
+    async with talking(tmp_path) as (desk, bobs):
+        await bobs.ask("When?", ["now", "later"])
+        await desk.shows("no votes")
+        await desk.press("up", "r")
+        await desk.shows("bob (Esc stops): When?")
+        await desk.write("Let us vote")
+        await desk.shows("↪ bob: (poll) When?")
+        await desk.press("up", "up")
+        await desk.press("f", "enter")
+        await desk.until(lambda: len(desk.messages) == 3, "the new poll")
+        assert [one.poll is not None for one in desk.messages] == [True, False, True]

@@ -45,3 +45,10 @@ def test_messages_are_taken_along_brought_in_and_shown(
     assert "2 new messages" in run("import", "--me", "Me", str(chat))
     assert json.loads(run("mydata", "--json"))["handle"] == "a•••"
     assert "messages.body" in run("mydata", "--inventory")
+    assert json.loads(run("mydata", "--json", "--reveal"))["handle"] == "alice"
+    assert run("name") == "\n"
+    assert run("name", "Alice 爱丽丝") == ""
+    assert "Alice 爱丽丝" in run("mydata", "--reveal")
+    assert "A•••" in run("mydata")
+    assert json.loads(run("name", "", "--json"))["display_name"] in {None, ""}
+    assert json.loads(run("mydata", "--inventory", "--json").splitlines()[-1])["type"] == "stored"
