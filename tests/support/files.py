@@ -26,9 +26,11 @@ class Way:
         self.served = 0
         self.uploaded = 0
         self.alter: Callable[[bytes, int], bytes] | None = None
+        self.tell: Callable[[UploadState], UploadState] = lambda state: state
+        """What the relay says of an upload, given how it is."""
 
     async def upload_state(self, ticket: BlobTicket, /) -> UploadState:
-        return await self._inner.upload_state(ticket)
+        return self.tell(await self._inner.upload_state(ticket))
 
     async def upload(
         self, ticket: BlobTicket, offset: int, data: AsyncIterable[bytes], *, completes: bool
@@ -39,7 +41,8 @@ class Way:
                 yield block
 
         async with aclosing(counted()) as blocks:
-            return await self._inner.upload(ticket, offset, blocks, completes=completes)
+            state = await self._inner.upload(ticket, offset, blocks, completes=completes)
+        return self.tell(state)
 
     @asynccontextmanager
     async def download(
