@@ -102,7 +102,7 @@ async def repair(
 
     Raises:
         WrongKeyError: Nothing changed.
-        CorruptDatabaseError: Nothing can be saved: the first page is damaged. Restore a copy.
+        UnreadableDatabaseError: Nothing can be saved: no page can be read. Restore a copy.
         DatabaseInUseError: It is open. Close it, or lock the engine.
         DiskFullError: There is not enough space. Nothing is lost; call it again.
     """

@@ -13,20 +13,31 @@ created over existing keys or an existing database.
 
 import os
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Self
 
 from e2ecore.crypto.password import DEFAULT_PARAMETERS, Argon2idParameters
 from e2ecore.crypto.rng import Rng, system_rng
-from e2ecore.storage import destroying, files, integrity, rekeying, salvage
+from e2ecore.storage import (
+    destroying,
+    files,
+    integrity,
+    landmarks,
+    rekeying,
+    salvage,
+    sealed_pages,
+)
 from e2ecore.storage.connecting import PAGE_BYTES, Connect, Opener
 from e2ecore.storage.errors import (
     CorruptDatabaseError,
     DatabaseErasedError,
     DatabaseExistsError,
     DatabaseMissingError,
+    DiskError,
     KeyFileMissingError,
     NotADatabaseError,
+    UnreadableDatabaseError,
 )
 from e2ecore.storage.keys import DATABASE_ID_BYTES, KeyFile, MasterKey, database_key
 from e2ecore.storage.making import make_file
@@ -54,6 +65,7 @@ class Database:
         connection = opener.checked()
         try:
             migrate(connection)
+            landmarks.keep(connection)
         finally:
             connection.close()
         self.writer = Writer(opener.writer, path)
@@ -159,7 +171,7 @@ class Database:
             What was saved; None if nothing is damaged, and nothing was done.
 
         Raises:
-            CorruptDatabaseError: Nothing can be saved: its first page is damaged.
+            UnreadableDatabaseError: Nothing can be saved: not one page can be read.
             StorageError: As ``open``.
         """
         if not is_present(path):
@@ -167,14 +179,14 @@ class Database:
         lock = files.DatabaseLock(path)
         try:
             _refuse_erased(path)
-            keys, master, _is_ours = _unlock(path, key, connect)
+            keys, master, is_ours = _unlock_damaged(path, key, connect)
             opener = Opener(path, database_key(master), keys.database, connect)
-            reader = opener.reader()
             try:
-                findings = integrity.examine(Tx(reader))
-            finally:
-                reader.close()
-            return None if findings.is_whole else salvage.salvage(opener)
+                return None if _is_whole(opener) else salvage.salvage(opener)
+            except UnreadableDatabaseError:
+                if is_ours:
+                    raise
+                raise NotADatabaseError from None
         finally:
             lock.release()
 
@@ -293,6 +305,40 @@ def _unlock(path: Path, key: Key, connect: Connect) -> tuple[KeyFile, MasterKey,
     return KeyFile.load(files.keys_of(path)), master, is_ours
 
 
+def _unlock_damaged(path: Path, key: Key, connect: Connect) -> tuple[KeyFile, MasterKey, bool]:
+    """As ``_unlock``, of a file that may have lost the page that says which master key counts."""
+    try:
+        return _unlock(path, key, connect)
+    except CorruptDatabaseError:
+        keys = KeyFile.load(files.keys_of(path))
+        masters = rekeying.candidates(keys, key)
+        if not masters:
+            raise
+    counted = [
+        (sealed_pages.readable(path, database_key(one), keys.database).pages, one)
+        for one in masters
+    ]
+    return keys, max(counted, key=itemgetter(0))[1], _starts_like_ours(path, keys)
+
+
+def _is_whole(opener: Opener) -> bool:
+    """Can every page of a database be read, and every table?
+
+    The pages are looked at first, without SQLite: closing a file it would write the log into it.
+    """
+    pages, of = sealed_pages.readable(opener.path, opener.key, opener.salt)
+    if pages < of:
+        return False
+    try:
+        reader = opener.reader()
+    except (CorruptDatabaseError, DiskError):
+        return False
+    try:
+        return integrity.examine(Tx(reader)).is_whole
+    finally:
+        reader.close()
+
+
 def _refuse_existing(path: Path) -> None:
     if is_present(path):
         raise DatabaseExistsError
@@ -311,7 +357,7 @@ def _starts_like_ours(path: Path, keys: KeyFile) -> bool:
 
     Raises:
         NotADatabaseError: It is unencrypted, or too short to be anything.
-        CorruptDatabaseError: It is ours and shorter than its first page.
+        UnreadableDatabaseError: It is ours and shorter than its first page.
     """
     try:
         with path.open("rb") as file:
@@ -320,7 +366,7 @@ def _starts_like_ours(path: Path, keys: KeyFile) -> bool:
     except OSError as error:
         raise files.mapped(error) from None
     if size < PAGE_BYTES and keys.database.startswith(start):
-        raise CorruptDatabaseError
+        raise UnreadableDatabaseError
     if size < PAGE_BYTES or start == _PLAIN_SQLITE:
         raise NotADatabaseError
     return start == keys.database

@@ -126,5 +126,9 @@ class CorruptDatabaseError(StorageError, CorruptStateError):
     """
 
 
+class UnreadableDatabaseError(CorruptDatabaseError):
+    """No page of this database can be read any more. Nothing was changed. Restore a copy of it."""
+
+
 class StatementError(StorageError, CorruptStateError):
     """The database refused a statement for a reason it should never have. Please report it."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from e2ecore.storage.messages import ORDER_BITS
-from e2ecore.storage.salvage_walk import Gap
+from e2ecore.storage.salvage_trees import Gap
 from e2ecore.storage.sql import Connection
 
 _STATE_TABLES: Final[Mapping[str, int]] = {
@@ -50,8 +50,8 @@ def _ask_again(target: Connection, gap: Gap, bits: int) -> None:
     )
     target.execute("DELETE FROM mls_rows WHERE gid BETWEEN ? AND ?", (first, last))
     target.execute(
-        "DELETE FROM mls_nodes WHERE id >= ? AND id < ?",
-        (first << ORDER_BITS, (last + 1) << ORDER_BITS),
+        "DELETE FROM mls_nodes WHERE id BETWEEN ? AND ?",
+        (first << ORDER_BITS, ((last + 1) << ORDER_BITS) - 1),
     )
 
 

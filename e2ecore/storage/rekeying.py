@@ -88,13 +88,7 @@ def recover(path: Path, keys: KeyFile, key: Key, connect: Connect) -> MasterKey:
         WrongKeyError: It has the one that ``key`` does not open.
         CorruptDatabaseError: Neither of the two opens it.
     """
-    failure: StorageError = wrong_key(as_unlock(key))
-    masters: list[tuple[MasterKey, bool]] = []
-    for changed in (False, True):
-        try:
-            masters.append((keys.settled(changed=changed).unlock(key), changed))
-        except (WrongKeyError, KeyringEntryMissingError) as error:
-            failure = error
+    masters, failure = _unlocked(keys, key)
     try:
         if masters:
             return _settle(path, keys, masters, [key], connect)
@@ -102,6 +96,23 @@ def recover(path: Path, keys: KeyFile, key: Key, connect: Connect) -> MasterKey:
         if len(masters) > 1:
             raise
     raise failure
+
+
+def candidates(keys: KeyFile, key: Key) -> list[MasterKey]:
+    """Return the master keys that a database may have whose change was interrupted."""
+    return [master for master, _changed in _unlocked(keys, key)[0]] if keys.pending else []
+
+
+def _unlocked(keys: KeyFile, key: Key) -> tuple[list[tuple[MasterKey, bool]], StorageError]:
+    """Return what a key opens, and whether it is the new one; and why it opens not more."""
+    failure: StorageError = wrong_key(as_unlock(key))
+    masters: list[tuple[MasterKey, bool]] = []
+    for changed in (False, True):
+        try:
+            masters.append((keys.settled(changed=changed).unlock(key), changed))
+        except (WrongKeyError, KeyringEntryMissingError) as error:
+            failure = error
+    return masters, failure
 
 
 def _settle(

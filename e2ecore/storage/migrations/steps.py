@@ -10,6 +10,7 @@ name the rows that are left to do, and take some of them (``... WHERE rowid IN (
 before it has made.
 """
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
@@ -31,6 +32,12 @@ def steps() -> tuple[str, ...]:
     if [int(name[:4]) for name in found] != list(range(1, len(found) + 1)):
         raise AssertionError("migrations are not numbered without gaps")
     return tuple((resources.files(__package__) / name).read_text("utf-8") for name in found)
+
+
+def made_by(name: str) -> int:
+    """Return the number of the step that makes a table or an index; 0: none does."""
+    made = re.compile(rf"^CREATE (?:TABLE|INDEX) {re.escape(name)} ", re.MULTILINE)
+    return next((number for number, sql in enumerate(steps(), 1) if made.search(sql)), 0)
 
 
 def schema_version(connection: Connection) -> int:

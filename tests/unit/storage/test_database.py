@@ -196,7 +196,7 @@ def test_a_foreign_file_is_not_taken_for_a_database(path: Path) -> None:
 @pytest.mark.parametrize("size", [0, 5, 16, 100, 4095])
 def test_a_database_cut_off_within_its_first_page_is_damaged(path: Path, size: int) -> None:
     os.truncate(path, size)
-    with pytest.raises(CorruptDatabaseError, match="restore a copy"):
+    with pytest.raises(CorruptDatabaseError, match="Restore a copy"):
         open_database(path)
 
 
