@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from platformdirs import user_data_path
+from platformdirs import user_data_path, user_downloads_path
 
 DEFAULT_RELAY: Final = "wss://127.0.0.1:7443"
 """What ``e2e relay`` listens on when nothing else is said."""
@@ -20,6 +20,11 @@ def default_database() -> Path:
 def default_relay_data() -> Path:
     """The data directory of a relay started with ``e2e relay``."""
     return user_data_path("e2ecore-relay")
+
+
+def default_downloads() -> Path:
+    """Where files go that are fetched in the chat."""
+    return user_downloads_path()
 
 
 @dataclass(frozen=True, slots=True)

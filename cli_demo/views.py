@@ -1,6 +1,6 @@
 """What the screens and scripts show: small values, cut loose from the engine's live objects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -29,7 +29,7 @@ class Kind(Enum):
     CARD = "card"
     """Shows somebody."""
     FILES = "files"
-    """Files, named in its text."""
+    """Files; its text is what is said of them."""
     POLL = "poll"
     """A question with answers to choose from."""
     UNKNOWN = "unknown"
@@ -113,6 +113,29 @@ class PollView:
 
 
 @dataclass(frozen=True, slots=True)
+class FileView:
+    """One file of a message."""
+
+    number: int
+    """What commands call it."""
+    name: str
+    about: str
+    """What it is."""
+    where: str
+    """Where it is, who waits for it, how long."""
+    size: int = 0
+    """Bytes."""
+    is_pending: bool = False
+    """It lies at the relay: who has it, and whether it still does, may be asked."""
+    preview: bytes = field(default=b"", repr=False)
+    """A small JPEG, or empty."""
+    shape: tuple[int, int] = (0, 0)
+    """Width and height of the whole picture, as its sender says."""
+    wave: bytes = b""
+    """Loudness of a voice note."""
+
+
+@dataclass(frozen=True, slots=True)
 class MessageView:
     """One message, or one line about the conversation (``notice``)."""
 
@@ -146,11 +169,17 @@ class MessageView:
     """Of a card: whom it shows."""
     poll: PollView | None = None
     """Of a poll: how it stands."""
+    files: tuple[FileView, ...] = ()
 
     @property
     def own(self) -> bool:
         """Sent from this account."""
         return not self.notice and self.mark is not Mark.RECEIVED
+
+    @property
+    def brief(self) -> str:
+        """Its words, or the names of its files."""
+        return self.text or ", ".join(one.name for one in self.files)
 
 
 @dataclass(frozen=True, slots=True)

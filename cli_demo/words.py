@@ -1,6 +1,5 @@
 """A message in words for people, with everything that was said of it."""
 
-import time
 from collections import Counter
 from typing import Final
 
@@ -36,19 +35,6 @@ def body(message: e2ecore.Message) -> str:
     return _OTHER_KINDS.get(message.kind, message.text)
 
 
-def file_line(file: e2ecore.Attachment, status: e2ecore.FileStatus | None) -> str:
-    """A file in one line: what it is, where it is, who still needs it, how long it waits."""
-    parts = [one_line(visible(file.name), _QUOTE_CELLS), amount(file.size), file.state.value]
-    if file.deletion is not None:
-        reason = file.deletion.reason.name.lower().replace("_", " ")
-        parts.append(f"gone from the relay: {reason}")
-    elif status is not None and status.deletion is None:
-        parts.append(f"waiting for {status.waiting} of {status.recipients}")
-        left_s = max(0, status.expires_ms - time.time_ns() // 1_000_000) // 1000
-        parts.append(f"expires in {span(left_s)}")
-    return ", ".join(parts)
-
-
 def muted_words(until_ms: int | None, at_ms: int) -> str:
     """Until when a conversation is muted; empty: it is not."""
     if until_ms is None or until_ms <= at_ms:
@@ -67,14 +53,14 @@ def amount(size: int) -> str:
 
 
 def span(seconds: int) -> str:
-    """A time in its two largest units."""
+    """A time in its two largest units: ``6 d 4 h``, ``2 h``, ``50 s``."""
     units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    parts: list[str] = []
+    parts: list[tuple[int, str]] = []
     for name, size in units:
         count, seconds = divmod(seconds, size)
         if count or parts:
-            parts.append(f"{count} {name}")
-    return " ".join(parts[:2]) or "0 s"
+            parts.append((count, name))
+    return " ".join(f"{count} {name}" for count, name in parts[:2] if count) or "0 s"
 
 
 def _happened(notice: e2ecore.Notice) -> str:

@@ -7,12 +7,14 @@ from cli_demo.chat.completion import ASCII_SIGNS, SIGNS
 from cli_demo.chat.dialogs import Ask, Choice, Choose, Confirm, Field, Page
 from cli_demo.chat.menu import ANSWERED, Act, acts_for, choices
 from cli_demo.chat.polling import Polls
+from cli_demo.places import default_downloads
 from cli_demo.text import joined, one_line, stamp
 from cli_demo.views import ASCII, Kind, Mark, MessageView
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from cli_demo.chat.carrier import Carrier
     from cli_demo.chat.window import Window
 
 _SHOWN_CELLS: Final = 46
@@ -30,9 +32,10 @@ _STATES: Final = {
 class Acts:
     """Every method runs in a worker and may raise E2EError."""
 
-    def __init__(self, window: "Window") -> None:
+    def __init__(self, window: "Window", carrier: "Carrier") -> None:
         self._window = window
         self.polls = Polls(window)
+        self._carrier = carrier
         self._doing: Final[dict[Act, Callable[[MessageView], Awaitable[None]]]] = {
             Act.REPLY: self.reply,
             Act.REACT: self.pick_sign,
@@ -43,6 +46,7 @@ class Acts:
             Act.PIN: self.pin,
             Act.JUMP: self.jump,
             Act.CONTACT: self.write_to,
+            Act.SAVE: self.save,
             Act.INFO: self.info,
             Act.RECALL: self.recall,
             Act.DELETE: self.delete,
@@ -63,7 +67,7 @@ class Acts:
 
     def _brief(self, message: MessageView) -> str:
         more = self._window.symbols.more
-        return one_line(f"{message.author}: {message.text}", _SHOWN_CELLS, more)
+        return one_line(f"{message.author}: {message.brief}", _SHOWN_CELLS, more)
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -160,6 +164,11 @@ class Acts:
             self._window.tell("Nothing was written on that day or later.", severity="warning")
         else:
             await self._window.jump(self._uid, order)
+
+    async def save(self, message: MessageView) -> None:
+        """Fetch its files."""
+        for one in message.files:
+            self._carrier.fetch(message, one, default_downloads())
 
     async def write_to(self, message: MessageView) -> None:
         """To the conversation with whom a card shows."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -11,6 +11,8 @@ from rich.style import Style
 from textual.strip import Strip
 
 from cli_demo import polls
+from cli_demo.chat.file_lines import file_lines
+from cli_demo.chat.pictures import Ink, PictureLine
 from cli_demo.text import clock, counted, lasting, one_line, visible, wrap
 from cli_demo.views import Kind, Mark, MessageView, PollView, QuoteView, SignView, Symbols
 
@@ -31,6 +33,14 @@ _KINDS: Final = {
     Kind.UNKNOWN: "(this needs a newer version of e2e)",
 }
 
+Line: TypeAlias = Strip | PictureLine
+"""One line of a block, drawn or to be drawn when it is looked at."""
+
+
+def drawn(line: Line) -> Strip:
+    """A line as it goes onto the screen."""
+    return line.strip() if isinstance(line, PictureLine) else line
+
 
 class Styles(Protocol):
     """Where the colours come from."""
@@ -49,16 +59,17 @@ class Painter:
     now_ms: int
     group: bool
     """Several may have read a message: their number is shown."""
+    ink: Ink = Ink.COLOURS
 
     def day(self, name: str) -> Strip:
         """The line above the first message of a day."""
         text = f" {name} ".center(self.width, self.symbols.rule)
         return Strip([Segment(text[: self.width], self.style("day"))])
 
-    def lines(self, message: MessageView) -> list[Strip]:
+    def lines(self, message: MessageView) -> list[Line]:
         """All lines of one message, or of a notice."""
         if message.notice:
-            return self._notice(visible(message.text))
+            return [*self._notice(visible(message.text))]
         mark = self._mark(message)
         room = max(self.width - INDENT - (cell_len(mark) + 1 if mark else 0), MIN_WIDTH // 2)
         author = one_line(message.author, _MAX_AUTHOR_CELLS, self.symbols.more)
@@ -70,14 +81,19 @@ class Painter:
         rows = self._words(message, lead, room)
         if message.poll is not None:
             rows += self._poll(message.poll, room)
-        if message.signs:
-            rows += self._signs(message.signs, room)
+        signs = self._signs(message.signs, room) if message.signs else []
         if mark:
             style = self.style("failed" if message.mark is Mark.FAILED else "mark")
-            used = sum(segment.cell_length for segment in rows[-1])
+            last = (signs or rows)[-1]
+            used = sum(segment.cell_length for segment in last)
             gap = max(self.width - used - cell_len(mark), 1)
-            rows[-1] += [Segment(" " * gap), Segment(mark, style)]
-        return [Strip(row) for row in rows]
+            last += [Segment(" " * gap), Segment(mark, style)]
+        files = file_lines(
+            message.files, room, INDENT, style=self.style("file"), ink=self.ink,
+            symbols=self.symbols,
+        )  # fmt: skip
+        between = (one if isinstance(one, PictureLine) else Strip(one) for one in files)
+        return [*map(Strip, rows), *between, *map(Strip, signs)]
 
     def _mark(self, message: MessageView) -> str:
         if message.own and message.readers:
@@ -117,6 +133,8 @@ class Painter:
     def _shown(self, message: MessageView) -> str:
         if message.kind in _KINDS:
             return _KINDS[message.kind]
+        if message.files and not message.text:
+            return f"({counted(len(message.files), 'file')})"
         text = visible(message.text[:_MAX_SHOWN_CHARS])
         if len(message.text) > _MAX_SHOWN_CHARS:
             text += f" {self.symbols.more} ({len(message.text):,} characters in all)"

@@ -31,6 +31,13 @@ _SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
     e2ecore.ConversationHealing: "this device could not follow and asked to be added again",
     e2ecore.ConversationHealed: "this device was added again; what was said between may be missing",
     e2ecore.ConversationLost: "the relay does not know this conversation any more; begin another",
+    e2ecore.AttachmentAsked: "{account_id} asks for file {attachment_id} once more: "
+    "/again {attachment_id} sends it",
+    e2ecore.AttachmentOffered: "file {attachment_id} is at the relay again: "
+    "/get {attachment_id} fetches it",
+    e2ecore.UploadFailed: "files were not sent: {error}",
+    e2ecore.DeletionReceiptLate: "the relay promised to delete file {attachment_id} by now, and "
+    "has not signed that it did",
     e2ecore.KeyChanged: "The devices of {account_id} changed.",
     e2ecore.ContactChainInvalid: "The relay served false keys for {account_id}; they were not used "
     "({error}).",

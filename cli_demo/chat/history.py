@@ -20,8 +20,9 @@ from textual.strip import Strip
 
 from cli_demo.chat.blocks import MIN_WIDTH, Painter
 from cli_demo.chat.menu import Act
+from cli_demo.chat.pictures import Ink
 from cli_demo.chat.stretch import Stretch
-from cli_demo.views import UNICODE, Mark, MessageView, Symbols
+from cli_demo.views import ASCII, UNICODE, Mark, MessageView, Symbols
 
 _LETTERS: Final = frozenset(act.value for act in Act)
 _SETTLED: Final = frozenset({Mark.DELIVERED, Mark.FAILED, Mark.RECEIVED})
@@ -38,7 +39,7 @@ class History(ScrollView, can_focus=True):
         f"history--{part}"
         for part in (
             "author", "own", "time", "mark", "failed", "notice", "day", "quote", "tag", "gone",
-            "named", "us", "sign", "own-sign", "selected",
+            "named", "us", "sign", "own-sign", "selected", "file",
             "choice", "chosen", "bar",
         )
     }  # fmt: skip
@@ -307,10 +308,15 @@ class History(ScrollView, can_focus=True):
 
     def _lay_out(self) -> None:
         self._wrapped_for = width = self._text_width
-        self._stretch.lay_out(Painter(self._symbols, width, self._style, _now_ms(), self.group))
+        self._stretch.lay_out(self._painter(width))
         self.virtual_size = Size(width, self._stretch.height)
         self._stay_at_end()
         self.refresh()
+
+    def _painter(self, width: int) -> Painter:
+        plain = Ink.ASCII if self._symbols is ASCII else Ink.SHADES
+        ink = plain if self.app.no_color or self.app.ansi_color else Ink.COLOURS
+        return Painter(self._symbols, width, self._style, _now_ms(), self.group, ink)
 
     def _stay_at_end(self) -> None:
         if self._follow:

@@ -19,6 +19,7 @@ class Act(Enum):
     PIN = "p"
     JUMP = "g"
     CONTACT = "c"
+    SAVE = "s"
     INFO = "i"
     RECALL = "t"
     DELETE = "d"
@@ -34,6 +35,7 @@ _WORDS: Final = {
     Act.PIN: "Pin for all, or not any more",
     Act.JUMP: "Go to what it answers",
     Act.CONTACT: "Write to this contact",
+    Act.SAVE: "Save its files",
     Act.INFO: "Info: times, readers, reactions, earlier words",
     Act.RECALL: "Take back: everybody erases it",
     Act.DELETE: "Delete here; others keep it",
@@ -68,6 +70,7 @@ def acts_for(message: MessageView, *, writable: bool) -> list[Act]:
         Act.PIN: is_there,
         Act.JUMP: message.quote is not None and message.quote.order is not None,
         Act.CONTACT: message.kind is Kind.CARD and bool(message.account),
+        Act.SAVE: bool(message.files),
         Act.INFO: True,
         Act.RECALL: is_there and message.own,
         Act.DELETE: True,

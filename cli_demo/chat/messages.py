@@ -8,10 +8,11 @@ from typing import Final
 
 import e2ecore
 from cli_demo import polls
+from cli_demo.chat.files import Files
 from cli_demo.happenings import told
 from cli_demo.naming import Names
 from cli_demo.views import Kind, Mark, MessageView, PollView, QuoteView, SignView
-from cli_demo.words import body, quoted
+from cli_demo.words import quoted
 
 PAGE: Final = 60
 """Messages fetched at once."""
@@ -51,9 +52,7 @@ def mentions_in(
 
 def _text(message: e2ecore.Message) -> str:
     """The words of a message, as they stand in the history."""
-    if message.poll is not None:
-        return message.poll.question
-    return body(message) if message.attachments else message.text
+    return message.text if message.poll is None else message.poll.question
 
 
 class Messages:
@@ -62,6 +61,7 @@ class Messages:
     def __init__(self, engine: e2ecore.Engine, names: Names) -> None:
         self._engine = engine
         self._names = names
+        self.files: Final = Files(engine)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -149,6 +149,7 @@ class Messages:
             counter=message.counter,
             account=message.card.account_id if message.card else b"",
             poll=await self._poll(conversation, message) if message.poll else None,
+            files=tuple(map(self.files.view, message.attachments)),
         )
 
     @property

@@ -17,7 +17,9 @@ from cli_demo.chat.desk import Desk
 from cli_demo.chat.digest import Changed, Digest
 from cli_demo.chat.history import History
 from cli_demo.chat.messages import MOST
+from cli_demo.chat.paths import offers
 from cli_demo.chat.suggestions import Suggestions
+from cli_demo.chat.transfer_lines import TransferLines
 from cli_demo.text import lasting, one_line, visible
 from cli_demo.views import ASCII, ConversationView, MemberView, MessageView, Symbols, Trust
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _MAX_TITLE_CELLS: Final = 300
 """Longer than any terminal is wide; the widget cuts it with an ellipsis."""
 _QUOTE_CELLS: Final = 40
+_SEND: Final = "/send "
 _PAUSE_S: Final = 1.0
 """How long nothing is typed before the draft is kept."""
 _TICK_S: Final = 5.0
@@ -60,6 +63,7 @@ class Room(Vertical):
         self._signs = ASCII_SIGNS if symbols is ASCII else SIGNS
         self.history = History(symbols, id="history")
         self._suggestions = Suggestions(id="suggestions")
+        self.transfers = TransferLines(symbols, id="transfers")
         self.composer = Composer(
             id="composer", suggestions=self._suggestions, complete=self._complete
         )
@@ -73,6 +77,7 @@ class Room(Vertical):
         yield self._title
         yield self.history
         yield self._closed_line
+        yield self.transfers
         yield self._suggestions
         yield self._context_line
         yield self.composer
@@ -96,6 +101,8 @@ class Room(Vertical):
         return self.composer.display
 
     def _complete(self, before: str) -> Offers:
+        if before.startswith(_SEND) and "\n" not in before:
+            return offers(before, len(_SEND))
         others = tuple(one.handle for one in self._members if not one.own)
         return complete(before, Known(others, self.places, self._signs))
 
@@ -276,7 +283,7 @@ class Room(Vertical):
             if self._aim.rewrites:
                 said.append("Editing your message (Esc stops)")
             else:
-                text = one_line(message.text, _QUOTE_CELLS, more)
+                text = one_line(message.brief, _QUOTE_CELLS, more)
                 said.append(f"{self._symbols.answer} {message.author} (Esc stops): {text}")
         if self._lifetime_s is not None and not (self._aim and self._aim.rewrites):
             said.append(f"messages erase themselves after {lasting(self._lifetime_s)}")

@@ -12,6 +12,7 @@ from cli_demo.views import Kind, MessageView
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from cli_demo.chat.carrier import Carrier
     from cli_demo.chat.window import Window
 
 _SWITCH: Final = {"on": True, "off": False}
@@ -20,7 +21,7 @@ _SWITCH: Final = {"on": True, "off": False}
 class Slash:
     """One method for each command; runs in a worker and may raise E2EError."""
 
-    def __init__(self, window: "Window", acts: Acts, wishes: Wishes) -> None:
+    def __init__(self, window: "Window", acts: Acts, wishes: Wishes, carrier: "Carrier") -> None:
         self._window = window
         self._acts = acts
         self._wishes = wishes
@@ -32,6 +33,13 @@ class Slash:
             "delete": self._delete,
             "forward": self._forward,
             "info": self._info,
+            "send": carrier.send,
+            "get": carrier.get,
+            "ask": carrier.ask,
+            "again": carrier.again,
+            "pause": carrier.pause,
+            "resume": carrier.resume,
+            "cancel": carrier.cancel,
             "find": window.find,
             "date": acts.jump_to_day,
             "contact": self._contact,

@@ -8,7 +8,7 @@ from typing import Final
 
 from textual.strip import Strip
 
-from cli_demo.chat.blocks import Painter
+from cli_demo.chat.blocks import Line, Painter, drawn
 from cli_demo.text import day
 from cli_demo.views import MessageView
 
@@ -22,7 +22,7 @@ class _Block:
 
     message: MessageView
     day: str
-    lines: list[Strip] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     day_line: Strip | None = None
 
     @property
@@ -136,7 +136,7 @@ class Stretch:
         block = self._blocks[place]
         into = line - self._tops[place]
         if block.day_line is None:
-            return block.lines[into], block.message.key
+            return drawn(block.lines[into]), block.message.key
         if into == 0:
             return block.day_line, ""
-        return block.lines[into - 1], block.message.key
+        return drawn(block.lines[into - 1]), block.message.key

@@ -17,6 +17,7 @@ from textual.widgets import Footer, Static
 import e2ecore
 from cli_demo.chat import commands, feed
 from cli_demo.chat.acts import Acts
+from cli_demo.chat.carrier import Carrier
 from cli_demo.chat.composer import Composer
 from cli_demo.chat.conversations import ConversationList
 from cli_demo.chat.desk import Desk, by_time
@@ -41,6 +42,10 @@ _Severity: TypeAlias = Literal["information", "warning", "error"]
 _NARROW: Final = 64
 """Below this width the list and the conversation take turns."""
 _NOTICE_S: Final = 12
+_TICK_S: Final = 0.25
+"""How often the lines of what is on its way are drawn."""
+_LOOK_S: Final = 20.0
+"""How often the relay is asked who still waits for the files on the screen."""
 _EMPTY: Final = """No conversations yet.
 
 Ctrl+N  write to somebody
@@ -74,8 +79,9 @@ class Window(Screen[None]):
         self._engine = engine
         self._rows: dict[str, ConversationView] = {}
         self._wishes = Wishes(self)
-        self._acts = Acts(self)
-        self._slash = Slash(self, self._acts, self._wishes)
+        self._carrier = Carrier(self)
+        self._acts = Acts(self, self._carrier)
+        self._slash = Slash(self, self._acts, self._wishes, self._carrier)
         self._own_line = Static(id="top-name", markup=False)
         self._link_line = Static(id="top-link", markup=False)
         self._nothing = Static(_EMPTY, id="empty", markup=False)
@@ -102,6 +108,8 @@ class Window(Screen[None]):
         if self._rows:
             await self.open_conversation(next(iter(self._rows)))
         self.start(feed.follow, events, changes, self._show)
+        self.set_interval(_TICK_S, self._carrier.tick)
+        self.set_interval(_LOOK_S, lambda: self.start(self._carrier.look))
 
     # -- what the engine says --------------------------------------------------------------------
 
@@ -198,6 +206,11 @@ class Window(Screen[None]):
         """The window is being closed, or closed."""
         return not (self.app.is_running and self.is_attached)
 
+    @property
+    def is_online(self) -> bool:
+        """There is a connection to the relay, and nothing to catch up with."""
+        return self._engine.connection is e2ecore.ConnectionState.ONLINE
+
     def tell(self, text: str, *, severity: _Severity = "error") -> None:
         """Show something for a moment, above whatever is open."""
         if not self.is_gone:
@@ -220,6 +233,8 @@ class Window(Screen[None]):
         if uid not in self._rows:
             self._rows[uid] = await self.desk.conversation(uid)
         await self.room.open(self._rows[uid], order)
+        await self._carrier.take_up(uid)
+        self.start(self._carrier.look)
         await self._mark_read()
         self._rows[uid] = await self.desk.conversation(uid)
         self._show_rows()

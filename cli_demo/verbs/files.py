@@ -1,6 +1,7 @@
 """``send-file``, ``get`` and ``files``: files of messages."""
 
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
@@ -15,11 +16,11 @@ import typer
 import e2ecore
 from cli_demo import jsonlines
 from cli_demo.exits import CliError, Exit
+from cli_demo.file_words import description, whereabouts
 from cli_demo.options import Access, Target, Which, local, online
 from cli_demo.running import at_relay, go_out, reach, with_engine
 from cli_demo.targets import find_conversation, find_message
 from cli_demo.text import visible
-from cli_demo.words import file_line
 
 _SHOWN: Final = 100
 """Messages that ``files`` looks through."""
@@ -173,13 +174,19 @@ def files(
                     fields = {"message": one.message_id.hex(), "number": number}
                     print(jsonlines.dump({**jsonlines.attachment(file), **fields}))
                     continue
-                line = file_line(file, said)
-                print(f"{one.message_id.hex()[-8:]} {number}  {line}")
+                print(f"{one.message_id.hex()[-8:]} {number}  {_line(file, said)}")
         for upload in await chat.uploads():
             if not where.json:
                 print(f"upload {upload.upload_id}: waits for the relay")
 
     with_engine(where, work)
+
+
+def _line(file: e2ecore.Attachment, said: e2ecore.FileStatus | None) -> str:
+    """A file in one line: what it is, where it is, who waits for it and how long."""
+    now_ms = time.time_ns() // 1_000_000
+    where = whereabouts(file, said, now_ms, ask="`get --ask`", fetch="`get`")
+    return f"{description(file, visible)}: {where}"
 
 
 async def _status(

@@ -72,6 +72,18 @@ class Upload:
         return self._core.desk.sending(self.upload_id).trouble
 
     @property
+    def is_paused(self) -> bool:
+        """Does it wait for ``resume``?"""
+        row = self._core.read(lambda tx: attachments.parcel(tx, self.upload_id))
+        return row is not None and bool(row.paused)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its files are called; nothing once it is settled."""
+        rows = self._core.read(lambda tx: attachments.of_parcel(tx, self.upload_id))
+        return tuple([decode_item(row).name for row in rows])
+
+    @property
     def is_settled(self) -> bool:
         """Is the message written, or the upload given up?"""
         return self._core.desk.sending(self.upload_id).outcome.settled

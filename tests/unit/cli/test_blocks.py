@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 from rich.style import Style
 from textual.strip import Strip
 
-from cli_demo.chat.blocks import MIN_WIDTH, Painter
+from cli_demo.chat.blocks import MIN_WIDTH, Line, Painter, drawn
 from cli_demo.chat.menu import Act, acts_for
 from cli_demo.chat.stretch import MAX_LOADED, Stretch
 from cli_demo.views import (
     ASCII,
     UNICODE,
+    FileView,
     Kind,
     Mark,
     MessageView,
@@ -27,6 +28,7 @@ from cli_demo.views import (
 NOW = 1_795_600_000_000
 PLAIN = MessageView("k", "bob", "hello", NOW, Mark.RECEIVED, order=1)
 OWN = replace(PLAIN, author="alice", mark=Mark.DELIVERED)
+MAP = FileView(12, "map.png", "map.png, 3.2 MiB", "here")
 SOME_SIGNS = (SignView("👍", ("a", "b"), own=True), SignView("x", ("a",), own=False))
 POLL = PollView("Where to?", (OptionView("home", 1), OptionView("up", own=True)), 1)
 QUOTE = QuoteView("alice", "Shall we go?", 1, intact=True)
@@ -40,19 +42,23 @@ def painter(width: int = 60, *, symbols: Symbols = UNICODE, group: bool = False)
     return Painter(symbols, width, style, NOW, group)
 
 
+def lines_of(lines: list[Line]) -> list[Strip]:
+    return [drawn(one) for one in lines]
+
+
 def text_of(strips: list[Strip]) -> list[str]:
     return [strip.text for strip in strips]
 
 
 def lines(message: MessageView, *, group: bool = False) -> list[str]:
-    return [line[6:] for line in text_of(painter(group=group).lines(message))]
+    return [line[6:] for line in text_of(lines_of(painter(group=group).lines(message)))]
 
 
 def parts(message: MessageView) -> dict[str, str]:
     """What is drawn in which style."""
     return {
         segment.style.meta["part"]: segment.text
-        for strip in painter().lines(message)
+        for strip in lines_of(painter().lines(message))
         for segment in strip
         if segment.style
     }
@@ -144,7 +150,7 @@ def test_no_line_is_wider_than_the_window_and_none_steers_the_terminal(
     width: int,
     group: bool,  # noqa: FBT001
 ) -> None:
-    for strip in painter(width, group=group).lines(message):
+    for strip in lines_of(painter(width, group=group).lines(message)):
         assert "\x1b" not in strip.text
         assert "\u202e" not in strip.text
         assert "\n" not in strip.text
@@ -158,7 +164,7 @@ def test_an_ascii_terminal_gets_no_other_signs_of_ours(message: MessageView) -> 
         message, author="bob", text="x " * 99, signs=(), named=(),
         quote=replace(QUOTE, text="y" * 200) if message.quote else None,
     )  # fmt: skip
-    assert all(strip.text.isascii() for strip in painter(symbols=ASCII).lines(plain))
+    assert all(strip.text.isascii() for strip in lines_of(painter(symbols=ASCII).lines(plain)))
 
 
 def stretch_of(numbers: range) -> list[MessageView]:
@@ -198,7 +204,7 @@ def test_every_line_belongs_to_its_message() -> None:
         (replace(OWN, kind=Kind.RECALLED, text=""), "id"),
         (replace(PLAIN, kind=Kind.UNKNOWN, text=""), "apid"),
         (replace(PLAIN, kind=Kind.CARD, account=b"x"), "rafpcid"),
-        (replace(OWN, kind=Kind.FILES, text="(file) map.png"), "rapitd"),
+        (replace(OWN, kind=Kind.FILES, text="", files=(MAP,)), "rapsitd"),
         (replace(PLAIN, kind=Kind.POLL, poll=POLL), "rafvxpid"),
         (replace(PLAIN, kind=Kind.POLL, poll=replace(POLL, closed_by="bob")), "rafpid"),
         (replace(PLAIN, quote=QUOTE), "rafpgid"),

@@ -36,7 +36,7 @@ def test_a_line_is_words_or_a_command(text: str, meaning: object) -> None:
     ("text", "hint"),
     [
         ("/recal", "Did you mean /recall?"),
-        ("/re", "/reply or /react or /recall or /receipts"),
+        ("/re", "/reply or /react or /recall or /resume or /receipts"),
         ("/ hello", "// sends a slash"),
         ("/" + "x" * 500, "no command /xxxxxxxxxxxxxxxxxxxx…"),
         ("/forward", "/forward needs HANDLE or +TITLE"),
@@ -60,7 +60,7 @@ def test_any_line_means_something_and_only_a_slash_is_special(text: str) -> None
 @pytest.mark.parametrize(
     ("before", "offered"),
     [
-        ("/r", ["/reply ", "/react ", "/recall", "/receipts "]),
+        ("/r", ["/reply ", "/react ", "/recall", "/resume ", "/receipts "]),
         ("hi @b", ["@bob ", "@bert "]),
         ("@", ["@bob ", "@bert ", "@carol "]),
         ("mail b@b", []),

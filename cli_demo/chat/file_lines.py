@@ -1,0 +1,47 @@
+"""The files of a message as lines: what each is, where it is, and a picture. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.segment import Segment
+from rich.style import Style
+
+from cli_demo.chat.pictures import Ink, PictureLine, picture_lines
+from cli_demo.file_words import wave
+from cli_demo.text import wrap
+from cli_demo.views import ASCII, FileView, Symbols
+
+_PICTURES: Final = 4
+"""Of one message that are drawn; the others are named."""
+
+
+def file_lines(
+    files: Sequence[FileView], room: int, indent: int, *, style: Style, ink: Ink, symbols: Symbols
+) -> list[list[Segment] | PictureLine]:
+    """Return the lines of all files of a message.
+
+    Args:
+        files: In the order of the message.
+        room: Cells there are behind the indent.
+        indent: Cells before each line.
+        style: Of what is said of a file.
+        ink: What pictures are drawn with.
+        symbols: ASCII ones: nothing else is drawn.
+    """
+    found: list[list[Segment] | PictureLine] = []
+    left = _PICTURES
+    for one in files:
+        found += [
+            [Segment(" " * indent), Segment(text, style)] for text in _words(one, room, symbols)
+        ]
+        if one.preview and left:
+            left -= 1
+            found += picture_lines(one.preview, one.shape, room, ink, indent)
+    return found
+
+
+def _words(file: FileView, room: int, symbols: Symbols) -> list[str]:
+    about = file.about
+    if file.wave and symbols is not ASCII:
+        about += f" {wave(file.wave)}"
+    return wrap(f"[{file.number}] {about}: {file.where}", room, room)

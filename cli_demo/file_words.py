@@ -1,0 +1,93 @@
+"""Where a file is, in words for people. Pure."""
+
+from collections.abc import Callable
+from typing import Final
+
+import e2ecore
+from cli_demo.words import amount, span
+
+_BARS: Final = "▁▂▃▄▅▆▇█"
+_WAVE_CELLS: Final = 16
+_GONE: Final = {
+    e2ecore.DeletionReason.ALL_FETCHED: "all have it",
+    e2ecore.DeletionReason.RECALLED: "taken back",
+    e2ecore.DeletionReason.EXPIRED: "its time was over",
+    e2ecore.DeletionReason.ACCOUNT_ERASED: "the account was closed",
+    e2ecore.DeletionReason.OPERATOR: "the operator of the relay deleted it",
+    e2ecore.DeletionReason.UNFINISHED: "its upload did not end",
+}
+_States = e2ecore.AttachmentState
+
+
+def whereabouts(
+    file: e2ecore.Attachment,
+    status: e2ecore.FileStatus | None,
+    now_ms: int,
+    *,
+    ask: str,
+    fetch: str,
+) -> str:
+    """Say where a file is, who waits for it and how long.
+
+    Args:
+        file: As the engine shows it.
+        status: What the relay said of it last; None: it was not asked.
+        now_ms: UTC.
+        ask: What asks the sender for it again.
+        fetch: What fetches it.
+    """
+    match file.state:
+        case _States.WAITING:
+            return "on its way to the relay"
+        case _States.FAILED:
+            return "not sent"
+        case _States.STORED:
+            return "here"
+        case _States.EXPIRED:
+            return f"expired before it was fetched; {ask} asks the sender again"
+        case _States.REMOTE:
+            return _listed(f"{fetch} fetches it", _expiry(file, status, now_ms))
+        case _States.UPLOADED:
+            return _uploaded(file, status, now_ms)
+
+
+def _uploaded(file: e2ecore.Attachment, status: e2ecore.FileStatus | None, now_ms: int) -> str:
+    deletion = file.deletion or (status.deletion if status else None)
+    if deletion is not None:
+        return f"gone: {_GONE[deletion.reason]}"
+    if status is not None and not status.is_complete:
+        return "on its way to the relay"
+    waits = f"waiting for {status.waiting} of {status.recipients}" if status else "at the relay"
+    return _listed(waits, _expiry(file, status, now_ms))
+
+
+def _expiry(file: e2ecore.Attachment, status: e2ecore.FileStatus | None, now_ms: int) -> str:
+    expires_ms = status.expires_ms if status else file.expires_ms
+    if expires_ms is None:
+        return ""
+    left_s = (expires_ms - now_ms) // 1000
+    return f"expires in {span(left_s)}" if left_s > 0 else "its time is over"
+
+
+def _listed(*parts: str) -> str:
+    return ", ".join(filter(None, parts))
+
+
+def description(file: e2ecore.Attachment, visible_name: Callable[[str], str]) -> str:
+    """Say what a file is: its name, how large or how long."""
+    if file.form is e2ecore.AttachmentForm.VOICE:
+        seconds = -(-file.duration_ms // 1000)
+        return f"voice note, {seconds // 60}:{seconds % 60:02d}, {amount(file.size)}"
+    return f"{visible_name(file.name)}, {amount(file.size)}"
+
+
+def wave(waveform: bytes) -> str:
+    """The loudness of a voice note, as bars."""
+    if not waveform:
+        return ""
+    cells = min(len(waveform), _WAVE_CELLS)
+    parts = [
+        waveform[n * len(waveform) // cells : (n + 1) * len(waveform) // cells]
+        for n in range(cells)
+    ]
+    return "".join(_BARS[max(part) * len(_BARS) // 256] for part in parts)
