@@ -69,6 +69,7 @@ _REFUSED: Final = (
     e2ecore.VersionError,
 )
 _USAGE: Final = (
+    e2ecore.BadCheckpointError,
     e2ecore.UnusablePasscodeError,
     e2ecore.YouthModeError,
     PassphraseError,

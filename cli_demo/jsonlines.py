@@ -158,6 +158,16 @@ def contact(one: e2ecore.Contact) -> dict[str, object]:
     }
 
 
+def contact_device(one: e2ecore.ContactDevice) -> dict[str, object]:
+    """A device of a person; a part of other lines."""
+    return {
+        "device": one.device_id.hex(),
+        "added_ms": one.added_ms,
+        "removed_ms": one.removed_ms,
+        "valid": one.is_valid,
+    }
+
+
 def sent(
     conversation: e2ecore.Conversation, one: e2ecore.SentMessage, state: str = "accepted"
 ) -> dict[str, object]:

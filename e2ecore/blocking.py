@@ -183,6 +183,7 @@ class BlockingEngine:
     mark_verified = _of(Contact.mark_verified)
     mark_unverified = _of(Contact.mark_unverified)
     refresh_contact = _of(Contact.refresh)
+    compare_checkpoint = _of(Contact.compare_checkpoint)
     block = _of(Contact.block)
     unblock = _of(Contact.unblock)
 

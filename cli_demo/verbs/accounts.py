@@ -13,7 +13,7 @@ from cli_demo.naming import account_text
 from cli_demo.options import Access, local, online
 from cli_demo.places import relay_of, remember_relay
 from cli_demo.running import at_relay, need_account, reported, with_engine
-from cli_demo.text import in_groups, visible
+from cli_demo.text import in_groups, moment, visible
 from cli_demo.views import UNICODE, symbols_for
 
 _GROUPS_PER_LINE = 6
@@ -147,6 +147,13 @@ def show_number(handle: str, digits: str, code: bytes, verification: str) -> Non
     for start in range(0, len(groups), _GROUPS_PER_LINE):
         console.print(Text("  " + " ".join(groups[start : start + _GROUPS_PER_LINE]), "bold"))
     console.print()
+    show_code(code)
+    console.print("\nThe other person runs: e2e verify with your handle, and must see the same.")
+
+
+def show_code(code: bytes) -> None:
+    """Print a QR code, as the terminal can."""
+    console = Console(highlight=False, soft_wrap=True)
     if symbols_for(console.encoding) is UNICODE:
         style = "white on black" if console.color_system and not console.no_color else ""
         for line in qr.half_blocks(code):
@@ -154,7 +161,56 @@ def show_number(handle: str, digits: str, code: bytes, verification: str) -> Non
     else:
         for line in qr.ascii_blocks(code):
             print(f"  {line}")
-    console.print("\nThe other person runs: e2e verify with your handle, and must see the same.")
+
+
+@online
+def checkpoint(
+    where: Access,
+    handle: Annotated[str, typer.Argument(help="Whose account.")],
+    *,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            "--compare",
+            metavar="CHECKPOINT",
+            help="What somebody else's `e2e checkpoint` shows of the same account: exit 5 if the "
+            "relay shows the two of you different things.",
+        ),
+    ] = None,
+) -> None:
+    """Show somebody's account as you have seen it: devices with their dates, and a checkpoint.
+
+    Friends of the same person compare it, in person or over another messenger: that finds a relay,
+    or a stolen identity key, that shows different people different devices.
+    """
+
+    async def work(engine: e2ecore.Engine) -> None:
+        contact = await at_relay(engine, lambda: engine.contacts.find(handle), where.timeout)
+        if compare is not None:
+            await contact.compare_checkpoint(_read_checkpoint(compare))
+        mark = contact.checkpoint()
+        if where.json:
+            fields = {"account": contact.account_id.hex(), "checkpoint": mark.hex()}
+            devices = [jsonlines.contact_device(one) for one in contact.devices]
+            print(jsonlines.dump({"type": "checkpoint", **fields, "devices": devices}))
+            return
+        if compare is not None:
+            print(f"You both see the same account of {visible(handle)}.")
+        for one in contact.devices:
+            over = "" if one.removed_ms is None else f", removed {moment(one.removed_ms)}"
+            off = "" if one.is_valid or over else ", not talked to: its consent is over"
+            print(f"device {one.device_id.hex()[:8]}  added {moment(one.added_ms)}{over}{off}")
+        show_code(mark)
+        print(mark.hex())
+
+    with_engine(where, work)
+
+
+def _read_checkpoint(text: str) -> bytes:
+    try:
+        return bytes.fromhex("".join(text.split()))
+    except ValueError:
+        raise e2ecore.BadCheckpointError from None
 
 
 @online

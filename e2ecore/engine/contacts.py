@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING
 from e2ecore.engine import blocks
 from e2ecore.engine.chains import party_of, set_verification
 from e2ecore.engine.chores import fetch_chain, take_chain
-from e2ecore.engine.errors import BadHandleError, UnknownAccountError, UnknownHandleError
+from e2ecore.engine.errors import (
+    BadCheckpointError,
+    BadHandleError,
+    ChainForkedError,
+    ChainWithheldError,
+    UnknownAccountError,
+    UnknownHandleError,
+)
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_handle
 from e2ecore.engine.state import read_chain
-from e2ecore.engine.values import Verification
+from e2ecore.engine.values import ContactDevice, Verification
 from e2ecore.ids import AccountId, DeviceId
 from e2ecore.messaging.safety_number import SafetyNumber
 from e2ecore.storage import chains
@@ -19,8 +26,9 @@ from e2ecore.storage.chains import ChainAccountRow
 from e2ecore.storage.chains import Verification as StoredVerification
 from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import RelayRefusedError
+from e2ecore_protocol.chain.checkpoint import Checkpoint
 from e2ecore_protocol.chain.state import AccountState
-from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames.accounts import Account, LookupHandle
 
 if TYPE_CHECKING:
@@ -79,6 +87,54 @@ class Contact:
     def blocked_ms(self) -> int | None:
         """Since when this person is blocked, in milliseconds since the Unix epoch; None: not."""
         return self._blocked_ms
+
+    @property
+    def devices(self) -> tuple[ContactDevice, ...]:
+        """Every device that the account ever had, oldest first, with its dates."""
+        now_ms = self._core.clock_ms()
+        valid = {one.device_id for one in self._chain.valid_devices(now_ms)}
+        return tuple(
+            ContactDevice(
+                DeviceId(one.device_id), one.added_ms, one.removed_ms, one.device_id in valid
+            )
+            for one in self._chain.devices.values()
+        )
+
+    def checkpoint(self) -> bytes:
+        """Return how far the account's chain is known here: for a QR code, about 60 bytes.
+
+        Others who know this account pass it to ``compare_checkpoint``.
+        """
+        return self._chain.checkpoint().encode()
+
+    async def compare_checkpoint(self, theirs: bytes) -> None:
+        """Compare with what somebody else has seen of this account, from their ``checkpoint``.
+
+        Returns if both have seen one and the same chain, one perhaps more of it. Best compared with
+        what came in person, or over another channel than this relay.
+
+        Raises:
+            BadCheckpointError: It is of another account, or no checkpoint at all.
+            ChainForkedError: They have seen another chain. Nothing is sent to this contact any more
+                until it is accepted by ``mark_unverified``.
+            ChainWithheldError: They have seen more than the relay shows here.
+            TransientError: They have seen more, and the relay was not reached.
+        """
+        try:
+            mark = Checkpoint.decode(theirs)
+        except MalformedError as error:
+            raise BadCheckpointError from error
+        if mark.account_id != self._row.account_id:
+            raise BadCheckpointError
+        if mark.seq > self._chain.head_seq:
+            await self.refresh()
+        if mark.seq > self._chain.head_seq:
+            raise ChainWithheldError
+        rows = self._core.read(lambda tx: chains.entries(tx, mark.account_id, mark.seq))
+        if rows[0].hash != mark.hash:
+            if mark.account_id != self._core.account_id:
+                await self._set(StoredVerification.CHANGED)
+            raise ChainForkedError
 
     def safety_number(self) -> SafetyNumber:
         """Return what two people compare, in person, to know that nobody stands between them.

@@ -263,5 +263,24 @@ class EngineDefectError(CorruptStateError):
     """
 
 
+class BadCheckpointError(UsageError):
+    """This is no checkpoint, or one of another account. Have the other person show theirs again."""
+
+
+class ChainForkedError(PeerError):
+    """Somebody else was shown another chain of this account.
+
+    Its owner, or whoever has its identity key, has signed both, and the relay shows each to
+    different people. Talk to the owner in person before you trust this account again.
+    """
+
+
+class ChainWithheldError(PeerError):
+    """Somebody else has seen more of this account's chain than the relay shows here.
+
+    Try again later; if it stays so, the relay hides something: a removed device, a new one.
+    """
+
+
 class ChainInvalidError(PeerError):
     """The relay served an account chain that is forged, forked or cut short. It was not used."""

@@ -41,6 +41,19 @@ class ConversationState(IntEnum):
     """The relay does not know it any more. History can be read; begin another one to go on."""
 
 
+@dataclass(frozen=True, slots=True)
+class ContactDevice:
+    """A device of an account, as its chain tells; times in milliseconds since the Unix epoch."""
+
+    device_id: DeviceId
+    added_ms: int
+    """By the clock of the device that added it."""
+    removed_ms: int | None
+    """None: it is still there."""
+    is_valid: bool
+    """Is it talked to? Not if it was removed, or if the consent to several devices is over."""
+
+
 class MessageState(IntEnum):
     """How far a message has come.
 

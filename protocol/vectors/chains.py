@@ -195,6 +195,7 @@ def state_json(state: AccountState) -> Json:
         "head_seq": state.head_seq,
         "head_hash": state.head_hash.hex(),
         "closed": state.closed,
+        "checkpoint": state.checkpoint().encode().hex(),
         "live": [device.device_id.hex() for device in state.live_devices()],
         "valid_at": [
             [now_ms, [device.device_id.hex() for device in state.valid_devices(now_ms)]]

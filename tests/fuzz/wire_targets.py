@@ -22,7 +22,7 @@ from e2ecore.transport.login import decode as decode_login
 from e2ecore_channel.errors import BadAddressError, FramingError
 from e2ecore_channel.framing import Framing
 from e2ecore_channel.handshake import parse_url
-from e2ecore_protocol.chain import ChainError, ConsentRecord, Entry, start
+from e2ecore_protocol.chain import ChainError, Checkpoint, ConsentRecord, Entry, start
 from e2ecore_protocol.codec import pack, unpack, unpack_fields
 from e2ecore_protocol.content import (
     ConversationInfo,
@@ -167,6 +167,7 @@ WIRE_TARGETS: Mapping[str, Target] = {
     "wire.readd request": wire(ReaddRequest.decode, vectors("content.json", where="readd")),
     "wire.notice": wire(decode_notice, [KeyPackagesLow(3).encode()]),
     "wire.entry": wire(Entry.decode, [entry for one in CHAINS for entry in one]),
+    "wire.checkpoint": wire(Checkpoint.decode, [Checkpoint.of(bytes(20), 3, bytes(32)).encode()]),
     "wire.consent record": wire(ConsentRecord.decode, vectors("consents.json")),
     "wire.chain": Target(
         chain, (MalformedError, ChainError), [chained(one) for one in CHAINS], (start,)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from cli_demo.__main__ import app
 from cli_demo.exits import Exit
+from e2ecore_protocol.chain import Checkpoint
 from tests.support.processes import RelayProcess
 
 pytestmark = pytest.mark.slow
@@ -243,6 +244,22 @@ def test_both_see_the_same_safety_number_and_compare_it(people: tuple[Person, Pe
     shown = bob.run("verify", "alice").out
     assert all(number[start : start + 5] in shown for start in range(0, 60, 5))
     assert "█" in shown
+
+
+def test_what_the_relay_shows_of_somebody_is_compared_from_scripts(
+    people: tuple[Person, Person],
+) -> None:
+    alice, bob = people
+    line = bob.run("checkpoint", "bob", "--json").line
+    assert isinstance(line["devices"], list)
+    assert len(line["devices"]) == 1
+    mark = str(line["checkpoint"])
+    assert alice.run("checkpoint", "bob", "--compare", mark).code == Exit.OK
+    seen = Checkpoint.decode(bytes.fromhex(mark))
+    forked = Checkpoint.of(seen.account_id, seen.seq, bytes(32)).encode().hex()
+    assert alice.run("checkpoint", "alice", "--compare", mark).code == Exit.USAGE
+    assert alice.run("checkpoint", "bob", "--compare", mark[:-1] + "x").code == Exit.USAGE
+    assert bob.run("checkpoint", "bob", "--compare", forked).code == Exit.REFUSED
 
 
 def test_somebody_is_blocked_from_scripts(people: tuple[Person, Person]) -> None:

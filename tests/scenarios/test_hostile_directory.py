@@ -15,7 +15,7 @@ from e2ecore.crypto.signing import ED25519
 from e2ecore.testing import devices, two_devices
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.frames.key_packages import KeyPackages
-from tests.support.engines import until
+from tests.support.engines import pair, until
 from tests.support.lies import add_device, consent, grow_chain, key_package, keys_of, still_fine
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("NPS-5.2.1.4")]
@@ -48,6 +48,59 @@ async def test_a_chain_with_two_futures_is_noticed(tmp_path: Path) -> None:
         with pytest.raises(e2ecore.ChainInvalidError):
             await alice.contacts.find("bob")
         assert (await until(at_alice, e2ecore.ContactChainInvalid)).account_id == contact.account_id
+
+
+@pytest.mark.spec("CHN-33")
+async def test_two_people_who_compare_find_that_they_were_shown_two_futures(
+    tmp_path: Path,
+) -> None:
+    async with devices(tmp_path, "alice", "bob", "carol") as (relay, (alice, bob, carol)):
+        chat, _ = await pair(alice, bob)
+        account = relay.people.accounts[(await keys_of(bob)).account_id]
+        entries, state = list(account.entries), account.state
+        before = (await alice.contacts.find("bob")).checkpoint()
+        await grow_chain(relay, bob, consent(1))
+        seen_by_alice = await alice.contacts.find("bob")
+        account.entries, account.state = entries, state
+        await grow_chain(relay, bob, consent(2))
+        seen_by_carol = await carol.contacts.find("bob")
+        await seen_by_carol.compare_checkpoint(before)
+        await seen_by_carol.compare_checkpoint(seen_by_carol.checkpoint())
+        with pytest.raises(e2ecore.ChainForkedError):
+            await seen_by_alice.compare_checkpoint(seen_by_carol.checkpoint())
+        assert seen_by_alice.verification is e2ecore.Verification.CHANGED
+        with pytest.raises(e2ecore.ContactChangedError):
+            await chat.send("to whom?")
+        await seen_by_alice.mark_unverified()
+        await chat.send("accepted")
+        for wrong in (b"", seen_by_alice.checkpoint()[:-1], b"\x00" * 62):
+            with pytest.raises(e2ecore.BadCheckpointError):
+                await seen_by_carol.compare_checkpoint(wrong)
+        others = (await alice.contacts.find("carol")).checkpoint()
+        with pytest.raises(e2ecore.BadCheckpointError):
+            await seen_by_alice.compare_checkpoint(others)
+
+
+async def test_a_relay_that_shows_less_to_one_of_two_is_found_when_they_compare(
+    tmp_path: Path,
+) -> None:
+    async with devices(tmp_path, "alice", "bob", "carol") as (relay, (alice, bob, carol)):
+        to_bob = await alice.contacts.find("bob")
+        account = relay.people.accounts[(await keys_of(bob)).account_id]
+        entries, state = list(account.entries), account.state
+        await grow_chain(relay, bob, consent())
+        newer = (await carol.contacts.find("bob")).checkpoint()
+        grown = account.entries, account.state
+        account.entries, account.state = entries, state
+        with pytest.raises(e2ecore.ChainWithheldError):
+            await to_bob.compare_checkpoint(newer)
+        account.entries, account.state = grown
+        await to_bob.compare_checkpoint(newer)
+        assert to_bob.checkpoint() == newer
+        (phone,) = to_bob.devices
+        assert (phone.device_id, phone.removed_ms, phone.is_valid) == (
+            (await keys_of(bob)).device_id, None, True,
+        )  # fmt: skip
 
 
 async def test_a_device_that_the_relay_invents_is_refused(tmp_path: Path) -> None:

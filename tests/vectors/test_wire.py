@@ -16,6 +16,7 @@ from e2ecore_protocol.chain import (
     AccountState,
     ChainForkError,
     ChainInvalidError,
+    Checkpoint,
     ConsentMissingError,
     Entry,
     UnknownCriticalEntryError,
@@ -37,6 +38,7 @@ class State(TypedDict):
     identity_key: str
     head_seq: int
     head_hash: str
+    checkpoint: str
     closed: bool
     live: list[str]
     valid_at: list[tuple[int, list[str]]]
@@ -246,6 +248,8 @@ def test_chains_that_hold(vector: Vector) -> None:
     assert state.head_seq == expected["head_seq"]
     assert state.head_hash.hex() == expected["head_hash"]
     assert state.closed == expected["closed"]
+    assert state.checkpoint().encode().hex() == expected["checkpoint"]
+    assert Checkpoint.decode(bytes.fromhex(expected["checkpoint"])) == state.checkpoint()
     assert [one.device_id.hex() for one in state.live_devices()] == expected["live"]
     for now_ms, devices in expected["valid_at"]:
         assert [one.device_id.hex() for one in state.valid_devices(now_ms)] == devices
@@ -273,6 +277,9 @@ def test_chains_as_the_specification_alone_reads_them(vector: Vector) -> None:
             assert isinstance(subject, bytes)
             live = follow_device(kind == 3, subject, live)
     assert previous.hex() == vector["state"]["head_hash"]
+    newest: list[Value] = [1, account_id, len(entries) - 1, previous]
+    check = hashlib.sha256(b"e2ecore checkpoint v1" + encode(newest)).digest()[:4]
+    assert encode([*newest, check]).hex() == vector["state"]["checkpoint"]
     assert vector["state"]["live"] == ([] if vector["state"]["closed"] else live)
 
 

@@ -16,6 +16,7 @@ from e2ecore_protocol.chain.bodies import (
     Genesis,
     is_critical,
 )
+from e2ecore_protocol.chain.checkpoint import CHECKPOINT_VERSION, Checkpoint
 from e2ecore_protocol.chain.entry import (
     ENTRY_VERSION,
     Entry,
@@ -52,6 +53,7 @@ from e2ecore_protocol.chain.state import (
 
 __all__ = [
     "BODIES",
+    "CHECKPOINT_VERSION",
     "ENTRY_VERSION",
     "MULTI_DEVICE_SYNC",
     "AccountClosed",
@@ -60,6 +62,7 @@ __all__ = [
     "ChainError",
     "ChainForkError",
     "ChainInvalidError",
+    "Checkpoint",
     "Consent",
     "ConsentGranted",
     "ConsentMissingError",

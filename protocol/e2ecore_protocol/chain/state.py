@@ -23,6 +23,7 @@ from e2ecore_protocol.chain.bodies import (
     Genesis,
     is_critical,
 )
+from e2ecore_protocol.chain.checkpoint import Checkpoint
 from e2ecore_protocol.chain.entry import (
     Entry,
     Sign,
@@ -135,6 +136,10 @@ class AccountState:
             consent.purpose == purpose and consent.is_in_force(now_ms)
             for consent in self.consents.values()
         )
+
+    def checkpoint(self) -> Checkpoint:
+        """Return how far this chain is known, for others to compare."""
+        return Checkpoint.of(self.account_id, self.head_seq, self.head_hash)
 
     def next_entry(self, body: Body, *, now_ms: int, sign: Sign) -> Entry:
         """Make the signed entry that follows the head. ``extend`` checks whether it is allowed.
