@@ -4,7 +4,7 @@ Spec: RFC 9420 §12.4.1 (Creating a Commit), RFC 9420 §12.4.2 (Processing a Com
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from e2ecore.crypto.hpke import HpkePrivateKey
 from e2ecore.mls import transcript
@@ -70,7 +70,7 @@ def derive_epoch(
     """
     suite = applied.tree.suite
     confirmed = transcript.confirmed_hash(suite, interim_hash, authenticated.confirmed_input())
-    context = replace(provisional, confirmed_transcript_hash=confirmed)
+    context = provisional.confirmed(confirmed)
     encoded, psk = context.encode(), psk_secret(suite, applied.psks)
     joiner = joiner_secret(suite, init, commit_secret, encoded)
     secrets = epoch_secrets(suite, epoch_secret(suite, joiner, psk, encoded))

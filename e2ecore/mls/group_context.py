@@ -33,6 +33,17 @@ class GroupContext:
             )
         )
 
+    def confirmed(self, transcript_hash: bytes) -> "GroupContext":
+        """Return the same with another confirmed transcript hash."""
+        return GroupContext(
+            self.cipher_suite,
+            self.group_id,
+            self.epoch,
+            self.tree_hash,
+            transcript_hash,
+            self.extensions,
+        )
+
     @classmethod
     def read(cls, reader: Reader) -> "GroupContext":
         """Read a GroupContext.

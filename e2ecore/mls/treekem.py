@@ -206,8 +206,7 @@ def new_path(
     ).signed(signer, group_id, leaf_index)
     tree.set_leaf(leaf_index, leaf)
     tree.hash_path(leaf_index)
-    private = {2 * leaf_index: own.private}
-    private.update((step.node, step.pair.private) for step in steps)
+    private = {2 * leaf_index: own.private} | {step.node: step.pair.private for step in steps}
     return NewPath(leaf, PathKeys(CommitSecret(secret), private), tuple(steps))
 
 
