@@ -246,13 +246,16 @@ class RatchetTree(TreeView):
 
         ``tree_hash`` would find the same, more slowly, from the root down.
         """
+        suite, hashes, settled = self.suite, self._hashes, self._base.hashes
         node, distance, path = 2 * leaf_index, 2, tree_math.ascent(2 * leaf_index, self._leaves)
-        below = self._hashes[node] = leaf_tree_hash(self.suite, leaf_index, self.encoded_node(node))
+        below = hashes[node] = leaf_tree_hash(suite, leaf_index, self.encoded_node(node))
         for index in path:
-            beside = self.tree_hash(node ^ distance)
+            other = node ^ distance
+            beside = hashes[other] if other in hashes else settled.get(other)
+            if beside is None:
+                beside = self.tree_hash(other)
             sides = (below, beside) if node < index else (beside, below)
-            below = parent_tree_hash(self.suite, self.encoded_node(index), *sides)
-            self._hashes[index] = below
+            below = hashes[index] = parent_tree_hash(suite, self.encoded_node(index), *sides)
             node, distance = index, 2 * distance
 
     def set_leaf(self, leaf_index: int, leaf: LeafNode) -> None:

@@ -242,10 +242,12 @@ class TreeView:
 
         Spec: RFC 9420 §4.1.2 (Paths through a Ratchet Tree). From the lowest up.
         """
+        settled, changes = self._base.encoded(), self._changes
         below, distance, path = 2 * leaf_index, 2, []
         for index in tree_math.ascent(below, self._leaves):
             other = below ^ distance
-            if not self.is_empty(other):
+            filled = changes[other] is not None if other in changes else other in settled
+            if filled or not self.is_empty(other):
                 path.append((index, other))
             below, distance = index, 2 * distance
         return path

@@ -11,7 +11,6 @@ no key on the path yet, calls ``join_path`` with the secret from its welcome.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 from e2ecore.crypto.errors import DecryptionError
@@ -68,8 +67,11 @@ class UpdatePathNode(NamedTuple):
 
     def encode(self) -> bytes:
         """Return the UpdatePathNode."""
-        fields = chain.from_iterable(self.encrypted_path_secret)
-        return opaque(self.encryption_key) + opaque(b"".join(map(opaque, fields)))
+        sealed = [
+            opaque(kem_output) + opaque(ciphertext)
+            for kem_output, ciphertext in self.encrypted_path_secret
+        ]
+        return opaque(self.encryption_key) + opaque(b"".join(sealed))
 
     @classmethod
     def read(cls, reader: Reader) -> "UpdatePathNode":
@@ -155,16 +157,6 @@ def _seal_step(
     return UpdatePathNode(step.pair.public, tuple(sealed))
 
 
-def _pair_deriver(suite: CipherSuite) -> Callable[[bytes], HpkeKeyPair]:
-    """Return what makes a node's key pair of its path secret."""
-    node_secret, derive_pair = fixed_expander(suite, "node", b""), suite.hpke.kem.derive_key_pair
-
-    def derive(secret: bytes) -> HpkeKeyPair:
-        return derive_pair(node_secret(secret))
-
-    return derive
-
-
 def new_path(
     tree: RatchetTree,
     leaf_index: int,
@@ -188,9 +180,11 @@ def new_path(
     own = suite.hpke.generate(rng)
     secret = rng(suite.nh)
     filtered, steps = tree.filtered_direct_path(leaf_index), []
-    pair, following = _pair_deriver(suite), fixed_expander(suite, "path", b"")
+    node_secret, following = fixed_expander(suite, "node", b""), fixed_expander(suite, "path", b"")
+    derive_pair = suite.hpke.kem.derive_key_pair
     for node, other in filtered:
-        steps.append(_Step(node, other, PathSecret(secret), pair(secret)))
+        pair = derive_pair(node_secret(secret))
+        steps.append(_Step(node, other, PathSecret(secret), pair))
         secret = following(secret)
     if not steps:
         secret = following(secret)
@@ -340,9 +334,10 @@ def _climb(tree: RatchetTree, nodes: Sequence[int], secret: PathSecret) -> PathK
     suite, raw = tree.suite, secret.raw
     if len(raw) != suite.nh:
         raise PathSecretError("a path secret has a wrong size")
-    private, derive_pair, following = {}, _pair_deriver(suite), fixed_expander(suite, "path", b"")
+    node_secret, following = fixed_expander(suite, "node", b""), fixed_expander(suite, "path", b"")
+    private, derive_pair = {}, suite.hpke.kem.derive_key_pair
     for index in nodes:
-        pair, node = derive_pair(raw), tree.node(index)
+        pair, node = derive_pair(node_secret(raw)), tree.node(index)
         if node is None or node.encryption_key != pair.public:
             raise PathSecretError("a path secret and its public key do not belong together")
         private[index] = pair.private
