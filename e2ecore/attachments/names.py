@@ -22,7 +22,11 @@ def sendable_name(name: str) -> str:
         BadAttachmentNameError: Nothing is left, it is too long, or it leads somewhere.
     """
     found = unicodedata.normalize("NFC", name)
-    if not is_plain_name(found) or len(found.encode("utf-8", "replace")) > MAX_FILE_NAME_BYTES:
+    try:
+        size = len(found.encode())
+    except UnicodeEncodeError:  # a file system's bytes that are no text
+        raise BadAttachmentNameError from None
+    if not is_plain_name(found) or size > MAX_FILE_NAME_BYTES:
         raise BadAttachmentNameError
     return found
 

@@ -7,7 +7,7 @@ import io
 import warnings
 from typing import Final, NamedTuple
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from e2ecore_protocol.content.preview import check_preview
 from e2ecore_protocol.errors import MalformedError
@@ -18,6 +18,16 @@ MAX_PIXELS: Final = 64_000_000
 _FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF")
 _QUALITIES: Final = (75, 60, 45, 30)
 _SIDES: Final = (MAX_PREVIEW_SIDE, MAX_PREVIEW_SIDE // 2, MAX_PREVIEW_SIDE // 4)
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""By what a camera says of how it was held."""
 
 
 class Preview(NamedTuple):
@@ -49,18 +59,27 @@ def preview_of(picture: bytes) -> Preview | None:
             if small.width > small.height and width < height:
                 width, height = height, width
             return Preview(_encoded(small), width, height)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+    except Exception:  # noqa: BLE001 - whatever a broken picture makes a library raise
         return None
 
 
 def _small(opened: Image.Image) -> Image.Image:
     opened.thumbnail((MAX_PREVIEW_SIDE, MAX_PREVIEW_SIDE))
-    turned = ImageOps.exif_transpose(opened)
+    turned = _turned(opened)
     if turned.mode in {"RGBA", "LA", "PA"} or "transparency" in turned.info:
         white = Image.new("RGBA", turned.size, "white")
         white.alpha_composite(turned.convert("RGBA"))
         turned = white
     return turned.convert("RGB")
+
+
+def _turned(opened: Image.Image) -> Image.Image:
+    """Turn a picture as its camera says, without looking further into what it says."""
+    try:
+        turn = _TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 - as above: then it stands as it is
+        turn = None
+    return opened.copy() if turn is None else opened.transpose(turn)
 
 
 def _encoded(small: Image.Image) -> bytes:

@@ -27,12 +27,14 @@ from e2ecore.crypto.rng import Rng
 from e2ecore.engine.file_errors import BadFileError
 from e2ecore.engine.file_values import OutgoingFile
 from e2ecore.storage.file_cache import KEY_SIZE, RUN_BYTES, RUN_CHUNKS, FileCache, LocalFile
-from e2ecore_protocol.content.attachments import AttachmentForm, FileItem
+from e2ecore_protocol.content.attachments import AttachmentForm, Attachments, FileItem
+from e2ecore_protocol.content.messages import decode_content
+from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.limits import (
     BLOB_ID_BYTES,
     FILE_KEY_BYTES,
     MAX_ATTACHMENT_BYTES,
-    MAX_WAVEFORM_BYTES,
+    MESSAGE_ID_BYTES,
 )
 
 MAX_PICTURE_BYTES: Final = 64 << 20
@@ -82,7 +84,6 @@ def copy_file(cache: FileCache, wanted: OutgoingFile, rng: Rng) -> Copied:
         UnknownPictureError: Metadata cannot be taken out of it.
         StorageError: The disk said no.
     """
-    _check_claims(wanted)
     key, path = rng(KEY_SIZE), cache.copy_path(rng(16))
     try:
         item = _copied(path, key, wanted, rng)
@@ -100,6 +101,9 @@ def _copied(path: Path, key: bytes, wanted: OutgoingFile, rng: Rng) -> FileItem:
         kind = (wanted.media_type or mimetypes.guess_type(name)[0] or _DEFAULT_TYPE).lower()
         form = _FORMS.get(kind.partition("/")[0], AttachmentForm.FILE)
         form = form if wanted.form is None else wanted.form
+        duration_ms = 0 if form in _STILL else wanted.duration_ms
+        fields = name, kind, int(form), 0, 0, duration_ms, wanted.waveform
+        _check_item(FileItem(bytes(BLOB_ID_BYTES), bytes(FILE_KEY_BYTES), 0, bytes(32), *fields))
         start = _read(source.file, RUN_BYTES)
         picture = _picture(source, start, wanted, form)
         runs = _runs(source, start) if picture is None else _pieces(picture, wanted)
@@ -107,19 +111,18 @@ def _copied(path: Path, key: bytes, wanted: OutgoingFile, rng: Rng) -> FileItem:
     preview = Preview(b"", 0, 0)
     if picture is not None:
         preview = preview_of(picture) or preview
-    duration_ms = 0 if form in _STILL else wanted.duration_ms
     return FileItem(
         rng(BLOB_ID_BYTES), rng(FILE_KEY_BYTES), size, digest, name, kind, int(form),
         preview.width, preview.height, duration_ms, wanted.waveform, preview.jpeg,
     )  # fmt: skip
 
 
-def _check_claims(wanted: OutgoingFile) -> None:
-    is_voice = wanted.form is AttachmentForm.VOICE
-    if len(wanted.waveform) > MAX_WAVEFORM_BYTES or (wanted.waveform and not is_voice):
-        raise BadFileError("only a voice note has a waveform, of 128 bars at most")
-    if wanted.duration_ms < 0:
-        raise BadFileError("a duration is not negative")
+def _check_item(item: FileItem) -> None:
+    """Refuse what no reader would take, before anything is copied."""
+    try:
+        decode_content(Attachments(bytes(MESSAGE_ID_BYTES), 0, "", (item,)).encode())
+    except (MalformedError, OverflowError):
+        raise BadFileError("its type, duration or waveform is none") from None
 
 
 @contextmanager
@@ -134,6 +137,8 @@ def _opened(wanted: OutgoingFile) -> Iterator[_Opened]:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise BadFileError(error.strerror or "cannot be read") from None
+    except ValueError:
+        raise BadFileError("a character that no path has") from None
     before = os.fstat(handle)
     if not stat.S_ISREG(before.st_mode):
         os.close(handle)

@@ -34,16 +34,16 @@ _NO_NAMELESS: Final = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL})
 
 
 @contextmanager
-def _mapped() -> Iterator[None]:
+def _mapped(target: Path) -> Iterator[None]:
     """Say in our words what the operating system says of a target."""
+    if "\0" in str(target):
+        raise BadTargetError("a character that no name has")
     try:
         yield
     except OSError as error:
         if error.errno in _NOT_HERE:
             raise BadTargetError(error.strerror or "") from None
         raise files.mapped(error) from None
-    except ValueError:
-        raise BadTargetError("a character that no name has") from None
 
 
 def check_target(target: Path) -> None:
@@ -54,7 +54,7 @@ def check_target(target: Path) -> None:
         BadTargetError: It is nowhere a file can be.
         StorageError: The disk said no.
     """
-    with _mapped():
+    with _mapped(target):
         if _is_taken(target) and not target.is_dir():
             raise FileExistsHereError
         if not target.is_dir() and not target.parent.is_dir():
@@ -75,7 +75,7 @@ def write_out(cache: FileCache, row: AttachmentRow, target: Path) -> Path:
         CachedFileError: What is stored is damaged.
         StorageError: The disk said no.
     """
-    with _mapped():
+    with _mapped(target):
         if target.is_dir():
             return _write_into(cache, row, target)
         if not _write_new(cache, row, target):
