@@ -2,6 +2,7 @@
 
 import os
 import random  # noqa: TID251 - chooses moments, not keys
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from e2ecore.storage.errors import DiskError, DiskFullError, WrongKeyError
 from e2ecore.storage.keys import KeyFile
 from e2ecore.storage.tx import Tx
 from tests.support.databases import CHEAP, PASSPHRASE, create_database, open_database
+from tests.support.disk_log import compiler, environment, written
 from tests.support.power import PowerCut, every_cut
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +32,18 @@ database = Database.open(Path(sys.argv[1]), sys.argv[3])
 os.write(1, b"ready\\n")
 database.rekey([sys.argv[2]], parameters=CHEAP)
 os.write(1, b"done\\n")
+"""
+
+FULL = """
+import sys
+from pathlib import Path
+from e2ecore.storage.database import Database
+from e2ecore.storage.errors import DiskError, DiskFullError
+from tests.support.databases import CHEAP
+try:
+    Database.open(Path(sys.argv[1]), sys.argv[3]).rekey([sys.argv[2]], parameters=CHEAP)
+except (DiskError, DiskFullError):
+    pass
 """
 
 LIMITED = """
@@ -174,6 +188,34 @@ def test_without_room_for_the_log_it_says_so_and_nothing_changes(tmp_path: Path)
         )  # fmt: skip
         assert done.stdout.strip() in {"DiskFullError", "DiskError"}
         assert look(path) == PASSPHRASE
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(compiler() is None, reason="needs a C compiler and Linux")
+def test_full_from_any_write_on_it_opens_with_one_of_both_once_there_is_room(
+    tmp_path: Path,
+) -> None:
+    """Full from the n-th write on, the library's own writes included, until the process ends."""
+    folder = tmp_path / "disk"
+    watched = environment(folder)
+
+    def run(after: int) -> str:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        path = filled(folder / "alice.db", 3)
+        subprocess.run(
+            [sys.executable, "-c", FULL, str(path), NEW, PASSPHRASE],
+            cwd=ROOT, env={**watched, "DISK_FULL_AFTER": str(after)}, check=True, timeout=240,
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        return look(path)
+
+    assert run(1 << 30) == NEW
+    writes = sum(step.what == "w" for step in written(folder))
+    assert writes > 100
+    seen = [run(after) for after in (1, writes // 3, writes - 2)]
+    assert seen[0] == PASSPHRASE
+    assert sorted(seen, key=[PASSPHRASE, NEW].index) == seen, "there is one moment"
 
 
 @pytest.mark.slow

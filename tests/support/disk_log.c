@@ -3,9 +3,12 @@
  * DISK_LOG_FOLDER is watched, DISK_LOG_FILE gets one record for each call that succeeded: a header,
  * the file's name, then what was written. Call and record are one step to other threads. What lives
  * in shared memory only (SQLite's index of its log) is left out: it is made anew after a crash.
+ *
+ * With DISK_FULL_AFTER the disk is full after so many writes: each further one is refused.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -81,6 +84,20 @@ static void note(char what, const char *name, uint64_t file, uint64_t at, const 
         abort();
 }
 
+/* Is there no room for one more write? */
+static int full(const char *name) {
+    static long left = -2; /* writes that there is room for; -1: for all */
+    if (left == -2) {
+        const char *after = getenv("DISK_FULL_AFTER");
+        left = after ? strtol(after, NULL, 10) : -1;
+    }
+    if (!name || left < 0 || left-- > 0)
+        return 0;
+    left = 0;
+    errno = ENOSPC;
+    return 1;
+}
+
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 #define WRITE(symbol, offset_type)                                                                 \
@@ -88,7 +105,7 @@ static void note(char what, const char *name, uint64_t file, uint64_t at, const 
         char room[2048];                                                                           \
         pthread_mutex_lock(&turn);                                                                 \
         const char *name = name_of(handle, room, sizeof room);                                     \
-        ssize_t done = REAL(symbol)(handle, data, size, at);                                       \
+        ssize_t done = full(name) ? -1 : REAL(symbol)(handle, data, size, at);                                      \
         if (name && done > 0)                                                                      \
             note('w', name, inode(handle), (uint64_t)at, data, (size_t)done);                      \
         pthread_mutex_unlock(&turn);                                                               \
@@ -102,7 +119,7 @@ ssize_t write(int handle, const void *data, size_t size) {
     pthread_mutex_lock(&turn);
     const char *name = name_of(handle, room, sizeof room);
     off_t at = name ? lseek(handle, 0, SEEK_CUR) : 0;
-    ssize_t done = REAL(write)(handle, data, size);
+    ssize_t done = full(name) ? -1 : REAL(write)(handle, data, size);
     if (name && done > 0)
         note('w', name, inode(handle), (uint64_t)at, data, (size_t)done);
     pthread_mutex_unlock(&turn);

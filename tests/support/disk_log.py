@@ -61,21 +61,33 @@ def record(folder: Path, module: str, *arguments: str) -> list[Step]:
         module: Name of the module.
         arguments: Further arguments.
     """
-    shim, log = folder.with_name("disk_log.so"), folder.with_name("disk.log")
+    watched = environment(folder)
+    folder.mkdir()
+    subprocess.run(
+        [sys.executable, "-m", module, str(folder), *arguments],
+        cwd=ROOT,
+        env=watched,
+        check=True,
+        timeout=PROGRAM_S,
+    )
+    return written(folder)
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return the environment in which a process writes down what it does inside a folder."""
+    shim = folder.with_name("disk_log.so")
     cc = compiler()
     assert cc is not None
     flags = ["-O2", "-fPIC", "-shared", "-Wall", "-Werror", "-o", str(shim)]
     subprocess.run([cc, *flags, str(SOURCE), "-ldl", "-lpthread"], check=True)
-    folder.mkdir()
-    more = {"DISK_LOG_FOLDER": str(folder), "DISK_LOG_FILE": str(log), "LD_PRELOAD": str(shim)}
-    subprocess.run(
-        [sys.executable, "-m", module, str(folder), *arguments],
-        cwd=ROOT,
-        env={**os.environ, **more},
-        check=True,
-        timeout=PROGRAM_S,
-    )
-    return list(read(log.read_bytes()))
+    log = str(folder.with_name("disk.log"))
+    more = {"DISK_LOG_FOLDER": str(folder), "DISK_LOG_FILE": log, "LD_PRELOAD": str(shim)}
+    return {**os.environ, **more}
+
+
+def written(folder: Path) -> list[Step]:
+    """Return what was written down."""
+    return list(read(folder.with_name("disk.log").read_bytes()))
 
 
 def read(log: bytes) -> Iterator[Step]:
