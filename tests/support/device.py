@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,8 +33,10 @@ Request = Mapping[str, str]
 
 VERBS: Final = (
     "register", "direct", "send", "renew", "texts", "newest", "reconnect", "send_file", "uploads",
-    "files", "download",
+    "files", "download", "polls",
 )  # fmt: skip
+ENDLESS: Final = ("flood", "hold_polls", "vote_on_polls")
+"""Verbs that go on until the device ends."""
 FLOOD_PAUSE_S: Final = 0.002
 """Between two messages: fast enough for every kill to meet some, slow enough for long runs."""
 _PAGE: Final = 1000
@@ -90,6 +93,46 @@ class Device:
             self.say(kind="sent", number=number)
             number += 1
             await anyio.sleep(FLOOD_PAUSE_S)
+
+    async def hold_polls(self, request: Request) -> object:
+        """Ask, vote and close for ever, going on with what is open; say what each call promised."""
+        conversation = await self._conversation(request)
+        while True:
+            messages = await conversation.messages(limit=_PAGE)
+            for one in messages:
+                poll = await conversation.poll(one)
+                number = int(poll.poll.question)
+                if poll.closed_by is not None:
+                    continue
+                with suppress(e2ecore.PollClosedError):
+                    await conversation.vote(one, [number % 3])
+                    self.say(kind="sent", voted=number)
+                    await anyio.sleep(FLOOD_PAUSE_S)
+                    await conversation.close_poll(one)
+                    self.say(kind="sent", closed=number)
+            await conversation.ask(str(len(messages)), ["a", "b", "c"])
+            self.say(kind="sent", asked=len(messages))
+
+    async def vote_on_polls(self, request: Request) -> object:
+        """Vote for ever on whatever is open."""
+        conversation = await self._conversation(request)
+        while True:
+            for one in await conversation.messages(limit=_PAGE):
+                with suppress(e2ecore.PollClosedError):
+                    poll = await conversation.poll(one)
+                    if poll.own_choices is None:
+                        await conversation.vote(one, [(int(poll.poll.question) + 1) % 3])
+            await anyio.sleep(FLOOD_PAUSE_S)
+
+    async def polls(self, request: Request) -> object:
+        """Answer of each poll what it asks, whether it is closed, and who voted for what."""
+        conversation = await self._conversation(request)
+        found = []
+        for one in await conversation.messages(limit=_PAGE):
+            poll = await conversation.poll(one)
+            ballots = sorted((b.account_id.hex(), b.state.name, b.choices) for b in poll.ballots)
+            found.append((poll.poll.question, poll.closed_by is not None, ballots))
+        return found
 
     async def renew(self, request: Request) -> object:
         """Begin a new epoch."""
@@ -181,8 +224,8 @@ async def serve(engine: e2ecore.Engine, lines: "Connection[bytes, bytes]") -> No
             request: Request = json.loads(data)
             if request["do"] == "quit":
                 break
-            if request["do"] == "flood":
-                tasks.start_soon(device.flood, request)
+            if request["do"] in ENDLESS:
+                tasks.start_soon(getattr(device, request["do"]), request)
             else:
                 await answer(request)
         tasks.cancel_scope.cancel()
