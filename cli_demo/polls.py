@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 import e2ecore
 from cli_demo.exits import CliError, Exit
 from cli_demo.naming import Names
-from cli_demo.text import counted, joined, moment, one_line, visible, wrap
+from cli_demo.text import counted, joined, moment, visible, wrap
 from cli_demo.views import OptionView, PollView, Symbols
 
 _MAX_BAR: Final = 24
@@ -48,48 +48,46 @@ async def view(result: e2ecore.PollResult, names: Names) -> PollView:
     )
 
 
-def lines(poll: PollView, cells: int, symbols: Symbols) -> list[list[Part]]:
+def lines(poll: PollView, cells: int, symbols: Symbols, hint: str = "") -> list[list[Part]]:
     """The answers with their numbers, one below the other, and how it stands.
 
     Args:
         poll: The poll.
         cells: How wide a line may be.
         symbols: What the terminal can show.
+        hint: How to vote, for who has not.
     """
     rows: list[list[Part]] = []
     width = len(str(len(poll.options)))
     bar, digits = _bar_cells(cells), len(str(max(one.votes for one in poll.options)))
     room = cells - width - 3 if poll.is_open else cells - width - bar - digits - 6
-    widest = max(cell_len(visible(one.text)) for one in poll.options)
-    room = max(min(widest, room), 1)
+    texts = [" ".join(visible(one.text).split()) for one in poll.options]
+    room = max(min(max(map(cell_len, texts)), room), 2)
     most = max(1, *(one.votes for one in poll.options))
-    for number, one in enumerate(poll.options, 1):
-        chosen = symbols.chosen if one.own else ""
-        words = one_line(one.text, room, symbols.more)
-        lead = f"{number:>{width}} {set_cell_size(chosen, 2)}"
-        row = [Part(lead, "chosen" if one.own else "")]
-        if poll.is_open:
-            row.append(Part(words))
-        else:
+    for number, (one, text) in enumerate(zip(poll.options, texts, strict=True), 1):
+        words, *rest = wrap(text, room, room)
+        lead = f"{number:>{width}} {set_cell_size(symbols.chosen if one.own else '', 2)}"
+        row = [Part(lead, "chosen" if one.own else ""), Part(words)]
+        if not poll.is_open:
             length = -(-one.votes * bar // most)
-            row.append(Part(f"{set_cell_size(words, room)}  "))
+            row[1] = Part(f"{set_cell_size(words, room)}  ")
             row.append(Part(set_cell_size(symbols.bar * length, bar), "bar"))
             row.append(Part(f" {one.votes:>{digits}}"))
-        rows.append(row)
-    return rows + [[Part(line, "tag")] for line in wrap(state(poll), cells, cells)]
+        rows += [row, *([Part(" " * (width + 3) + line)] for line in rest)]
+    said = state(poll)
+    if hint and poll.is_open and not any(one.own for one in poll.options):
+        said = f"{said}; {hint}"
+    return rows + [[Part(line, "tag")] for line in wrap(said, cells, cells)]
 
 
 def state(poll: PollView) -> str:
     """How it stands, in words."""
     said: list[str] = []
     if poll.is_open:
-        said.append(
-            f"{_who(poll.voters)}; sealed until it is closed" if poll.voters else "no votes"
-        )
+        end = "it is closed" if poll.closes_ms is None else moment(poll.closes_ms)
+        said.append(f"{_who(poll.voters)}, sealed until {end}")
         if poll.most > 1:
             said.append(f"up to {poll.most} choices")
-        if poll.closes_ms is not None:
-            said.append(f"until {moment(poll.closes_ms)}")
     else:
         said.append(f"closed by {poll.closed_by}, {counted(len(poll.voters), 'vote')}")
         if poll.unopened:
@@ -100,7 +98,7 @@ def state(poll: PollView) -> str:
 
 
 def _who(voters: Sequence[str]) -> str:
-    return f"{counted(len(voters), 'vote')} ({_named(voters)})"
+    return f"{counted(len(voters), 'vote')} ({_named(voters)})" if voters else "no votes yet"
 
 
 def _named(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
@@ -51,7 +51,7 @@ class AskPoll(ModalScreen[Asked | None]):
 
     def compose(self) -> ComposeResult:
         """Question, choices one per line, how many may be chosen."""
-        with Vertical(classes="dialog"):
+        with VerticalScroll(classes="dialog"):
             yield Label("New poll", classes="dialog-title", markup=False)
             yield Label("Question", markup=False)
             yield self._question

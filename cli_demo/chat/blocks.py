@@ -27,6 +27,7 @@ _MAX_SIGNS: Final = 12
 """Different reactions shown of one message."""
 _OFTEN: Final = 5
 """Forwarded so many times, it is nobody's own words any more."""
+_HOW_TO_VOTE: Final = "vote by /vote NUMBER"
 _NO_BREAK: Final = "\u00a0"
 _KINDS: Final = {
     Kind.RECALLED: "(taken back)",
@@ -184,7 +185,7 @@ class Painter:
         indent = Segment(" " * INDENT)
         return [
             [indent, *(Segment(one.text, self.style(one.style or "choice")) for one in line)]
-            for line in polls.lines(poll, room, self.symbols)
+            for line in polls.lines(poll, room, self.symbols, _HOW_TO_VOTE)
         ]
 
     # -- reactions -------------------------------------------------------------------------------

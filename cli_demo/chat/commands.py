@@ -21,7 +21,7 @@ COMMANDS: Final = {
     one.name: one
     for one in (
         Command("reply", "TEXT", "answer the selected message"),
-        Command("react", "SIGN...", "say what you think of it; none: take back"),
+        Command("react", "SIGN...", "what you think of it; none: take back"),
         Command("edit", "TEXT", "put your message in other words"),
         Command("recall", "", "have everybody erase your message"),
         Command("delete", "", "erase the message here; others keep it"),
@@ -50,7 +50,7 @@ COMMANDS: Final = {
         Command("mute", "TIME", "let it not stand out in the list, or again"),
         Command("new", "HANDLE", "write to somebody"),
         Command("group", "", "make a group"),
-        Command("people", "", "members: roles, add, remove, title, leave"),
+        Command("people", "", "members: roles, add, remove, leave"),
         Command("verify", "", "the safety number"),
         Command("name", "NAME", "what you want to be called", needs=True),
         Command("mydata", "", "what is stored of you"),

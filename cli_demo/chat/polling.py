@@ -56,7 +56,7 @@ class Polls:
         if any(one.own for one in poll.options):
             lines.append(Choice(_NONE, "take back your vote", "t"))
         title = one_line(poll.question, _TITLE_CELLS, self._window.symbols.more)
-        answer = await self._window.ask(Choose(title, lines, hint="Votes are sealed. "))
+        answer = await self._window.ask(Choose(title, lines, hint="Your vote is sealed."))
         if answer is not None:
             await self._vote(message, () if answer == _NONE else (int(answer),))
 
@@ -68,7 +68,7 @@ class Polls:
         if message.poll is None:
             raise e2ecore.NotAPollError
         title = one_line(message.poll.question, _TITLE_CELLS, self._window.symbols.more)
-        question = f'Close "{title}"? The votes that came until now count, and all see them.'
+        question = f'Close "{title}" now? The votes that came count, and all see them.'
         if await self._window.ask(Confirm(question, yes="Close it")):
             await self._window.desk.messages.close(self._window.room.uid, message.order)
 

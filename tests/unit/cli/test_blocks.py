@@ -90,7 +90,7 @@ def parts(message: MessageView) -> dict[str, str]:
         (replace(PLAIN, text="@carol", kind=Kind.CARD), ["bob  (contact) @carol"]),
         (
             replace(PLAIN, text="Where to?", kind=Kind.POLL, poll=POLL),
-            ["bob  Where to?", "1   home", "2 ✓ up", "no votes"],
+            ["bob  Where to?", "1   home", "2 ✓ up", "no votes yet, sealed until it is closed"],
         ),
         (
             replace(PLAIN, text="", kind=Kind.UNKNOWN),

@@ -45,13 +45,13 @@ def test_an_open_poll_shows_its_choices_the_own_vote_and_who_has_voted() -> None
         "1   home",
         "2 ✓ 去海边",
         "3   up",
-        "2 votes (bob and carol); sealed until it is closed",
+        "2 votes (bob and carol), sealed until it is closed",
     ]
-    assert shown(replace(OPEN, voters=()))[-1] == "no votes"
+    assert shown(replace(OPEN, voters=()))[-1] == ("no votes yet, sealed until it is closed")
     assert shown(replace(OPEN, most=2, voters=tuple("abcde")), 90)[-1] == (
-        "5 votes (a, b, c and 2 more); sealed until it is closed; up to 2 choices"
+        "5 votes (a, b, c and 2 more), sealed until it is closed; up to 2 choices"
     )
-    assert "; until 20" in shown(replace(OPEN, closes_ms=1_795_600_000_000), 90)[-1]
+    assert "sealed until 20" in shown(replace(OPEN, closes_ms=1_795_600_000_000), 90)[-1]
 
 
 def test_a_closed_poll_shows_how_often_each_choice_was_made() -> None:
@@ -116,7 +116,7 @@ def test_how_a_poll_stands_is_printed(environment: dict[str, str]) -> None:
     plain = run("poll", "show", "+notes").splitlines()
     assert plain[0] == "Where to?"
     assert plain[2] == "2 ✓ 去海边"
-    assert plain[-1] == "1 vote (alice); sealed until it is closed"
+    assert plain[-1] == "1 vote (alice), sealed until it is closed"
     line = json.loads(run("poll", "show", "+notes", "--json"))
     assert (line["type"], line["own"], line["closed_by"]) == ("poll", [2], None)
     assert [one["state"] for one in line["ballots"]] == ["sealed"]
