@@ -18,12 +18,14 @@ from e2ecore.consent.notices import ConsentNotice, NoNoticeError, shipped_notice
 from e2ecore.consent.purposes import Purpose, Terms
 from e2ecore.engine.agreeing import Consent
 from e2ecore.engine.agreements import PinChanged, PolicyChanged
+from e2ecore.engine.arriving import Joining
 from e2ecore.engine.changes import ChangeReader, ConversationChanged
 from e2ecore.engine.consents import Consents
 from e2ecore.engine.contacts import Contact, Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.damage import DatabaseDamaged
+from e2ecore.engine.devices import Device, DeviceNews, Devices
 from e2ecore.engine.engine import Engine, open  # noqa: A004 - apps write e2ecore.open
 from e2ecore.engine.errors import (
     AlreadyRegisteredError,
@@ -64,20 +66,25 @@ from e2ecore.engine.errors import (
     NotAllowedError,
     NotAPollError,
     NotATextError,
+    NotComparedError,
+    NotHolderError,
     NotRegisteredError,
     NotYourMessageError,
     OneKeyError,
+    OnlyDeviceError,
     OwnAccountError,
     PasscodePauseError,
     PollClosedError,
     TextTooLongError,
     TitleTooLongError,
+    TooManyDevicesError,
     TooManyMessagesError,
     TooManyRestartsError,
     TwoCursorsError,
     UnknownAccountError,
     UnknownConversationError,
     UnknownHandleError,
+    UnknownOwnDeviceError,
     UnsupportedSuiteError,
     UnusablePasscodeError,
     WrongPasscodeError,
@@ -113,6 +120,7 @@ from e2ecore.engine.events import (
     MessagesExpired,
     MessagesMissing,
     MessagesRead,
+    OwnDevicesChanged,
     ProfileChanged,
     ReactionChanged,
     RelaySetBack,
@@ -162,6 +170,7 @@ from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.importing import ImportReport
 from e2ecore.engine.keys import Keys
+from e2ecore.engine.linking import Linking, LinkRequest
 from e2ecore.engine.maintenance import new_recovery_code, rekey, repair
 from e2ecore.engine.my_data import MyData, OwnProfile
 from e2ecore.engine.offering import Upload
@@ -198,6 +207,8 @@ from e2ecore.errors import (
     UsageError,
 )
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
+from e2ecore.linking.code import BadLinkCodeError, LinkCode
+from e2ecore.linking.keys import LinkBrokenError, WrongLinkCodeError
 from e2ecore.messaging.notices import NoticeKind
 from e2ecore.messaging.polls import BallotState
 from e2ecore.messaging.safety_number import SafetyNumber, SafetyNumberMismatchError
@@ -261,6 +272,7 @@ from e2ecore.transport.errors import (
     RelayUnreachableError,
     VersionError,
 )
+from e2ecore.transport.rendezvous import RendezvousOverError
 from e2ecore_protocol.chain.record import ConsentRecord, Controller
 from e2ecore_protocol.content.attachments import AttachmentForm
 from e2ecore_protocol.content.conversation import HistorySharing, Role
@@ -298,6 +310,7 @@ __all__ = [
     "BadHandleError",
     "BadHostKeyError",
     "BadLifetimeError",
+    "BadLinkCodeError",
     "BadMentionError",
     "BadPolicyError",
     "BadPollError",
@@ -365,8 +378,11 @@ __all__ = [
     "DeletionReason",
     "DeletionReceiptLate",
     "Delivered",
+    "Device",
     "DeviceId",
+    "DeviceNews",
     "DeviceRevokedError",
+    "Devices",
     "DiskError",
     "DiskFullError",
     "Draft",
@@ -400,6 +416,7 @@ __all__ = [
     "ImportReport",
     "ImportTooLongError",
     "IntentFailed",
+    "Joining",
     "KeyChanged",
     "KeyFileDamagedError",
     "KeyFileMissingError",
@@ -410,6 +427,10 @@ __all__ = [
     "Keys",
     "LastSlotError",
     "LineTooLongError",
+    "LinkBrokenError",
+    "LinkCode",
+    "LinkRequest",
+    "Linking",
     "MalformedImportError",
     "Member",
     "MemberJoined",
@@ -446,14 +467,18 @@ __all__ = [
     "NotARelayError",
     "NotATextError",
     "NotAllowedError",
+    "NotComparedError",
+    "NotHolderError",
     "NotRegisteredError",
     "NotYourMessageError",
     "Notice",
     "NoticeKind",
     "OneKeyError",
+    "OnlyDeviceError",
     "OsKeyring",
     "OutgoingFile",
     "OwnAccountError",
+    "OwnDevicesChanged",
     "OwnProfile",
     "PasscodePauseError",
     "Passphrase",
@@ -482,6 +507,7 @@ __all__ = [
     "RelaySetBack",
     "RelayUnreachableError",
     "RemovedFromConversation",
+    "RendezvousOverError",
     "Revision",
     "Role",
     "RoleChanged",
@@ -501,6 +527,7 @@ __all__ = [
     "TextTooLongError",
     "TitleChanged",
     "TitleTooLongError",
+    "TooManyDevicesError",
     "TooManyFilesError",
     "TooManyMessagesError",
     "TooManyRestartsError",
@@ -513,6 +540,7 @@ __all__ = [
     "UnknownDateFormatError",
     "UnknownHandleError",
     "UnknownImportFormatError",
+    "UnknownOwnDeviceError",
     "UnknownPictureError",
     "UnknownSlotError",
     "UnreadableDatabaseError",
@@ -530,6 +558,7 @@ __all__ = [
     "WaitingForContact",
     "WeakPassphraseError",
     "WrongKeyError",
+    "WrongLinkCodeError",
     "WrongPasscodeError",
     "WrongPassphraseError",
     "YouthMode",

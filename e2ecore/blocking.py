@@ -12,24 +12,27 @@ first. ``wait`` runs a coroutine of one's own.
 import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from e2ecore.engine import engine as shell
+from e2ecore.engine.arriving import Joining
 from e2ecore.engine.changes import ConversationChanged
 from e2ecore.engine.consents import Consents
 from e2ecore.engine.contacts import Contact, Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
+from e2ecore.engine.devices import Devices
 from e2ecore.engine.engine import Engine
 from e2ecore.engine.events import Event
 from e2ecore.engine.file_store import FileStore
 from e2ecore.engine.file_values import Attachment
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.keys import Keys
+from e2ecore.engine.linking import Linking
 from e2ecore.engine.my_data import MyData
 from e2ecore.engine.offering import Upload
 from e2ecore.engine.values import Account
@@ -111,6 +114,10 @@ def _my_data(engine: Engine) -> MyData:
 
 def _consents(engine: Engine) -> Consents:
     return engine.consents
+
+
+def _devices(engine: Engine) -> Devices:
+    return engine.devices
 
 
 def _files(engine: Engine) -> FileStore:
@@ -272,6 +279,14 @@ class BlockingEngine:
     require_consent = _at(_consents, Consents.require)
     consents_settled = _at(_consents, Consents.settled)
     export_consents = _at(_consents, Consents.export)
+    own_devices = _at(_devices, Devices.list)
+    device_news = _at(_devices, Devices.news)
+    devices_seen = _at(_devices, Devices.seen)
+    remove_device = _at(_devices, Devices.remove)
+    link_joined = _of(Linking.joined)
+    confirm_link = _of(Linking.confirm)
+    refuse_link = _of(Linking.refuse)
+    join_finished = _of(Joining.finished)
     youth_status = _at(_youth_mode, YouthMode.status)
     turn_youth_mode_on = _at(_youth_mode, YouthMode.turn_on)
     turn_youth_mode_off = _at(_youth_mode, YouthMode.turn_off)
@@ -282,6 +297,14 @@ class BlockingEngine:
     add_keyring = _at(_keys, Keys.add_keyring)
     add_host_key = _at(_keys, Keys.add_host_key)
     remove_key = _at(_keys, Keys.remove)
+
+    def link_device(self) -> AbstractContextManager[Linking]:
+        """Show a code by which another device comes to this account; see ``Devices.link``."""
+        return self._portal.wrap_async_context_manager(self.engine.devices.link())
+
+    def join_account(self, code: str) -> AbstractContextManager[Joining]:
+        """Bring this device to the account of another one; see ``Devices.join``."""
+        return self._portal.wrap_async_context_manager(self.engine.devices.join(code))
 
     def events(self) -> Iterator[Event]:
         """Iterate over what happens from now on; ends when the engine is closed."""

@@ -60,6 +60,7 @@ def grant(job: Job, record: ConsentRecord, notice: str) -> Consent:
     """
     if record.purpose in CLOSED and is_youth_mode(job):
         raise YouthModeError
+    _ = job.own.identity  # else the chain could never be told
     for older in in_force(job, record.purpose):
         withdraw(job, older)
     try:
@@ -77,6 +78,7 @@ def grant(job: Job, record: ConsentRecord, notice: str) -> Consent:
 
 def withdraw(job: Job, one: Consent) -> None:
     """Store that a consent is wanted no longer."""
+    _ = job.own.identity
     if not consents.withdraw(job.tx, one.consent_id):
         place = consents.next_place(job.tx)  # it was given on another device
         consents.add(job.tx, ConsentRow(one.consent_id, one.purpose, b"", b"", "", 0, 0, place))

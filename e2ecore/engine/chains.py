@@ -8,6 +8,7 @@ from e2ecore.engine.errors import ChainInvalidError
 from e2ecore.engine.events import ContactChainInvalid, KeyChanged
 from e2ecore.engine.job import Job
 from e2ecore.engine.notices import note_keys
+from e2ecore.engine.seating import note_own_chain
 from e2ecore.ids import AccountId
 from e2ecore.messaging.safety_number import Party, device_set_hash, fingerprint
 from e2ecore.storage import chains
@@ -60,6 +61,12 @@ def store_chain(
     chains.append(job.tx, rows)
     _store_account(job, known, chain, handle, is_contact=is_contact)
     job.state.keep_chain(chain)
+    if (
+        known is not None
+        and account_id == job.own.account_id
+        and _devices(known) != _devices(chain)
+    ):
+        note_own_chain(job, known, chain)
     return chain
 
 
@@ -97,8 +104,9 @@ def _store_account(
             same = row.verified == fingerprint(party_of(chain))
             row = row._replace(verification=Verification.VERIFIED if same else Verification.CHANGED)
             job.state.forget_changed_contacts()
-        job.effects.events.append(KeyChanged(AccountId(chain.account_id), was_verified))
-        note_keys(job, chain.account_id)
+        if chain.account_id != job.own.account_id:
+            job.effects.events.append(KeyChanged(AccountId(chain.account_id), was_verified))
+            note_keys(job, chain.account_id)
     chains.save_account(job.tx, row)
 
 

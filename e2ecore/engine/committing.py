@@ -22,6 +22,7 @@ from e2ecore.engine.losing import UNKNOWN, lose
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.profiles import tell_name
 from e2ecore.engine.receiving import look_again
+from e2ecore.engine.seating import seat_devices
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState
 from e2ecore.errors import E2EError, PeerError, TransientError, UsageError
@@ -60,6 +61,13 @@ from e2ecore_protocol.frames.key_packages import DeviceKeyPackage
 
 CATCH_UP_MS: Final = 5_000
 """How long to wait for the commit that was faster than ours before asking to be added again."""
+_QUIET: Final = frozenset(
+    {
+        *(IntentKind.SETTLE, IntentKind.HEAL, IntentKind.REROUTE),
+        *(IntentKind.SEAT, IntentKind.UNSEAT),
+    }
+)
+"""Wishes that are not the app's: they are found anew if they come to nothing."""
 _AWAITED: Final = frozenset({ConversationState.CREATING, ConversationState.HEALING})
 
 
@@ -317,6 +325,8 @@ def commit_accepted(job: Job, iid: int) -> None:
     in_force(job, mirror, pending.staged, None, pending.commit)
     if is_new:
         tell_name(job, mirror)
+        mirror.save(job.tx)
+        seat_devices(job, mirror.cid)
     job.effects.intents.add(mirror.cid)
     mirror.save(job.tx)
     look_again(job, (mirror.uid,))
@@ -385,7 +395,7 @@ def fail(job: Job, mirror: Mirror, row: IntentRow, error: E2EError) -> None:
     """The wish is given up, and the app told."""
     step(Stage(row.state), IntentEvent.IMPOSSIBLE)
     intents.remove(job.tx, row.iid)
-    quiet = row.kind in {IntentKind.SETTLE, IntentKind.HEAL, IntentKind.REROUTE}
+    quiet = row.kind in _QUIET
     if row.kind == IntentKind.CREATE:
         forget_group(job.tx, mirror)
         mirror.state = ConversationState.FAILED

@@ -60,7 +60,6 @@ from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
 from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS
 
 _Message: TypeAlias = Text | Listed | UnknownContent
-_FOREIGN: Final = False
 _TEXT: Final = int(MessageKind.TEXT)
 _RECEIVED: Final = int(MessageState.RECEIVED)
 _LEFT: Final = ConversationState.LEFT
@@ -92,6 +91,7 @@ class Inbox:
         self._rows: list[MessageRow] = []
         self._events: list[Event] = job.effects.events
         self._now_ms = job.now_ms
+        self._own_id = job.own.account_id
         self._taken_ms = 0
         """When the relay took the last envelope, by its clock."""
         self._seq = 0
@@ -180,7 +180,8 @@ class Inbox:
         order = mirror.next_order
         mirror.next_order = order + 1
         mirror.last_mid = mid = self._state.next_mid(self._tx)
-        mirror.unread += 1
+        mine = sender.account_id == self._own_id
+        mirror.unread += not mine
         now_ms = self._now_ms
         if mirror.lifetime_s is not None and not isinstance(content, UnknownContent):
             content = bounded(content, mirror.lifetime_s)
@@ -210,7 +211,7 @@ class Inbox:
                 group_id,
                 Message(
                     MessageId(uid), group_id, AccountId(sender.account_id),
-                    DeviceId(sender.device_id), _FOREIGN, MessageKind(kind), text, sent_ms, now_ms,
+                    DeviceId(sender.device_id), mine, MessageKind(kind), text, sent_ms, now_ms,
                     order, MessageState.RECEIVED, counter,
                 ),
             )
@@ -259,6 +260,8 @@ class Inbox:
         if sender.receipted == counter - 1:
             sender.receipted = counter  # a receipt deserves no receipt
         own = self._job.own
+        if sender.account_id == own.account_id:
+            return  # what we have read ourselves is no news of others
         me = encode_identity(own.account_id, own.device_id)
         for who, upto in cast("ReadReceipt", content).read:
             read = ReadRow(mirror.cid, sender.account_id, min(upto, mirror.own_counter))
@@ -279,6 +282,7 @@ class Inbox:
             merged = advance(sender.delivered, reported)
             if merged is not None:
                 sender.delivered = merged
+            if merged is not None and sender.account_id != own.account_id:
                 self._events.append(
                     Delivered(
                         GroupId(mirror.uid), AccountId(sender.account_id),

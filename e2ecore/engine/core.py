@@ -5,7 +5,7 @@ acknowledgements to the relay, and wake-ups for the tasks that carry out intents
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
@@ -45,6 +45,10 @@ from e2ecore.transport.errors import ConnectionLostError
 from e2ecore.transport.link import Link
 from e2ecore.transport.login import Dial
 from e2ecore_protocol.frames.delivery import Delivery, SubmitResult
+from e2ecore_protocol.frames.rendezvous import RendezvousClosed, RendezvousMessage
+
+if TYPE_CHECKING:
+    from e2ecore.transport.rendezvous import HostLine
 
 T = TypeVar("T")
 CONNECT_PATIENCE_S: Final = 10
@@ -111,6 +115,8 @@ class Core:
         """Milliseconds for which the sender shall pause."""
         self.pause_signal = Signal()
         self.upkeep = Upkeep()
+        self.line: HostLine | None = None
+        """Our end of the rendezvous that is open."""
 
     def check_open(self) -> None:
         """Refuse calls after ``close`` and ``lock``.
@@ -310,6 +316,11 @@ class Core:
             self.jobs.submit(work, self.in_trouble)
         self.note_signal.set()
 
+    def met(self, frame: RendezvousMessage | RendezvousClosed, /) -> None:
+        """Hand on what came from the other side of a rendezvous."""
+        if self.line is not None:
+            self.line.met(frame)
+
     def next_batch(self, max_envelopes: int, max_bytes: int, /) -> list[Outgoing]:
         """Return what to submit next."""
         return self.sender.take(max_envelopes, max_bytes)
@@ -367,6 +378,8 @@ class Core:
 
     def forget_connection(self) -> None:
         """The connection is gone."""
+        if self.line is not None:
+            self.line.end()
         self.link = self.desk.channel = None
         self.sender.disconnected()
         self.intake.forget()

@@ -3,6 +3,7 @@
 from typing import Final
 
 from e2ecore.engine import chores
+from e2ecore.engine.arriving import finish_arriving
 from e2ecore.engine.connection import keep_connected
 from e2ecore.engine.consents import keep_consents
 from e2ecore.engine.damage import watch_damage
@@ -14,6 +15,7 @@ from e2ecore.engine.receipts import send_receipts
 from e2ecore.engine.searching import keep_index
 
 CHORES: Final = (
+    finish_arriving,
     keep_connected,
     send_receipts,
     chores.note_acceptances,

@@ -23,6 +23,7 @@ from e2ecore.engine.contacts import Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.core import Core
+from e2ecore.engine.devices import Devices
 from e2ecore.engine.duties import CHORES
 from e2ecore.engine.errors import NoRelayError
 from e2ecore.engine.file_store import FileStore
@@ -154,6 +155,8 @@ class Engine:
         self.consents = Consents(self._core)
         self.youth_mode = YouthMode(self._core)
         """What the person has agreed to; all else is off."""
+        self.devices = Devices(self._core)
+        """The devices of this account."""
         self.files = FileStore(self._core)
         """Local copies of files."""
         self.keys = Keys(self._core)

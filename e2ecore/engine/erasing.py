@@ -130,8 +130,10 @@ def _note(job: Job, cid: int, rows: Sequence[MessageRow]) -> None:
     if not rows:
         return
     mirror = job.mirror(cid)
+    own_id = job.own.account_id
     unread = sum(
         row.state == MessageState.RECEIVED
+        and row.account_id != own_id
         and row.id & ORDER_MASK >= mirror.read_order
         and row.kind != MessageKind.NOTICE
         for row in rows

@@ -248,6 +248,14 @@ class NoKeyPackageError(TransientError):
     """
 
 
+class NotHolderError(UsageError):
+    """This device was linked to the account and may not change it. Do it on the one that linked it.
+
+    Linking and removing devices, giving and taking back consents, signing an export and closing the
+    account need the account's own key, which stays where it is.
+    """
+
+
 class DeviceRevokedError(UsageError):
     """The relay no longer knows this device.
 
@@ -284,3 +292,19 @@ class ChainWithheldError(PeerError):
 
 class ChainInvalidError(PeerError):
     """The relay served an account chain that is forged, forked or cut short. It was not used."""
+
+
+class NotComparedError(UsageError):
+    """No device has come with the code yet: there is nothing to confirm. Wait for ``joined``."""
+
+
+class TooManyDevicesError(UsageError):
+    """The account has its most devices. Remove one that is no longer used."""
+
+
+class UnknownOwnDeviceError(UsageError):
+    """This account has no such device, or not any more."""
+
+
+class OnlyDeviceError(UsageError):
+    """This is the device that is in your hands. Remove it from another one."""

@@ -205,6 +205,18 @@ class KeyChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnDevicesChanged(Event):
+    """A device was linked to this account, or removed from it. Always tell the user.
+
+    If they did not do it themselves: remove the device at once, see ``Engine.devices``.
+    """
+
+    account_id: AccountId
+    added: tuple[DeviceId, ...]
+    removed: tuple[DeviceId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ProfileChanged(Event):
     """A contact chose another display name."""
 

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 
 from e2ecore.crypto.signing import ED25519
-from e2ecore.engine.errors import NotRegisteredError
+from e2ecore.engine.errors import NotHolderError, NotRegisteredError
 from e2ecore.engine.export_pages import Page, read_page
 from e2ecore.engine.values import ConversationKind
 from e2ecore.portability.writing import ExportWriter
@@ -154,6 +154,8 @@ class _Export:
         if row is None:
             raise NotRegisteredError
         genesis = self._read(partial(chains.entries, account_id=row.account_id))[0].entry
+        if not row.identity_key:
+            raise NotHolderError
         key = ED25519.load(row.identity_key)
         self._writer.finish(row.account_id, row.device_id, genesis, self._began_ms, key.sign)
 

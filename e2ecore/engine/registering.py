@@ -34,7 +34,7 @@ SUPPLY_S: Final = 10
 def load_account(tx: Tx) -> Account | None:
     """Return the registered account, or None."""
     row = account.load(tx)
-    if row is None or row.state == AccountState.MADE:
+    if row is None or row.state in {AccountState.MADE, AccountState.LINKING}:
         return None
     return account_of(row)
 

@@ -7,6 +7,7 @@ from e2ecore.engine.deciding import RouteFaultError
 from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.inviting import INVITING
 from e2ecore.engine.job import Job
+from e2ecore.engine.seating import seat_devices
 from e2ecore.engine.values import ConversationState
 from e2ecore.storage import conversations, intents, members, polls, reading
 from e2ecore.storage.intents import IntentState
@@ -23,6 +24,7 @@ def fresh_connection(job: Job) -> None:
     job.state.fetched.clear()
     job.state.relay_epochs.clear()
     job.state.behind_since.clear()
+    seat_devices(job)
     for wish in intents.all_rows(job.tx):
         job.effects.intents.add(wish.cid)
         if wish.state == IntentState.WANTED and wish.kind in INVITING:

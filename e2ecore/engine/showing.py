@@ -126,7 +126,7 @@ def dressed(
         full = message
         if row.id in said:
             full = replace(full, reactions=tuple(said[row.id]))
-        if readers and full.mine:
+        if readers and full.mine and full.state is not MessageState.RECEIVED:
             read = tuple([AccountId(one.account_id) for one in readers if row.counter <= one.upto])
             full = replace(full, read_by=read)
         if row.ext and row.kind == MessageKind.TEXT:

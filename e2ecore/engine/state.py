@@ -14,7 +14,7 @@ from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import ED25519, SigningKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.engine.closing import count_own_closes
-from e2ecore.engine.errors import NotRegisteredError, UnknownConversationError
+from e2ecore.engine.errors import NotHolderError, NotRegisteredError, UnknownConversationError
 from e2ecore.engine.file_values import Files
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.values import ConversationState
@@ -60,8 +60,24 @@ class Own:
 
     account_id: AccountId
     device_id: DeviceId
-    identity: SigningKey
+    holder: SigningKey | None
     signer: SigningKey
+
+    @property
+    def holds_identity(self) -> bool:
+        """Can this device change the account itself?"""
+        return self.holder is not None
+
+    @property
+    def identity(self) -> SigningKey:
+        """What signs the account chain.
+
+        Raises:
+            NotHolderError: This device was linked, and does not have it.
+        """
+        if self.holder is None:
+            raise NotHolderError
+        return self.holder
 
     @property
     def leaf_identity(self) -> bytes:
@@ -184,7 +200,7 @@ class State:
             self._own = Own(
                 AccountId(row.account_id),
                 DeviceId(row.device_id),
-                ED25519.load(row.identity_key),
+                ED25519.load(row.identity_key) if row.identity_key else None,
                 ED25519.load(row.device_key),
             )
         return self._own

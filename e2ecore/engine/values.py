@@ -61,7 +61,7 @@ class MessageState(IntEnum):
     """
 
     RECEIVED = 0
-    """Came from somebody else and is stored."""
+    """Came from somebody else, or from another device of this account, and is stored."""
     QUEUED = 1
     """Stored here; the relay has not confirmed it yet."""
     ACCEPTED = 2

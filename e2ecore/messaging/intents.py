@@ -66,6 +66,10 @@ class IntentKind(IntEnum):
     """Have the relay deliver no more to devices that are no members."""
     SET_LIFETIME = 11
     """Have messages erase themselves after another time."""
+    SEAT = 12
+    """Add devices of our own account."""
+    UNSEAT = 13
+    """Remove devices of our own account."""
 
 
 class IntentState(IntEnum):
@@ -154,7 +158,7 @@ class Plan:
     add: tuple[bytes, ...] = ()
     """Accounts of which all live devices are to be added."""
     heal: tuple[LeafIdentity, ...] = ()
-    """Devices to remove and add again."""
+    """Devices to add; where they have a leaf, it is removed."""
     remove: tuple[LeafIdentity, ...] = ()
     info: ConversationInfo | None = None
     """The new extension, if it changes."""
@@ -245,6 +249,20 @@ def _heal(wish: Wish, roster: Roster) -> Plan | Fulfilled:
     return Plan(heal=sick) if sick else Fulfilled()
 
 
+def _seat(wish: Wish, roster: Roster) -> Plan | Fulfilled:
+    new = tuple(
+        one for one in wish.devices if one.device_id not in roster.devices.get(one.account_id, ())
+    )
+    return Plan(heal=new) if new else Fulfilled()
+
+
+def _unseat(wish: Wish, roster: Roster) -> Plan | Fulfilled:
+    gone = tuple(
+        one for one in wish.devices if one.device_id in roster.devices.get(one.account_id, ())
+    )
+    return Plan(remove=gone) if gone else Fulfilled()
+
+
 def _reroute(wish: Wish, roster: Roster) -> Plan | Fulfilled:
     members = {device for devices in roster.devices.values() for device in devices}
     return Fulfilled() if all(one.device_id in members for one in wish.devices) else Plan()
@@ -267,5 +285,7 @@ _PLANNERS: Final = MappingProxyType(
         IntentKind.LEAVE: _nothing,
         IntentKind.REROUTE: _reroute,
         IntentKind.SET_LIFETIME: _set_lifetime,
+        IntentKind.SEAT: _seat,
+        IntentKind.UNSEAT: _unseat,
     }
 )

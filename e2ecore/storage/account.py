@@ -13,6 +13,8 @@ class AccountState(IntEnum):
     MADE = 1
     REGISTERED = 2
     CLOSED = 3
+    LINKING = 4
+    """The account is another device's; whether it has this one in its chain is not known yet."""
 
 
 class AccountRow(NamedTuple):
@@ -49,6 +51,11 @@ def create(tx: Tx, row: AccountRow) -> None:
         ConstraintError: There is an account already.
     """
     tx.execute(_INSERT, (1, *row))
+
+
+def remove(tx: Tx) -> None:
+    """Forget keys that no account ever got to know."""
+    tx.execute("DELETE FROM account")
 
 
 def replace(tx: Tx, row: AccountRow) -> None:

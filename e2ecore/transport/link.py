@@ -62,6 +62,12 @@ from e2ecore_protocol.frames.key_packages import (
     KeyPackages,
     PublishKeyPackages,
 )
+from e2ecore_protocol.frames.rendezvous import (
+    OpenRendezvous,
+    RendezvousClosed,
+    RendezvousMessage,
+    RendezvousOpened,
+)
 from e2ecore_protocol.frames.session import Failed, GoAway, Ok
 from e2ecore_protocol.limits import (
     MAX_ACKNOWLEDGED_LOGS,
@@ -109,11 +115,12 @@ Request = (
     | AcknowledgeBlob
     | RecallBlob
     | QueryBlobs
+    | OpenRendezvous
 )
 """What can be asked."""
 _Answerable = (
     Ok | Account | ChainHeads | KeyPackages | Conversations | Committed | Failed
-    | BlobCreated | BlobGranted | BlobStates
+    | BlobCreated | BlobGranted | BlobStates | RendezvousOpened
 )  # fmt: skip
 
 
@@ -130,6 +137,10 @@ class LinkUser(Protocol[S]):
 
     def answered(self, batch: Sequence[S], results: Sequence[SubmitResult], /) -> None:
         """The relay answered for each envelope of a Submit."""
+        ...
+
+    def met(self, frame: RendezvousMessage | RendezvousClosed, /) -> None:
+        """Something came from the other side of a rendezvous, or it is over."""
         ...
 
     def next_batch(self, max_envelopes: int, max_bytes: int, /) -> list[S]:
@@ -232,6 +243,11 @@ class Link(Generic[S]):
             raise RelayProtocolError
         return answered
 
+    def post(self, frame: Frame) -> None:
+        """Send a frame that is not answered."""
+        self._frames.append(frame.encode())
+        self.flush()
+
     def acknowledge(self, log_id: bytes, upto: int) -> None:
         """Tell the relay, before long, that a log is durable here up to a number."""
         self._acks[log_id] = upto
@@ -285,6 +301,10 @@ class Link(Generic[S]):
                 self._take_answer(frame)
             case Committed() | Failed() | BlobCreated() | BlobGranted() | BlobStates():
                 self._take_answer(frame)
+            case RendezvousOpened():
+                self._take_answer(frame)
+            case RendezvousMessage() | RendezvousClosed():
+                self._user.met(frame)
             case _:
                 raise RelayProtocolError
 

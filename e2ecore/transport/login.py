@@ -88,9 +88,7 @@ class Frames:
             RelayRefusedError: The relay said no instead.
             RelayProtocolError: It is something else.
         """
-        while not self._waiting:
-            self._waiting.extend(await self.channel.receive())
-        frame = decode(self._waiting.popleft())
+        frame = decode(await self.raw())
         if isinstance(frame, Failed):
             raise RelayRefusedError(frame.code, frame.detail, frame.retry_after_ms, frame.data)
         if isinstance(frame, GoAway):
@@ -98,6 +96,12 @@ class Frames:
         if not isinstance(frame, expected):
             raise RelayProtocolError
         return frame
+
+    async def raw(self) -> bytes:
+        """Return the next frame, whatever it is, not decoded."""
+        while not self._waiting:
+            self._waiting.extend(await self.channel.receive())
+        return self._waiting.popleft()
 
     def rest(self) -> list[bytes]:
         """Return what came along and was not asked for yet."""

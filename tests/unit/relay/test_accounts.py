@@ -157,7 +157,8 @@ async def test_a_second_device_needs_consent_first(relay: Relay) -> None:
     alice, phone = Person(), KeyPair.make()
     async with online(*where(relay), alice) as client:
         early = AppendChain(2, entries(alice.device_entry(phone)))
-        assert (await refusal(client, early)).code is ErrorCode.CONSENT_REQUIRED
+        refused = await refusal(client, early)
+        assert (refused.code, refused.data) == (ErrorCode.CONSENT_REQUIRED, MULTI_DEVICE_SYNC)
         both = AppendChain(3, entries(grow(alice, CONSENT), grow_device(alice, phone)))
         assert await client.ask(both, Ok) == Ok(3)
         assert await client.ask(replace(both, request=4), Ok) == Ok(4)

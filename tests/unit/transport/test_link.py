@@ -37,6 +37,7 @@ from e2ecore_protocol.frames import (
     Submitted,
     decode_client_frame,
 )
+from e2ecore_protocol.frames.rendezvous import RendezvousClosed, RendezvousMessage
 from e2ecore_protocol.limits import MAX_FRAME_BYTES
 from tests.support.certificates import Certificates, make_certificates
 from tests.support.channels import serving
@@ -85,6 +86,9 @@ class User:
         self.batches.append(len(batch))
         if len(self.results) == self.wanted:
             self.done.set()
+
+    def met(self, frame: RendezvousMessage | RendezvousClosed, /) -> None:
+        raise AssertionError(f"nobody waits for {frame}")
 
     def next_batch(self, max_envelopes: int, max_bytes: int, /) -> list[Item]:
         assert max_bytes

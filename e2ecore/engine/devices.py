@@ -1,0 +1,189 @@
+"""The devices of this account: linked, listed, removed.
+
+Spec: protocol/spec/70-linking.md
+"""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from e2ecore.engine.arriving import Joining, join_account
+from e2ecore.engine.chains import store_chain
+from e2ecore.engine.chores import fetch_chain
+from e2ecore.engine.errors import NotRegisteredError, OnlyDeviceError, UnknownOwnDeviceError
+from e2ecore.engine.job import Job
+from e2ecore.engine.linking import Linking, link_device
+from e2ecore.engine.seating import unsettled
+from e2ecore.ids import DeviceId, GroupId
+from e2ecore.storage import settings
+from e2ecore.transport.errors import RelayRefusedError
+from e2ecore_protocol.chain.bodies import DeviceRemoved
+from e2ecore_protocol.chain.state import AccountState
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames.accounts import AppendChain
+from e2ecore_protocol.frames.session import Ok
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+_SEEN: Final = "own_devices_seen"
+_SEEN_BYTES: Final = 8
+_ATTEMPTS: Final = 4
+"""How often the chain may grow under our hands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that this account has or had."""
+
+    device_id: DeviceId
+    added_ms: int
+    """When it was linked, by the clock of the device that did it."""
+    removed_ms: int | None
+    """When it was removed; None: it is in use."""
+    is_this: bool
+    """Is it the one in your hands?"""
+    counts: bool
+    """May it talk now? Not without a consent to several devices, but for the oldest."""
+    waiting: tuple[GroupId, ...]
+    """Conversations that it is still to come into; of a removed device, those it is still to be
+    taken out of, which do not have new keys yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNews:
+    """What has changed since the user last saw the list of devices."""
+
+    added: tuple[Device, ...]
+    removed: tuple[Device, ...]
+
+
+class Devices:
+    """The devices of this account. There is one, unless the person has agreed to several."""
+
+    def __init__(self, core: "Core") -> None:
+        self._core = core
+
+    async def list(self) -> tuple[Device, ...]:
+        """Return the devices in use, the oldest first, then those that were removed."""
+        found = await self._core.jobs.run(_listed)
+        return tuple(sorted(found, key=lambda one: (one.removed_ms is not None, one.added_ms)))
+
+    async def news(self) -> DeviceNews:
+        """Return what the user has not seen yet. Show it whenever the app opens; never hide it."""
+        return await self._core.jobs.run(_news)
+
+    async def seen(self) -> None:
+        """Note that the user was shown all of ``list``."""
+        await self._core.jobs.run(_note_seen)
+
+    def link(self) -> AbstractAsyncContextManager[Linking]:
+        """Show a code by which another device comes to this account. Use it with ``async with``.
+
+        The context gives a ``Linking``. Whatever is not confirmed when it ends was not linked.
+
+        Raises:
+            ConsentRequiredError: The person has not agreed to several devices.
+            NotHolderError: This device was linked itself.
+            TooManyDevicesError: There are six.
+            TransientError: The relay was not reached.
+        """
+        return link_device(self._core)
+
+    def join(self, code: str) -> AbstractAsyncContextManager[Joining]:
+        """Bring this device, which has no account yet, to that of another one.
+
+        Args:
+            code: What the other device shows, as it was typed or scanned.
+
+        Raises:
+            BadLinkCodeError: It is no code, or has a slip. Nothing was tried.
+            WrongLinkCodeError: It is another code than that of the device that waits.
+            RelayRefusedError: Nobody waits for it: it is too old, or was used.
+            AlreadyRegisteredError: There is an account here.
+            TransientError: The relay was not reached.
+        """
+        return join_account(self._core, code)
+
+    async def remove(self, device_id: bytes) -> None:
+        """Take a device out of the account, at once and for good.
+
+        The relay sends it away when this returns. It leaves every conversation, which gets new
+        keys; ``Device.waiting`` tells which do not have them yet.
+
+        Raises:
+            UnknownOwnDeviceError: It is none of this account's, or was removed before.
+            OnlyDeviceError: It is this one.
+            NotHolderError: This device was linked itself.
+            TransientError: The relay was not reached; nothing was changed.
+        """
+        core = self._core
+        await core.await_link()
+        for attempt in range(_ATTEMPTS):
+            await fetch_chain(core, core.account_id)
+            entry = await core.jobs.run(partial(_removal, device_id=device_id))
+            try:
+                await core.need_link().request(AppendChain(0, (entry,)), Ok)
+            except RelayRefusedError as error:
+                if error.code is ErrorCode.CHAIN_CONFLICT and attempt + 1 < _ATTEMPTS:
+                    continue
+                raise
+            await core.jobs.run(partial(_store, entry=entry))
+            return
+
+
+def _chain(job: Job) -> AccountState:
+    chain = job.state.chain(job.tx, job.own.account_id)
+    if chain is None:
+        raise NotRegisteredError
+    return chain
+
+
+def _listed(job: Job) -> list[Device]:
+    chain, waiting, own = _chain(job), unsettled(job), job.own
+    valid = {one.device_id for one in chain.valid_devices(job.now_ms)}
+    return [
+        Device(
+            DeviceId(one.device_id),
+            one.added_ms,
+            one.removed_ms,
+            one.device_id == own.device_id,
+            one.device_id in valid,
+            tuple(GroupId(uid) for uid in sorted(waiting.get(one.device_id, ()))),
+        )
+        for one in chain.devices.values()
+    ]
+
+
+def _news(job: Job) -> DeviceNews:
+    chain = _chain(job)
+    stored = settings.get(job.tx, _SEEN)
+    since_ms = int.from_bytes(stored) if stored is not None else _arrived_ms(chain, job)
+    others = [one for one in _listed(job) if not one.is_this]
+    return DeviceNews(
+        tuple(one for one in others if one.added_ms > since_ms),
+        tuple(one for one in others if one.removed_ms is not None and one.removed_ms > since_ms),
+    )
+
+
+def _arrived_ms(chain: AccountState, job: Job) -> int:
+    return chain.devices[job.own.device_id].added_ms
+
+
+def _note_seen(job: Job) -> None:
+    settings.put(job.tx, _SEEN, _chain(job).head_ms.to_bytes(_SEEN_BYTES))
+
+
+def _removal(job: Job, device_id: bytes) -> bytes:
+    chain = _chain(job)
+    if device_id == job.own.device_id:
+        raise OnlyDeviceError
+    if all(one.device_id != device_id for one in chain.live_devices()):
+        raise UnknownOwnDeviceError
+    body = DeviceRemoved(device_id)
+    return chain.next_entry(body, now_ms=job.now_ms, sign=job.own.identity.sign).encode()
+
+
+def _store(job: Job, entry: bytes) -> None:
+    store_chain(job, job.own.account_id, (entry,))

@@ -1,0 +1,200 @@
+"""Linking, on the device that has the account: it shows a code, and confirms.
+
+Spec: protocol/spec/70-linking.md
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+
+from e2ecore.consent.purposes import Purpose
+from e2ecore.crypto.signing import ED25519
+from e2ecore.engine import agreeing
+from e2ecore.engine.chains import store_chain
+from e2ecore.engine.chores import fetch_chain
+from e2ecore.engine.consents import settle
+from e2ecore.engine.errors import (
+    ChainInvalidError,
+    ConsentRequiredError,
+    NotComparedError,
+    TooManyDevicesError,
+)
+from e2ecore.engine.job import Job
+from e2ecore.engine.keys import Keys
+from e2ecore.ids import DeviceId
+from e2ecore.linking.ceremony import ExistingSide
+from e2ecore.linking.code import LinkCode
+from e2ecore.linking.keys import LinkBrokenError
+from e2ecore.storage import account
+from e2ecore.storage.unlocking import Unlock
+from e2ecore.transport.errors import RelayRefusedError
+from e2ecore.transport.rendezvous import HostLine, RendezvousOverError
+from e2ecore_protocol.chain.bodies import DeviceAdded
+from e2ecore_protocol.chain.entry import device_id_of
+from e2ecore_protocol.chain.state import AccountState
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames.accounts import AppendChain
+from e2ecore_protocol.frames.rendezvous import OpenRendezvous, RendezvousOpened
+from e2ecore_protocol.frames.session import Ok
+from e2ecore_protocol.limits import MAX_DEVICES
+
+if TYPE_CHECKING:
+    from e2ecore.engine.core import Core
+
+_ATTEMPTS: Final = 4
+"""How often the chain may grow under our hands."""
+_FAREWELL_S: Final = 10
+"""How long to wait for the new device's last word. It is linked without it as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRequest:
+    """A new device has shown that it has the code. Now the person has to compare."""
+
+    device_id: DeviceId
+    check_string: str
+    """Six digits. The new device shows the same, or somebody is in between."""
+
+
+class Linking:
+    """A code that is shown, until a device was linked with it or it is void."""
+
+    def __init__(self, core: "Core", line: HostLine, code: LinkCode, side: ExistingSide) -> None:
+        self._core = core
+        self._line = line
+        self._side = side
+        self.code = code
+        """To be shown: ``code.text`` to be typed, ``code.qr`` to be drawn. Never to be sent."""
+
+    async def joined(self) -> LinkRequest:
+        """Wait for the new device.
+
+        Raises:
+            WrongLinkCodeError: Somebody came with another code. This one is void.
+            LinkBrokenError: Somebody came who does not keep to the rules. The code is void.
+            RendezvousOverError: Nobody came in time, or the connection broke.
+        """
+        line, side = self._line, self._side
+        try:
+            await line.pass_on(side.greet(await line.receive()))
+            await line.pass_on(side.meet(await line.receive()))
+        except LinkBrokenError:
+            line.close()
+            raise
+        return LinkRequest(DeviceId(device_id_of(side.new_key)), side.check_string)
+
+    async def confirm(self, key: str | Unlock) -> DeviceId:
+        """Link the device: the person has compared the check strings, and they are the same.
+
+        Args:
+            key: What opens the database, asked for anew.
+
+        Returns:
+            The new device. Conversations follow; see ``Devices.list``.
+
+        Raises:
+            WrongKeyError: It does not open it. Ask again.
+            NotComparedError: ``joined`` has not returned yet.
+            RendezvousOverError: The new device is gone. Nothing was linked.
+            E2EError: The relay did not take it. Nothing was linked.
+        """
+        if not self._side.check_string:
+            raise NotComparedError
+        await Keys(self._core).verify(key)
+        try:
+            chain = await self._added()
+        except LinkBrokenError:
+            self._line.close()
+            raise
+        with anyio.move_on_after(_FAREWELL_S):
+            await self._farewell(chain)
+        return DeviceId(device_id_of(self._side.new_key))
+
+    async def refuse(self) -> None:
+        """The check strings differ, or it was not meant: the code is void, nothing is linked."""
+        self._line.close()
+
+    async def _added(self) -> AccountState:
+        """Have the new device sign its place in the chain; tell the relay."""
+        core, side, line = self._core, self._side, self._line
+        for attempt in range(_ATTEMPTS):
+            chain = await fetch_chain(core, core.account_id)
+            await line.pass_on(side.place(chain.head_seq + 1, chain.head_hash))
+            body = DeviceAdded(side.new_key, side.possession(await line.receive()))
+            entry = await core.jobs.run(partial(_entry, body=body))
+            try:
+                await core.need_link().request(AppendChain(0, (entry,)), Ok)
+            except RelayRefusedError as error:
+                if error.code is ErrorCode.CHAIN_CONFLICT and attempt + 1 < _ATTEMPTS:
+                    continue
+                raise _named(error) from error
+            return await core.jobs.run(partial(_store, entry=entry))
+        raise LinkBrokenError("the chain never stood still")
+
+    async def _farewell(self, chain: AccountState) -> None:
+        row = self._core.read(account.load)
+        name = "" if row is None else row.display_name
+        try:
+            await self._line.pass_on(self._side.linked(name, chain.head_seq, chain.head_hash))
+            self._side.done(await self._line.receive())
+        except (LinkBrokenError, RendezvousOverError):
+            return  # it is linked all the same, and finds out by itself
+
+
+def _named(error: RelayRefusedError) -> Exception:
+    if error.code is ErrorCode.CONSENT_REQUIRED and isinstance(error.data, str):
+        return ConsentRequiredError(error.data)
+    return error
+
+
+def _store(job: Job, entry: bytes) -> AccountState:
+    return store_chain(job, job.own.account_id, (entry,))
+
+
+def _entry(job: Job, body: DeviceAdded) -> bytes:
+    chain = job.state.chain(job.tx, job.own.account_id)
+    if chain is None:
+        raise ChainInvalidError("our own chain is not here")
+    ED25519.verify(
+        body.device_key, chain.next_possession_message(body.device_key), body.device_signature
+    )
+    return chain.next_entry(body, now_ms=job.now_ms, sign=job.own.identity.sign).encode()
+
+
+@asynccontextmanager
+async def link_device(core: "Core") -> AsyncIterator[Linking]:
+    """Show a code; see ``Devices.link``."""
+    await core.jobs.run(_check_may_link)
+    await settle(core)
+    link = await core.await_link()
+    opened = await link.request(OpenRendezvous(0), RendezvousOpened)
+    line = core.line = HostLine(link.post)
+    code = LinkCode.draw(opened.number, core.rng)
+    own = await core.jobs.run(lambda job: job.own)
+    side = ExistingSide(
+        code,
+        core.server_name,
+        account_id=own.account_id,
+        device_key=own.signer.public,
+        handle=None if core.account is None else core.account.handle,
+        rng=core.rng,
+    )
+    try:
+        yield Linking(core, line, code, side)
+    finally:
+        line.close()
+        if core.line is line:
+            core.line = None
+
+
+def _check_may_link(job: Job) -> None:
+    _ = job.own.identity
+    if not agreeing.in_force(job, Purpose.MULTI_DEVICE_SYNC):
+        raise ConsentRequiredError(Purpose.MULTI_DEVICE_SYNC)
+    chain = job.state.chain(job.tx, job.own.account_id)
+    if chain is not None and len(chain.live_devices()) >= MAX_DEVICES:
+        raise TooManyDevicesError

@@ -1,0 +1,56 @@
+"""A person with two devices, for tests of everything that they share."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+
+import e2ecore
+from e2ecore import Engine
+from e2ecore.engine.engine import system_clock_ms
+from e2ecore.testing import devices
+from e2ecore.testing.devices import PASSPHRASE, open_device
+from e2ecore.testing.memory_relay import MemoryRelay
+from tests.support.engines import PATIENCE_S, agree
+
+
+async def link(phone: Engine, laptop: Engine) -> bytes:
+    """Link a device as two people would: read the code, compare, confirm. Return its id."""
+    done: list[bytes] = []
+    async with phone.devices.link() as linking, anyio.create_task_group() as tasks:
+
+        async def confirm() -> None:
+            request = await linking.joined()
+            compared.append(request.check_string)
+            done.append(await linking.confirm(PASSPHRASE))
+
+        compared: list[str] = []
+        tasks.start_soon(confirm)
+        with anyio.fail_after(PATIENCE_S):
+            async with laptop.devices.join(linking.code.text) as joining:
+                compared.append(joining.check_string)
+                await joining.finished()
+    assert len(set(compared)) == 1
+    return done[0]
+
+
+@asynccontextmanager
+async def phone_laptop_bob(
+    folder: Path, *, clock_ms: Callable[[], int] = system_clock_ms
+) -> AsyncIterator[tuple[MemoryRelay, Engine, Engine, Engine]]:
+    """Alice has a phone and a laptop, which is linked; Bob has one device."""
+    async with devices(folder, "alice", "bob", clock_ms=clock_ms) as (relay, (phone, bob)):
+        await agree(phone, e2ecore.Purpose.MULTI_DEVICE_SYNC)
+        opened = await open_device(folder / "laptop.db", relay.dial, clock_ms=clock_ms)
+        async with opened as laptop:
+            await link(phone, laptop)
+            await laptop.caught_up()
+            yield relay, phone, laptop, bob
+
+
+async def settled(engine: Engine) -> None:
+    """Wait until every conversation has the devices that it should."""
+    with anyio.fail_after(PATIENCE_S):
+        while any(one.waiting for one in await engine.devices.list()):  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(0.02)

@@ -1,0 +1,204 @@
+"""Two devices of one account: linked, talking, removed."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+import e2ecore
+from e2ecore.testing import devices
+from e2ecore.testing.devices import PASSPHRASE, open_device
+from tests.support.engines import PATIENCE_S, agree, group_of, history, pair, same, texts, until
+from tests.support.linked import link, phone_laptop_bob, settled
+
+pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.1.1d")]
+
+
+def own(engine: e2ecore.Engine) -> e2ecore.Account:
+    assert engine.account is not None
+    return engine.account
+
+
+async def test_a_linked_device_hears_and_says_what_the_other_one_does(tmp_path: Path) -> None:
+    async with phone_laptop_bob(tmp_path) as (_relay, phone, laptop, bob):
+        assert own(laptop).account_id == own(phone).account_id
+        at_laptop, at_bob, at_phone = laptop.events(), bob.events(), phone.events()
+        chat, at_bobs = await pair(phone, bob)
+        on_laptop = await same(laptop, chat)
+        await settled(phone)
+        await (await chat.send("from the phone")).accepted()
+        assert await texts(at_bob, 1) == ["from the phone"]
+        shown = (await until(at_laptop, e2ecore.MessageReceived)).message
+        assert (shown.text, shown.mine) == ("from the phone", True)
+        await (await on_laptop.send("from the laptop")).accepted()
+        assert await texts(at_bob, 1) == ["from the laptop"]
+        assert await texts(at_phone, 1) == ["from the laptop"]
+        await (await at_bobs.send("to both")).accepted()
+        assert await texts(at_laptop, 1) == await texts(at_phone, 1) == ["to both"]
+        assert [one.mine for one in await on_laptop.messages() if one.text] == [True, True, False]
+        await on_laptop.refresh()
+        assert on_laptop.unread == 1, "what we have written ourselves is not unread"
+
+
+async def test_a_device_comes_into_the_conversations_that_were_there_before(tmp_path: Path) -> None:
+    async with devices(tmp_path, "alice", "bob") as (relay, (phone, bob)):
+        chat, _ = await pair(phone, bob)
+        group, _ = await group_of([phone, bob])
+        at_bob = bob.events()
+        await (await chat.send("before")).accepted()
+        await agree(phone, e2ecore.Purpose.MULTI_DEVICE_SYNC)
+        async with await open_device(tmp_path / "laptop.db", relay.dial) as laptop:
+            await link(phone, laptop)
+            there = [await same(laptop, one) for one in (chat, group)]
+            await settled(phone)
+            await (await there[1].send("hello team")).accepted()
+            assert await texts(at_bob, 2) == ["before", "hello team"]
+            assert await history(there[0]) == [], "a new device gets no history"
+            assert len(await there[1].members()) == 2
+
+
+async def test_nothing_is_linked_without_consent(tmp_path: Path) -> None:
+    async with devices(tmp_path, "alice") as (_relay, (phone,)):
+        with pytest.raises(e2ecore.ConsentRequiredError) as refused:
+            async with phone.devices.link():
+                pass
+        assert refused.value.purpose == "multi_device_sync"
+
+
+async def test_only_the_passphrase_confirms_and_only_after_comparing(tmp_path: Path) -> None:
+    async with devices(tmp_path, "alice") as (relay, (phone,)):
+        await agree(phone, e2ecore.Purpose.MULTI_DEVICE_SYNC)
+        async with (
+            await open_device(tmp_path / "laptop.db", relay.dial) as laptop,
+            phone.devices.link() as linking,
+            anyio.create_task_group() as tasks,
+        ):
+            with pytest.raises(e2ecore.NotComparedError):
+                await linking.confirm(PASSPHRASE)
+            tasks.start_soon(linking.joined)
+            async with laptop.devices.join(linking.code.qr) as joining:
+                assert joining.handle == "alice"
+                with pytest.raises(e2ecore.WrongKeyError):
+                    await linking.confirm("not the passphrase")
+                await linking.refuse()
+                with pytest.raises(e2ecore.RendezvousOverError):
+                    await joining.finished()
+            assert laptop.account is None
+            assert len(await phone.devices.list()) == 1
+
+
+async def test_a_code_serves_once(tmp_path: Path) -> None:
+    async with devices(tmp_path, "alice") as (relay, (phone,)):
+        await agree(phone, e2ecore.Purpose.MULTI_DEVICE_SYNC)
+        async with (
+            await open_device(tmp_path / "one.db", relay.dial) as one,
+            await open_device(tmp_path / "two.db", relay.dial) as two,
+            phone.devices.link() as linking,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(linking.joined)
+            async with one.devices.join(linking.code.text):
+                with pytest.raises(e2ecore.RelayRefusedError):
+                    async with two.devices.join(linking.code.text):
+                        pass
+
+
+async def test_a_wrong_code_burns_the_right_one(tmp_path: Path) -> None:
+    async with devices(tmp_path, "alice") as (relay, (phone,)):
+        await agree(phone, e2ecore.Purpose.MULTI_DEVICE_SYNC)
+        async with (
+            await open_device(tmp_path / "laptop.db", relay.dial) as laptop,
+            phone.devices.link() as linking,
+        ):
+            secret = f"{(int(linking.code.secret) + 1) % 1_000_000:06}"
+            guess = e2ecore.LinkCode(linking.code.number, secret)
+            ends: list[Exception] = []
+
+            async def wait() -> None:
+                try:
+                    await linking.joined()
+                except e2ecore.E2EError as error:
+                    ends.append(error)
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(wait)
+                with pytest.raises(e2ecore.WrongLinkCodeError):
+                    async with laptop.devices.join(guess.text):
+                        pass
+            assert isinstance(ends[0], e2ecore.RendezvousOverError)
+            with pytest.raises(e2ecore.RelayRefusedError):
+                async with laptop.devices.join(linking.code.text):
+                    pass
+
+
+async def test_a_removed_device_is_sent_away_and_every_conversation_gets_new_keys(
+    tmp_path: Path,
+) -> None:
+    async with phone_laptop_bob(tmp_path) as (_relay, phone, laptop, bob):
+        at_bob, at_laptop = bob.events(), laptop.events()
+        chat, _ = await pair(phone, bob)
+        on_laptop = await same(laptop, chat)
+        await settled(phone)
+        epoch = (await same(phone, chat)).epoch
+        news = await phone.devices.news()
+        assert [one.is_this for one in news.added] == [False]
+        await phone.devices.remove(own(laptop).device_id)
+        while (await until(at_laptop, e2ecore.ConnectionChanged)).error is None:
+            pass
+        await settled(phone)
+        await chat.refresh()
+        assert chat.epoch > epoch
+        await (await chat.send("after")).accepted()
+        assert await texts(at_bob, 1) == ["after"]
+        assert await history(on_laptop) == []
+        gone = (await phone.devices.list())[-1]
+        assert gone.removed_ms is not None
+        assert not gone.counts
+        with pytest.raises(e2ecore.UnknownOwnDeviceError):
+            await phone.devices.remove(gone.device_id)
+        await phone.devices.seen()
+        assert not (await phone.devices.news()).added
+
+
+async def test_a_linked_device_can_change_nothing_of_the_account(tmp_path: Path) -> None:
+    async with phone_laptop_bob(tmp_path) as (_relay, phone, laptop, _bob):
+        with pytest.raises(e2ecore.NotHolderError):
+            async with laptop.devices.link():
+                pass
+        with pytest.raises(e2ecore.NotHolderError):
+            await laptop.devices.remove(own(phone).device_id)
+        with pytest.raises(e2ecore.NotHolderError):
+            await agree(laptop, e2ecore.Purpose.READ_RECEIPTS)
+        with pytest.raises(e2ecore.NotHolderError):
+            await laptop.consents.withdraw("multi_device_sync")
+        with pytest.raises(e2ecore.OnlyDeviceError):
+            await phone.devices.remove(own(phone).device_id)
+
+
+async def test_withdrawing_the_consent_removes_the_other_devices(tmp_path: Path) -> None:
+    async with phone_laptop_bob(tmp_path) as (_relay, phone, laptop, bob):
+        at_laptop = laptop.events()
+        chat, _ = await pair(phone, bob)
+        await same(laptop, chat)
+        await settled(phone)
+        await phone.consents.withdraw(e2ecore.Purpose.MULTI_DEVICE_SYNC)
+        await phone.consents.settled()
+        while (await until(at_laptop, e2ecore.ConnectionChanged)).error is None:
+            pass
+        await settled(phone)
+        with anyio.fail_after(PATIENCE_S):
+            assert [one.counts for one in await phone.devices.list()] == [True, False]
+
+
+async def test_who_leaves_on_one_device_leaves_on_the_other(tmp_path: Path) -> None:
+    async with phone_laptop_bob(tmp_path) as (_relay, phone, laptop, bob):
+        group, at_bobs = await group_of([phone, bob])
+        there = await same(laptop, group)
+        await settled(phone)
+        await group.leave()
+        with anyio.fail_after(PATIENCE_S):
+            while len(await at_bobs.members()) > 1:
+                await anyio.sleep(0.02)
+                await at_bobs.refresh()
+        await there.refresh()
+        assert there.state in {e2ecore.ConversationState.LEFT, e2ecore.ConversationState.REMOVED}
