@@ -123,7 +123,8 @@ async def fetch_chains(core: "Core") -> None:
 
 def note_fetched(job: Job, accounts: Iterable[bytes]) -> None:
     """Remember that the relay was asked for these chains just now."""
-    job.state.fetched.update(dict.fromkeys(accounts, job.now_ms))
+    answers = job.state.answers
+    answers.update({account_id: answers.get(account_id, 0) + 1 for account_id in accounts})
 
 
 async def keep_going(chore: Callable[["Core"], Awaitable[None]], core: "Core") -> None:

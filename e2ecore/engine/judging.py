@@ -81,7 +81,7 @@ def check_leaves(job: Job, leaves: Iterable[Member]) -> None:
             directory = ChainDirectory(chain, job.now_ms)
             check_leaf(leaf.identity, leaf.signature_key, directory)
         except ForeignLeafError:
-            if job.state.was_fetched(who.account_id):
+            if job.state.was_asked(who.account_id, leaf.identity + leaf.signature_key):
                 raise
             needed.add(who.account_id)
     if needed:

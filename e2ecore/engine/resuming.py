@@ -21,7 +21,7 @@ ASK_AGAIN_AFTER_MS: Final = 3600 * 1000
 def fresh_connection(job: Job) -> None:
     """Forget what belonged to the connection before, and find the work that was left."""
     job.state.held.clear()
-    job.state.fetched.clear()
+    job.state.doubts.clear()
     job.state.relay_epochs.clear()
     job.state.behind_since.clear()
     seat_devices(job)

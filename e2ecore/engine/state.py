@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 MAX_MIRRORS: Final = 128
 """Conversations kept in memory at once; about 50 KiB each for small groups."""
-FRESH_MS: Final = 5_000
-"""How long a fetched account chain counts as the newest there is."""
+MAX_DOUBTS: Final = 10_000
+"""Leaves that wait for the chain of their account; then all are asked about again."""
 MAX_CHAINS: Final = 2_048
 """Account chains kept in memory at once, about 2 KiB each: all members of a large group."""
 _DEAD: Final = frozenset(
@@ -124,8 +124,11 @@ class State:
 
         Filled by the loop.
         """
-        self.fetched: dict[bytes, int] = {}
-        """Accounts whose chains were asked for, and when: not to be asked for again at once."""
+        self.answers: dict[bytes, int] = {}
+        """How often an account's chain was asked for and the relay answered, or refused."""
+        self.doubts: dict[bytes, int] = {}
+        """Leaves that a chain does not vouch for as it is known here, and how many answers there
+        were when that was noticed: the next one decides."""
         self.relay_epochs: dict[int, int] = {}
         """Conversation to the epoch that the relay named when it refused ours."""
         self.behind_since: dict[int, int] = {}
@@ -183,9 +186,18 @@ class State:
         except IndexError:
             return None
 
-    def was_fetched(self, account_id: bytes) -> bool:
-        """Was an account's chain asked for so recently that it cannot have more to say?"""
-        return self.clock_ms() - self.fetched.get(account_id, -FRESH_MS) < FRESH_MS
+    def was_asked(self, account_id: bytes, leaf: bytes) -> bool:
+        """Was an account's chain fetched since one of its leaves was first in doubt?
+
+        If not, the leaf is from now on: ask for the chain, then ask here again.
+        """
+        answers = self.answers.get(account_id, 0)
+        if len(self.doubts) > MAX_DOUBTS:
+            self.doubts.clear()
+        if self.doubts.setdefault(leaf, answers) == answers:
+            return False
+        del self.doubts[leaf]
+        return True
 
     def own(self, tx: Tx) -> Own:
         """Return who we are.
