@@ -8,6 +8,7 @@ from cli_demo.exits import Exit
 from cli_demo.verbs import (
     accounts,
     consents,
+    devices,
     drafts,
     files,
     groups,
@@ -75,6 +76,7 @@ app.command(rich_help_panel=_PEOPLE)(accounts.checkpoint)
 app.command(rich_help_panel=_PEOPLE)(accounts.block)
 app.command(rich_help_panel=_PEOPLE)(accounts.unblock)
 app.add_typer(consents.app, rich_help_panel=_PEOPLE)
+app.add_typer(devices.app, rich_help_panel=_PEOPLE)
 app.add_typer(youth.app, rich_help_panel=_PEOPLE)
 app.add_typer(keys.app, rich_help_panel=_PEOPLE)
 app.command(rich_help_panel=_RUN)(keys.repair)

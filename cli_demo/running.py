@@ -11,6 +11,7 @@ import anyio
 import typer
 
 import e2ecore
+from cli_demo.device_news import tell_news
 from cli_demo.exits import CliError, Exit, RelayTimeoutError, code_for, explain, first_error
 from cli_demo.options import Access
 from cli_demo.passphrase import read_passphrase
@@ -64,6 +65,7 @@ def with_engine(
         async with open_engine(access, phrase, create=registering) as engine:
             if not registering:
                 need_account(engine)
+                await tell_news(engine)
             await work(engine)
 
     with reported(debug=access.debug):

@@ -1,0 +1,28 @@
+"""What has changed among the devices of the account: said with every verb until it was seen."""
+
+import datetime
+import sys
+
+import e2ecore
+from cli_demo.device_words import device_words
+
+
+def day(time_ms: int) -> str:
+    """A time as people read it, in UTC."""
+    return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M")
+
+
+async def tell_news(engine: e2ecore.Engine) -> None:
+    """Say on standard error what has changed and was not seen yet. There is no way to mute it."""
+    if engine.account is None:
+        return
+    news = await engine.devices.news()
+    words = device_words(None)
+    for one in news.added:
+        said = words.news_added.format(day=day(one.added_ms), device=one.device_id.hex())
+        print(said, file=sys.stderr)
+    for one in news.removed:
+        said = words.news_removed.format(day=day(one.removed_ms or 0), device=one.device_id.hex())
+        print(said, file=sys.stderr)
+    if news.added or news.removed:
+        print(words.news_what, file=sys.stderr)

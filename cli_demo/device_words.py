@@ -1,0 +1,85 @@
+"""What ``e2e device`` says, in the languages that people who use it speak."""
+
+from typing import Final, NamedTuple
+
+from cli_demo.consent_words import chosen_language
+
+
+class DeviceWords(NamedTuple):
+    """What the verbs say in one language."""
+
+    code: str
+    waiting: str
+    compare: str
+    ask_same: str
+    yes: tuple[str, ...]
+    refused: str
+    linked: str
+    ask_code: str
+    joining: str
+    confirm_there: str
+    joined: str
+    removed: str
+    left_over: str
+    this: str
+    in_use: str
+    no_consent: str
+    gone: str
+    news_added: str
+    news_removed: str
+    news_what: str
+
+
+WORDS: Final = {
+    "en": DeviceWords(
+        "On the new device: e2e device join {code}",
+        "The code is good for ten minutes, and once. Never type or scan a code here that somebody"
+        " sent you.",
+        "Check string: {check}. The new device must show the same six digits.",
+        "Does it? Write yes, or anything else for no: ",
+        ("yes", "y"),
+        "Refused. Nothing was linked, and the code is void.",
+        "Linked: device {device}. It comes into {count} conversations in the background.",
+        "Code that the other device shows: ",
+        "You are joining the account of {who}.",
+        "Check string: {check}. Compare it with the other device, and confirm there.",
+        "This device belongs to the account now. Earlier messages stay where they are.",
+        "Removed: device {device}. It is shut out now.",
+        "{count} conversations do not have new keys yet; that goes on whenever you are online.",
+        "this device",
+        "in use",
+        "not covered by a consent",
+        "removed",
+        "NOTICE: a device was linked to your account on {day}: {device}",
+        "NOTICE: a device was removed from your account on {day}: {device}",
+        "If that was not you: e2e device remove DEVICE. Seen: e2e device list",
+    ),
+    "zh-CN": DeviceWords(
+        "请在新设备上输入：e2e device join {code}",
+        "此代码十分钟内有效，且只能用一次。切勿在本设备上输入或扫描他人发来的代码。",
+        "校验数字：{check}。新设备必须显示相同的六位数字。",
+        "是否相同？相同请输入“是”，输入其他内容表示不同：",
+        ("是", "相同", "yes", "y"),
+        "已拒绝，未关联任何设备，此代码已作废。",
+        "已关联设备 {device}。它将在后台加入 {count} 个会话。",
+        "请输入另一台设备上显示的代码：",
+        "您正在加入 {who} 的账号。",
+        "校验数字：{check}。请与另一台设备核对，并在那台设备上确认。",
+        "本设备现已属于该账号。以前的消息仍留在原处。",
+        "已移除设备 {device}，它已无法使用此账号。",
+        "还有 {count} 个会话尚未更换密钥，联网后会继续进行。",
+        "本设备",
+        "使用中",
+        "没有有效的同意",
+        "已移除",
+        "提醒：{day} 有设备关联到您的账号：{device}",
+        "提醒：{day} 有设备从您的账号移除：{device}",
+        "如非本人操作：e2e device remove 设备。查看：e2e device list",
+    ),
+}
+"""By language tag."""
+
+
+def device_words(language: str | None) -> DeviceWords:
+    """What to say in the language that was asked for, or the system's."""
+    return WORDS[chosen_language(language)]

@@ -1,0 +1,205 @@
+"""``device``: several devices of one account."""
+
+import sys
+from typing import Annotated
+
+import anyio.to_thread
+import typer
+from rich.console import Console
+from rich.text import Text
+
+import e2ecore
+from cli_demo import jsonlines, qr
+from cli_demo.device_news import day
+from cli_demo.device_words import DeviceWords, device_words
+from cli_demo.exits import CliError, Exit
+from cli_demo.options import Access, online
+from cli_demo.passphrase import read_passphrase
+from cli_demo.places import relay_of, remember_relay
+from cli_demo.running import at_relay, reported, with_engine
+from cli_demo.text import visible
+from cli_demo.views import UNICODE, symbols_for
+
+app = typer.Typer(
+    name="device",
+    help="The devices of your account. There is one, unless you have agreed to several.",
+    no_args_is_help=True,
+)
+
+Language = Annotated[
+    str | None,
+    typer.Option("--language", metavar="en|zh-CN", help="Default: this system's, else en."),
+]
+
+
+@app.command("list")
+@online
+def list_devices(where: Access, *, language: Language = None) -> None:
+    """Every device that the account has or had, and where it is still to come in or to go."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        words = device_words(language)
+        for one in await engine.devices.list():
+            print(jsonlines.dump(_fields(one)) if where.json else _line(one, words))
+        await engine.devices.seen()
+
+    with_engine(where, work)
+
+
+@app.command()
+@online
+def link(where: Access, *, language: Language = None) -> None:
+    """Show a code for a new device, compare, and let it in. Needs `e2e consent grant` first."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        words = device_words(language)
+        await at_relay(engine, engine.caught_up, where.timeout)
+        async with engine.devices.link() as linking:
+            _show_code(linking.code, where, words)
+            request = await linking.joined()
+            if where.json:
+                print(jsonlines.dump({"type": "link_request", "check": request.check_string}))
+            else:
+                print(words.compare.format(check=_spaced(request.check_string)))
+            if not await _is_same(where, words):
+                await linking.refuse()
+                raise CliError(words.refused, Exit.REFUSED)
+            phrase = read_passphrase(fd=where.passphrase_fd, create=False)
+            device_id = await linking.confirm(phrase)
+        count = await _settle(engine, where.timeout)
+        if where.json:
+            print(jsonlines.dump({"type": "linked", "device": device_id.hex(), "waiting": count}))
+        else:
+            print(words.linked.format(device=device_id.hex(), count=count))
+
+    with_engine(where, work)
+
+
+@app.command()
+@online
+def join(
+    where: Access,
+    code: Annotated[
+        str | None, typer.Argument(metavar="CODE", help="As the other device shows it.")
+    ] = None,
+    *,
+    language: Language = None,
+) -> None:
+    """Make an encrypted database here, and bring it to the account of another device of yours."""
+    words = device_words(language)
+
+    async def work(engine: e2ecore.Engine) -> None:
+        async with engine.devices.join(entered) as joining:
+            if where.json:
+                print(jsonlines.dump({"type": "check", "check": joining.check_string}), flush=True)
+            else:
+                print(words.joining.format(who=visible(joining.handle or "?")))
+                print(words.confirm_there.format(check=_spaced(joining.check_string)), flush=True)
+            account = await joining.finished()
+        remember_relay(where.db, relay_of(where.db, where.relay, where.relay_ca))
+        await at_relay(engine, engine.caught_up, where.timeout)
+        print(jsonlines.dump(jsonlines.account(account)) if where.json else words.joined)
+
+    with reported(debug=where.debug):
+        entered = code or input(words.ask_code)
+        where.db.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with_engine(where, work, registering=True)
+
+
+@app.command()
+@online
+def remove(
+    where: Access,
+    device: Annotated[str, typer.Argument(help="Its id, or how that begins: `e2e device list`.")],
+    *,
+    language: Language = None,
+) -> None:
+    """Shut a device out of the account, now and for good; every conversation gets new keys."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        words = device_words(language)
+        await at_relay(engine, engine.caught_up, where.timeout)
+        found = [
+            one
+            for one in await engine.devices.list()
+            if one.removed_ms is None and one.device_id.hex().startswith(device.lower())
+        ]
+        if len(found) != 1:
+            raise CliError("no such device, or several; see `e2e device list`", Exit.USAGE)
+        await engine.devices.remove(found[0].device_id)
+        count = await _settle(engine, where.timeout)
+        if where.json:
+            shown = {"type": "removed", "device": found[0].device_id.hex(), "waiting": count}
+            print(jsonlines.dump(shown))
+            return
+        print(words.removed.format(device=found[0].device_id.hex()))
+        if count:
+            print(words.left_over.format(count=count))
+
+    with_engine(where, work)
+
+
+def _show_code(code: e2ecore.LinkCode, where: Access, words: DeviceWords) -> None:
+    if where.json:
+        print(jsonlines.dump({"type": "link_code", "code": code.digits}), flush=True)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    drawn = code.qr.encode()
+    if symbols_for(console.encoding) is UNICODE:
+        style = "white on black" if console.color_system and not console.no_color else ""
+        for line in qr.half_blocks(drawn):
+            console.print(Text("  ").append(line, style))
+    else:
+        for line in qr.ascii_blocks(drawn):
+            print(f"  {line}")
+    print(words.code.format(code=code.text.replace(" ", "-")))
+    print(words.waiting, flush=True)
+
+
+async def _is_same(where: Access, words: DeviceWords) -> bool:
+    """Let the person say whether both screens show the same; no answer is no."""
+    if not where.json:
+        print(words.ask_same, end="", flush=True)
+    sys.stdout.flush()
+    answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    return answer.strip().casefold() in words.yes
+
+
+async def _settle(engine: e2ecore.Engine, timeout_s: float) -> int:
+    """Give the conversations some time to follow; return how many are still to."""
+    with anyio.move_on_after(timeout_s):
+        while _waiting(await engine.devices.list()):  # noqa: ASYNC110 - nobody tells when it is over
+            await anyio.sleep(0.05)
+    return _waiting(await engine.devices.list())
+
+
+def _waiting(known: tuple[e2ecore.Device, ...]) -> int:
+    return len({uid for one in known for uid in one.waiting})
+
+
+def _spaced(check: str) -> str:
+    return f"{check[:3]} {check[3:]}"
+
+
+def _line(one: e2ecore.Device, words: DeviceWords) -> str:
+    state = words.gone if one.removed_ms else words.in_use if one.counts else words.no_consent
+    parts = [one.device_id.hex(), day(one.added_ms), state]
+    if one.removed_ms:
+        parts.append(day(one.removed_ms))
+    if one.is_this:
+        parts.append(words.this)
+    if one.waiting:
+        parts.append(f"+{len(one.waiting)}")
+    return "  ".join(parts)
+
+
+def _fields(one: e2ecore.Device) -> dict[str, object]:
+    return {
+        "type": "device",
+        "device": one.device_id.hex(),
+        "added_ms": one.added_ms,
+        "removed_ms": one.removed_ms,
+        "this": one.is_this,
+        "counts": one.counts,
+        "waiting": [uid.hex() for uid in one.waiting],
+    }
