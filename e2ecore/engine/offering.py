@@ -231,8 +231,7 @@ def _give_up(job: Job, row: AttachmentRow) -> None:
     if row.message:  # it stays where it was
         attachments.save(job.tx, row._replace(parcel=0, state=FileState.UPLOADED, salt=b""))
         return
-    uploaded = row._replace(state=FileState.UPLOADED)
-    attachments.bury(job.tx, uploaded, attachments.Owed.RECALL)
+    attachments.bury(job.tx, row, attachments.Owed.RECALL)
 
 
 async def ask_again(core: "Core", aid: int) -> None:

@@ -221,7 +221,7 @@ async def _refused(
 
         def work(job: Job) -> None:
             now = attachments.get(job.tx, row.aid)
-            if now is not None:
+            if now is not None and now.item:
                 attachments.save(job.tx, renewed(core, now))
 
         await core.jobs.run(work)

@@ -157,13 +157,25 @@ def forget(tx: Tx, messages: Iterable[int], *, recalled: bool = False) -> None:
 
 
 def bury(tx: Tx, row: AttachmentRow, owed: Owed) -> None:
-    """Keep of a file only what the relay is still to be told."""
+    """Keep of a file only what the relay is still to be told, and what it has promised."""
     tx.left_files = True
-    bare = row._replace(message=0, parcel=0, item=b"", salt=b"", cache_key=b"", cached=0, owed=owed)
+    state = FileState.UPLOADED if owed is Owed.RECALL else row.state
+    fresh = AttachmentRow(0, 0, 0, 0, row.blob_id, b"", 0, state, owed)
+    bare = fresh._replace(
+        aid=row.aid,
+        expires_ms=row.expires_ms,
+        promise=row.promise,
+        deleted_ms=row.deleted_ms,
+        reason=row.reason,
+        receipt=row.receipt,
+        told_late=row.told_late,
+    )
     tx.execute(_REPLACE, bare)
 
 
 def _owed_after(row: AttachmentRow, *, recalled: bool) -> Owed:
+    if row.state == FileState.WAITING:  # it was to be uploaded once more
+        return Owed.RECALL
     if row.state == FileState.UPLOADED:
         return Owed.RECALL if recalled and not row.receipt else Owed.NOTHING
     is_waiting = row.state == FileState.REMOTE and not row.cached

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 import e2ecore
-from e2ecore import Engine, Upload
+from e2ecore import Engine
 from e2ecore.attachments.format import SEALED_RUN_BYTES, blob_size
 from e2ecore.crypto.chunked import HEADER_BYTES
 from e2ecore.storage.file_cache import folder_of
@@ -20,7 +20,7 @@ from e2ecore.transport.dialing import dial
 from e2ecore_relay.backends.folder import GrowingFile
 from e2ecore_relay.server.relay import Relay
 from tests.support.engines import PATIENCE_S, pair, until
-from tests.support.files import DATA, scene
+from tests.support.files import DATA, scene, troubled
 from tests.support.relay import relay_at, where
 
 pytestmark = pytest.mark.anyio
@@ -164,13 +164,6 @@ async def test_a_full_database_keeps_no_copies_of_what_was_not_stored(
                 await anyio.sleep(0.005)
         monkeypatch.undo()
         await at.send()
-
-
-async def troubled(upload: Upload) -> Exception:
-    with anyio.fail_after(PATIENCE_S):
-        while upload.trouble is None:  # noqa: ASYNC110 - nobody sets an event for it
-            await anyio.sleep(0.005)
-    return upload.trouble
 
 
 async def test_a_sender_whose_copy_cannot_be_read_for_a_while_goes_on_later(

@@ -118,6 +118,8 @@ async def test_an_erased_message_leaves_nothing_of_its_file(tmp_path: Path) -> N
                 await erase(engine, chat, message)
                 assert left(path, wanted) == set(), (erase.__name__, name)
                 await swept(folder_of(path))
+        rows = at.alice._core.read(lambda tx: tx.rows(tuple, "SELECT item, size FROM attachments"))
+        assert set(rows) <= {(b"", 0)}, "not even how large it was"
 
 
 async def test_a_recalled_message_leaves_nothing_of_its_file_with_anybody(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 
 import e2ecore
-from e2ecore import Attachment, Conversation, Engine, Message
+from e2ecore import Attachment, Conversation, Engine, Message, Upload
 from e2ecore.testing import MemoryRelay, two_devices
 from e2ecore.transport.blobs import BlobChannel, BlobTicket, UploadState
 from tests.support.engines import PATIENCE_S, pair, until
@@ -100,3 +100,11 @@ class Scene:
 async def scene(folder: Path) -> AsyncIterator[Scene]:
     async with two_devices(folder) as (relay, alice, bob):
         yield Scene(relay, alice, bob, await pair(alice, bob))
+
+
+async def troubled(upload: Upload) -> Exception:
+    """Wait until something is in an upload's way; return what."""
+    with anyio.fail_after(PATIENCE_S):
+        while upload.trouble is None:  # noqa: ASYNC110 - nobody sets an event for it
+            await anyio.sleep(0.005)
+    return upload.trouble

@@ -29,7 +29,7 @@ from e2ecore_protocol.frames.blobs import (
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.limits import DAY_S
 from tests.support.engines import PATIENCE_S, until
-from tests.support.files import DATA, Scene, scene
+from tests.support.files import DATA, Scene, scene, troubled
 
 pytestmark = pytest.mark.anyio
 SIZE = blob_size(len(DATA))
@@ -39,13 +39,6 @@ SIZE = blob_size(len(DATA))
 def anyio_backend() -> str:
     """What is believed does not depend on the loop."""
     return "trio"
-
-
-async def troubled(upload: Upload) -> Exception:
-    with anyio.fail_after(PATIENCE_S):
-        while upload.trouble is None:  # noqa: ASYNC110 - nobody sets an event for it
-            await anyio.sleep(0.005)
-    return upload.trouble
 
 
 async def goes_on(at: Scene, upload: Upload) -> None:
