@@ -102,7 +102,7 @@ class SignatureScheme(ABC):
 
 @final
 class _Ed25519Key(SigningKey):
-    __slots__ = ("_expanded",)
+    __slots__ = ("_expanded", "_long")
 
     LONG: ClassVar[int] = 1 << 14
     """From so many bytes on OpenSSL signs, with the same result: libsodium's binding copies the
@@ -113,6 +113,7 @@ class _Ed25519Key(SigningKey):
             raise KeyMaterialError("an Ed25519 private key has 32 bytes")
         self.private = seed
         self.public, self._expanded = crypto_sign_seed_keypair(seed)
+        self._long: Ed25519PrivateKey | None = None
 
     @property
     def scheme(self) -> SignatureScheme:
@@ -120,7 +121,9 @@ class _Ed25519Key(SigningKey):
 
     def sign(self, message: bytes) -> bytes:
         if len(message) >= self.LONG:
-            return Ed25519PrivateKey.from_private_bytes(self.private).sign(message)
+            if self._long is None:
+                self._long = Ed25519PrivateKey.from_private_bytes(self.private)
+            return self._long.sign(message)
         return crypto_sign(message, self._expanded)[:_ED25519_SIGNATURE_BYTES]
 
 

@@ -14,7 +14,7 @@ from e2ecore.crypto.suites import CipherSuite
 from e2ecore.errors import UsageError
 from e2ecore.mls import tree_math
 from e2ecore.mls.arriving_tree import ArrivingTree
-from e2ecore.mls.codec import length
+from e2ecore.mls.codec import opaque
 from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError
 from e2ecore.mls.nodes import LeafNode, Node, ParentNode
 from e2ecore.mls.tree_base import (
@@ -84,7 +84,7 @@ class RatchetTree(TreeView):
         for index, node in self._changes.items():
             put_node(wire, index, node)
         del wire[2 * self._rightmost() + 1 :]
-        return b"".join((length(sum(map(len, wire))), *wire))
+        return opaque(b"".join(wire))
 
     def fork(self) -> "RatchetTree":
         """Return a tree that starts like this one and can be changed without touching it."""
