@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.floors.commits import Added, CommitFloor
+from benchmarks.floors.commits import Added, CommitFloor, Sealed
 from benchmarks.large_groups import LargeGroup, client, now_ms
 from benchmarks.measuring import FLOOR, Timings, aged, timed
 from benchmarks.mls_peers import GROUP_PEERS, RFC9420, TS_MLS, add_peers, beside
@@ -150,11 +150,13 @@ def _empty_round(name: str, live: _Live, floor: CommitFloor, ours: Timings, belo
         live.receiver.merge(staged, now_ms=now_ms())
         live.disk.store(live.receiver.take_changes())
         ours.add(f"process{name}", process)
+    sealed: list[Sealed] = []
     for _ in range(ROUND):
-        create_floor, sealed = timed(floor.create)
+        create_floor, made = timed(floor.create)
         below.add(f"create{name}", create_floor)
-    for _ in range(ROUND):
-        process_floor, _ = timed(partial(floor.process, sealed))
+        sealed.append(made)
+    for each in sealed:
+        process_floor, _ = timed(partial(floor.process, each))
         below.add(f"process{name}", process_floor)
 
 
