@@ -19,6 +19,7 @@ from benchmarks.scenarios import (
     relay_alone,
     search,
     stored_history,
+    stored_receive,
     ten_members,
     two_devices,
 )
@@ -49,7 +50,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     mls_limits.MLS_TREE,
     message_rows.ROWS,
     stored_history.PAGES,
-    stored_history.RECEIVE,
+    stored_receive.RECEIVE,
     search.SEARCH,
     search.ERASE,
     portability.PORTABILITY,

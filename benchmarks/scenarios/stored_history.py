@@ -1,4 +1,4 @@
-"""The history on the disk: a page of it, the list of conversations, opening, and one message more.
+"""The history on the disk: a page of it, the list of conversations, opening.
 
 Beside it the schema that most messengers have, on plain SQLite and on SQLCipher, through the same
 binding; and another implementation of the file format, as a check that ours is the standard one.
@@ -16,9 +16,7 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.corpus import CONVERSATIONS, Corpus
-from benchmarks.floors.message_rows import MessageRowsFloor
 from benchmarks.floors.usual_history import UsualHistory
-from benchmarks.measuring import FLOOR
 from benchmarks.model import (
     OURS,
     Context,
@@ -28,11 +26,10 @@ from benchmarks.model import (
     Scenario,
     at_least,
     at_most,
-    no_less_than,
     no_more_than,
 )
 from benchmarks.peers import setup
-from e2ecore.storage import conversations, messages, mls_rows, overview
+from e2ecore.storage import conversations, messages, overview
 from e2ecore.storage.connecting import READER_CACHE_KIB, Opener
 from e2ecore.storage.conversations import ConversationKind, ConversationState
 from e2ecore.storage.database import Database
@@ -60,10 +57,6 @@ STEPS: Final = (1, 3)
 OPENINGS: Final = 5
 LISTS: Final = 20
 MS_PER_S: Final = 1e3
-US_PER_S: Final = 1e6
-RATCHET_BYTES: Final = 120
-GROUP: Final = 256
-"""Messages that wait together in the group-committed run."""
 
 
 def _sizes(size: int) -> list[int]:
@@ -75,7 +68,8 @@ def _sizes(size: int) -> list[int]:
     return [*found, size]
 
 
-def _add_conversations(tx: Tx) -> None:
+def add_conversations(tx: Tx) -> None:
+    """Make the conversations that messages of the corpus are in."""
     for number in range(CONVERSATIONS):
         conversations.create(
             tx, uid=number.to_bytes(16, "big"), kind=ConversationKind.GROUP,
@@ -89,7 +83,7 @@ class Three:
     def __init__(self, home: Path) -> None:
         self.path = home / "ours.db"
         self.ours = Database.create(self.path, PASSPHRASE)
-        self.ours.writer.call(_add_conversations)
+        self.ours.writer.call(add_conversations)
         self.plain = UsualHistory(home / "plain.db", encrypted=False, cache_kib=READER_CACHE_KIB)
         self.usual = UsualHistory(home / "usual.db", encrypted=True, cache_kib=READER_CACHE_KIB)
         self._messages = Corpus()
@@ -251,104 +245,3 @@ PAGES: Final = Scenario(
     run=_run_pages,
     axis=("messages in the history", "newest page, median (ms)"),
 )
-
-
-def _receive(
-    tx: Tx, row: MessageRow, ratchet: bytes, traffic: conversations.ConversationRow
-) -> None:
-    """Write what receiving one message writes."""
-    messages.insert(tx, [row])
-    mls_rows.apply(tx, traffic.cid, {(7, 1, 1): ratchet})
-    conversations.save_traffic(tx, [traffic._replace(cursor=row.seq)])
-
-
-def _jobs(
-    rows: Sequence[MessageRow], traffic: conversations.ConversationRow
-) -> list[Callable[[Tx], None]]:
-    ratchet = bytes(RATCHET_BYTES)
-    return [partial(_receive, row=row, ratchet=ratchet, traffic=traffic) for row in rows]
-
-
-def _rate(work: Callable[[], None], count: int) -> dict[str, float]:
-    began = time.perf_counter()
-    work()
-    taken = time.perf_counter() - began
-    return {"us": taken * US_PER_S / count, "per_second": count / taken}
-
-
-def _run_receive(context: Context, size: int) -> Result:
-    result, corpus = Result(), Corpus()
-    database = Database.create(context.home / "ours.db", PASSPHRASE)
-    floor = MessageRowsFloor(context.home / "floor.db")
-    try:
-        database.writer.call(_add_conversations)
-        traffic = database.readers.read(lambda tx: conversations.get(tx, 1))
-        if traffic is None:
-            raise LookupError
-        supply = corpus.messages(10**9)
-        for _ in range(context.runs):
-            lone, grouped = ([next(supply) for _ in range(size)] for _ in range(2))
-            samples: list[dict[str, float]] = []
-            for at in range(0, size, GROUP):
-                part = lone[at : at + GROUP]
-                samples.append(_chunk(database, floor, part, grouped[at : at + GROUP], traffic))
-            sums = {key: median(one[key] for one in samples) for key in samples[0]}
-            result.add(OURS, sums)
-            result.add(FLOOR, {"us": sums["floor_us"]})
-    finally:
-        database.close()
-        floor.close()
-    return result
-
-
-def _chunk(
-    database: Database, floor: MessageRowsFloor, lone: Sequence[MessageRow],
-    grouped: Sequence[MessageRow], traffic: conversations.ConversationRow,
-) -> dict[str, float]:  # fmt: skip
-    """Store some messages singly, with ours and the floor in turn, then some together."""
-
-    def ours() -> None:
-        for job in _jobs(lone, traffic):
-            if database.writer.run_here(job) is None:
-                database.writer.call(job)
-
-    def together() -> None:
-        waiting = [database.writer.submit(job) for job in _jobs(grouped, traffic)]
-        database.writer.call(lambda _tx: None)
-        for one in waiting:
-            one.result()
-
-    def floors() -> None:
-        for row in lone:
-            floor.store([row], bytes(RATCHET_BYTES))
-
-    theirs = _rate(floors, len(lone))
-    mine = _rate(ours, len(lone))
-    return {
-        **mine,
-        "floor_us": theirs["us"],
-        "grouped_per_second": _rate(together, len(grouped))["per_second"],
-    }
-
-
-RECEIVE: Final = Scenario(
-    name="stored_receive",
-    title="One message more",
-    about=(
-        "What receiving a message writes (message, ratchet, cursor; the counter against repeats is "
-        "in the ratchet and the cursor), durable: one by one, each in a transaction of its own "
-        "through our storage layer and with the same SQL straight on SQLCipher, in turn; then "
-        f"{GROUP} that wait together, each a job of its own. Time on the clock, medians of chunks."
-    ),
-    sizes={Scale.QUICK: 256, Scale.SHORT: 2_048, Scale.LONG: 8_192},
-    size_unit="messages",
-    measures=(
-        Measure("us", "us", "us", "one message, one transaction", FLOOR, at_most(1.5)),
-        Measure("per_second", "per_second", "1/s", "one by one", goal=no_less_than(3_000)),
-        Measure(
-            "grouped_per_second", "grouped_per_second", "1/s", "committed together",
-            goal=no_less_than(10_000),
-        ),
-    ),
-    run=_run_receive,
-)  # fmt: skip
