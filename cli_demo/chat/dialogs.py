@@ -36,17 +36,22 @@ class Ask(ModalScreen[list[str] | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss(None)", "Cancel")]
 
-    def __init__(self, title: str, fields: Sequence[Field], *, accept: str, hint: str = "") -> None:
+    def __init__(
+        self, title: str, fields: Sequence[Field], *, accept: str, hint: str = "", about: str = ""
+    ) -> None:
         super().__init__()
+        self._about = about
         self._title = title
         self._fields = fields
         self._accept = accept
         self._hint = hint
 
     def compose(self) -> ComposeResult:
-        """Title, fields, hint, two buttons."""
+        """Title, what it is about, fields, hint, two buttons."""
         with Vertical(classes="dialog"):
             yield Label(self._title, classes="dialog-title", markup=False)
+            if self._about:
+                yield Static(self._about, classes="dialog-about", markup=False)
             for number, one in enumerate(self._fields):
                 yield Label(one.label, markup=False)
                 yield Input(

@@ -101,7 +101,6 @@ class Window(Screen[None]):
 
     async def on_mount(self) -> None:
         """Fill the screen, then follow what happens."""
-        self._own_line.update(f"e2e  {visible(self.desk.own_handle)}")
         self._show_link(self._engine.connection, None)
         events, changes = self._engine.events(), self._engine.changes()
         await self._reload()
@@ -164,9 +163,16 @@ class Window(Screen[None]):
         ordered = by_time(self._rows.values())
         self._rows = {view.uid: view for view in ordered}
         self._nothing.display = not ordered
+        self._own_line.update(self._own_words(ordered))
         self._list.display = bool(ordered)
         self.room.places = [name for _, name in self.places()]
         self._list.show(ordered, self.room.uid, time.time_ns() // 1_000_000)
+
+    def _own_words(self, rows: list[ConversationView]) -> str:
+        """Who we are, and how much there is to be read."""
+        waiting = sum(one.unread for one in rows if not one.muted)
+        unread = f"  {self.symbols.bullet} {waiting:,} unread" if waiting else ""
+        return f"e2e  {visible(self.desk.own_handle)}{unread}"
 
     def _show_link(self, state: e2ecore.ConnectionState, error: e2ecore.E2EError | None) -> None:
         signs = {

@@ -54,7 +54,7 @@ class Wishes:
                 "What is stored of you",
                 [Field("Passphrase, to see it whole", secret=True)],
                 accept="Show",
-                hint="\n".join(lines_of(await desk.profile(None))),
+                about="\n".join(lines_of(await desk.profile(None))),
             )
         )
         if answer:

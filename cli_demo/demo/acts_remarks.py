@@ -1,4 +1,4 @@
-"""Act 5: an answer, a reaction, an edit, a message that is taken back, and a search."""
+"""Act 5: an answer, a reaction, an edit, a message that is taken back, a search and a poll."""
 
 from typing import Final
 
@@ -12,16 +12,20 @@ _ANSWER: Final = "That is the best cake in town!"
 _SLIP: Final = "And the key to my flat is under the third flowerpot"
 _SIGN: Final = "🎉"
 _WORDS: Final = "全部"
+_QUESTION: Final = "How do we get to the bridge on Saturday?"
+_CHOICES: Final = ("on foot through the wood", "by the early train, 7:42")
+_FOOT, _TRAIN = range(2)
 
 
 async def remarks(stage: Stage) -> None:
     """What people do with messages, seen from the other side."""
     say = stage.narrator
-    say.act("Answers, second thoughts, and a slip")
+    say.act("Answers, second thoughts, a slip and a poll")
     await _answer(stage)
     await _second_thought(stage)
     await _slip(stage)
     await _find(stage)
+    await _poll(stage)
 
 
 async def _answer(stage: Stage) -> None:
@@ -90,3 +94,34 @@ async def _find(stage: Stage) -> None:
     say.check(
         "a search finds two Chinese characters in the middle of a text", holds=found == [_CAKE]
     )
+
+
+async def _poll(stage: Stage) -> None:
+    say, about = stage.narrator, "\n".join((_QUESTION, *_CHOICES))
+    stage.written += [_QUESTION, *_CHOICES]
+    people = stage.alice, stage.bob, stage.carol
+    await stage.alice.ask("poll", conversation=stage.group, text=_QUESTION, choices=_CHOICES)
+    say.tell("alice", f"{_QUESTION} A: {_CHOICES[0]}. B: {_CHOICES[1]}", "a poll")
+    for person in (stage.bob, stage.carol):
+        await person.event(is_message(stage.group, about), "no poll from alice")
+    for person, choice in zip(people, (_TRAIN, _FOOT, _TRAIN), strict=True):
+        await person.ask("vote", conversation=stage.group, about=about, choice=choice)
+    say.tell("alice", "votes, and so do bob and carol: each vote is sealed")
+    sealed = [await _tally(stage, person, about, "sealed") for person in people]
+    await stage.alice.ask("close", conversation=stage.group, about=about)
+    say.tell("alice", "closes the poll: every device opens its own vote")
+    opened = [await _tally(stage, person, about, "opened") for person in people]
+    say.check(
+        "three votes are at everybody's, and nobody could read one before the poll was closed",
+        holds=sealed == [[0, 0]] * len(people),
+    )
+    say.check(
+        "all three devices count the same: train 2, foot 1",
+        holds=opened == [[1, 2]] * len(people),
+    )
+
+
+async def _tally(stage: Stage, person: Puppet, about: str, state: str) -> list[int]:
+    """How often each choice was made, as a device sees it once it has three votes like that."""
+    wanted = {"conversation": stage.group, "about": about, "state": state, "count": 3}
+    return (await person.ask("tally", **wanted)).numbers("votes")

@@ -70,6 +70,44 @@ async def _search(
     return {"texts": [one.message.text for one in page.hits]}
 
 
+async def _poll(
+    _engine: e2ecore.Engine, conversation: e2ecore.Conversation, request: Values
+) -> dict[str, object]:
+    await (await conversation.ask(request.text("text"), request.texts("choices"))).accepted()
+    return {}
+
+
+async def _vote(
+    _engine: e2ecore.Engine, conversation: e2ecore.Conversation, request: Values
+) -> dict[str, object]:
+    about = await _message(conversation, request.text("about"))
+    await (await conversation.vote(about, [request.number("choice")])).accepted()
+    return {}
+
+
+async def _close(
+    _engine: e2ecore.Engine, conversation: e2ecore.Conversation, request: Values
+) -> dict[str, object]:
+    about = await _message(conversation, request.text("about"))
+    await (await conversation.close_poll(about)).accepted()
+    return {}
+
+
+async def _tally(
+    engine: e2ecore.Engine, conversation: e2ecore.Conversation, request: Values
+) -> dict[str, object]:
+    """How a poll stands, as soon as so many votes are in one state."""
+    changes = engine.changes()
+    about = await _message(conversation, request.text("about"))
+    while True:
+        found = await conversation.poll(about)
+        alike = [one for one in found.ballots if one.state.value == request.text("state")]
+        if len(alike) >= request.number("count"):
+            changes.close()
+            return {"votes": list(found.votes)}
+        await anext(changes)
+
+
 REMARKS: Final[Mapping[str, Remark]] = {
     "reply": _reply,
     "react": _react,
@@ -77,6 +115,10 @@ REMARKS: Final[Mapping[str, Remark]] = {
     "recall": _recall,
     "look": _look,
     "search": _search,
+    "poll": _poll,
+    "vote": _vote,
+    "close": _close,
+    "tally": _tally,
 }
 """By the storyteller's word."""
 
