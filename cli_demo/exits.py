@@ -50,6 +50,8 @@ _UNREACHABLE: Final = (
     e2ecore.RelayUnreachableError,
 )
 _REFUSED: Final = (
+    e2ecore.AttachmentGoneError,
+    e2ecore.UploadRefusedError,
     e2ecore.PasscodePauseError,
     e2ecore.WrongPasscodeError,
     e2ecore.ChangeFailedError,
@@ -73,6 +75,12 @@ _REFUSED: Final = (
 )
 _USAGE: Final = (
     e2ecore.BadCheckpointError,
+    e2ecore.BadAttachmentNameError,
+    e2ecore.BadFileError,
+    e2ecore.BadTargetError,
+    e2ecore.CaptionTooLongError,
+    e2ecore.FileExistsHereError,
+    e2ecore.TooManyFilesError,
     e2ecore.UnusablePasscodeError,
     e2ecore.YouthModeError,
     PassphraseError,

@@ -75,6 +75,12 @@ def send_file(
         bool,
         typer.Option("--keep-metadata", help="Leave place, time and camera in pictures."),
     ] = False,
+    voice: Annotated[
+        float | None,
+        typer.Option(
+            "--voice", metavar="SECONDS", min=0.0, help="It is a voice note of that length."
+        ),
+    ] = None,
 ) -> None:
     """Send files, and wait until the relay has them and the message.
 
@@ -84,7 +90,12 @@ def send_file(
 
     async def work(engine: e2ecore.Engine) -> None:
         chat = await reach(engine, lambda: find_conversation(engine, target), where.timeout)
-        wanted = [e2ecore.OutgoingFile(one, keep_metadata=keep_metadata) for one in files]
+        form = None if voice is None else e2ecore.AttachmentForm.VOICE
+        length_ms = round(1000 * (voice or 0.0))
+        wanted = [
+            e2ecore.OutgoingFile(one, form=form, duration_ms=length_ms, keep_metadata=keep_metadata)
+            for one in files
+        ]
         note = "The files are stored and go out as soon as the relay is reached."
         with Bar(files[0].name if len(files) == 1 else f"{len(files)} files") as bar:
             upload = await chat.send_files(wanted, text, on_progress=bar)

@@ -11,7 +11,7 @@ from cli_demo import jsonlines
 from cli_demo.options import Access, local
 from cli_demo.running import with_engine
 from cli_demo.targets import find_conversation
-from cli_demo.text import visible
+from cli_demo.text import counted, visible
 
 _PERCENT: Final = 100
 
@@ -36,9 +36,12 @@ def export(
         report = await engine.my_data.export(file, conversations=chosen, on_progress=_show)
         _end()
         if where.json:
-            print(jsonlines.dump({"type": "exported", "messages": report.messages}))
+            fields = {"type": "exported", "messages": report.messages, "files": report.files}
+            print(jsonlines.dump({**fields, "files_missing": report.files_missing}))
             return
         print(f"{report.messages} messages of {report.conversations} conversations in {file}")
+        if report.files or report.files_missing:
+            print(f"{counted(report.files, 'file')}; {report.files_missing} not on this device")
         print("The file is not encrypted. Keep it safe, and delete it when you are done.")
 
     with_engine(where, work)
@@ -75,10 +78,14 @@ def import_(
                 "messages": report.messages,
                 "known": report.known,
                 "skipped": report.skipped,
+                "files": report.files,
+                "files_missing": report.files_missing,
             }
             print(jsonlines.dump(fields))
             return
         print(f"{report.messages} new messages, {report.known} were here already")
+        if report.files or report.files_missing:
+            print(f"{counted(report.files, 'file')}; {report.files_missing} only named")
         for one in report.conversations:
             conversation = await engine.conversations.get(one)
             print(f"{one.hex()}  {visible(conversation.title)}")

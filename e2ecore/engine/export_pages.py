@@ -1,12 +1,21 @@
-"""A page of a conversation as lines of an export: messages, and what was said of them."""
+"""A page of a conversation as lines of an export: messages, and what belongs to them."""
 
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
+from e2ecore.engine.file_showing import decode_item
+from e2ecore.messaging.polls import decode_counted
 from e2ecore.messaging.reactions import decode_signs
+from e2ecore.portability import parts
 from e2ecore.portability import remarks as written
-from e2ecore.portability.records import Earlier, Reaction
-from e2ecore.storage import expiries, export_lines, remarks
+from e2ecore.portability.records import Close, Earlier, Opened, Pin, Reaction, Vote
+from e2ecore.storage import attachments, expiries, export_lines, pins, polls, remarks
+from e2ecore.storage.attachments import AttachmentRow
 from e2ecore.storage.tx import Tx
+
+FILES_PER_PAGE: Final = 1_000
+"""Files whose lines are held in memory at once: 25 MB, if each has the largest preview."""
 
 
 class Page(NamedTuple):
@@ -17,6 +26,8 @@ class Page(NamedTuple):
     """How many of them are messages."""
     cursor: int
     """Where the next page begins; 0: this was the last."""
+    files: int = 0
+    """Files that are named in it."""
 
 
 def read_page(tx: Tx, cid: int, cursor: int, last_mid: int) -> Page:
@@ -32,8 +43,13 @@ def read_page(tx: Tx, cid: int, cursor: int, last_mid: int) -> Page:
     if not rows:
         return Page([], 0, 0)
     first, last = rows[0].id, rows[-1].id
+    files = attachments.between(tx, first, last, FILES_PER_PAGE + 1)
+    if len(files) > FILES_PER_PAGE:  # a message has 32 at most, so that one whole fits always
+        last, is_more = files.pop().message - 1, True
+        rows = [row for row in rows if row.id <= last]
+        files = [one for one in files if one.message <= last]
     due = {one.message: one.expires_ms for one in expiries.between(tx, first, last)}
-    said = _said(tx, {row.id: row.uid for row in rows}, first, last)
+    said = _said(tx, {row.id: row.uid for row in rows}, first, last, files)
     kept = [row for row in rows if row.mid <= last_mid]
     lines: list[str] = []
     for row in kept:
@@ -41,21 +57,56 @@ def read_page(tx: Tx, cid: int, cursor: int, last_mid: int) -> Page:
         lines.append(written.message_text(row.text, row.ext, due.get(row.id)) if more else row.text)
         if row.id in said:
             lines += said[row.id]
-    return Page(lines, len(kept), last if is_more else 0)
+    return Page(lines, len(kept), last if is_more else 0, len(files))
 
 
-def _said(tx: Tx, uids: dict[int, bytes], first: int, last: int) -> dict[int, list[str]]:
-    """Return the lines of what was said of messages, by their row ids."""
-    found: dict[int, list[str]] = {}
+def _said(
+    tx: Tx, uids: dict[int, bytes], first: int, last: int, files: list[AttachmentRow]
+) -> dict[int, list[str]]:
+    """Return the lines of what belongs to messages, by their row ids."""
+    found: defaultdict[int, list[str]] = defaultdict(list)
     for one in remarks.reactions(tx, first, last):
         signs = decode_signs(one.signs)
         if signs and one.message in uids:
             said = Reaction(one.account_id, one.device_id, one.changed_ms, signs)
-            text = written.reaction_text(uids[one.message], said)
-            found.setdefault(one.message, []).append(text)
+            found[one.message].append(written.reaction_text(uids[one.message], said))
     for other in remarks.revisions_between(tx, first, last):
         if other.message in uids:
             before = Earlier(other.changed_ms, other.device_id, other.body)
-            text = written.earlier_text(uids[other.message], before)
-            found.setdefault(other.message, []).append(text)
+            found[other.message].append(written.earlier_text(uids[other.message], before))
+    for message, sort, fields in _parts(tx, first, last, files):
+        if message in uids:
+            found[message].append(written.part_text(sort, uids[message], fields))
     return found
+
+
+_Part = tuple[int, str, dict[str, object]]
+
+
+def _parts(tx: Tx, first: int, last: int, files: list[AttachmentRow]) -> Iterator[_Part]:
+    """Yield files, pins and votes of messages: of which message, which sort, what is said."""
+    for file in files:
+        if file.item:
+            yield file.message, parts.FILE, parts.file_fields(decode_item(file))
+    for pin in pins.between(tx, first, last):
+        said = Pin(pin.account_id, pin.device_id, pin.changed_ms, bool(pin.state))
+        yield pin.message, parts.PIN, parts.pin_fields(said)
+    yield from _votes(tx, first, last)
+
+
+def _votes(tx: Tx, first: int, last: int) -> Iterator[_Part]:
+    own = {
+        (one.message, one.commitment): one.choices
+        for one in polls.own_votes_between(tx, first, last)
+    }
+    for one in polls.votes_between(tx, first, last):
+        known = own.get((one.message, one.commitment))
+        cast = Vote(one.account_id, one.device_id, one.changed_ms, one.commitment, known)
+        yield one.message, parts.VOTE, parts.vote_fields(cast)
+    for told in polls.reveals_between(tx, first, last):
+        opened = Opened(told.account_id, told.commitment, told.choices)
+        yield told.message, parts.OPENED, parts.opened_fields(opened)
+    for close in polls.closes_between(tx, first, last):
+        counted = tuple(decode_counted(close.counted).items())
+        ended = Close(close.account_id, close.seq, counted)
+        yield close.message, parts.CLOSE, parts.close_fields(ended)

@@ -14,11 +14,23 @@ import anyio
 import anyio.to_thread
 
 from e2ecore.crypto.signing import ED25519
+from e2ecore.engine.consents import Consents
 from e2ecore.engine.errors import NotHolderError, NotRegisteredError
 from e2ecore.engine.export_pages import Page, read_page
+from e2ecore.engine.exporting_files import ExportedFiles
 from e2ecore.engine.values import ConversationKind
+from e2ecore.portability.manifest import CONSENTS
 from e2ecore.portability.writing import ExportWriter
-from e2ecore.storage import account, chains, conversations, export_lines, imports, members
+from e2ecore.storage import (
+    account,
+    chains,
+    conversations,
+    drafts,
+    export_lines,
+    imports,
+    members,
+    messages,
+)
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.files import mapped
 from e2ecore.storage.messages import message_row_id
@@ -53,6 +65,10 @@ class ExportReport:
     path: Path
     conversations: int
     messages: int
+    files: int = 0
+    """Files of messages that are in it."""
+    files_missing: int = 0
+    """Files that are only named: they are not on this device."""
 
 
 OnProgress = Callable[[TransferProgress], object]
@@ -81,8 +97,10 @@ class _Export:
         self._cursor = 0
         self._began_ms = core.clock_ms()
         self._last_mid = self._read(conversations.last_mid)
-        self.messages = 0
+        self.messages = self.named = 0
         self._writer = ExportWriter(path)
+        cids = frozenset([row.cid for row in rows])
+        self._files = ExportedFiles(core.desk.cache, self._read, self._writer, cids)
 
     def add_people(self) -> None:
         """Write who is known."""
@@ -97,6 +115,19 @@ class _Export:
                     "verified": row.verification == chains.Verification.VERIFIED,
                 }
             )
+
+    def add_consents(self, document: bytes) -> None:
+        """Write what this person has agreed to, with what proves it."""
+        self._writer.add_file(CONSENTS, document)
+
+    def add_files(self) -> bool:
+        """Write some of the files of messages; return whether there may be more."""
+        return self._files.add_some()
+
+    @property
+    def files(self) -> int:
+        """Files of messages that are in it, each as often as it is named."""
+        return self._files.count
 
     def read(self) -> list[_Part]:
         """Read what is next; nothing: that was all."""
@@ -126,6 +157,7 @@ class _Export:
             self._now = None
             self._done += 1
         self.messages += page.messages
+        self.named += page.files
         return _Part(uid, heading, page)
 
     def write(self, parts: Iterable[_Part]) -> None:
@@ -180,7 +212,20 @@ def _heading(tx: Tx, row: ConversationRow, own: bytes) -> dict[str, object]:
         "created_ms": row.created_ms,
         "key": "" if known is None else known.source.hex(),
         "names": names,
+        **_draft(tx, row.cid),
     }
+
+
+def _draft(tx: Tx, cid: int) -> dict[str, object]:
+    """Return what was begun to be written, if there is anything."""
+    row = drafts.get(tx, cid)
+    if row is None:
+        return {}
+    answered = messages.get(tx, row.reply) if row.reply else None
+    fields: dict[str, object] = {"text": row.body, "at_ms": row.changed_ms}
+    if answered is not None:
+        fields["reply"] = answered.uid.hex()
+    return {"draft": fields}
 
 
 async def export_history(
@@ -194,15 +239,22 @@ async def export_history(
     try:
         export = await anyio.to_thread.run_sync(_Export, core, path, rows)
         await anyio.to_thread.run_sync(export.add_people)
+        if cids is None and core.account is not None:
+            document = await Consents(core).export()
+            await anyio.to_thread.run_sync(export.add_consents, document)
         found = await anyio.to_thread.run_sync(export.read)
         while found:
             found = await _read_and_write(export, found)
             if on_progress is not None:
                 on_progress(export.progress)
+        while await anyio.to_thread.run_sync(export.add_files):
+            if on_progress is not None:
+                on_progress(export.progress)
         await anyio.to_thread.run_sync(export.finish)
         if on_progress is not None:
             on_progress(TransferProgress(export.messages, 1.0))
-        return ExportReport(path, len(rows), export.messages)
+        missing = max(0, export.named - export.files)
+        return ExportReport(path, len(rows), export.messages, export.files, missing)
     except OSError as error:
         raise mapped(error) from None
     finally:

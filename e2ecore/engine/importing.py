@@ -5,7 +5,7 @@ or a place at a relay. Nothing of them is ever sent. A message that is here alre
 an import that was interrupted is simply begun again, and importing twice is importing once.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
@@ -16,22 +16,30 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import anyio
 import anyio.to_thread
 
+from e2ecore.engine import fetching
 from e2ecore.engine.errors import ImportTooLongError
 from e2ecore.engine.exporting import OnProgress, TransferProgress
+from e2ecore.engine.importing_files import Brought, FileBringer
+from e2ecore.engine.importing_said import store_said
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.values import ConversationState, MessageState
 from e2ecore.ids import GroupId
-from e2ecore.messaging.reactions import encode_signs
 from e2ecore.portability.opening import Wishes, open_file
+from e2ecore.portability.ours import OwnExport
 from e2ecore.portability.records import Entry, Heading, ImportFormat
 from e2ecore.portability.seen import IdSet
-from e2ecore.storage import conversations, expiries, imports, messages, remarks, search_index
+from e2ecore.storage import (
+    attachments,
+    conversations,
+    imports,
+    messages,
+    search_index,
+)
 from e2ecore.storage.conversations import LIVE_ORDER, ConversationKind
 from e2ecore.storage.files import mapped
 from e2ecore.storage.imports import FIRST_ORDER, ImportRow, PersonRow
 from e2ecore.storage.messages import MessageRow, message_row_id
-from e2ecore.storage.remarks import ReactionRow, RevisionRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import ConversationInfo, InfoKind
 from e2ecore_protocol.frames.conversations import group_conversation_id
@@ -63,6 +71,10 @@ class ImportReport:
     """Already here, left alone."""
     skipped: int
     """Records of the file without anything that could be kept."""
+    files: int = 0
+    """Files of messages that came along."""
+    files_missing: int = 0
+    """Files that are only named: they were not in the file, or there was no room for them."""
 
 
 class _Batch(NamedTuple):
@@ -70,6 +82,8 @@ class _Batch(NamedTuple):
     entries: list[Entry]
     people: Mapping[bytes, str] = MappingProxyType({})
     """Names of those in it that were not stored yet."""
+    files: Mapping[tuple[bytes, int], Brought] = MappingProxyType({})
+    """Copies of files, by message id and place."""
 
 
 def batches(items: Iterable[Heading | Entry]) -> Iterator[_Batch]:
@@ -88,7 +102,7 @@ def batches(items: Iterable[Heading | Entry]) -> Iterator[_Batch]:
             waiting.append(one)
             chars += len(one.text) + len(one.content)
             if one.said is not None:
-                chars += sum(len(before.text) for before in one.said.earlier)
+                chars += one.said.weight
     if heading is not None and waiting:
         yield _Batch(heading, waiting)
 
@@ -96,9 +110,12 @@ def batches(items: Iterable[Heading | Entry]) -> Iterator[_Batch]:
 class _Import:
     """One import: its reader is driven from a worker thread, its rows go through the writer's."""
 
-    def __init__(self, core: "Core", path: Path, wishes: Wishes) -> None:
+    def __init__(self, core: "Core", path: Path, wishes: Wishes, room: int) -> None:
         self._core = core
-        self._source = open_file(path, wishes)
+        source = self._source = open_file(path, wishes)
+        self._files: FileBringer | None = None
+        if isinstance(source, OwnExport):
+            self._files = FileBringer(core.desk.cache, source, core.rng, room)
         self._batches = batches(self._source.items())
         self._seen: dict[bytes, IdSet] = {}
         self._named: set[tuple[bytes, bytes, str]] = set()
@@ -128,8 +145,15 @@ class _Import:
             self.known += len(batch.entries) - len(fresh)
             kept = self._alive(fresh)
             if kept:
-                return _Batch(batch.heading, kept, self._people(batch.heading.key, kept))
+                people = self._people(batch.heading.key, kept)
+                files = {} if self._files is None else self._files.bring(kept)
+                return _Batch(batch.heading, kept, people, files)
         return None
+
+    @property
+    def has_files(self) -> bool:
+        """Does the file bring files of messages?"""
+        return isinstance(self._source, OwnExport) and self._source.has_attachments
 
     def _alive(self, entries: list[Entry]) -> list[Entry]:
         """Return those that have not erased themselves by now."""
@@ -183,6 +207,8 @@ class _Import:
             self.messages,
             self.known,
             self._source.position.skipped + self._expired,
+            0 if self._files is None else self._files.count,
+            0 if self._files is None else self._files.missing,
         )
 
     @property
@@ -207,14 +233,16 @@ def _homes(tx: Tx, heading: Heading) -> list[int]:
     return found
 
 
-def _store_all(job: Job, found: Sequence[_Batch], format_: ImportFormat) -> list[bytes]:
+def _store_all(
+    job: Job, core: "Core", found: Sequence[_Batch], format_: ImportFormat
+) -> list[bytes]:
     """Store new messages; return the ids of their conversations."""
-    uids = [_store(job, batch, format_) for batch in found]
+    uids = [_store(job, core, batch, format_) for batch in found]
     search_index.note_slice(job.tx, BATCH)  # so that searches need not look for what is new
     return uids
 
 
-def _store(job: Job, batch: _Batch, format_: ImportFormat) -> bytes:
+def _store(job: Job, core: "Core", batch: _Batch, format_: ImportFormat) -> bytes:
     """Store new messages of one conversation; return its id."""
     known = imports.by_source(job.tx, batch.heading.key)
     mirror = _begin(job, batch.heading, format_) if known is None else job.mirror(known.cid)
@@ -227,7 +255,7 @@ def _store(job: Job, batch: _Batch, format_: ImportFormat) -> bytes:
     rows = _rows(job, mirror.cid, first, batch.entries)
     messages.insert(job.tx, rows)
     search_index.note_import(job.tx, rows)
-    _store_said(job.tx, rows, batch.entries)
+    store_said(job, core.desk.cache, rows, batch.entries, batch.files)
     mirror.next_order = mirror.read_order = first + len(rows)
     mirror.last_mid = rows[-1].mid
     mirror.traffic = True
@@ -264,20 +292,40 @@ def _rows(job: Job, cid: int, first: int, entries: Sequence[Entry]) -> list[Mess
     ]  # fmt: skip
 
 
-def _store_said(tx: Tx, rows: Iterable[MessageRow], entries: Iterable[Entry]) -> None:
-    """Store what was said of messages, and when they erase themselves."""
-    for row, one in zip(rows, entries, strict=True):
-        if one.expires_ms is not None:
-            expiries.add(tx, row.id, one.expires_ms)
-        if one.said is None:
-            continue
-        for by in one.said.reactions:
-            signs = encode_signs(by.signs)
-            remarks.react(
-                tx, ReactionRow(row.id, by.account_id, by.device_id, by.changed_ms, signs)
-            )
-        for was in one.said.earlier:
-            remarks.keep_revision(tx, RevisionRow(row.id, was.changed_ms, was.device_id, was.text))
+async def _bring(core: "Core", source: _Import, on_progress: OnProgress | None) -> None:
+    """Store everything; the next is read while something is written."""
+    found = await anyio.to_thread.run_sync(source.next_batches)
+    while found:
+        pending = core.jobs.submit(_storing(core, source, found))
+        count = sum(len(one.entries) for one in found)
+        found = await anyio.to_thread.run_sync(source.next_batches)
+        source.stored(await pending.wait(), count)
+        _came_forward(core, source, on_progress)
+
+
+async def _bring_with_files(core: "Core", source: _Import, on_progress: OnProgress | None) -> None:
+    """Store everything; between two turns no copy is without a row, and others may sweep."""
+    while True:
+        async with core.desk.copying:
+            found = await anyio.to_thread.run_sync(source.next_batches)
+            if not found:
+                return
+            with anyio.CancelScope(shield=True):
+                uids = await core.jobs.run(_storing(core, source, found))
+        source.stored(uids, sum(len(one.entries) for one in found))
+        _came_forward(core, source, on_progress)
+
+
+def _storing(
+    core: "Core", source: _Import, found: Sequence[_Batch]
+) -> Callable[[Job], list[bytes]]:
+    return partial(_store_all, core=core, found=found, format_=source.format)
+
+
+def _came_forward(core: "Core", source: _Import, on_progress: OnProgress | None) -> None:
+    core.upkeep.to_index.set()
+    if on_progress is not None:
+        on_progress(source.progress)
 
 
 async def import_history(
@@ -297,16 +345,11 @@ async def import_history(
     async with core.upkeep.importing:
         core.upkeep.transfers += 1
         try:
-            source = await anyio.to_thread.run_sync(_Import, core, path, wishes)
-            found = await anyio.to_thread.run_sync(source.next_batches)
-            while found:
-                pending = core.jobs.submit(partial(_store_all, found=found, format_=source.format))
-                count = sum(len(one.entries) for one in found)
-                found = await anyio.to_thread.run_sync(source.next_batches)  # while it is written
-                source.stored(await pending.wait(), count)
-                core.upkeep.to_index.set()
-                if on_progress is not None:
-                    on_progress(source.progress)
+            size = sum(row.size for row in core.read(attachments.cached))
+            room = max(0, await fetching.limit(core) - size)
+            source = await anyio.to_thread.run_sync(_Import, core, path, wishes, room)
+            bring = _bring_with_files if source.has_files else _bring
+            await bring(core, source, on_progress)
             if on_progress is not None:
                 on_progress(TransferProgress(source.messages, 1.0))
         except OSError as error:
@@ -315,5 +358,6 @@ async def import_history(
             return source.report
         finally:
             core.upkeep.transfers -= 1
+            core.desk.tidy_signal.set()  # copies whose messages did not come
             if source is not None:
                 source.close()

@@ -30,12 +30,13 @@ SIGNATURE: Final = "manifest.sig"
 PEOPLE: Final = "people.jsonl"
 FOLDER: Final = "conversations/"
 ATTACHMENTS: Final = "attachments/"
+CONSENTS: Final = "consents.json"
 SIGNATURE_BYTES: Final = 64
 MAX_MANIFEST_BYTES: Final = 32 << 20
 """Some 200 bytes for each of the conversations that the directory of an archive can name."""
 _LABEL: Final = b"e2ecore export v1"
 _NAME: Final = re.compile(
-    r"people\.jsonl|conversations/[0-9a-f]{32}\.jsonl|attachments/[0-9a-f]{64}"
+    r"people\.jsonl|consents\.json|conversations/[0-9a-f]{32}\.jsonl|attachments/[0-9a-f]{64}"
 )
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})*")
 _FIELDS: Final = (
@@ -168,12 +169,15 @@ def _file(fields: Json) -> ExportedFile:
     name = text_field(fields, "name")
     if not _NAME.fullmatch(name):
         raise ValueError
-    return ExportedFile(
-        name,
-        int_field(fields, "bytes"),
-        int_field(fields, "records"),
-        hex_field(fields, "sha256", 32),
-    )
+    digest = hex_field(fields, "sha256", 32)
+    if name.startswith(ATTACHMENTS) and name != attachment_name(digest):
+        raise ValueError
+    return ExportedFile(name, int_field(fields, "bytes"), int_field(fields, "records"), digest)
+
+
+def attachment_name(sha256: bytes) -> str:
+    """Return what a file of a message is called in the archive."""
+    return f"{ATTACHMENTS}{sha256.hex()}"
 
 
 def text_field(fields: dict[str, Json], name: str) -> str:

@@ -55,6 +55,9 @@ class OwnExport:
         """What it says of itself."""
         self._is_own = self.manifest.account_id == own_account
         self._names: dict[bytes, str] = {}
+        self._attachments = frozenset(
+            [one.name for one in self.manifest.files if one.name.startswith(manifest.ATTACHMENTS)]
+        )
         self.position.total = 2 * sum(one.size for one in self.manifest.files)
 
     def items(self) -> Iterator[Heading | Entry]:
@@ -71,6 +74,16 @@ class OwnExport:
         for one in self.manifest.files:
             if one.name.startswith(manifest.FOLDER):
                 yield from self._conversation(one)
+
+    @property
+    def has_attachments(self) -> bool:
+        """Are there files of messages in it?"""
+        return any(one.name.startswith(manifest.ATTACHMENTS) for one in self.manifest.files)
+
+    def attachment(self, sha256: bytes) -> Member | None:
+        """Open a file of a message; None: it was not there to be exported."""
+        name = manifest.attachment_name(sha256)
+        return self._archive.open(name) if name in self._attachments else None
 
     def close(self) -> None:
         """Close the file."""

@@ -8,7 +8,18 @@ from typing import Final, NamedTuple
 from e2ecore.messaging.marks import decode_marks, encode_marks
 from e2ecore.portability.lines import Json
 from e2ecore.portability.manifest import hex_field, int_field, text_field
-from e2ecore.portability.records import MAX_TEXT_BYTES, TEXT, Entry, Heading, Said, scalar
+from e2ecore.portability.records import (
+    MAX_TEXT_BYTES,
+    TEXT,
+    Close,
+    Entry,
+    Heading,
+    Opened,
+    Pin,
+    Said,
+    Vote,
+    scalar,
+)
 from e2ecore.portability.remarks import Gathered
 from e2ecore.portability.writing import STATES
 from e2ecore_protocol.errors import MalformedError
@@ -154,7 +165,21 @@ class Conversation:
             one._replace(account_id=who.account_id, name=who.name)
             for one, who in zip(found.reactions, people, strict=True)
         ]
-        return Said(tuple(reactions), found.earlier)
+        return found._replace(
+            reactions=tuple(reactions),
+            pins=tuple([one._replace(account_id=self._who(one)) for one in found.pins]),
+            votes=tuple([one._replace(account_id=self._who(one)) for one in found.votes]),
+            opened=tuple([one._replace(account_id=self._who(one)) for one in found.opened]),
+            closes=tuple(map(self._close, found.closes)),
+        )
+
+    def _who(self, said: Pin | Vote | Opened) -> bytes:
+        return self._known(said.account_id).account_id
+
+    def _close(self, said: Close) -> Close:
+        counted = {self._known(who).account_id: one for who, one in said.counted}
+        by = self._known(said.account_id).account_id
+        return said._replace(account_id=by, counted=tuple(counted.items()))
 
 
 def _content(fields: dict[str, Json]) -> bytes:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
+from e2ecore_protocol.content.attachments import FileItem
+
 MAX_TEXT_BYTES: Final = 1 << 20
 """Longest text of one message, in UTF-8, as on the wire. A longer one is cut into several."""
 MAX_NAME_CHARS: Final = 128
@@ -86,11 +88,67 @@ class Earlier(NamedTuple):
         return f"<Earlier of {self.changed_ms}>"
 
 
+class Pin(NamedTuple):
+    """Who has pinned a message last, or has taken the pin away."""
+
+    account_id: bytes
+    device_id: bytes
+    changed_ms: int
+    is_pinned: bool
+
+
+class Vote(NamedTuple):
+    """A sealed vote on a poll."""
+
+    account_id: bytes
+    device_id: bytes
+    changed_ms: int
+    commitment: bytes
+    choices: int | None = None
+    """Of our own: what is in it, bit 0 is the first option."""
+
+    def __repr__(self) -> str:
+        return f"<Vote of {self.changed_ms}>"
+
+
+class Opened(NamedTuple):
+    """A vote on a poll that was opened."""
+
+    account_id: bytes
+    commitment: bytes
+    choices: int
+
+
+class Close(NamedTuple):
+    """The close of a poll that counts."""
+
+    account_id: bytes
+    seq: int
+    counted: tuple[tuple[bytes, bytes], ...]
+    """Accounts, and the commitments of their votes."""
+
+
 class Said(NamedTuple):
-    """What was said of a message after it."""
+    """What was said of a message after it, and what belongs to it."""
 
     reactions: tuple[Reaction, ...] = ()
     earlier: tuple[Earlier, ...] = ()
+    files: tuple[FileItem, ...] = ()
+    """In their order; with nothing in the place of what opens them."""
+    pins: tuple[Pin, ...] = ()
+    """One at most."""
+    votes: tuple[Vote, ...] = ()
+    opened: tuple[Opened, ...] = ()
+    closes: tuple[Close, ...] = ()
+    """One at most."""
+
+    @property
+    def weight(self) -> int:
+        """How much memory it takes, roughly, in bytes."""
+        found = sum(len(one.text) for one in self.earlier)
+        found += sum(len(one.preview) for one in self.files)
+        found += 200 * (len(self.reactions) + len(self.votes) + len(self.opened))
+        return found + sum(100 * len(one.counted) for one in self.closes)
 
 
 @dataclass(slots=True)

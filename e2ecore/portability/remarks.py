@@ -1,14 +1,20 @@
-"""What was said of a message after it: lines of their own behind the message's."""
+"""What was said of a message and belongs to it: lines of their own behind the message's."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from json import dumps
 from typing import Final
 
+from e2ecore.portability import parts
 from e2ecore.portability.lines import Json
 from e2ecore.portability.manifest import hex_field, int_field, text_field
 from e2ecore.portability.records import MAX_TEXT_BYTES, Earlier, Reaction, Said, scalar
-from e2ecore_protocol.limits import DEVICE_ID_BYTES, MAX_REACTION_BYTES, MAX_REACTIONS
+from e2ecore_protocol.limits import (
+    DEVICE_ID_BYTES,
+    MAX_ATTACHMENTS,
+    MAX_REACTION_BYTES,
+    MAX_REACTIONS,
+)
 
 REACTION: Final = "reaction"
 """Only lines of reactions have this field: the id of the message."""
@@ -44,6 +50,11 @@ def earlier_text(message_id: bytes, said: Earlier) -> str:
         EARLIER: message_id.hex(), "device": said.device_id.hex(), "at_ms": said.changed_ms,
         "text": said.text,
     })  # fmt: skip
+
+
+def part_text(sort: str, message_id: bytes, fields: Mapping[str, object]) -> str:
+    """Return the line of something that belongs to a message; see ``parts``."""
+    return _line({sort: message_id.hex(), **fields})
 
 
 def _line(fields: Mapping[str, object]) -> str:
@@ -95,21 +106,32 @@ def earlier_of(fields: dict[str, Json]) -> Earlier:
     return Earlier(int_field(fields, "at_ms"), device_id, scalar(text))
 
 
+_READERS: Final[Mapping[str, tuple[Callable[[dict[str, Json]], object], int]]] = {
+    REACTION: (reaction_of, MAX_SAID),
+    EARLIER: (earlier_of, MAX_EARLIER),
+    parts.FILE: (parts.file_of, MAX_ATTACHMENTS),
+    parts.PIN: (parts.pin_of, 1),
+    parts.VOTE: (parts.vote_of, MAX_SAID),
+    parts.OPENED: (parts.opened_of, MAX_SAID),
+    parts.CLOSE: (parts.close_of, 1),
+}
+"""What reads each sort of line, and how many of it there may be behind one message."""
+
+
 class Gathered:
     """Takes the lines behind a message until the next one."""
 
-    __slots__ = ("_earlier", "_message_id", "_reactions")
+    __slots__ = ("_found", "_message_id")
 
     def __init__(self, message_id: str) -> None:
         """Begin for a message, named as in its line."""
         self._message_id = message_id
-        self._reactions: list[Reaction] = []
-        self._earlier: list[Earlier] = []
+        self._found: dict[str, list[object]] = {sort: [] for sort in _READERS}
 
     @property
     def said(self) -> Said:
-        """What was taken."""
-        return Said(tuple(self._reactions), tuple(self._earlier))
+        """All that was taken."""
+        return Said(*[tuple(found) for found in self._found.values()])  # type: ignore[arg-type]  # in the order of its fields
 
     def take(self, fields: dict[str, Json]) -> None:
         """Take a line.
@@ -119,12 +141,11 @@ class Gathered:
             TypeError: A field is something else.
             ValueError: It is of another message, or one line too many.
         """
-        name = REACTION if REACTION in fields else EARLIER
-        if fields[name] != self._message_id:
+        sort = next((one for one in _READERS if one in fields), EARLIER)
+        if fields[sort] != self._message_id:
             raise ValueError
-        if name == EARLIER:
-            self._earlier.append(earlier_of(fields))
-        else:
-            self._reactions.append(reaction_of(fields))
-        if len(self._reactions) > MAX_SAID or len(self._earlier) > MAX_EARLIER:
+        read, most = _READERS[sort]
+        found = self._found[sort]
+        found.append(read(fields))
+        if len(found) > most:
             raise ValueError

@@ -24,6 +24,17 @@ class IdSet:
     def __len__(self) -> int:
         return self._count + self._has_zero
 
+    def __contains__(self, one: bytes) -> bool:
+        first, second = _HALVES.unpack(one)
+        if not (first or second):
+            return self._has_zero
+        at, mask = hash(one) & self._mask, self._mask
+        while self._first[at] or self._second[at]:
+            if self._first[at] == first and self._second[at] == second:
+                return True
+            at = (at + 1) & mask
+        return False
+
     def add(self, one: bytes) -> bool:
         """Add an id of 16 bytes; return whether it is new.
 

@@ -60,6 +60,34 @@ class ExportWriter:
         """The next records are a conversation's."""
         self._begin(f"{manifest.FOLDER}{uid.hex()}.jsonl")
 
+    def add_file(self, name: str, content: bytes) -> None:
+        """Write a whole file of a few megabytes at most."""
+        self._begin(name)
+        self.add_bytes(content)
+
+    def begin_attachment(self, sha256: bytes) -> None:
+        """The next bytes are a file of a message."""
+        self._begin(manifest.attachment_name(sha256), packs=False)
+
+    def add_bytes(self, content: bytes | memoryview) -> None:
+        """Write bytes of a file."""
+        if self._open is None:
+            raise AssertionError("no file was begun")
+        self._open.write_bytes(content)
+
+    def end_attachment(self, sha256: bytes) -> bool:
+        """End the file that was begun; return whether it is the one that it was called.
+
+        If not, it counts as not there.
+        """
+        if self._open is None:
+            raise AssertionError("no file was begun")
+        made, self._open = self._open.finish(), None
+        is_right = made.sha256 == sha256
+        if is_right:
+            self._files.append(made)
+        return is_right
+
     def add(self, fields: Mapping[str, object]) -> None:
         """Write a record."""
         self._write((dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n",))
@@ -69,9 +97,9 @@ class ExportWriter:
         self._write(found)
         self._messages += messages
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, name: str, *, packs: bool = True) -> None:
         self._end()
-        self._open = _OpenFile(self._zip, name)
+        self._open = _OpenFile(self._zip, name, packs=packs)
 
     def _write(self, found: Sequence[str]) -> None:
         if self._open is None:
@@ -155,18 +183,22 @@ class ExportWriter:
 class _OpenFile:
     """A file of the archive being written."""
 
-    def __init__(self, archive: zipfile.ZipFile, name: str) -> None:
+    def __init__(self, archive: zipfile.ZipFile, name: str, *, packs: bool) -> None:
         self._name = name
-        self._raw = archive.open(name, "w", force_zip64=True)
+        place = name if packs else zipfile.ZipInfo(name)  # which is stored as it is
+        self._raw = archive.open(place, "w", force_zip64=True)
         self._hash = hashlib.sha256()
         self._size = self._records = 0
 
     def write(self, found: Sequence[str]) -> None:
         """Write lines."""
-        content = "".join(found).encode()
+        self._records += len(found)
+        self.write_bytes("".join(found).encode())
+
+    def write_bytes(self, content: bytes | memoryview) -> None:
+        """Write what is no line."""
         self._hash.update(content)
         self._size += len(content)
-        self._records += len(found)
         self._raw.write(content)
 
     def finish(self) -> ExportedFile:

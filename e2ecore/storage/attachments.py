@@ -107,6 +107,24 @@ def of_message(tx: Tx, message: int) -> list[AttachmentRow]:
     return tx.rows(AttachmentRow._make, f"{_SELECT} WHERE message = ? ORDER BY place", (message,))
 
 
+def between(tx: Tx, first: int, last: int, limit: int) -> list[AttachmentRow]:
+    """Return files of the messages from one row id to another, in order, at most so many."""
+    return tx.rows(
+        AttachmentRow._make,
+        f"{_SELECT} WHERE message >= ? AND message <= ? ORDER BY message, place LIMIT ?",
+        (first, last, limit),
+    )
+
+
+def whole_after(tx: Tx, aid: int, limit: int) -> list[AttachmentRow]:
+    """Return files of messages of which all is here, behind one, the oldest first."""
+    return tx.rows(
+        AttachmentRow._make,
+        f"{_SELECT} WHERE aid > ? AND cached = 1 AND message > 0 ORDER BY aid LIMIT ?",
+        (aid, limit),
+    )
+
+
 def of_parcel(tx: Tx, pid: int) -> list[AttachmentRow]:
     """Return the files of a parcel, in order."""
     return tx.rows(AttachmentRow._make, f"{_SELECT} WHERE parcel = ? ORDER BY place, aid", (pid,))

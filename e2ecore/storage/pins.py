@@ -26,6 +26,12 @@ def get(tx: Tx, message: int) -> PinRow | None:
     return tx.row(PinRow._make, f"{_SELECT} WHERE message = ?", (message,))
 
 
+def between(tx: Tx, first: int, last: int) -> list[PinRow]:
+    """Return what counts for the messages from one row id to another, by message."""
+    sql = f"{_SELECT} WHERE message >= ? AND message <= ? ORDER BY message"
+    return tx.rows(PinRow._make, sql, (first, last))
+
+
 def save(tx: Tx, row: PinRow) -> None:
     """Store what counts for a message."""
     tx.execute(_SAVE, row)

@@ -88,6 +88,29 @@ def votes(tx: Tx, message: int) -> list[VoteRow]:
     return tx.rows(VoteRow._make, f"{_VOTES} WHERE message = ? ORDER BY account_id", (message,))
 
 
+_WITHIN: Final = "WHERE message >= ? AND message <= ? ORDER BY message"
+
+
+def votes_between(tx: Tx, first: int, last: int) -> list[VoteRow]:
+    """Return the sealed votes on polls from one row id to another, by message."""
+    return tx.rows(VoteRow._make, f"{_VOTES} {_WITHIN}, account_id", (first, last))
+
+
+def own_votes_between(tx: Tx, first: int, last: int) -> list[OwnVoteRow]:
+    """Return what opens our votes on polls from one row id to another, by message."""
+    return tx.rows(OwnVoteRow._make, f"{_OWN_VOTES} {_WITHIN}, commitment", (first, last))
+
+
+def closes_between(tx: Tx, first: int, last: int) -> list[CloseRow]:
+    """Return the closes that count of polls from one row id to another, by message."""
+    return tx.rows(CloseRow._make, f"{_CLOSES} {_WITHIN}", (first, last))
+
+
+def reveals_between(tx: Tx, first: int, last: int) -> list[RevealRow]:
+    """Return what was opened of votes on polls from one row id to another, by message."""
+    return tx.rows(RevealRow._make, f"{_REVEALS} {_WITHIN}, account_id, commitment", (first, last))
+
+
 def vote(tx: Tx, message: int, account_id: bytes) -> VoteRow | None:
     """Return the sealed vote of an account."""
     sql = f"{_VOTES} WHERE message = ? AND account_id = ?"

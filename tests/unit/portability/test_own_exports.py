@@ -100,7 +100,7 @@ def test_what_was_said_of_a_message_is_read_with_it(tmp_path: Path) -> None:
     found = entries(write(tmp_path / "a.zip", lines=[text, LIKED, SAID, line_of(row(2))]))
     assert found[0].expires_ms == 99
     assert found[0].said is not None
-    (reaction,), earlier = found[0].said
+    (reaction,), earlier = found[0].said.reactions, found[0].said.earlier
     assert (reaction.name, reaction.signs, reaction.changed_ms) == ("ann", ("👍", "x"), 7)
     assert reaction.account_id == found[0].account_id, "a stand-in for Ann, as for her messages"
     assert earlier == (Earlier(6, bytes(16), "befor"),)
