@@ -316,7 +316,7 @@ async def discard(core: "Core", aid: int) -> None:
 
     def work(job: Job) -> bool:
         row = attachments.get(job.tx, aid)
-        if row is None or row.state == FileState.WAITING:
+        if row is None or row.state == FileState.WAITING or row.parcel:
             return False  # it is still to be uploaded from there
         attachments.save(job.tx, row._replace(cache_key=b"", cached=0))
         return True
@@ -346,6 +346,6 @@ async def evict(core: "Core", keep: int = 0) -> None:
         if excess <= 0:
             return
         is_in_use = row.aid == keep or core.desk.is_fetching(row.aid)
-        if not is_in_use and row.state != FileState.WAITING:
+        if not is_in_use and row.state != FileState.WAITING and not row.parcel:
             await discard(core, row.aid)
             excess -= row.size

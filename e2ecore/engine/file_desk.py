@@ -25,7 +25,7 @@ _MAX_ENDED: Final = 256
 class Sending:
     """What becomes of one parcel."""
 
-    __slots__ = ("done", "message", "on_progress", "outcome", "scope", "total", "trouble")
+    __slots__ = ("done", "message", "on_progress", "outcome", "rooms", "scope", "total", "trouble")
 
     def __init__(self) -> None:
         self.outcome = Outcome()
@@ -36,6 +36,8 @@ class Sending:
         """Of the upload that runs now."""
         self.trouble: E2EError | None = None
         """Why it does not go on just now."""
+        self.rooms: dict[bytes, int] = {}
+        """Epoch in which room was made for each blob, since the start of the engine."""
         self.done = 0
         self.total = 0
 

@@ -118,14 +118,15 @@ async def _bring(core: "Core", parcel: ParcelRow, known: "Sending") -> None:
             await _bring_file(core, parcel, row, known, done)
         done += row.size
         known.progressed(done)
-    with anyio.CancelScope(shield=True):
-        await _finish(core, parcel, known)
+    while late := await _finish(core, parcel, known):
+        for row in late:
+            await _make_room(core, parcel, row, known)
 
 
 async def _bring_file(
     core: "Core", parcel: ParcelRow, row: AttachmentRow, known: "Sending", before: int
 ) -> None:
-    created = await _make_room(core, parcel, row)
+    created = await _make_room(core, parcel, row, known)
     channel, item = core.desk.need_channel(), decode_item(row)
     ticket = BlobTicket(row.blob_id, created.upload_token, created.port)
     key = content_key(FileKey(item.file_key), RelayShare(created.share), row.blob_id)
@@ -182,16 +183,18 @@ async def _blocks(
         progressed(at)
 
 
-async def _make_room(core: "Core", parcel: ParcelRow, row: AttachmentRow) -> BlobCreated:
-    """Ask the relay for room; note what it promises."""
+async def _make_room(
+    core: "Core", parcel: ParcelRow, row: AttachmentRow, known: "Sending"
+) -> BlobCreated:
+    """Ask the relay for room; note what it promises. A repeat lets those in who came since."""
 
-    def lookup(job: Job) -> tuple[bytes, int, bool]:
+    def lookup(job: Job) -> tuple[bytes, int, bool, int]:
         mirror = job.mirror(parcel.cid)
         check_writable(job, mirror)
         ttl_s = mirror.info.policy.attachment_ttl_s
-        return mirror.uid, ttl_s, mirror.state in _BEGINNING
+        return mirror.uid, ttl_s, mirror.state in _BEGINNING, mirror.epoch
 
-    uid, ttl_s, is_beginning = await core.jobs.run(lookup)
+    uid, ttl_s, is_beginning, epoch = await core.jobs.run(lookup)
     asked = CreateBlob(0, row.blob_id, uid, blob_size(row.size), ttl_s)
     try:
         created = await core.need_link().request(asked, BlobCreated)
@@ -210,6 +213,7 @@ async def _make_room(core: "Core", parcel: ParcelRow, row: AttachmentRow) -> Blo
             attachments.save(job.tx, promised)
 
     await core.jobs.run(note)
+    known.rooms[row.blob_id] = epoch
     return created
 
 
@@ -243,22 +247,34 @@ def _uploaded(job: Job, aid: int) -> None:
         attachments.save(job.tx, row._replace(state=FileState.UPLOADED, salt=b""))
 
 
-async def _finish(core: "Core", parcel: ParcelRow, known: "Sending") -> None:
-    """Write the message, or say where the file is now; in one transaction with the parcel's end."""
+async def _finish(core: "Core", parcel: ParcelRow, known: "Sending") -> list[AttachmentRow]:
+    """Write the message, or say where the file is now; in one transaction with the parcel's end.
 
-    def work(job: Job) -> SentMessage | None:
+    Returns:
+        Files for which room was made in another epoch than the message would be of: not all that
+        can read it could fetch them (40-blobs.md, [BLB-43]). Nothing was written then.
+    """
+
+    def work(job: Job) -> tuple[list[AttachmentRow], SentMessage | None]:
         if attachments.parcel(job.tx, parcel.pid) is None:
-            return None
+            return [], None
         rows = attachments.of_parcel(job.tx, parcel.pid)
         mirror = job.mirror(parcel.cid)
         check_writable(job, mirror)
+        late = [row for row in rows if known.rooms.get(row.blob_id) != mirror.epoch]
+        if late:
+            return late, None
         write = _say_again if parcel.before else _write
         sent = write(job, mirror, parcel, rows) if rows else None
         attachments.remove_parcel(job.tx, parcel.pid)
-        return sent
+        return [], sent
 
-    known.message = await core.jobs.run(work)
-    core.desk.ended(parcel.pid)
+    with anyio.CancelScope(shield=True):
+        late, message = await core.jobs.run(work)
+    if not late:
+        known.message = message
+        core.desk.ended(parcel.pid)
+    return late
 
 
 def _write(job: Job, mirror: Mirror, parcel: ParcelRow, rows: list[AttachmentRow]) -> SentMessage:

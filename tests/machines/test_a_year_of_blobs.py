@@ -249,7 +249,7 @@ class Year:
         blob_sweep.lost(self.table, self.bytes, self.table.after(0, 1 << 40))
 
     def _check_not_early(self, blob_id: bytes, reason: int, expires_ms: int) -> None:
-        by_time = reason in {DeletionReason.EXPIRED, DeletionReason.OPERATOR}
+        by_time = reason in {DeletionReason.EXPIRED, DeletionReason.LOST}
         if by_time and blob_id not in self.ended_by_people:
             self.tally.early += self.world.now_ms < expires_ms
 
@@ -295,7 +295,7 @@ def test_a_year_leaves_nothing_alive_nothing_lost_and_nothing_over(seed: int) ->
         DeletionReason.EXPIRED,
         DeletionReason.UNFINISHED,
     }
-    assert tally.reasons[DeletionReason.OPERATOR] == 0, "no restart loses what is whole"
+    assert tally.reasons[DeletionReason.LOST] == 0, "no restart loses what is whole"
 
 
 def test_what_is_gone_is_refused_by_the_later_clock(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,10 +54,13 @@ class DeletionReason(IntEnum):
     """The sender's account was closed."""
 
     OPERATOR = 5
-    """The operator of the relay decided so, or has lost the bytes."""
+    """The operator of the relay has ordered it."""
 
     UNFINISHED = 6
     """Its upload did not end within BLOB_UPLOAD_S."""
+
+    LOST = 7
+    """The relay has lost the bytes."""
 
 
 class LiveBlob(NamedTuple):

@@ -97,5 +97,5 @@ def orphans(table: BlobTable, names: Collection[bytes]) -> list[bytes]:
 def lost(table: BlobTable, store: BlobBytes, blobs: Iterable[Blob]) -> int:
     """Doom complete blobs whose bytes are not all there. Return how many."""
     found = [blob.blob for blob in blobs if store.size(blob.blob_id) != blob.size]
-    table.doom([(blob, DeletionReason.OPERATOR) for blob in found])
+    table.doom([(blob, DeletionReason.LOST) for blob in found])
     return len(found)
