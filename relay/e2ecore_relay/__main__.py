@@ -1,4 +1,4 @@
-"""``python -m e2ecore_relay``: run a relay until SIGTERM or Ctrl-C."""
+"""``python -m e2ecore_relay``: run a relay until SIGTERM or Ctrl-C, or operate one."""
 
 import argparse
 import gc
@@ -10,6 +10,7 @@ from typing import Final
 
 import anyio
 
+from e2ecore_relay import operating
 from e2ecore_relay.backends.sqlite.connection import StoreError
 from e2ecore_relay.server.config import ConfigError, RelayConfig, load_config
 from e2ecore_relay.server.logs import configure_logs
@@ -18,6 +19,9 @@ from e2ecore_relay.server.relay import Relay, running
 _YOUNG_PER_FULL_COLLECTION: Final = 100
 _SWITCH_INTERVAL_S: Final = 0.0005
 """How long a thread may keep the interpreter: the writer needs it for short moments, often."""
+
+_OPTIONS: Final = ("data", "host", "port", "http_port")
+"""Options of the configuration that the command line has as well."""
 
 _CANNOT_START: Final = 2
 """Exit status when the configuration or the data directory cannot be used."""
@@ -33,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, metavar="N", help="port for clients; 0: any free one")
     parser.add_argument("--http-port", type=int, metavar="N", help="port for health and metrics")
+    operating.add_parser(parser.add_subparsers(dest="command", title="instead of running a relay"))
     return parser
 
 
@@ -87,11 +92,12 @@ def _raise_file_limit() -> None:
 
 def main() -> int:
     """Run a relay. Return the exit status: 0 after a signal, 2 if it could not start."""
-    options = vars(_parser().parse_args())
-    file = options.pop("config")
-    given = {name: value for name, value in options.items() if value is not None}
+    options = _parser().parse_args()
+    given = {name: value for name in _OPTIONS if (value := getattr(options, name)) is not None}
     try:
-        config = load_config(file, given)
+        config = load_config(options.config, given)
+        if options.command is not None:
+            return operating.operate(config.data, options)
         configure_logs(config)
         _raise_file_limit()
         sys.setswitchinterval(_SWITCH_INTERVAL_S)

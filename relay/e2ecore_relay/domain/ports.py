@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from e2ecore_protocol.frames.accounts import ChainHead
 from e2ecore_protocol.frames.conversations import ConversationState, DeviceAddress
+from e2ecore_relay.domain.blob_orders import OrderTable
 from e2ecore_relay.domain.blob_ports import BlobTable
 from e2ecore_relay.domain.feed import Entry, Span, Unread
 from e2ecore_relay.domain.log import Hole, Log
@@ -233,6 +234,11 @@ class Ledger(Protocol):
     @property
     def blobs(self) -> BlobTable:
         """Blobs, their shares, recipients, tokens and receipts."""
+        ...
+
+    @property
+    def orders(self) -> OrderTable:
+        """What the operator has ordered deleted."""
         ...
 
 

@@ -33,6 +33,7 @@ from e2ecore_relay.server.config import RelayConfig
 from e2ecore_relay.server.http import serve_http
 from e2ecore_relay.server.hub import Hub
 from e2ecore_relay.server.metrics import Metrics
+from e2ecore_relay.server.obeying import keep_obeying
 from e2ecore_relay.server.session import Session
 from e2ecore_relay.server.visits import keep_lounge
 
@@ -198,6 +199,7 @@ class Relay:
             tasks.start_soon(self._watch.run)
             tasks.start_soon(self._expire)
             tasks.start_soon(self.hub.office.keep)
+            tasks.start_soon(keep_obeying, self.hub)
             tasks.start_soon(self._disconnect_stalled)
             tasks.start_soon(keep_lounge, self.hub)
 

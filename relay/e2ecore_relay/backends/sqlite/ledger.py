@@ -1,6 +1,7 @@
 """The ledger of the embedded backend: all tables on one connection."""
 
 from e2ecore_relay.backends.sqlite.accounts import SqliteAccounts
+from e2ecore_relay.backends.sqlite.blob_orders import SqliteOrders
 from e2ecore_relay.backends.sqlite.blobs import SqliteBlobs
 from e2ecore_relay.backends.sqlite.connection import Connection
 from e2ecore_relay.backends.sqlite.journal import Journal
@@ -24,3 +25,4 @@ class SqliteLedger:
         self.key_packages = SqliteKeyPackages(connection)
         self.logs = SqliteLogs(connection, journal)
         self.blobs = SqliteBlobs(connection)
+        self.orders = SqliteOrders(connection)

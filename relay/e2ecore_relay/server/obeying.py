@@ -1,0 +1,58 @@
+"""Carrying out the operator's orders while the relay runs."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+import structlog
+
+from e2ecore_relay.domain import blob_orders
+from e2ecore_relay.domain.blob_orders import Order, OrderRecord
+from e2ecore_relay.domain.exchange import Turn
+from e2ecore_relay.server import order_files
+from e2ecore_relay.server.asking import ask
+
+if TYPE_CHECKING:
+    from e2ecore_relay.server.hub import Hub
+
+_log = structlog.get_logger()
+
+_LOOK_S: Final = 0.5
+"""How often the folder of orders is looked into."""
+
+
+async def keep_obeying(hub: "Hub") -> None:
+    """Carry out orders until cancelled."""
+    while True:
+        try:
+            for file in await anyio.to_thread.run_sync(order_files.waiting, hub.config.data):
+                await _obey(hub, file)
+        except Exception as error:  # noqa: BLE001  the next look tries again
+            _log.error("blob_order_failed", error=type(error).__name__, detail=str(error))
+        await anyio.sleep(_LOOK_S)
+
+
+async def _obey(hub: "Hub", file: Path) -> None:
+    try:
+        order = await anyio.to_thread.run_sync(order_files.read, file)
+    except order_files.BadOrderError as error:
+        _log.warning("blob_order_refused", file=file.name, reason=str(error))
+        await anyio.to_thread.run_sync(order_files.refuse, file)
+        return
+    record = await ask(hub.store, partial(_carry_out, hub, order))
+    hub.office.transfers.cut([order.blob_id])
+    hub.office.look_soon()
+    _log.warning(
+        "blob_ordered",
+        blob=order.blob_id.hex(),
+        found=record.found.name.lower(),
+        reference=order.reference,
+    )
+    await anyio.to_thread.run_sync(order_files.done, file)
+
+
+def _carry_out(hub: "Hub", order: Order, turn: Turn) -> OrderRecord:
+    ledger = turn.ledger
+    return blob_orders.carry_out(ledger.blobs, ledger.orders, hub.office.time(), order)
