@@ -4,7 +4,6 @@ import heapq
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from e2ecore_protocol.frames import DeletionReceipt
 from e2ecore_relay.domain.blob_ports import Blob, Grant, Kept, Stage, Usage
@@ -158,7 +157,8 @@ class MemoryBlobTable:
         return found
 
     def doomed(self, limit: int) -> list[Blob]:
-        return [self.rows[blob].blob for blob in islice(self._doomed, limit)]
+        found = [self.rows[blob].blob for blob in self._doomed]
+        return sorted(found, key=lambda one: one.blob_id)[:limit]
 
     def bury(self, kept: Sequence[tuple[int, Kept]], forget_ms: int) -> None:
         for blob, (_, receipt) in kept:

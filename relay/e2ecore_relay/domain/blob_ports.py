@@ -157,7 +157,7 @@ class BlobTable(Protocol):
         ...
 
     def doomed(self, limit: int) -> list[Blob]:
-        """Return doomed blobs."""
+        """Return doomed blobs, by their ids."""
         ...
 
     def bury(self, kept: Sequence[tuple[int, Kept]], forget_ms: int) -> None:

@@ -1,9 +1,10 @@
 """The sweep: blobs that are over, a round of them at a time, in slices that hold nobody up.
 
-A round destroys shares, cleans the database's log of them once, deletes the files and writes the
-receipts (``domain/blob_sweep``). Everything that the writer does for it is cut into slices. While
-messages come in a slice is small, and is followed by a rest several times as long; while nobody
-writes, the sweep takes what it can get.
+A round destroys shares, many of them; then, for one part after the other, it cleans the database's
+log of them, deletes the files and writes the receipts (``domain/blob_sweep``). Parts go by the id
+of the blobs, so that each is in a few folders, which are flushed once, and in a few pages. What the
+writer does for it is cut into slices. While messages come in a slice is small, and is followed by a
+rest several times as long; while nobody writes, the sweep takes what it can get.
 """
 
 import time
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 Result = TypeVar("Result")
 
-ROUND: Final = 4_096
-"""Blobs of one round: enough to share what is done once, the flush of each folder above all."""
+ROUND: Final = 65_536
+"""Shares that one round destroys at most, before the first file goes: 256 for each folder."""
+
+PART: Final = 2_048
+"""Blobs that are deleted together."""
 
 _SLICE: Final = 128
 """Blobs that one transaction takes while nobody writes: some 10 ms."""
@@ -42,7 +46,7 @@ _SLICE_AMONG_MESSAGES: Final = 32
 _REST: Final = 4
 """How many times as long as a slice took is left to messages behind it."""
 
-_TIDY_EVERY: Final = 512
+_TIDY_EVERY: Final = 256
 """Blobs after which the database's log is worked off and its memory given back. Each blob changes
 some 16 KiB of pages in all corners of the tables."""
 
@@ -85,13 +89,12 @@ class Sweep:
     async def round(self) -> bool:
         """Delete blobs whose time is over. Return whether there may be more."""
         has_more = await self._condemn()
-        doomed = await self._office.read(_doomed)
-        if doomed:
+        while doomed := await self._office.read(_doomed):
             self._office.transfers.cut([blob.blob_id for blob in doomed])
             await self._scrub()
             await self._delete(doomed)
             await self._bury(doomed)
-        return has_more or len(doomed) >= ROUND
+        return has_more
 
     async def _condemn(self) -> bool:
         """Destroy shares whose time is over, and forget old receipts. Return if some are left."""
@@ -169,4 +172,4 @@ class Sweep:
 
 
 def _doomed(ledger: "Ledger") -> list[Blob]:
-    return ledger.blobs.doomed(ROUND)
+    return ledger.blobs.doomed(PART)

@@ -171,7 +171,9 @@ class SqliteBlobs:
 
     def doomed(self, limit: int) -> list[Blob]:
         """See blob_ports.BlobTable."""
-        rows = self._connection.execute(f"{_BLOB} WHERE stage = 2 LIMIT ?", (limit,)).fetchall()
+        rows = self._connection.execute(
+            f"{_BLOB} INDEXED BY blobs_doomed WHERE stage = 2 ORDER BY blob_id LIMIT ?", (limit,)
+        ).fetchall()
         return list(map(_blob, rows))
 
     def bury(self, kept: Sequence[tuple[int, Kept]], forget_ms: int) -> None:

@@ -163,6 +163,7 @@ _READER: Final = (*_COMMON, "cache_size = -8000", "query_only = 1")
 def checkpoint(connection: Connection) -> None:
     """Copy what can be copied of the write-ahead log into the file, and hold nobody up."""
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    connection.execute("PRAGMA shrink_memory")
 
 
 def scrub(connection: Connection) -> bool:
