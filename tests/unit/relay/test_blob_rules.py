@@ -1,0 +1,363 @@
+"""The rules of blobs, on a table in memory: who gets room, who may fetch, what ends one."""
+
+import os
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, cast
+
+import pytest
+
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames import (
+    AcknowledgeBlob,
+    BlobCreated,
+    CreateBlob,
+    DeletionReason,
+    DeviceAddress,
+    FetchBlob,
+)
+from e2ecore_protocol.limits import BLOB_UPLOAD_S
+from e2ecore_relay.domain import blob_sweep, blobs
+from e2ecore_relay.domain.blob_ports import Blob, Stage
+from e2ecore_relay.domain.blobs import MOST_TTL_S, BlobKeeper, BlobRules
+from e2ecore_relay.domain.clock import BlobTime
+from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
+from e2ecore_relay.domain.exchange import Exchange, Turn
+from e2ecore_relay.domain.log import Log, LogKind, Reader
+from e2ecore_relay.domain.ports import Ledger, StoredDevice
+from tests.support.blob_table import MemoryBlobTable, MemoryBytes
+
+NOW_MS: Final = 1_800_000_000_000
+NOW: Final = BlobTime(NOW_MS, NOW_MS)
+BLOB_ID: Final = b"b" * 16
+ROOMY: Final = BlobRules(1 << 40, dict(MOST_TTL_S), 1 << 60, 1 << 40, 1 << 60)
+ALICE, BOB, CAROL, DAVE = (
+    StoredDevice(n, n, DeviceAddress(n.to_bytes(20), n.to_bytes(16)), bytes(32), live=True)
+    for n in range(1, 5)
+)
+
+
+class _People:
+    live = True
+
+    def live_devices(self, _accounts: list[int]) -> list[StoredDevice]:
+        return [ALICE] if self.live else []
+
+
+class _Ledger(NamedTuple):
+    blobs: MemoryBlobTable
+    accounts: _People
+
+
+@dataclass
+class Office:
+    """A table, logs, and a relay that signs anything."""
+
+    rules: BlobRules = ROOMY
+    table: MemoryBlobTable = field(default_factory=MemoryBlobTable)
+    people: _People = field(default_factory=_People)
+    logs: dict[bytes, Log] = field(default_factory=dict)
+    posted: int = 0
+
+    def __post_init__(self) -> None:
+        for name, kind in ((b"d" * 16, LogKind.DIRECT), (b"g" * 16, LogKind.GROUP)):
+            self.members(name, kind, ALICE, BOB)
+
+    def members(self, name: bytes, kind: LogKind, *devices: StoredDevice, epoch: int = 1) -> None:
+        readers = {one.device: Reader(one.account, 0) for one in devices}
+        self.logs[name] = Log(name[0], name, kind, epoch=epoch, head=0, readers=readers)
+
+    def log(self, _ledger: Ledger, name: bytes) -> Log | None:
+        return self.logs.get(name)
+
+    def post(self, *_notice: object) -> None:
+        self.posted += 1
+
+    @property
+    def keeper(self) -> BlobKeeper:
+        return BlobKeeper("relay", self.rules, 1, bytes(32), lambda _: bytes(64), os.urandom)
+
+    @property
+    def turn(self) -> Turn:
+        ledger = cast("Ledger", _Ledger(self.table, self.people))
+        return Turn(cast("Exchange", self), ledger, NOW_MS)
+
+    def create(self, sender: StoredDevice = ALICE, **fields: object) -> BlobCreated:
+        given = {"blob_id": BLOB_ID, "conversation": b"g" * 16, "size": 10, "ttl_s": 60, **fields}
+        time = cast("BlobTime", given.pop("time", NOW))
+        frame = CreateBlob(1, **given)  # type: ignore[arg-type]  # fields by name
+        return blobs.create(self.keeper, self.turn, time, sender, frame)
+
+    def complete(self) -> Blob:
+        assert blobs.completed(self.table, BLOB_ID)
+        return self.blob
+
+    @property
+    def blob(self) -> Blob:
+        return self.table.find([BLOB_ID])[BLOB_ID]
+
+    def fetch(self, who: StoredDevice, time: BlobTime = NOW) -> bytes:
+        frame = FetchBlob(1, BLOB_ID)
+        return blobs.fetch(self.keeper, self.turn, time, who.device, frame).share
+
+    def acknowledge(self, who: StoredDevice, *, forged: bool = False) -> bool:
+        def verify(_key: bytes, _message: bytes, _signature: bytes) -> None:
+            if forged:
+                raise BadSignatureError
+
+        frame = AcknowledgeBlob(1, BLOB_ID, bytes(64))
+        return blobs.acknowledge(self.keeper, self.turn, who, frame, verify)
+
+    def sweep(self, time: BlobTime = NOW) -> list[int]:
+        blob_sweep.condemn(self.table, time, 10)
+        doomed = self.table.doomed(10)
+        return [one.reason for one in blob_sweep.bury(self.keeper, self.turn, time, doomed)]
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+def refusal(caught: pytest.ExceptionInfo[RefusedError]) -> ErrorCode:
+    return caught.value.code
+
+
+def later(seconds: int) -> BlobTime:
+    return BlobTime(NOW_MS + seconds * 1000, NOW_MS + seconds * 1000)
+
+
+@pytest.mark.parametrize("kind", [LogKind.DIRECT, LogKind.GROUP])
+def test_a_sender_and_an_operator_may_set_less_and_nobody_more(kind: LogKind) -> None:
+    conversation, most = kind.name[:1].lower().encode() * 16, MOST_TTL_S[kind]
+    for allowed, asked, given in (
+        (most, 60, 60),
+        (most, most + 1, most),
+        (100, most, 100),
+        (100, 60, 60),
+        (most * 2, most * 2, most),
+    ):
+        office = Office(ROOMY._replace(ttl_s=dict.fromkeys(MOST_TTL_S, allowed)))
+        made = office.create(conversation=conversation, ttl_s=asked)
+        assert made.expires_ms == NOW_MS + given * 1000
+
+
+def test_a_repeat_is_answered_as_the_first_time_in_any_epoch_and_lets_newcomers_in(
+    office: Office,
+) -> None:
+    first = office.create(ttl_s=60)
+    office.complete()
+    office.members(b"g" * 16, LogKind.GROUP, ALICE, BOB, CAROL, epoch=9)
+    with pytest.raises(RefusedError) as caught:
+        office.fetch(CAROL)
+    assert refusal(caught) is ErrorCode.UNKNOWN_BLOB
+    again = office.create(ttl_s=90, time=later(30))
+    assert again.upload_token != first.upload_token
+    same = [(one.share, one.expires_ms, one.promise) for one in (first, again)]
+    assert same[0] == same[1]
+    assert office.fetch(CAROL) == first.share
+    assert (office.blob.recipients, office.blob.waiting) == (2, 2)
+    assert office.blob.stage is Stage.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("fields", "sender"),
+    [({"size": 11}, ALICE), ({"conversation": b"d" * 16}, ALICE), ({}, BOB)],
+)
+def test_another_blob_under_a_known_id_is_refused(
+    office: Office, fields: dict[str, object], sender: StoredDevice
+) -> None:
+    office.create()
+    with pytest.raises(RefusedError) as caught:
+        office.create(sender, **fields)
+    assert refusal(caught) is ErrorCode.BLOB_EXISTS
+
+
+def test_what_ended_is_gone_for_a_repeat_too(office: Office) -> None:
+    office.create()
+    with pytest.raises(RefusedError) as caught:
+        office.create(time=later(60))
+    assert refusal(caught) is ErrorCode.BLOB_GONE
+    blobs.recall(office.turn, ALICE.account, BLOB_ID)
+    with pytest.raises(RefusedError):
+        office.create()
+    assert office.sweep() == [DeletionReason.RECALLED]
+    with pytest.raises(RefusedError) as caught:
+        office.create()
+    assert refusal(caught) is ErrorCode.BLOB_GONE
+    blobs.recall(office.turn, ALICE.account, BLOB_ID)  # said again: harmless
+
+
+@pytest.mark.parametrize(
+    ("rules", "code"),
+    [
+        ({"max_bytes": 9}, ErrorCode.TOO_LARGE),
+        ({"account_bytes": 9}, ErrorCode.QUOTA_EXCEEDED),
+        ({"account_blobs": 0}, ErrorCode.QUOTA_EXCEEDED),
+        ({"conversation_bytes": 9}, ErrorCode.QUOTA_EXCEEDED),
+    ],
+)
+def test_there_is_no_room_beyond_what_the_operator_allows(
+    rules: dict[str, int], code: ErrorCode
+) -> None:
+    office = Office(ROOMY._replace(**rules))  # type: ignore[arg-type]  # numbers all
+    with pytest.raises(RefusedError) as caught:
+        office.create()
+    assert refusal(caught) is code
+    assert office.table.rows == {}
+
+
+def test_a_quota_counts_until_the_bytes_are_gone() -> None:
+    office = Office(ROOMY._replace(account_blobs=1))
+    office.create()
+    blobs.recall(office.turn, ALICE.account, BLOB_ID)
+    with pytest.raises(RefusedError):
+        office.create(blob_id=b"c" * 16)
+    office.sweep()
+    office.create(blob_id=b"c" * 16)
+
+
+def test_room_is_for_members_of_a_conversation_with_somebody_else(office: Office) -> None:
+    office.members(b"i" * 16, LogKind.INBOX, ALICE, BOB)
+    office.members(b"a" * 16, LogKind.GROUP, ALICE)
+    for sender, conversation, code in (
+        (ALICE, b"u" * 16, ErrorCode.UNKNOWN_CONVERSATION),
+        (ALICE, b"i" * 16, ErrorCode.UNKNOWN_CONVERSATION),
+        (DAVE, b"g" * 16, ErrorCode.NOT_A_MEMBER),
+        (ALICE, b"a" * 16, ErrorCode.NO_RECIPIENT),
+    ):
+        with pytest.raises(RefusedError) as caught:
+            office.create(sender, conversation=conversation)
+        assert refusal(caught) is code
+
+
+def test_a_blob_is_fetched_whole_in_time_and_by_who_needs_it(office: Office) -> None:
+    with pytest.raises(RefusedError) as caught:
+        office.fetch(BOB)
+    assert refusal(caught) is ErrorCode.UNKNOWN_BLOB
+    office.members(b"g" * 16, LogKind.GROUP, ALICE, BOB, CAROL)
+    made = office.create()
+    with pytest.raises(RefusedError) as caught:
+        office.fetch(BOB)
+    assert refusal(caught) is ErrorCode.BLOB_INCOMPLETE
+    office.complete()
+    assert office.fetch(BOB) == made.share
+    with pytest.raises(RefusedError) as caught:
+        office.fetch(DAVE)
+    assert refusal(caught) is ErrorCode.UNKNOWN_BLOB
+    with pytest.raises(RefusedError) as caught:
+        office.fetch(BOB, BlobTime(NOW_MS, NOW_MS + 60_000))
+    assert refusal(caught) is ErrorCode.BLOB_GONE, "by the later of both clocks"
+    assert not office.acknowledge(BOB)
+    with pytest.raises(RefusedError) as caught:
+        office.fetch(BOB)
+    assert refusal(caught) is ErrorCode.BLOB_GONE
+    assert office.acknowledge(CAROL)
+    assert office.sweep() == [DeletionReason.ALL_FETCHED]
+    with pytest.raises(RefusedError) as caught:
+        office.fetch(CAROL)
+    assert refusal(caught) is ErrorCode.BLOB_GONE
+
+
+def test_acknowledgements_are_signed_and_count_once(office: Office) -> None:
+    office.create()
+    with pytest.raises(RefusedError) as caught:
+        office.acknowledge(BOB, forged=True)
+    assert refusal(caught) is ErrorCode.BAD_SIGNATURE
+    with pytest.raises(RefusedError) as caught:
+        office.acknowledge(DAVE)
+    assert refusal(caught) is ErrorCode.UNKNOWN_BLOB
+    assert not office.acknowledge(BOB), "the upload is not whole yet"
+    assert not office.acknowledge(BOB)
+    assert office.complete().stage is Stage.DOOMED, "nobody waits for it"
+    assert not office.acknowledge(BOB)
+    assert not blobs.completed(office.table, BLOB_ID)
+    assert office.sweep() == [DeletionReason.ALL_FETCHED]
+    assert not office.acknowledge(DAVE), "it is gone; nobody learns more"
+    assert not blobs.completed(office.table, BLOB_ID)
+
+
+def test_only_the_senders_account_recalls(office: Office) -> None:
+    with pytest.raises(RefusedError) as caught:
+        blobs.recall(office.turn, ALICE.account, BLOB_ID)
+    assert refusal(caught) is ErrorCode.UNKNOWN_BLOB
+    office.create()
+    with pytest.raises(RefusedError) as caught:
+        blobs.recall(office.turn, BOB.account, BLOB_ID)
+    assert refusal(caught) is ErrorCode.UNKNOWN_BLOB
+    assert office.blob.waiting == 1
+    blobs.recall(office.turn, ALICE.account, BLOB_ID)
+    assert office.blob.stage is Stage.DOOMED
+
+
+def test_who_leaves_is_not_waited_for_and_a_closed_account_leaves_nothing(office: Office) -> None:
+    office.create()
+    blobs.device_left(office.turn.ledger, BOB.device, None)
+    assert office.blob.stage is Stage.UPLOADING, "it ends when it is whole"
+    assert office.complete().reason == DeletionReason.ALL_FETCHED
+    office.create(blob_id=b"c" * 16)
+    blobs.completed(office.table, b"c" * 16)
+    blobs.device_left(office.turn.ledger, BOB.device, ord("g"))
+    office.create(blob_id=b"d" * 16)
+    blobs.account_closed(office.turn.ledger, ALICE.account)
+    reasons = sorted(office.sweep())
+    assert reasons == [
+        DeletionReason.ALL_FETCHED,
+        DeletionReason.ALL_FETCHED,
+        DeletionReason.ACCOUNT_ERASED,
+    ]
+    assert office.table.rows == {}
+
+
+def test_a_complete_blob_that_is_completed_again_stays_as_it_was(office: Office) -> None:
+    office.create()
+    assert office.complete() == office.complete()
+
+
+def test_states_are_for_the_senders_account_and_for_recipients(office: Office) -> None:
+    office.create()
+    ids = [BLOB_ID]
+    for asker, seen in ((ALICE, 1), (BOB, 1), (DAVE, 0)):
+        assert len(blobs.states(office.turn.ledger, 1, asker, ids).live) == seen
+    blobs.recall(office.turn, ALICE.account, BLOB_ID)
+    found = blobs.states(office.turn.ledger, 1, ALICE, ids)
+    assert (found.live, found.deleted) == ((), ()), "its end has begun and is not signed yet"
+    office.sweep()
+    assert len(blobs.states(office.turn.ledger, 1, DAVE, ids).deleted) == 1
+
+
+def test_an_upload_that_does_not_end_in_time_is_deleted_as_such(office: Office) -> None:
+    office.create(ttl_s=2 * BLOB_UPLOAD_S)
+    assert office.sweep(later(BLOB_UPLOAD_S - 1)) == []
+    assert office.sweep(later(BLOB_UPLOAD_S)) == [DeletionReason.UNFINISHED]
+    office.create(blob_id=b"c" * 16, ttl_s=60)
+    assert office.sweep(later(60)) == [DeletionReason.EXPIRED]
+
+
+def test_a_device_that_is_gone_is_told_nothing_and_the_blob_ends_all_the_same(
+    office: Office,
+) -> None:
+    office.people.live = False
+    office.create()
+    assert office.sweep(later(60)) == [DeletionReason.EXPIRED]
+    assert office.posted == 0
+    assert office.sweep(later(60)) == []
+
+
+def test_bytes_and_rows_that_lost_each_other_are_found(office: Office) -> None:
+    office.create()
+    blob = office.complete()
+    store = MemoryBytes()
+    store.sizes = {BLOB_ID: 10, b"o" * 16: 3}
+    assert blob_sweep.orphans(office.table, list(store.names())) == [b"o" * 16]
+    assert blob_sweep.lost(office.table, store, [blob]) == 0
+    store.sizes[BLOB_ID] = 9
+    assert blob_sweep.lost(office.table, store, [blob]) == 1
+    assert office.sweep() == [DeletionReason.LOST]
+
+
+def test_a_token_as_shown_finds_its_grant_and_what_is_stored_is_its_hash(office: Office) -> None:
+    made = office.create()
+    grant = blobs.usable(office.turn.ledger, made.upload_token)
+    assert grant is not None
+    assert grant.is_upload
+    assert blobs.usable(office.turn.ledger, blobs.token_hash(made.upload_token)) is None
