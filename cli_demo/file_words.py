@@ -13,8 +13,9 @@ _GONE: Final = {
     e2ecore.DeletionReason.RECALLED: "taken back",
     e2ecore.DeletionReason.EXPIRED: "its time was over",
     e2ecore.DeletionReason.ACCOUNT_ERASED: "the account was closed",
-    e2ecore.DeletionReason.OPERATOR: "the operator of the relay deleted it",
+    e2ecore.DeletionReason.OPERATOR: "by order of the relay's operator",
     e2ecore.DeletionReason.UNFINISHED: "its upload did not end",
+    e2ecore.DeletionReason.LOST: "the relay has lost it",
 }
 _States = e2ecore.AttachmentState
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import BinaryIO, Final, Protocol, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias
 
 from e2ecore_protocol.content.attachments import AttachmentForm
 from e2ecore_protocol.frames.blobs import DeletionReason
@@ -32,17 +32,6 @@ class AttachmentState(Enum):
     """Of ours; it was given up."""
 
 
-_WHY: Final = {
-    DeletionReason.ALL_FETCHED: "everybody has it",
-    DeletionReason.RECALLED: "its sender recalled it",
-    DeletionReason.EXPIRED: "its time was over",
-    DeletionReason.ACCOUNT_ERASED: "its sender's account was closed",
-    DeletionReason.OPERATOR: "the relay's operator has ordered it",
-    DeletionReason.UNFINISHED: "its upload did not end in time",
-    DeletionReason.LOST: "the relay has lost it",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Deletion:
     """The relay's signed word that it has destroyed its share and deleted a file.
@@ -53,11 +42,6 @@ class Deletion:
     reason: DeletionReason
     time_ms: int
     """The relay's clock."""
-
-    @property
-    def why(self) -> str:
-        """The reason, for people."""
-        return _WHY[self.reason]
 
 
 @dataclass(frozen=True, slots=True)
