@@ -224,7 +224,10 @@ class _Vouching:
             claim = None if candidate is None else links.claims.get(candidate)
         if claim is None:
             return False
-        original = self._originals.of(sibling, unmerged)
+        if unmerged:
+            original = self._originals.of(sibling, unmerged)
+        else:
+            original = self._tree.tree_hash(sibling)
         return claim == self._digest(links.parents[index] + self._sibling_head + original)
 
 

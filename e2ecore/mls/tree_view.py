@@ -297,8 +297,11 @@ class TreeView:
     def _rightmost(self) -> int:
         """Return the rightmost leaf that is not blank, or -1."""
         if self._last_leaf is None:
+            changes = self._changes
             leaves = (
-                index for index in self._known() if not index & 1 and not self.is_blank(index)
+                index
+                for index in self._known()
+                if not index & 1 and (index not in changes or changes[index] is not None)
             )
             self._last_leaf = max(leaves, default=-2) // 2
         return self._last_leaf
