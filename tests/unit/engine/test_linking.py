@@ -8,6 +8,8 @@ import pytest
 import e2ecore
 from e2ecore.testing import devices
 from e2ecore.testing.devices import PASSPHRASE, open_device
+from e2ecore_protocol.frames.frame import Frame
+from e2ecore_protocol.frames.session import Ok
 from tests.support.engines import PATIENCE_S, agree, group_of, history, pair, same, texts, until
 from tests.support.linked import link, phone_laptop_bob, settled
 
@@ -202,3 +204,62 @@ async def test_who_leaves_on_one_device_leaves_on_the_other(tmp_path: Path) -> N
                 await at_bobs.refresh()
         await there.refresh()
         assert there.state in {e2ecore.ConversationState.LEFT, e2ecore.ConversationState.REMOVED}
+
+
+async def test_an_interrupted_arrival_goes_on_when_the_device_is_opened_again(
+    tmp_path: Path,
+) -> None:
+    async with devices(tmp_path, "bob") as (relay, (bob,)):
+        async with await open_device(tmp_path / "phone.db", relay.dial) as phone:
+            await phone.register("alice")
+            groups = [(await group_of([phone, bob], f"group {n}"))[0] for n in range(6)]
+            await agree(phone, e2ecore.Purpose.MULTI_DEVICE_SYNC)
+            laptop = await open_device(tmp_path / "laptop.db", relay.dial)
+            async with laptop:
+                await link(phone, laptop)
+                waiting = [one.waiting for one in await phone.devices.list() if not one.is_this]
+                relay.faults.offline = True
+                relay.disconnect()
+        assert len(waiting[0]) > 1, "the wishes are stored with the chain, before any commit"
+        relay.faults.offline = False
+        async with (
+            await open_device(tmp_path / "phone.db", relay.dial) as phone,
+            await open_device(tmp_path / "laptop.db", relay.dial) as laptop,
+        ):
+            await settled(phone)
+            for one in groups:
+                await same(laptop, one)
+
+
+async def test_a_device_whose_last_word_was_lost_finds_out_by_itself(tmp_path: Path) -> None:
+    """The key is stored before anybody can have it in a chain; the relay is asked what came."""
+    async with devices(tmp_path, "alice") as (relay, (phone,)):
+        await agree(phone, e2ecore.Purpose.MULTI_DEVICE_SYNC)
+        async with await open_device(tmp_path / "laptop.db", relay.dial) as laptop:
+
+            def lose(_device: bytes, answer: Frame) -> Frame | None:
+                if isinstance(answer, Ok) and relay.people.accounts[account].state.head_seq > 2:
+                    relay.faults.offline = True
+                return answer
+
+            account = own(phone).account_id
+            relay.faults.answers.append(lose)
+            async with phone.devices.link() as linking, anyio.create_task_group() as tasks:
+
+                async def confirm() -> None:
+                    await linking.joined()
+                    await linking.confirm(PASSPHRASE)
+
+                tasks.start_soon(confirm)
+                async with laptop.devices.join(linking.code.text) as joining:
+                    with pytest.raises(e2ecore.TransientError):
+                        await joining.finished()
+            assert laptop.account is None
+        relay.faults.answers.clear()
+        relay.faults.offline = False
+        async with await open_device(tmp_path / "laptop.db", relay.dial) as laptop:
+            with anyio.fail_after(PATIENCE_S):
+                while laptop.account is None:  # noqa: ASYNC110 - nobody tells
+                    await anyio.sleep(0.02)
+                await laptop.caught_up()
+            assert own(laptop).account_id == account

@@ -1,0 +1,108 @@
+"""Second devices that no consent covers, with a relay and with a client that lie for them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+
+import e2ecore
+from e2ecore.engine import inviting
+from e2ecore.engine.engine import system_clock_ms
+from e2ecore.engine.job import Job
+from e2ecore.ids import AccountId, DeviceId
+from e2ecore.messaging.identity import LeafIdentity
+from e2ecore.messaging.intents import IntentKind, Wish
+from e2ecore.mls.members import Member
+from e2ecore.storage import intents
+from e2ecore.testing import devices, two_devices
+from e2ecore.testing.devices import open_device
+from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS
+from tests.support.engines import pair, same, texts, until
+from tests.support.lies import add_device, keys_of
+from tests.support.linked import link, settled
+
+pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.1.1d")]
+HOUR_MS = 3_600_000
+
+
+class Clock:
+    """Everybody's clock; it can be put forward."""
+
+    def __init__(self) -> None:
+        self.ahead_ms = 0
+
+    def __call__(self) -> int:
+        return system_clock_ms() + self.ahead_ms
+
+
+async def test_a_device_is_not_heard_once_the_consent_for_it_is_over(tmp_path: Path) -> None:
+    """The relay goes on serving it: the other clients refuse, and the first device takes it out."""
+    clock = Clock()
+    async with devices(tmp_path, "alice", "bob", clock_ms=clock) as (relay, (phone, bob)):
+        await phone.consents.grant(
+            e2ecore.shipped_notice(e2ecore.Purpose.MULTI_DEVICE_SYNC),
+            controller=e2ecore.Controller("The Operator", "privacy@relay.example"),
+            expires_ms=clock() + HOUR_MS,
+        )
+        opened = await open_device(tmp_path / "laptop.db", relay.dial, clock_ms=clock)
+        async with opened as laptop:
+            await link(phone, laptop)
+            at_bob = bob.events()
+            chat, _ = await pair(phone, bob)
+            there = await same(laptop, chat)
+            await settled(phone)
+            await (await there.send("in time")).accepted()
+            assert await texts(at_bob, 1) == ["in time"]
+            clock.ahead_ms = HOUR_MS + MAX_CLOCK_DIFFERENCE_MS + 1
+            await (await there.send("too late")).accepted()
+            set_aside = await until(at_bob, e2ecore.EnvelopeQuarantined)
+            assert set_aside.error == "LapsedDeviceError"
+            await chat.refresh()
+            epoch = chat.epoch
+            relay.disconnect()
+            await phone.reconnect()
+            with anyio.fail_after(120):
+                while chat.epoch == epoch:
+                    await anyio.sleep(0.02)
+                    await chat.refresh()
+            shown = {one.is_this: one.counts for one in await phone.devices.list()}
+            assert shown == {True: True, False: False}
+            await (await chat.send("from the first device")).accepted()
+            assert await texts(at_bob, 1) == ["from the first device"]
+
+
+async def test_no_client_takes_the_leaf_of_a_device_without_consent_from_a_modified_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bob's client seats a second device of his, and the relay plays along: Alice's refuses."""
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        at_alice = alice.events()
+        chat, _ = await pair(alice, bob)
+        own = await keys_of(bob)
+        device_id = await add_device(relay, bob, own.identity)
+
+        def vouch(_job: Job, _leaves: Iterable[Member]) -> None:
+            """Take any leaf."""
+
+        monkeypatch.setattr(inviting, "check_leaves", vouch)
+        monkeypatch.setattr(relay, "_key_of", lambda _address: b"")
+        who = LeafIdentity(AccountId(own.account_id), DeviceId(device_id))
+
+        def seat(job: Job) -> None:
+            mirror = job.state.find(job.tx, chat.conversation_id)
+            assert mirror is not None
+            wish = replace(Wish(IntentKind.SEAT), devices=(who,))
+            intents.add(job.tx, mirror.cid, wish.kind, wish.encode(), job.now_ms)
+            job.effects.intents.add(mirror.cid)
+
+        await bob._core.jobs.run(seat)
+        assert (await until(at_alice, e2ecore.EnvelopeQuarantined)).error == "ForeignLeafError"
+
+        def seated(job: Job) -> set[bytes]:
+            mirror = job.state.find(job.tx, chat.conversation_id)
+            assert mirror is not None
+            return {one.device_id for one in mirror.by_leaf.values()}
+
+        assert device_id not in await alice._core.jobs.run(seated)

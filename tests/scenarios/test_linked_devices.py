@@ -1,0 +1,159 @@
+"""A phone, a laptop and a contact: real processes at a real relay, as people use them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli_demo.__main__ import app
+from cli_demo.exits import Exit
+from e2ecore import Purpose, shipped_notice
+from tests.support.processes import RelayProcess
+
+pytestmark = [pytest.mark.slow, pytest.mark.clause("GB42012-8.1.1d")]
+ROOT = Path(__file__).parents[2]
+PATIENCE = 40
+"""How often it is looked for what others said; once or twice, unless a test fails."""
+PASSPHRASE = "correct horse battery"
+Line = Mapping[str, object]
+
+
+class Machine:
+    """Somebody's device: its database, and ``e2e``."""
+
+    def __init__(self, name: str, folder: Path, relay: RelayProcess) -> None:
+        secret = folder / f"{name}.passphrase"
+        secret.write_text(PASSPHRASE + "\n")
+        self.relay = ["--relay", relay.url, "--relay-ca", relay.ca]
+        self.environment = {
+            "E2E_DB": str(folder / f"{name}.db"),
+            "E2E_PASSPHRASE_FILE": str(secret),
+            "COLUMNS": "100",
+        }
+
+    def run(self, *words: str, code: int = 0) -> list[Line]:
+        """Within this process: it spares a second of start-up each time."""
+        done = CliRunner().invoke(app, [*words, "--json"], env=self.environment)
+        assert done.exit_code == code, done.output
+        self.said = done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def begin(self, *words: str) -> "subprocess.Popen[str]":
+        """As a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli_demo", *words, "--json"],
+            cwd=ROOT,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def texts(self, who: str) -> list[object]:
+        return [line["text"] for line in self.run("history", who) if line.get("text")]
+
+    def hears(self, who: str, *texts: str) -> None:
+        """Catch up until these are the texts that are there."""
+        for _ in range(PATIENCE):
+            if self.texts(who) == list(texts):
+                return
+            self.run("tail", who, "--idle", "1")
+        assert self.texts(who) == list(texts)
+
+
+def line_of(process: "subprocess.Popen[str]") -> Line:
+    """Return the next line that it prints."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise AssertionError(process.communicate()[1])
+    said: Line = json.loads(line)
+    return said
+
+
+def tell(process: "subprocess.Popen[str]", word: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(word + "\n")
+    process.stdin.flush()
+
+
+def linked(phone: Machine, laptop: Machine) -> tuple[str, str]:
+    """Link as a person does. Return the code that was used, and the laptop's device id."""
+    shows = phone.begin("device", "link")
+    code = str(line_of(shows)["code"])
+    enters = laptop.begin("device", "join", code, *laptop.relay)
+    check = line_of(shows)["check"]
+    assert line_of(enters)["check"] == check
+    tell(shows, "yes")
+    device = str(line_of(shows)["device"])
+    assert line_of(enters)["device"] == device
+    assert (shows.wait(), enters.wait()) == (0, 0)
+    for one in (shows, enters):
+        one.communicate()
+    return code, device
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[RelayProcess]:
+    with RelayProcess(tmp_path / "relay") as process:
+        yield process
+
+
+def test_a_person_links_a_laptop_talks_on_both_and_shuts_it_out(
+    tmp_path: Path, relay: RelayProcess
+) -> None:
+    phone, laptop, bob = [Machine(name, tmp_path, relay) for name in ("phone", "laptop", "bob")]
+    phone.run("register", "alice", *phone.relay)
+    bob.run("register", "bob", *bob.relay)
+    phone.run("send", "bob", "before the laptop")
+    assert phone.run("device", "link", code=Exit.REFUSED) == []  # without consent
+    notice = shipped_notice(Purpose.MULTI_DEVICE_SYNC, "en")
+    mark = notice.hash.hex()[:16]
+    phone.run("consent", "grant", "multi_device_sync", "--agree", mark, "--language", "en")
+
+    code, device = linked(phone, laptop)
+    late = Machine("late", tmp_path, relay)
+    late.run("device", "join", code, *late.relay, code=Exit.REFUSED)  # it serves once
+
+    phone.run("send", "bob", "from the phone")
+    laptop.run("send", "bob", "from the laptop")
+    bob.hears("alice", "before the laptop", "from the phone", "from the laptop")
+    bob.run("send", "alice", "to both")
+    said = ("from the phone", "from the laptop", "to both")
+    phone.hears("bob", "before the laptop", *said)
+    laptop.hears("bob", *said)
+    assert device in phone.said, "it is said with every command until it was seen"
+
+    shown = {line["device"]: line for line in phone.run("device", "list")}
+    assert (shown[device]["this"], shown[device]["counts"]) == (False, True)
+    phone.run("contacts")
+    assert device not in phone.said
+
+    gone = phone.run("device", "remove", device[:8])[-1]
+    assert (gone["device"], gone["waiting"]) == (device, 0)
+    phone.run("send", "bob", "after the laptop")
+    bob.hears("alice", "before the laptop", *said, "after the laptop")
+    laptop.run("send", "bob", "still there?", code=Exit.REFUSED)
+    assert "after the laptop" not in laptop.texts("bob")
+
+
+def test_refusing_links_nothing_and_voids_the_code(tmp_path: Path, relay: RelayProcess) -> None:
+    phone, laptop = [Machine(name, tmp_path, relay) for name in ("phone", "laptop")]
+    phone.run("register", "alice", *phone.relay)
+    mark = shipped_notice(Purpose.MULTI_DEVICE_SYNC, "en").hash.hex()[:16]
+    phone.run("consent", "grant", "multi_device_sync", "--agree", mark, "--language", "en")
+    shows = phone.begin("device", "link")
+    enters = laptop.begin("device", "join", str(line_of(shows)["code"]), *laptop.relay)
+    line_of(shows)
+    line_of(enters)
+    tell(shows, "no")
+    assert (shows.wait(), enters.wait()) == (Exit.REFUSED, Exit.REFUSED)
+    for one in (shows, enters):
+        one.communicate()
+    assert len(phone.run("device", "list")) == 1
