@@ -60,11 +60,13 @@ class Machine:
 
     def hears(self, who: str, *texts: str) -> None:
         """Catch up until these are the texts that are there."""
+        found: list[object] = []
         for _ in range(PATIENCE):
-            if self.texts(who) == list(texts):
-                return
             self.run("tail", who, "--idle", "1")
-        assert self.texts(who) == list(texts)
+            found = self.texts(who)
+            if found == list(texts):
+                return
+        raise AssertionError(found)
 
 
 def line_of(process: "subprocess.Popen[str]") -> Line:
@@ -141,19 +143,3 @@ def test_a_person_links_a_laptop_talks_on_both_and_shuts_it_out(
     bob.hears("alice", "before the laptop", *said, "after the laptop")
     laptop.run("send", "bob", "still there?", code=Exit.REFUSED)
     assert "after the laptop" not in laptop.texts("bob")
-
-
-def test_refusing_links_nothing_and_voids_the_code(tmp_path: Path, relay: RelayProcess) -> None:
-    phone, laptop = [Machine(name, tmp_path, relay) for name in ("phone", "laptop")]
-    phone.run("register", "alice", *phone.relay)
-    mark = shipped_notice(Purpose.MULTI_DEVICE_SYNC, "en").hash.hex()[:16]
-    phone.run("consent", "grant", "multi_device_sync", "--agree", mark, "--language", "en")
-    shows = phone.begin("device", "link")
-    enters = laptop.begin("device", "join", str(line_of(shows)["code"]), *laptop.relay)
-    line_of(shows)
-    line_of(enters)
-    tell(shows, "no")
-    assert (shows.wait(), enters.wait()) == (Exit.REFUSED, Exit.REFUSED)
-    for one in (shows, enters):
-        one.communicate()
-    assert len(phone.run("device", "list")) == 1
