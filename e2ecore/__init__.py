@@ -176,6 +176,7 @@ from e2ecore.engine.my_data import MyData, OwnProfile
 from e2ecore.engine.offering import Upload
 from e2ecore.engine.poll_events import PollClosed, PollVoted, VoteOpened
 from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
+from e2ecore.engine.typing_events import TypingChanged
 from e2ecore.engine.values import (
     Account,
     ConnectionState,
@@ -535,6 +536,7 @@ __all__ = [
     "TransferProgress",
     "TransientError",
     "TwoCursorsError",
+    "TypingChanged",
     "UnknownAccountError",
     "UnknownConversationError",
     "UnknownDateFormatError",

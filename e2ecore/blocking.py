@@ -217,6 +217,7 @@ class BlockingEngine:
     earlier_texts = _of(Conversation.earlier_texts)
     recall = _of(Conversation.recall)
     share_reading = _of(Conversation.share_reading)
+    typing = _of(Conversation.typing)
     shares_reading = _of(Conversation.shares_reading)
     delete_messages = _of(Conversation.delete_messages)
     delete_before = _of(Conversation.delete_before)

@@ -19,6 +19,8 @@ class Purpose(StrEnum):
     """A copy of the history on a server."""
     READ_RECEIPTS = "read_receipts"
     """Others learn what was read."""
+    TYPING = "typing"
+    """Others learn who is typing."""
     PRESENCE = "presence"
     """Others learn who is online."""
     CONTACT_DISCOVERY = "contact_discovery"
@@ -61,6 +63,12 @@ TERMS: Final[Mapping[str, Terms]] = MappingProxyType(
         Purpose.CLOUD_BACKUP: Terms(("messages until now",), ("server: encrypted",)),
         Purpose.READ_RECEIPTS: Terms(
             ("when messages were read",), ("devices of the members",), (_MEMBERS,)
+        ),
+        Purpose.TYPING: Terms(
+            ("when the person is typing",),
+            ("devices of the members: while shown", "relay: that there is a signal, not stored"),
+            (_MEMBERS,),
+            0,
         ),
         Purpose.PRESENCE: Terms(("when the person was online",), ("relay",), ("contacts",)),
         Purpose.CONTACT_DISCOVERY: Terms(("address book",), (_DEVICES,), retention_s=0),

@@ -15,8 +15,10 @@ from e2ecore.engine.chains import store_chain
 from e2ecore.engine.errors import BadConsentError, NotRegisteredError, YouthModeError
 from e2ecore.engine.events import ConsentChanged
 from e2ecore.engine.job import Job
+from e2ecore.engine.state import read_chain
 from e2ecore.storage import consents, settings
 from e2ecore.storage.consents import ConsentRow
+from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.bodies import Body, ConsentGranted, ConsentWithdrawn
 from e2ecore_protocol.chain.record import SALT_BYTES, ConsentRecord
 from e2ecore_protocol.chain.state import AccountState, extend
@@ -91,14 +93,22 @@ def _tell(job: Job, purpose: str, consent_id: bytes, state: ConsentState) -> Non
 
 def in_force(job: Job, purpose: str) -> list[Consent]:
     """Return the consents to a purpose that count on this device now, oldest first."""
-    if purpose in CLOSED and is_youth_mode(job):
+    if _is_closed(job.tx, purpose):
         return []
     return [one for one in listed(job) if one.is_in_force and one.purpose == purpose]
 
 
 def is_youth_mode(job: Job) -> bool:
     """Is youth mode on? See ``youth``."""
-    return settings.get(job.tx, YOUTH_LOCK) is not None
+    return _is_locked(job.tx)
+
+
+def _is_closed(tx: Tx, purpose: str) -> bool:
+    return purpose in CLOSED and _is_locked(tx)
+
+
+def _is_locked(tx: Tx) -> bool:
+    return settings.get(tx, YOUTH_LOCK) is not None
 
 
 def missing_entries(job: Job) -> tuple[bytes, ...]:
@@ -146,11 +156,23 @@ def _chain(job: Job) -> AccountState:
 
 def listed(job: Job) -> list[Consent]:
     """Return what is stored here, and what only the chain knows, by the order of the decisions."""
-    chain = _chain(job)
-    rows = {row.consent_id: row for row in consents.all_rows(job.tx)}
+    return _listed(job.tx, _chain(job), job.now_ms)
+
+
+def is_agreed(tx: Tx, account_id: bytes, purpose: str, now_ms: int) -> bool:
+    """Does a consent to a purpose count on this device now? For who only reads, without a job."""
+    chain = read_chain(tx, account_id)
+    if chain is None or _is_closed(tx, purpose):
+        return False
+    known = _listed(tx, chain, now_ms)
+    return any(one.is_in_force and one.purpose == purpose for one in known)
+
+
+def _listed(tx: Tx, chain: AccountState, now_ms: int) -> list[Consent]:
+    rows = {row.consent_id: row for row in consents.all_rows(tx)}
     elsewhere = [one for one in chain.consents.values() if one.consent_id not in rows]
-    views = [_chained_view(one, job.now_ms) for one in elsewhere]
-    views += [_view(row, chain.consents.get(row.consent_id), job.now_ms) for row in rows.values()]
+    views = [_chained_view(one, now_ms) for one in elsewhere]
+    views += [_view(row, chain.consents.get(row.consent_id), now_ms) for row in rows.values()]
     return sorted(views, key=lambda one: one.granted_ms)
 
 

@@ -97,6 +97,7 @@ async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
             who = Credentials(own.account_id, own.device_id, own.signer.sign)
             ready = await authenticate(frames, challenge, who)
             core.state.server_name = challenge.server_name
+            core.signals.ahead_ms = challenge.now_ms - core.clock_ms()
             core.desk.channel = channel.blobs if isinstance(channel, CarriesBlobs) else None
         is_due = await core.jobs.run(supply_due)
     except BaseException as error:

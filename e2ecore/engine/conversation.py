@@ -31,6 +31,7 @@ from e2ecore.engine.keeping import Kept
 from e2ecore.engine.names import check_text, check_title
 from e2ecore.engine.pinning import Pinned
 from e2ecore.engine.polling import Polling
+from e2ecore.engine.typing_now import Signalling
 from e2ecore.engine.values import (
     ConversationKind,
     ConversationState,
@@ -59,7 +60,7 @@ _OVER = frozenset(
 )
 
 
-class Conversation(Polling, Pinned, Arranged, Kept):
+class Conversation(Polling, Pinned, Arranged, Kept, Signalling):
     """A conversation. Its properties are as of the last ``refresh``, or as when it was got."""
 
     def __init__(self, core: "Core", listed: OverviewRow, newest: Message | None) -> None:

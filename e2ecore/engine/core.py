@@ -31,6 +31,7 @@ from e2ecore.engine.jobs import Jobs
 from e2ecore.engine.receipts import MOST_UNRECEIPTED
 from e2ecore.engine.resuming import fresh_connection
 from e2ecore.engine.sender import Sender, take_refusals
+from e2ecore.engine.signalling import Signals
 from e2ecore.engine.signals import Signal
 from e2ecore.engine.state import State
 from e2ecore.engine.upkeep import Upkeep
@@ -117,6 +118,7 @@ class Core:
         self.upkeep = Upkeep()
         self.line: HostLine | None = None
         """Our end of the rendezvous that is open."""
+        self.signals = Signals(self)
 
     def check_open(self) -> None:
         """Refuse calls after ``close`` and ``lock``.
@@ -251,6 +253,8 @@ class Core:
         if effects.pause_ms is not None:
             self.pauses.append(effects.pause_ms)
             self.pause_signal.set()
+        if self.signals.is_busy:
+            self.signals.applied(effects)
 
     def _apply_ends(self, effects: Effects) -> None:
         for oid, error in effects.failed:
@@ -291,6 +295,10 @@ class Core:
     def delivered(self, items: Sequence[Delivery], /) -> None:
         """Have taken what came."""
         self.intake.add(items)
+
+    def signalled(self, conversation: bytes, payload: bytes, /) -> None:
+        """Somebody lets the others know something for the moment."""
+        self.signals.take(conversation, payload)
 
     def caught_up(self) -> None:
         """The end of what waited at the relay: it counts when all before it is stored."""
@@ -351,6 +359,7 @@ class Core:
         self.set_connection(ConnectionState.OFFLINE)
         self.hub.close()
         self.changes_hub.close()
+        self.signals.close()
         self.sender.fail_waiters(closed)
         self.attempted(closed)
         self.all_here.settle(closed)
@@ -383,5 +392,6 @@ class Core:
         self.link = self.desk.channel = None
         self.sender.disconnected()
         self.intake.forget()
+        self.signals.forget()
         if self.all_here.settled:
             self.all_here = Outcome()

@@ -13,6 +13,7 @@ from e2ecore.engine.learning import learn_kinds
 from e2ecore.engine.polling import keep_polls
 from e2ecore.engine.receipts import send_receipts
 from e2ecore.engine.searching import keep_index
+from e2ecore.engine.signalling import keep_signals
 
 CHORES: Final = (
     finish_arriving,
@@ -31,5 +32,6 @@ CHORES: Final = (
     *FILE_CHORES,
     watch_damage,
     keep_polls,
+    keep_signals,
 )
 """Each begins anew when it fails; see ``chores.keep_going``."""

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from e2ecore.crypto.rng import Rng
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
 from e2ecore_protocol.frames.frame import Frame
+from e2ecore_protocol.frames.signals import Signalled
 
 Deliveries = Callable[[bytes, Sequence[Delivery]], list[Delivery]]
 """Device id and what it is to get, to what it gets."""
 Answers = Callable[[bytes, Frame], Frame | None]
 """Device id and the relay's answer, to the answer that it gets; None: none at all."""
+Signals = Callable[[bytes, list[Signalled]], list[Signalled]]
+"""Device id and the signal that it is to get, to what it gets."""
 
 
 @dataclass
@@ -27,12 +30,15 @@ class Faults:
     """Applied to every batch of deliveries, in order."""
     answers: list[Answers] = field(default_factory=list)
     """Applied to every answer, in order."""
+    signals: list[Signals] = field(default_factory=list)
+    """Applied to every signal that is forwarded, in order."""
 
     def clear(self) -> None:
         """Behave again."""
         self.offline = False
         self.deliveries.clear()
         self.answers.clear()
+        self.signals.clear()
 
 
 def drop(kind: EnvelopeKind, count: int = 1) -> Deliveries:

@@ -17,6 +17,7 @@ from e2ecore.testing.memory_channel import MemoryChannel, Session
 from e2ecore.testing.memory_log import MemoryLog, Reader, RefusedError, check_creation, delivery
 from e2ecore.testing.memory_lounge import MemoryLounge
 from e2ecore.testing.memory_people import MemoryAccount, MemoryPeople
+from e2ecore.testing.memory_signals import forward
 from e2ecore.transport.errors import RelayUnreachableError
 from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC
 from e2ecore_protocol.errors import ErrorCode, MalformedError
@@ -70,6 +71,7 @@ from e2ecore_protocol.frames.session import (
     Ready,
     authentication_message,
 )
+from e2ecore_protocol.frames.signals import Signal
 from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, NONCE_BYTES
 from e2ecore_protocol.versions import PROTOCOL_VERSION
 
@@ -183,6 +185,10 @@ class MemoryRelay:
             return self._lounge.take(session, frame)
         if session.device is None:
             raise RefusedError(ErrorCode.UNAUTHENTICATED)
+        if isinstance(frame, Signal):
+            log = self.logs.get(frame.conversation)
+            forward(session.device.device_id, frame, log, self._sessions, self.faults)
+            return None
         if isinstance(frame, Submit | Commit | Ack | ListConversations | LeaveConversation):
             return self._answer_about_logs(session, session.device, frame)
         if isinstance(frame, CreateBlob | FetchBlob | AcknowledgeBlob | RecallBlob | QueryBlobs):

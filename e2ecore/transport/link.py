@@ -69,6 +69,7 @@ from e2ecore_protocol.frames.rendezvous import (
     RendezvousOpened,
 )
 from e2ecore_protocol.frames.session import Failed, GoAway, Ok
+from e2ecore_protocol.frames.signals import Signal, Signalled
 from e2ecore_protocol.limits import (
     MAX_ACKNOWLEDGED_LOGS,
     MAX_BATCH_BYTES,
@@ -129,6 +130,10 @@ class LinkUser(Protocol[S]):
 
     def delivered(self, items: Sequence[Delivery], /) -> None:
         """Envelopes came, in order."""
+        ...
+
+    def signalled(self, conversation: bytes, payload: bytes, /) -> None:
+        """A signal came: true now or not at all."""
         ...
 
     def caught_up(self) -> None:
@@ -252,6 +257,17 @@ class Link(Generic[S]):
         """Tell the relay, before long, that a log is durable here up to a number."""
         self._acks[log_id] = upto
 
+    def signal(self, conversation: bytes, payload: bytes) -> bool:
+        """Send a signal now, or not at all; return whether it went.
+
+        It goes only if nothing waits for the network: a late signal is worth nothing.
+        """
+        if self._closed or self._is_draining:
+            return False
+        self._frames.append(Signal(conversation, payload).encode())
+        self.flush()
+        return not self._closed
+
     def flush(self) -> None:
         """Write what waits, unless the network is still busy with what came before."""
         if self._is_draining or self._closed:
@@ -293,6 +309,8 @@ class Link(Generic[S]):
                 self._take_results(frame)
             case CaughtUp():
                 self._user.caught_up()
+            case Signalled(conversation, payload):
+                self._user.signalled(conversation, payload)
             case GoAway(code, retry_after_ms):
                 raise RelayRefusedError(code, "", retry_after_ms)
             case Failed() if frame.request in self._submits:

@@ -314,6 +314,29 @@ MAX_RENDEZVOUS_MESSAGES: Final = 32
 LINK_CODE_DIGITS: Final = 12
 """Digits of the code that links a device: 5 of the number, 6 that are secret, 1 to check them."""
 
+# --- signals ----------------------------------------------------------------------------------
+
+SIGNAL_NONCE_BYTES: Final = 24
+"""Of XChaCha20-Poly1305: long enough to be drawn at random by any number of devices."""
+
+SIGNAL_PLAIN_BYTES: Final = 216
+"""What is sealed in every signal, padded: twice what is needed, so more kinds can look alike."""
+
+SIGNAL_BYTES: Final = 256
+"""Every signal: nonce, ciphertext and tag. One length, so that no two can be told apart by it."""
+
+MAX_SIGNAL_READERS: Final = 256
+"""Devices of the largest route in which signals are forwarded: bounds what one frame can cause."""
+
+SIGNAL_AGE_MS: Final = 10 * SECOND_MS
+"""Age beyond which a signal says nothing any more: longer than any way that is not broken."""
+
+TYPING_REPEAT_MS: Final = 3 * SECOND_MS
+"""Least pause between two signals of somebody who goes on typing."""
+
+TYPING_SHOWN_MS: Final = 7 * SECOND_MS
+"""How long one signal counts: two repetitions and a second for the way, so one may get lost."""
+
 # --- connection -------------------------------------------------------------------------------
 
 SUBPROTOCOL: Final = "e2ecore.v1"

@@ -50,12 +50,14 @@ from e2ecore_protocol.content.readd import FailedCommit, ReaddReason, ReaddReque
 from e2ecore_protocol.content.reading import Read, ReadReceipt
 from e2ecore_protocol.content.revisions import Edit, Recall
 from e2ecore_protocol.content.rich_text import Extras, Mention, Reply, RichText, quote_digest
+from e2ecore_protocol.content.signals import SIGNAL_KEY_LABEL, Typing, decode_signal, pad, unpad
 
 __all__ = [
     "CONTENT_VERSION",
     "CONVERSATION_EXTENSION",
     "DIRECT_POLICY",
     "GROUP_POLICY",
+    "SIGNAL_KEY_LABEL",
     "AnyContent",
     "AttachmentAgain",
     "AttachmentForm",
@@ -90,13 +92,17 @@ __all__ = [
     "RoleOf",
     "Stored",
     "Text",
+    "Typing",
     "UnknownContent",
     "Vote",
     "VoteReveal",
     "decode_content",
     "decode_counter",
+    "decode_signal",
     "encode_counter",
     "is_plain_name",
+    "pad",
     "quote_digest",
+    "unpad",
     "vote_commitment",
 ]

@@ -97,6 +97,7 @@ from e2ecore_protocol.frames.session import (
     Ready,
     authentication_message,
 )
+from e2ecore_protocol.frames.signals import Signal, Signalled
 from e2ecore_protocol.limits import MAX_FRAME_BYTES
 
 ClientFrame: TypeAlias = (
@@ -122,6 +123,7 @@ ClientFrame: TypeAlias = (
     | JoinRendezvous
     | PassRendezvous
     | CloseRendezvous
+    | Signal
 )
 """What a client sends."""
 
@@ -146,6 +148,7 @@ ServerFrame: TypeAlias = (
     | RendezvousOpened
     | RendezvousMessage
     | RendezvousClosed
+    | Signalled
 )
 """What a relay sends."""
 
@@ -264,6 +267,8 @@ __all__ = [
     "RendezvousOpened",
     "RouteChange",
     "ServerFrame",
+    "Signal",
+    "Signalled",
     "Submit",
     "SubmitResult",
     "Submitted",

@@ -144,6 +144,14 @@ class Exchange:
             self.load(ledger, (name,))
         return self._by_name.get(name)
 
+    def audience(self, name: bytes) -> tuple[int, ...] | None:
+        """Return the members of a log that is mirrored now. Any thread may ask, at any time.
+
+        They may be those of a change that is not durable yet: enough for what promises nothing.
+        """
+        log = self._by_name.get(name)
+        return None if log is None else log.audience
+
     def create(self, ledger: Ledger, name: bytes, kind: LogKind, readers: dict[int, Reader]) -> Log:
         """Make an empty log."""
         lid = ledger.logs.create(name, kind, 0)

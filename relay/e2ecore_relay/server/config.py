@@ -106,6 +106,10 @@ class RelayConfig:
     """Envelopes submitted by one device."""
     envelopes_per_account: Rate = field(default_factory=lambda: Rate(40_000, 2_000))
     """Envelopes submitted by all devices of one account."""
+    signals_per_device: Rate = field(default_factory=lambda: Rate(30, 5))
+    """Signals of one device in all conversations; each goes to 256 readers at most."""
+    signals_per_conversation: Rate = field(default_factory=lambda: Rate(6, 1))
+    """Signals of one device in one conversation."""
     requests_per_account: Rate = field(default_factory=lambda: Rate(5_000, 100))
     """All other requests of all devices of one account."""
     commits_per_conversation: Rate = field(default_factory=lambda: Rate(100, 0.2))

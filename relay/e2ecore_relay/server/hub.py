@@ -49,6 +49,10 @@ class Online(Protocol):
         """Take encoded items to be sent with the next flush."""
         ...
 
+    def signal(self, frame: bytes) -> bool:
+        """Write a frame now, or not at all; return whether it was written."""
+        ...
+
     def flush(self) -> None:
         """Write what was taken."""
         ...
@@ -87,6 +91,10 @@ class Hub:
 
     def __len__(self) -> int:
         return len(self._online)
+
+    def find(self, device: int) -> Online | None:
+        """Return a device that is connected."""
+        return self._online.get(device)
 
     def sessions(self) -> list[Online]:
         """Return all connected devices."""

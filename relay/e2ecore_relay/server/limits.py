@@ -20,6 +20,8 @@ class Limits:
         self.rendezvous: Limiter[int] = Limiter(config.rendezvous_per_account)
         self.visits: Limiter[str] = Limiter(config.visits_per_address)
         self.key_packages: Limiter[int] = Limiter(config.key_packages_per_account)
+        self.signals: Limiter[int] = Limiter(config.signals_per_device)
+        self.signals_there: Limiter[tuple[int, bytes]] = Limiter(config.signals_per_conversation)
 
     def admits(self, connected: socket.socket, now_ms: int) -> bool:
         """Take from the bucket of a new connection's address; False: it is empty, or it is gone."""
@@ -33,6 +35,13 @@ class Limits:
         """Take from a device's and its account's bucket. Return 0, or the milliseconds to wait."""
         return self.device_envelopes.take(device, count, now_ms) or self.account_envelopes.take(
             account, count, now_ms
+        )
+
+    def takes_signal(self, device: int, conversation: bytes, now_ms: int) -> bool:
+        """Take from the buckets of a device, here and in all conversations; False: one is empty."""
+        return not (
+            self.signals.take(device, 1, now_ms)
+            or self.signals_there.take((device, conversation), 1, now_ms)
         )
 
 

@@ -37,6 +37,8 @@ class Metrics(Collector):
         self.blob_orphans = 0
         self.blobs_deleted: Counter[str] = Counter()
         self.blob_answers: Counter[str] = Counter()
+        self.signals_forwarded = 0
+        self.signals_dropped: Counter[str] = Counter()
         self._gauges: list[tuple[str, str, Callable[[], float]]] = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -66,11 +68,14 @@ class Metrics(Collector):
             ("blob_bytes_received", "Bytes of attachments taken.", self.blob_bytes_received),
             ("blob_bytes_sent", "Bytes of attachments given.", self.blob_bytes_sent),
             ("blob_orphans", "Files found without a row, and deleted.", self.blob_orphans),
+            ("signals_forwarded", "Signals written to readers.", self.signals_forwarded),
         )
         for name, text, count in plain:
             yield CounterMetricFamily(_PREFIX + name, text, value=count)
         yield _labelled("refused", "Requests and envelopes refused, by code.", "code", self.refused)
         yield _labelled("connections_closed", "Connections ended.", "reason", self.closed)
+        dropped = self.signals_dropped
+        yield _labelled("signals_dropped", "Signals not forwarded, by reason.", "reason", dropped)
         deleted, answers = self.blobs_deleted, self.blob_answers
         yield _labelled("blobs_deleted", "Attachments deleted, by reason.", "reason", deleted)
         yield _labelled("blob_answers", "Answers about bytes, by status.", "status", answers)

@@ -55,6 +55,13 @@ class Outlet:
         """Take encoded delivery items, to be written by the next ``flush``."""
         self._items += items
 
+    def signal(self, frame: bytes) -> bool:
+        """Write an encoded frame at once, unless something waits for the network already."""
+        if self._closed or self._channel.pending_bytes:
+            return False
+        self._write([frame])
+        return True
+
     def flush(self) -> None:
         """Write what was taken. Never waits."""
         if self._closed:

@@ -20,6 +20,7 @@ from e2ecore_protocol.frames import (
     Ready,
     Refused,
     Register,
+    Signal,
     Submit,
     Submitted,
     decode_client_frame,
@@ -46,6 +47,7 @@ from e2ecore_relay.server.authentication import Welcome, authenticate
 from e2ecore_relay.server.hub import MAX_PENDING_BYTES, Hub
 from e2ecore_relay.server.outlet import Outlet
 from e2ecore_relay.server.visits import Visit
+from e2ecore_relay.server.signals import forward
 
 _log = structlog.get_logger()
 
@@ -183,6 +185,8 @@ class Session:
             feed, now_ms = self.feed, self.hub.clock_ms()
             for log_id, upto in frame.logs:
                 feed.acknowledge(log_id, upto, now_ms)
+        elif type(frame) is Signal:
+            forward(self.hub, self.stored.device, frame)
         else:
             if self._submits:
                 self._hand_over()
@@ -263,6 +267,10 @@ class Session:
         """See Online."""
         self.out.deliver(items)
         self.hub.touch(self)
+
+    def signal(self, frame: bytes) -> bool:
+        """See Online."""
+        return self.out.signal(frame)
 
     def flush(self) -> None:
         """See Online."""

@@ -68,6 +68,7 @@ class User:
 
     waiting: deque[Item] = field(default_factory=deque)
     got: list[Delivery] = field(default_factory=list)
+    signals: list[tuple[bytes, bytes]] = field(default_factory=list)
     results: list[SubmitResult] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     quiet: anyio.Event = field(default_factory=anyio.Event)
@@ -76,6 +77,9 @@ class User:
 
     def delivered(self, items: Sequence[Delivery], /) -> None:
         self.got += items
+
+    def signalled(self, conversation: bytes, payload: bytes, /) -> None:
+        self.signals.append((conversation, payload))
 
     def caught_up(self) -> None:
         self.quiet.set()

@@ -85,6 +85,7 @@ class SqliteStore:
         self._pushed = pushed
         self._failed = failed
         self._exchange = Exchange()
+        self.audience = self._exchange.audience
         self._readers: list[SqliteLedger] = []
         self._changed = threading.Condition()
         self._turn = threading.Lock()

@@ -1,0 +1,276 @@
+"""Typing signals: told only by agreement, over before long, stored by nobody."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+import e2ecore
+from e2ecore import Conversation, Engine, Purpose, TypingChanged
+from e2ecore.storage.tx import Tx
+from e2ecore.testing import MemoryRelay, VirtualClock, devices
+from e2ecore_protocol.frames.signals import Signalled
+from e2ecore_protocol.limits import (
+    MAX_SIGNAL_READERS,
+    SIGNAL_BYTES,
+    TYPING_REPEAT_MS,
+    TYPING_SHOWN_MS,
+)
+from tests.support.engines import PATIENCE_S, agree, group_of, pair, texts, until
+
+pytestmark = pytest.mark.anyio
+START_MS = 1_790_000_000_000
+
+
+class Scene:
+    """Bob types to Alice, and has agreed that she may see it."""
+
+    def __init__(self, relay: MemoryRelay, alice: Engine, bob: Engine, clock: VirtualClock) -> None:
+        self.relay, self.alice, self.bob, self.clock = relay, alice, bob, clock
+        self.at_alice, self.at_bob = alice.events(), bob.events()
+        self.chat: Conversation
+        self.other: Conversation
+        self.payloads: list[bytes] = []
+        relay.faults.signals.append(self._note)
+
+    def _note(self, _device: bytes, signals: list[Signalled]) -> list[Signalled]:
+        self.payloads += [one.payload for one in signals]
+        return signals
+
+    async def shown(self) -> tuple[bytes, bool]:
+        """The next thing that Alice gets to know: who, and whether they type."""
+        event = await until(self.at_alice, TypingChanged)
+        assert event.conversation_id == self.chat.conversation_id
+        return event.account_id, event.is_typing
+
+
+@asynccontextmanager
+async def scene(folder: Path, *, agreed: bool = True) -> AsyncIterator[Scene]:
+    clock = VirtualClock(START_MS)
+    async with devices(folder, "alice", "bob", clock_ms=clock) as (relay, (alice, bob)):
+        at = Scene(relay, alice, bob, clock)
+        at.chat, at.other = await pair(alice, bob)
+        if agreed:
+            await agree(bob, Purpose.TYPING)
+            await bob.consents.settled()
+        yield at
+
+
+def account(engine: Engine) -> bytes:
+    assert engine.account is not None
+    return engine.account.account_id
+
+
+@pytest.mark.clause("GB42012-7.3")
+async def test_nothing_is_told_without_a_consent(tmp_path: Path) -> None:
+    async with scene(tmp_path, agreed=False) as at:
+        assert not await at.other.typing()
+        await agree(at.bob, Purpose.PRESENCE)  # that is another matter
+        assert not await at.other.typing()
+        assert at.payloads == []
+        await agree(at.bob, Purpose.TYPING)
+        assert await at.other.typing()
+        assert await at.shown() == (account(at.bob), True)
+        assert not await at.chat.typing()  # Alice has not agreed, and may see Bob all the same
+
+
+@pytest.mark.clause("GB42012-13.3a")
+async def test_after_a_withdrawal_nothing_more_is_told(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        assert await at.other.typing()
+        at.relay.faults.offline = True
+        await at.bob.consents.withdraw(Purpose.TYPING)
+        at.clock.advance(ms=TYPING_REPEAT_MS)
+        assert not await at.other.typing()
+        assert not await at.other.typing(on=False)
+        assert len(at.payloads) == 1
+        assert await at.shown() == (account(at.bob), True)
+        at.clock.advance(ms=TYPING_SHOWN_MS)
+        assert await at.shown() == (account(at.bob), False)
+
+
+async def test_it_ends_by_itself(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.other.typing()
+        assert await at.shown() == (account(at.bob), True)
+        assert at.chat.typists == (account(at.bob),)
+        at.clock.advance(ms=TYPING_SHOWN_MS - 1)
+        assert at.chat.typists == (account(at.bob),)
+        at.clock.advance(ms=1)
+        assert at.chat.typists == ()
+        assert await at.shown() == (account(at.bob), False)
+        await at.other.typing()
+        assert await at.shown() == (account(at.bob), True)
+
+
+async def test_whoever_types_on_is_told_of_every_three_seconds_and_shown_all_the_time(
+    tmp_path: Path,
+) -> None:
+    async with scene(tmp_path) as at:
+        for _ in range(100):  # a letter every tenth of a second
+            assert await at.other.typing()
+            at.clock.advance(ms=100)
+        assert len(at.payloads) == 4
+        assert {len(one) for one in at.payloads} == {SIGNAL_BYTES}
+        assert await at.shown() == (account(at.bob), True)
+        await at.other.typing(on=False)
+        assert await at.shown() == (account(at.bob), False)
+
+
+async def test_stopping_is_told_once_and_only_if_typing_was(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        assert await at.other.typing(on=False)
+        assert at.payloads == []
+        await at.other.typing()
+        await at.other.typing(on=False)
+        await at.other.typing(on=False)
+        assert len(at.payloads) == 2
+        assert await at.shown() == (account(at.bob), True)
+        assert await at.shown() == (account(at.bob), False)
+        for _ in range(10):  # changing one's mind all the time is not told all the time
+            await at.other.typing()
+            await at.other.typing(on=False)
+        assert len(at.payloads) == 2
+
+
+async def test_a_message_says_that_its_writer_does_not_type_any_more(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.other.typing()
+        assert await at.shown() == (account(at.bob), True)
+        await at.other.send("said")
+        assert await at.shown() == (account(at.bob), False)
+        assert len(at.payloads) == 1
+        await at.other.typing()  # at once: the pause ended with the message
+        assert await at.shown() == (account(at.bob), True)
+        assert len(at.payloads) == 2
+
+
+async def test_somebody_else_who_says_something_stops_nobody_from_typing(tmp_path: Path) -> None:
+    clock = VirtualClock(START_MS)
+    everybody = devices(tmp_path, "alice", "bob", "carol", clock_ms=clock)
+    async with everybody as (_, (alice, bob, carol)):
+        at_alice = alice.events()
+        group, at_bobs, at_carols = await group_of((alice, bob, carol))
+        for one in (bob, carol):
+            await agree(one, Purpose.TYPING)
+        await at_bobs.typing()
+        await until(at_alice, TypingChanged)
+        await at_carols.typing()
+        await until(at_alice, TypingChanged)
+        assert group.typists == (account(bob), account(carol))
+        await at_carols.send("hello")
+        event = await until(at_alice, TypingChanged)
+        assert (event.account_id, event.is_typing) == (account(carol), False)
+        assert group.typists == (account(bob),)
+        await (await group.remove(await alice.contacts.find("bob"))).applied()
+        event = await until(at_alice, TypingChanged)
+        assert (event.account_id, event.is_typing) == (account(bob), False)
+        with anyio.fail_after(PATIENCE_S):
+            while at_bobs.state is e2ecore.ConversationState.ACTIVE:
+                await anyio.sleep(0.01)
+                await at_bobs.refresh()
+        clock.advance(ms=TYPING_REPEAT_MS)
+        assert not await at_bobs.typing()
+
+
+def database_state(tx: Tx) -> tuple[int | None, list[object]]:
+    rows: list[object] = tx.rows(tuple, "SELECT * FROM mls_rows ORDER BY 1, 2, 3")
+    return tx.value(int, "PRAGMA data_version"), rows
+
+
+@pytest.mark.clause("GB42012-8.1.1a")
+async def test_no_database_changes_and_no_ratchet_moves(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await (await at.other.send("before")).accepted()
+        assert await texts(at.at_alice, 1) == ["before"]
+        await at.bob._core.jobs.run(lambda _: None)
+        for engine in (at.alice, at.bob):
+            await engine.caught_up()
+        await anyio.sleep(0.5)  # receipts
+        before = [one._core.read(database_state) for one in (at.alice, at.bob)]
+        kept = at.relay.stored_bytes()
+        for _ in range(5):
+            await at.other.typing()
+            assert await at.shown() == (account(at.bob), True)
+            await at.other.typing(on=False)
+            assert await at.shown() == (account(at.bob), False)
+            at.clock.advance(ms=TYPING_REPEAT_MS)
+        assert [one._core.read(database_state) for one in (at.alice, at.bob)] == before
+        assert at.relay.stored_bytes() == kept
+        assert not any(one in kept for one in at.payloads)
+
+
+async def test_keys_are_let_go_of_when_nobody_signals(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.other.typing()
+        assert await at.shown() == (account(at.bob), True)
+        at.clock.advance(ms=60_000)
+        with anyio.fail_after(PATIENCE_S):
+            while any(one._core.signals._epochs for one in (at.alice, at.bob)):
+                await anyio.sleep(0.05)
+        assert at.alice._core.signals._typists.is_idle
+
+
+async def both_online(at: Scene) -> None:
+    """Wait until both are connected again after a break."""
+    for engine in (at.alice, at.bob):
+        with anyio.fail_after(PATIENCE_S):
+            while engine.connection is e2ecore.ConnectionState.ONLINE:
+                await anyio.sleep(0.01)
+            while engine.connection is not e2ecore.ConnectionState.ONLINE:
+                await engine.reconnect()
+                await anyio.sleep(0.05)
+
+
+async def test_who_comes_back_online_is_told_again(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.other.typing()
+        assert await at.shown() == (account(at.bob), True)
+        at.relay.faults.offline = True
+        at.relay.disconnect()
+        await until(at.at_bob, e2ecore.ConnectionChanged)
+        with anyio.fail_after(PATIENCE_S):
+            while at.bob.connection is not e2ecore.ConnectionState.WAITING:
+                await anyio.sleep(0.01)
+        at.clock.advance(ms=TYPING_REPEAT_MS)
+        assert not await at.other.typing()
+        at.relay.faults.offline = False
+        await both_online(at)
+        at.clock.advance(ms=TYPING_SHOWN_MS)
+        assert await at.shown() == (account(at.bob), False)
+        assert await at.other.typing()
+        assert await at.shown() == (account(at.bob), True)
+
+
+async def test_clocks_that_differ_by_minutes_do_no_harm(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        ahead = VirtualClock(START_MS + 10 * 60_000)
+        at.bob._core.clock_ms = ahead
+        at.relay.disconnect()
+        await both_online(at)
+        assert at.bob._core.signals.ahead_ms == -10 * 60_000
+        assert await at.other.typing()
+        assert await at.shown() == (account(at.bob), True)
+
+
+async def test_where_too_many_would_learn_of_it_nothing_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene(tmp_path) as at:
+        monkeypatch.setattr("e2ecore.engine.signalling.MAX_SIGNAL_READERS", 1)
+        assert not await at.other.typing()
+        monkeypatch.setattr("e2ecore.engine.signalling.MAX_SIGNAL_READERS", MAX_SIGNAL_READERS)
+        assert await at.other.typing()
+
+
+async def test_a_closed_engine_says_so(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await agree(at.alice, Purpose.TYPING)
+        await at.chat.typing()
+        await until(at.at_bob, TypingChanged)
+        await at.bob.lock()
+        with pytest.raises(e2ecore.EngineLockedError):
+            await at.other.typing()
+        assert at.other.typists == ()
