@@ -111,7 +111,7 @@ class Core:
         self.changes: dict[int, Change] = {}
         self.account: Account | None = None
         self._ended: dict[int, E2EError | None] = {}
-        self.intake = Intake(self)
+        self.intake, self.signals = Intake(self), Signals(self)
         self.pauses: list[int] = []
         """Milliseconds for which the sender shall pause."""
         self.pause_signal = Signal()

@@ -18,6 +18,7 @@ from inputs import Json
 from linking import linking
 from relay_frames import derived, relay_frames
 from sealed_files import sealed_files
+from signals import signals
 from suite_f001 import suite_f001
 
 HERE = Path(__file__).parent
@@ -32,6 +33,7 @@ FILES: dict[str, tuple[str, Callable[[], list[Json]]]] = {
     "consents.json": ("Records of consents, spec/80-chain-and-consent.md", consents),
     "linking.json": ("Linking a device, spec/70-linking.md", linking),
     "content.json": ("What members say, spec/50-content.md", contents),
+    "signals.json": ("Signals of spec/50-content.md", signals),
     "sealed-files.json": ("What is in a blob, spec/45-sealed-files.md", sealed_files),
     "suite_f001.json": ("Cipher suite 0xF001, spec/60-cipher-suite.md", suite_f001),
 }

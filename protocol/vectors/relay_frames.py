@@ -68,6 +68,7 @@ GOOD_FRAMES: tuple[frames.Frame, ...] = (
     frames.Ack((frames.AcknowledgedLog(b"", 3), frames.AcknowledgedLog(CONVERSATION, 12))),
     frames.ListConversations(10),
     frames.LeaveConversation(11, CONVERSATION),
+    frames.Signal(CONVERSATION, filler("signal", 256)),
     frames.CreateBlob(12, BLOB, CONVERSATION, 5_242_880, 604_800),
     frames.FetchBlob(13, BLOB),
     frames.AcknowledgeBlob(14, BLOB, filler("acknowledged", 64)),
@@ -94,6 +95,7 @@ GOOD_FRAMES: tuple[frames.Frame, ...] = (
     frames.Conversations(10, (frames.ConversationState(CONVERSATION, 2, 7, 12, 11),)),
     frames.Submitted(8, RESULTS),
     frames.Committed(9, 12, NOW_MS),
+    frames.Signalled(CONVERSATION, filler("signal", 256)),
     frames.BlobCreated(12, filler("share", 32), filler("upload", 32), *GRANTED[1:]),
     frames.BlobGranted(
         *(13, filler("share", 32), filler("fetch", 32), NOW_MS + 3_600_000), *GRANTED
@@ -136,6 +138,10 @@ BAD_FRAMES: dict[str, tuple[str, tuple[Wire, ...]]] = {
         "relay",
         (88, 12, filler("share", 32), filler("upload", 32), NOW_MS, 0, *GRANTED[3:]),
     ),
+    "signal of 255 bytes": ("client", (21, CONVERSATION, filler("signal", 255))),
+    "signal of 257 bytes": ("relay", (83, CONVERSATION, filler("signal", 257))),
+    "signal in the inbox": ("client", (21, b"", filler("signal", 256))),
+    "signal that asks for an answer": ("client", (21, 1, CONVERSATION, filler("signal", 256))),
     "version zero": ("relay", (64, 0, 1, "relay.example", filler("nonce", 32), NOW_MS)),
     "short nonce": ("relay", (64, 1, 1, "relay.example", filler("nonce", 31), NOW_MS)),
     "unknown error code": ("relay", (68, "tired", 0)),

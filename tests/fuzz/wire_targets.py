@@ -29,8 +29,12 @@ from e2ecore_protocol.content import (
     Extras,
     Mention,
     ReaddRequest,
+    Typing,
     decode_content,
     decode_counter,
+    decode_signal,
+    pad,
+    unpad,
 )
 from e2ecore_protocol.content.polls import Counted
 from e2ecore_protocol.errors import MalformedError
@@ -134,6 +138,14 @@ def wish(data: bytes) -> object:
     return Wish.decode(kinds[(data[:1] or b"\0")[0] % len(kinds)], data[1:])
 
 
+def padded_signal(data: bytes) -> object:
+    content = unpad(data)
+    assert pad(content) == data
+    return content
+
+
+SIGNALS = [Typing(leaf, 1_790_000_000_000, leaf % 2) for leaf in (0, 3, 70_000)]
+PADDED = [pad(one.encode()) for one in SIGNALS]
 KEY_FILE = json.dumps({"checksum": "", "slots": [], "format": "", "version": 1}).encode()
 WISH = Wish(IntentKind.ADD, (bytes(20),), "title").encode()
 HAPPENED = notices.encode_notice(notices.Notice(notices.NoticeKind.JOINED, (bytes(20),)))
@@ -165,6 +177,8 @@ WIRE_TARGETS: Mapping[str, Target] = {
         read_info, (PeerError,), vectors("content.json", where="conversation"), (read_info,)
     ),
     "wire.readd request": wire(ReaddRequest.decode, vectors("content.json", where="readd")),
+    "wire.signal": wire(decode_signal, [one.encode() for one in SIGNALS]),
+    "wire.padded signal": Target(padded_signal, (MalformedError,), PADDED, (unpad,)),
     "wire.notice": wire(decode_notice, [KeyPackagesLow(3).encode()]),
     "wire.entry": wire(Entry.decode, [entry for one in CHAINS for entry in one]),
     "wire.checkpoint": wire(Checkpoint.decode, [Checkpoint.of(bytes(20), 3, bytes(32)).encode()]),

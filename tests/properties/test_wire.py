@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from e2ecore_protocol.chain import ConsentRecord, Entry
 from e2ecore_protocol.codec import pack, unpack
-from e2ecore_protocol.content import ConversationInfo, ReaddRequest, decode_content, decode_counter
+from e2ecore_protocol.content import (
+    ConversationInfo,
+    ReaddRequest,
+    decode_content,
+    decode_counter,
+    decode_signal,
+)
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames import (
     CLIENT_FRAMES,
@@ -34,6 +40,7 @@ DECODERS: Final[tuple[Callable[[bytes], object], ...]] = (
     ConsentRecord.decode,
     ConversationInfo.decode,
     ReaddRequest.decode,
+    lambda data: decode_signal(data) or (),
     KeyPackagesLow.decode,
     BlobsDeleted.decode,
     lambda data: unpack(data, MAX_FRAME_BYTES),

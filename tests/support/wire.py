@@ -63,6 +63,8 @@ from e2ecore_protocol.frames import (
     RendezvousMessage,
     RendezvousOpened,
     RouteChange,
+    Signal,
+    Signalled,
     Submit,
     Submitted,
 )
@@ -72,6 +74,7 @@ from e2ecore_protocol.limits import (
     MAX_ENVELOPE_LIFETIME_S,
     MAX_INTEGER,
     RENDEZVOUS_NUMBERS,
+    SIGNAL_BYTES,
 )
 
 Item = TypeVar("Item")
@@ -175,6 +178,8 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Frame]] = {
     Ack: st.builds(Ack, some(st.builds(AcknowledgedLog, ids | st.just(INBOX), positive), 1)),
     ListConversations: st.builds(ListConversations, requests),
     LeaveConversation: st.builds(LeaveConversation, requests, ids),
+    Signal: st.builds(Signal, ids, st.binary(min_size=SIGNAL_BYTES, max_size=SIGNAL_BYTES)),
+    Signalled: st.builds(Signalled, ids, st.binary(min_size=SIGNAL_BYTES, max_size=SIGNAL_BYTES)),
     Challenge: st.builds(Challenge, versions, versions, st.just("relay.example"), keys, numbers),
     Ready: st.builds(Ready, numbers, numbers),
     Ok: st.builds(Ok, requests),

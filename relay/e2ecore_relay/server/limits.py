@@ -40,8 +40,8 @@ class Limits:
     def takes_signal(self, device: int, conversation: bytes, now_ms: int) -> bool:
         """Take from the buckets of a device, here and in all conversations; False: one is empty."""
         return not (
-            self.signals.take(device, 1, now_ms)
-            or self.signals_there.take((device, conversation), 1, now_ms)
+            self.signals_there.take((device, conversation), 1, now_ms)
+            or self.signals.take(device, 1, now_ms)
         )
 
 

@@ -15,7 +15,7 @@ from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC, ConsentGranted, Dev
 from e2ecore_protocol.chain.state import extend
 from e2ecore_protocol.frames.accounts import AppendChain
 from e2ecore_protocol.frames.session import Ok
-from tests.support.engines import group_of, history, pair, same, texts, until
+from tests.support.engines import agree, group_of, history, pair, same, texts, until
 
 pytestmark = pytest.mark.anyio
 
@@ -186,6 +186,8 @@ async def test_when_a_verified_contact_changes_devices_sending_stops(tmp_path: P
         chat, _ = await pair(alice, bob)
         contact = await alice.contacts.find("bob")
         await contact.mark_verified()
+        await agree(alice, e2ecore.Purpose.TYPING)
+        assert await chat.typing()
         await add_second_device(bob)
         await contact.refresh()
         changed = await until(at_alice, e2ecore.KeyChanged)
@@ -193,6 +195,7 @@ async def test_when_a_verified_contact_changes_devices_sending_stops(tmp_path: P
         assert contact.verification is Verification.CHANGED
         with pytest.raises(e2ecore.ContactChangedError):
             await chat.send("to whom?")
+        assert not await chat.typing(on=False)
         await contact.mark_unverified()
         await (await chat.send("accepted the change")).accepted()
         del relay
