@@ -1,6 +1,6 @@
 """The typed events that ``Engine.events`` yields.
 
-Each is emitted after what it tells is safely stored.
+Each is emitted after what it tells is safely stored; but for ``TypingChanged``, which never is.
 """
 
 from dataclasses import dataclass
