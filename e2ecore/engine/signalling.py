@@ -25,7 +25,7 @@ from e2ecore.messaging.identity import LeafIdentity, decode_identity
 from e2ecore.messaging.signals import Place, SignalKey, open_signal, seal_signal, signal_key
 from e2ecore.messaging.typists import Told, Typist, Typists
 from e2ecore.mls.group import Group
-from e2ecore.storage import account, chains, conversations, members
+from e2ecore.storage import account, blocks, chains, conversations, members
 from e2ecore.storage.members import NO_LEAF
 from e2ecore.storage.mls_rows import MlsRows
 from e2ecore.storage.tx import Tx
@@ -174,6 +174,8 @@ class Signals:
         def work(tx: Tx) -> _Epoch | None:
             row = conversations.by_uid(tx, uid)
             if row is None or row.state != ConversationState.ACTIVE:
+                return None
+            if row.peer and blocks.since(tx, row.peer) is not None:
                 return None
             kept = self._epochs.get(uid)
             if kept is not None and (kept.cid, kept.place.epoch) == (row.cid, row.epoch):

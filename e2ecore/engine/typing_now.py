@@ -20,8 +20,9 @@ class Signalling:
 
         Call it for each change of what is being written, ``on`` while there is something. It is
         told every 3 seconds at most, and a message says by itself that its writer has stopped.
-        Nothing is told without a consent to ``typing``, nor while offline, nor in a conversation of
-        more than 256 devices, nor while a verified member's devices have changed.
+        Nothing is told without a consent to ``typing``, nor while offline, nor to somebody who is
+        blocked, nor in a conversation of more than 256 devices, nor while a verified member's
+        devices have changed.
 
         Returns:
             Was it told, or are the others up to date? It may get lost all the same.

@@ -77,6 +77,7 @@ from e2ecore_protocol.versions import PROTOCOL_VERSION
 
 _PAGE: Final = 64
 """Deliveries per frame: far below every limit of a frame."""
+_AboutLogs = Submit | Signal | Commit | Ack | ListConversations | LeaveConversation
 
 
 class MemoryRelay:
@@ -185,11 +186,7 @@ class MemoryRelay:
             return self._lounge.take(session, frame)
         if session.device is None:
             raise RefusedError(ErrorCode.UNAUTHENTICATED)
-        if isinstance(frame, Signal):
-            log = self.logs.get(frame.conversation)
-            forward(session.device.device_id, frame, log, self._sessions, self.faults)
-            return None
-        if isinstance(frame, Submit | Commit | Ack | ListConversations | LeaveConversation):
+        if isinstance(frame, _AboutLogs):
             return self._answer_about_logs(session, session.device, frame)
         if isinstance(frame, CreateBlob | FetchBlob | AcknowledgeBlob | RecallBlob | QueryBlobs):
             return self.blobs.answer(frame, session.device, self._log, self._key_of)
@@ -235,12 +232,16 @@ class MemoryRelay:
         self,
         session: Session,
         device: DeviceAddress,
-        frame: Submit | Commit | Ack | ListConversations | LeaveConversation,
+        frame: _AboutLogs,
     ) -> Frame | None:
         match frame:
             case Submit(request, envelopes):
                 results = [self._submit(device, envelope) for envelope in envelopes]
                 return Submitted(request, tuple(results))
+            case Signal():
+                log = self.logs.get(frame.conversation)
+                forward(device.device_id, frame, log, self._sessions, self.faults)
+                return None
             case Commit():
                 return self._commit(device, frame)
             case Ack(logs):

@@ -46,8 +46,8 @@ from e2ecore_relay.server import requests
 from e2ecore_relay.server.authentication import Welcome, authenticate
 from e2ecore_relay.server.hub import MAX_PENDING_BYTES, Hub
 from e2ecore_relay.server.outlet import Outlet
-from e2ecore_relay.server.visits import Visit
 from e2ecore_relay.server.signals import forward
+from e2ecore_relay.server.visits import Visit
 
 _log = structlog.get_logger()
 

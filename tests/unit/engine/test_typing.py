@@ -276,3 +276,19 @@ async def test_a_closed_engine_says_so(tmp_path: Path) -> None:
         with pytest.raises(e2ecore.EngineLockedError):
             await at.other.typing()
         assert at.other.typists == ()
+
+
+async def test_nobody_learns_of_somebody_blocked_nor_they_of_us(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await agree(at.alice, Purpose.TYPING)
+        contact = await at.alice.contacts.find("bob")
+        await contact.block()
+        assert not await at.chat.typing()
+        assert await at.other.typing()
+        assert len(at.payloads) == 1
+        await contact.unblock()
+        at.clock.advance(ms=TYPING_REPEAT_MS)
+        assert await at.chat.typing()
+        event = await until(at.at_bob, TypingChanged)
+        assert (event.account_id, event.is_typing) == (account(at.alice), True)
+        assert not at.seen()
