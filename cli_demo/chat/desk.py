@@ -262,6 +262,14 @@ class Desk:
         contact = await self._engine.contacts.get(e2ecore.AccountId(account))
         return (await self._engine.conversations.direct(contact)).conversation_id.hex()
 
+    async def type(self, uid: str, *, on: bool) -> None:
+        """Let the others know whether we are typing, if we have agreed to that."""
+        await (await self._get(uid)).typing(on=on)
+
+    async def typists(self, uid: str) -> list[str]:
+        """Who of the others is typing, as far as they let us know."""
+        return [await self.names.of(one) for one in (await self._get(uid)).typists]
+
     async def share_reading(self, uid: str, *, on: bool) -> None:
         """Let the others know what we have read, or not."""
         await (await self._get(uid)).share_reading(on=on)

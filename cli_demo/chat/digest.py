@@ -78,6 +78,8 @@ class Digest:
     """By conversation: which of its messages."""
     members: set[bytes] = field(default_factory=set)
     """Conversations in which others are members now, or have other roles."""
+    typing: set[bytes] = field(default_factory=set)
+    """Conversations in which somebody began to type, or stopped."""
     notices: list[Notice] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
     """To be shown whatever is open: keys changed, false keys served."""
@@ -104,6 +106,9 @@ def digest(
     result = Digest(changed=_merged(changes))
     result.conversations.update(result.changed)
     for event in events:
+        if isinstance(event, e2ecore.TypingChanged):
+            result.typing.add(event.conversation_id)
+            continue
         if isinstance(event, e2ecore.ConnectionChanged):
             result.connection = event
         elif isinstance(event, e2ecore.EventsDropped | e2ecore.ProfileChanged | e2ecore.KeyChanged):

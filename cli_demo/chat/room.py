@@ -20,6 +20,7 @@ from cli_demo.chat.messages import MOST
 from cli_demo.chat.paths import offers
 from cli_demo.chat.suggestions import Suggestions
 from cli_demo.chat.transfer_lines import TransferLines
+from cli_demo.chat.typing_line import TypingLine
 from cli_demo.text import lasting, one_line, visible
 from cli_demo.views import ASCII, ConversationView, MemberView, MessageView, Symbols, Trust
 
@@ -63,6 +64,9 @@ class Room(Vertical):
         self._signs = ASCII_SIGNS if symbols is ASCII else SIGNS
         self.history = History(symbols, id="history")
         self._suggestions = Suggestions(id="suggestions")
+        self._typing_line = TypingLine(id="typing")
+        self._loaded: str | None = ""
+        """What was put into the input, and not changed since by typing."""
         self.transfers = TransferLines(symbols, id="transfers")
         self.composer = Composer(
             id="composer", suggestions=self._suggestions, complete=self._complete
@@ -77,6 +81,7 @@ class Room(Vertical):
         yield self._title
         yield self.history
         yield self._closed_line
+        yield self._typing_line
         yield self.transfers
         yield self._suggestions
         yield self._context_line
@@ -90,6 +95,13 @@ class Room(Vertical):
 
     class Rested(Message):
         """Nothing was typed for a moment: the draft can be kept."""
+
+    class Typed(Message):
+        """Something is being written to others, or not any more."""
+
+        def __init__(self, uid: str, *, on: bool) -> None:
+            super().__init__()
+            self.uid, self.on = uid, on
 
     def _rest(self) -> None:
         self._pause.pause()
@@ -120,6 +132,7 @@ class Room(Vertical):
                 self.history.show(await self._desk.messages.newest(view.uid))
         if is_other:
             await self._take_up_draft()
+            self._typing_line.show(await self._desk.typists(view.uid))
         self.show_title(view)
         (self.composer if self.composer.display and order is None else self.history).focus()
 
@@ -157,6 +170,12 @@ class Room(Vertical):
         async with self._refreshing:
             if uid == self.uid:
                 await self._refresh(news)
+
+    async def show_typists(self, news: Digest) -> None:
+        """Say who is typing here, if that is different."""
+        uid = self.uid
+        if uid and (news.everything or bytes.fromhex(uid) in news.typing):
+            self._typing_line.show(await self._desk.typists(uid))
 
     async def _refresh(self, news: Digest) -> None:
         uid = bytes.fromhex(self.uid)
@@ -329,12 +348,21 @@ class Room(Vertical):
     def _typed(self) -> None:
         self._pause.reset()
         self._pause.resume()
+        if self._is_for_others and self.composer.text != self._loaded:
+            self._loaded = None
+            self.post_message(self.Typed(self.uid, on=bool(self.composer.text.strip())))
+
+    @property
+    def _is_for_others(self) -> bool:
+        """Will what is written be a new message?"""
+        text, aim = self.composer.text, self._aim
+        is_command = text.startswith("/") and not text.startswith("//")
+        return bool(self.uid and self.writable and not is_command and not (aim and aim.rewrites))
 
     async def keep_draft(self) -> None:
         """Remember what was begun to be written, on disk."""
         text, aim = self.composer.text, self._aim
-        is_command = text.startswith("/") and not text.startswith("//")
-        if not self.uid or not self.writable or is_command or (aim and aim.rewrites):
+        if not self._is_for_others:
             return
         if text.strip():
             order = aim.message.order if aim is not None else None
@@ -348,5 +376,6 @@ class Room(Vertical):
         if order is not None:
             found = await self._desk.messages.at(self.uid, [order])
             self._aim = _Aim(found[0], rewrites=False) if found else None
+        self._loaded = text
         self.composer.load_text(text)
         self.composer.move_cursor(self.composer.document.end)

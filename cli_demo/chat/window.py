@@ -123,6 +123,7 @@ class Window(Screen[None]):
             if news.connection is not None:
                 self._show_link(news.connection.state, news.connection.error)
             await self.room.refresh_messages(news)
+            await self.room.show_typists(news)
             await self._mark_read()
             await self._refresh_rows(news)
         for text in news.alerts:
@@ -266,6 +267,10 @@ class Window(Screen[None]):
                 self.room.composer.load_text(event.text)
                 self.room.composer.move_cursor(self.room.composer.document.end)
                 self.tell(hint, severity="warning")
+
+    @on(Room.Typed)
+    def _typed(self, event: Room.Typed) -> None:
+        self.start(partial(self.desk.type, on=event.on), event.uid)
 
     @on(Room.Rested)
     def _rested(self) -> None:

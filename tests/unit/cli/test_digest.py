@@ -6,6 +6,7 @@ import pytest
 
 import e2ecore
 from cli_demo.chat.digest import Changed, Notice, digest, sentence
+from cli_demo.chat.typing_line import typing_words
 
 ALICE, BOB, CAROL = (e2ecore.AccountId(bytes([n]) * 20) for n in range(3))
 NAMES = {ALICE: "alice", BOB: "bob", CAROL: "carol\x1b[2J"}
@@ -98,3 +99,25 @@ def example(kind: type[e2ecore.Event]) -> e2ecore.Event:
 def test_every_kind_of_event_can_be_digested(kind: type[e2ecore.Event]) -> None:
     result = digest([example(kind)], name, ALICE)
     assert "{" not in "".join([*result.alerts, *(one.text for one in result.notices)])
+
+
+def test_who_types_is_told_apart_from_what_is_said() -> None:
+    event = e2ecore.TypingChanged(
+        e2ecore.GroupId(bytes(16)), e2ecore.AccountId(bytes(20)), is_typing=True
+    )
+    news = digest([event], lambda _: "bob", b"")
+    assert news.typing == {bytes(16)}
+    assert not news.conversations
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ((), ""),
+        (("bob",), "bob is typing ..."),
+        (("bob", "carol"), "bob and carol are typing ..."),
+        (("a", "b", "c", "d"), "4 members are typing ..."),
+    ],
+)
+def test_who_types_is_said_in_one_line(names: tuple[str, ...], said: str) -> None:
+    assert typing_words(names) == said
