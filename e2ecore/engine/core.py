@@ -118,7 +118,6 @@ class Core:
         self.upkeep = Upkeep()
         self.line: HostLine | None = None
         """Our end of the rendezvous that is open."""
-        self.signals = Signals(self)
 
     def check_open(self) -> None:
         """Refuse calls after ``close`` and ``lock``.

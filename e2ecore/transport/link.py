@@ -174,13 +174,11 @@ class Link(Generic[S]):
         self._submits: dict[int, list[S]] = {}
         self._frames: deque[bytes] = deque()
         self._acks: dict[bytes, int] = {}
-        self._untold = 0
+        self._untold = self._untold_bytes = 0
         """Envelopes that came since acknowledgements were written."""
-        self._untold_bytes = 0
         self._acks_wait = anyio.Event()
         self._blocked = anyio.Event()
-        self._is_draining = False
-        self._closed = False
+        self._is_draining = self._closed = False
         self._broken: Exception | None = None
         self._scope = anyio.CancelScope()
 
@@ -258,10 +256,7 @@ class Link(Generic[S]):
         self._acks[log_id] = upto
 
     def signal(self, conversation: bytes, payload: bytes) -> bool:
-        """Send a signal now, or not at all; return whether it went.
-
-        It goes only if nothing waits for the network: a late signal is worth nothing.
-        """
+        """Send a signal, if nothing waits for the network; return whether it went."""
         if self._closed or self._is_draining:
             return False
         self._frames.append(Signal(conversation, payload).encode())
@@ -315,14 +310,10 @@ class Link(Generic[S]):
                 raise RelayRefusedError(code, "", retry_after_ms)
             case Failed() if frame.request in self._submits:
                 raise RelayRefusedError(frame.code, frame.detail, frame.retry_after_ms)
-            case Ok() | Account() | ChainHeads() | KeyPackages() | Conversations():
-                self._take_answer(frame)
-            case Committed() | Failed() | BlobCreated() | BlobGranted() | BlobStates():
-                self._take_answer(frame)
-            case RendezvousOpened():
-                self._take_answer(frame)
             case RendezvousMessage() | RendezvousClosed():
                 self._user.met(frame)
+            case _ if isinstance(frame, _Answerable):
+                self._take_answer(frame)
             case _:
                 raise RelayProtocolError
 
