@@ -103,8 +103,7 @@ class Core:
         self.key_packages_left = 0
         """One-time key packages at the relay, as of the last time it said so."""
         self.holding = Signal()
-        self.note_signal = Signal()
-        self.reconnect_signal = Signal()
+        self.note_signal, self.reconnect_signal = Signal(), Signal()
         self.all_here = Outcome()
         self.supplied = Outcome()
         """Settled once others can add this device."""
@@ -114,8 +113,7 @@ class Core:
         self.intake, self.signals = Intake(self), Signals(self)
         self.pauses: list[int] = []
         """Milliseconds for which the sender shall pause."""
-        self.pause_signal = Signal()
-        self.upkeep = Upkeep()
+        self.pause_signal, self.upkeep = Signal(), Upkeep()
         self.line: HostLine | None = None
         """Our end of the rendezvous that is open."""
 
