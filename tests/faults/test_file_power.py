@@ -80,11 +80,12 @@ async def test_a_file_is_sent_once_or_never_and_leaves_no_copy_without_a_message
             await (await upload.sent()).accepted()
 
         await cut_device(folder / "alice.db", relay, power, work)
-        async with everybody(folder, relay, "alice", "bob") as (alice, bob):
+        async with everybody(folder, relay, "alice") as (alice,):
             await settled(alice)
             assert len(await with_files(alice)) == len(relay.blobs.live) <= 1, power
             assert await with_files(alice) or not promised, power
-            if await with_files(alice):
+        if relay.blobs.live and power.survives % 4 == 0:  # each time would take too long
+            async with everybody(folder, relay, "alice", "bob") as (_, bob):
                 (message,) = await arrived(bob)
                 assert await fetched(message.attachment) == DATA, power
         shutil.rmtree(folder)
