@@ -29,6 +29,8 @@ def body(message: e2ecore.Message) -> str:
         return f"(poll) {message.poll.question}"
     if message.notice is not None:
         return f"({_happened(message.notice)})"
+    if message.kind is e2ecore.MessageKind.FILES and not message.attachments:
+        return f"(file) {message.text}".rstrip()
     if message.attachments:
         names = ", ".join(one_line(one.name, _QUOTE_CELLS) for one in message.attachments)
         return f"(file) {names} {message.text}".rstrip()

@@ -17,6 +17,7 @@ _WINDOW_S: Final = 8.0
 _SETTLED_S: Final = 0.5
 """A rate of less than this is a guess."""
 _BAR_CELLS: Final = 16
+_MIN_BAR_CELLS: Final = 6
 _NAME_CELLS: Final = 28
 _MIN_NAME_CELLS: Final = 8
 _LONGEST_S: Final = 99 * 86_400
@@ -94,18 +95,19 @@ def line(transfer: Transfer, width: int, symbols: Symbols) -> str:
     lead = f"{up if transfer.is_upload else down} {transfer.label} "
     facts = _facts(transfer)
     room = width - cell_len(lead) - cell_len(facts) - 2
-    bar = _bar(transfer, symbols) if room >= _BAR_CELLS + 1 + _MIN_NAME_CELLS else ""
+    cells = min(_BAR_CELLS, room - 2 - _MIN_NAME_CELLS)
+    bar = _bar(transfer, symbols, cells) if cells >= _MIN_BAR_CELLS else ""
     if bar:
-        room -= _BAR_CELLS + 2
+        room -= cells + 2
     name = one_line(transfer.name, max(min(room, _NAME_CELLS), 1), symbols.more)
     parts = f"{lead}{name}  {bar}{'  ' if bar else ''}{facts}"
     shown = set_cell_size(parts, width) if cell_len(parts) > width else parts
     return shown.rstrip()
 
 
-def _bar(transfer: Transfer, symbols: Symbols) -> str:
-    filled = _BAR_CELLS * min(transfer.done, transfer.total) // max(transfer.total, 1)
-    bar = "█" * filled + "░" * (_BAR_CELLS - filled)
+def _bar(transfer: Transfer, symbols: Symbols, cells: int) -> str:
+    filled = cells * min(transfer.done, transfer.total) // max(transfer.total, 1)
+    bar = "█" * filled + "░" * (cells - filled)
     return bar.replace("█", "#").replace("░", ".") if symbols is ASCII else bar
 
 

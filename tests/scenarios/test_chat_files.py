@@ -253,6 +253,7 @@ async def test_an_upload_is_paused_gone_on_with_and_given_up(tmp_path: Path) -> 
         seen = await at.bob_got()
         assert [one.name for one in seen.attachments] == ["a.bin", "b.bin"]
         await at.desk.shows("alice  (2 files)")
+        await at.desk.shows("you: (file)")
         await at.desk.hides("u1")
         at.gate.shut()
         await at.desk.write(f"/send {tmp_path}/b.bin")

@@ -144,7 +144,8 @@ def test_a_line_has_bar_share_rate_and_time_left() -> None:
     assert moving(phase=Phase.READING).endswith("  being read")
     full = moving(phase=Phase.WAITING, trouble="The relay is full.")
     assert full.endswith("40 % of 10.0 MiB  The relay is full.")
-    assert "█" not in moving(width=60)
+    assert "█" not in moving(width=58)
+    assert moving(width=70).startswith("↓ 12 plan of…  ██████░░░░░░░░░   40 %")
 
 
 @given(
