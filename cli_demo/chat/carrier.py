@@ -16,7 +16,7 @@ from cli_demo.text import counted
 from cli_demo.views import FileView, MessageView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from cli_demo.chat.window import Window
 
@@ -57,6 +57,19 @@ class Carrier:
         """Uploads that were taken up."""
         self._count = 0
         self._looking = False
+
+    @property
+    def commands(self) -> "dict[str, Callable[[str], Awaitable[None]]]":
+        """What carries out each command about files, given what was typed behind it."""
+        return {
+            "send": self.send,
+            "get": self.get,
+            "ask": self.ask,
+            "again": self.again,
+            "pause": self.pause,
+            "resume": self.resume,
+            "cancel": self.cancel,
+        }
 
     # -- sending ---------------------------------------------------------------------------------
 
