@@ -21,6 +21,7 @@ from e2ecore_relay.server.config import RelayConfig
 from e2ecore_relay.server.relay import running
 from tests.support.engines import (
     PATIENCE_S,
+    agree,
     authenticator,
     epoch_reached,
     group_of,
@@ -101,6 +102,32 @@ async def test_two_people_talk(tmp_path: Path, relay: Dial) -> None:
         with anyio.fail_after(PATIENCE_S):
             while (await chat.messages())[0].state is not e2ecore.MessageState.DELIVERED:
                 await until(at_alice, e2ecore.Delivered)
+
+
+async def test_who_types_is_seen_by_who_is_there_and_by_nobody_later(
+    tmp_path: Path, relay: Dial
+) -> None:
+    async with everybody(tmp_path, relay, "alice", "bob", "carol") as (alice, bob, carol):
+        at_alice, at_carol = alice.events(), carol.events()
+        group, at_bobs, at_carols = await group_of((alice, bob, carol))
+        await epoch_reached(at_bobs, group.epoch)
+        await agree(bob, e2ecore.Purpose.TYPING)
+        assert await at_bobs.typing()
+        for reader in (at_alice, at_carol):
+            assert (await until(reader, e2ecore.TypingChanged)).is_typing
+        assert group.typists == at_carols.typists
+        await at_bobs.send("said")
+        for reader in (at_alice, at_carol):
+            assert not (await until(reader, e2ecore.TypingChanged)).is_typing
+    async with everybody(tmp_path, relay, "alice", "bob") as (alice, bob):
+        at_alice = alice.events()
+        again = await bob.conversations.get(group.conversation_id)
+        assert await again.typing()  # the agreement outlasts the engine
+        assert (await until(at_alice, e2ecore.TypingChanged)).is_typing
+        assert await again.typing(on=False)
+        async with everybody(tmp_path, relay, "carol") as (carol,):
+            view = await carol.conversations.get(group.conversation_id)
+            assert not view.typists
 
 
 async def test_a_group_lives_through_joining_leaving_removal_and_absence(
