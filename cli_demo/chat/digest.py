@@ -38,6 +38,7 @@ _SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
     e2ecore.UploadFailed: "files were not sent: {error}",
     e2ecore.DeletionReceiptLate: "the relay promised to delete file {attachment_id} by now, and "
     "has not signed that it did",
+    e2ecore.PollClosed: "{by} closed a poll: its votes are opened",
     e2ecore.KeyChanged: "The devices of {account_id} changed.",
     e2ecore.ContactChainInvalid: "The relay served false keys for {account_id}; they were not used "
     "({error}).",

@@ -20,7 +20,8 @@ Ctrl+Q           quit; what waits is sent when you come back
 
 With messages: ↑ goes up to them, Enter shows what can be done. Or:
   r reply   a react   e edit   f forward   p pin   i info
-  g go to what it answers    c write to a contact    v vote   x close poll
+  g go to what it answers    c write to a contact
+  v vote on a poll    x close it
   t take back    d delete here    Esc back to writing
 
 @name in a text names a member. A line that begins with a slash does

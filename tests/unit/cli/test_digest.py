@@ -11,6 +11,7 @@ from cli_demo.chat.typing_line import typing_words
 ALICE, BOB, CAROL = (e2ecore.AccountId(bytes([n]) * 20) for n in range(3))
 NAMES = {ALICE: "alice", BOB: "bob", CAROL: "carol\x1b[2J"}
 CHAT, OTHER = e2ecore.GroupId(b"c" * 16), e2ecore.GroupId(b"o" * 16)
+POLL = e2ecore.MessageId(b"p" * 16)
 DEVICE = e2ecore.DeviceId(b"d" * 16)
 
 
@@ -30,6 +31,7 @@ def say(event: e2ecore.Event) -> str:
             "carol\ufffd[2J was away for long and is added",
         ),
         (e2ecore.MemberMisbehaved(CHAT, BOB, "E", is_proven=True), "bob sent a change that breaks"),
+        (e2ecore.PollClosed(CHAT, POLL, 3, BOB), "bob closed a poll: its votes are opened"),
         (e2ecore.MemberLeft(CHAT, BOB, ALICE), ""),
         (e2ecore.MessagesMissing(CHAT, BOB, 1), "1 message of bob did not arrive (yet)"),
     ],
