@@ -186,7 +186,7 @@ def test_wherever_the_disk_is_full_an_export_says_so_and_leaves_nothing(
         return failures
 
     assert anyio.run(work, backend="trio") >= 5
-    assert len(content_of(target)) == 2
+    assert len(content_of(target)) == 3, "people, consents, one conversation"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_on_a_file_system_without_hard_links_an_export_gets_its_name_too(
 
     monkeypatch.setattr(os, "link", refuse)
     anyio.run(_run, path, tmp_path / "a.zip", "export", backend="trio")
-    assert set(content_of(tmp_path / "a.zip")) == {"people.jsonl"}
+    assert set(content_of(tmp_path / "a.zip")) == {"people.jsonl", "consents.json"}
     assert not (tmp_path / "a.zip.part").exists()
 
 
