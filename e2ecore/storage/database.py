@@ -165,7 +165,7 @@ class Database:
     def repair(
         cls, path: Path, key: Key, *, connect: Connect = Connection
     ) -> salvage.SalvageReport | None:
-        """Save what can be read of a damaged database; see ``salvage``. Slow: two minutes for a GiB.
+        """Save what can be read of a damaged database; see ``salvage``. Two minutes for a GiB.
 
         Returns:
             What was saved; None if nothing is damaged, and nothing was done.
