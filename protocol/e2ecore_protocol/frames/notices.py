@@ -31,6 +31,8 @@ def decode_notice(data: bytes) -> KeyPackagesLow | BlobsDeleted:
     """
     wire = unpack_fields(data, MAX_FRAME_BYTES)
     match wire[:1]:
+        case (bool(),):  # which equals a type, and is none
+            raise MalformedError("not a notice")
         case (KeyPackagesLow.TYPE,):
             return KeyPackagesLow.from_wire(wire)
         case (BlobsDeleted.TYPE,):

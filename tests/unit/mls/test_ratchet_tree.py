@@ -7,11 +7,10 @@ import pytest
 
 from e2ecore.crypto.suites import X25519_AES128
 from e2ecore.errors import UsageError
-from e2ecore.mls import arriving_tree, tree_base, tree_math
+from e2ecore.mls import arriving_tree, tree_math
 from e2ecore.mls.codec import vector
 from e2ecore.mls.credentials import X509Credential
 from e2ecore.mls.errors import InvalidTreeError, MalformedMessageError, MembershipError
-from e2ecore.mls.members import Member
 from e2ecore.mls.nodes import LeafNode, ParentNode
 from e2ecore.mls.ratchet_tree import RatchetTree
 from e2ecore.mls.tree_view import TreeView
@@ -283,48 +282,6 @@ def test_one_changed_leaf_costs_one_hash_per_level(monkeypatch: pytest.MonkeyPat
     fork.root_hash()
     fork.root_hash()
     assert hashed == [63, 31, 47, 39, 43, 41, 40]
-
-
-@pytest.mark.spec("RFC 9420 §7.8 (Tree Hashes)")
-@pytest.mark.parametrize(
-    "gone", [(), (3,), (4, 5, 6)], ids=["full", "a blank leaf", "a blank half"]
-)
-def test_a_path_hashed_from_below_has_the_hashes_that_are_found_from_above(
-    gone: tuple[int, ...],
-) -> None:
-    group = full_group(7)
-    fork = group.tree.fork()
-    for leaf in gone:
-        fork.remove_leaf(leaf)
-    fork.set_leaf(2, replace(fork.member(2), encryption_key=b"k" * 32))
-    fork.hash_path(2)
-    assert fork.root_hash() == reread(fork).root_hash()
-    fork.settle()
-    assert fork.root_hash() == reread(fork).root_hash()
-
-
-@pytest.mark.spec("RFC 9420 §7.8 (Tree Hashes)")
-def test_a_fork_of_a_tree_that_was_never_hashed_has_its_own_hashes() -> None:
-    group = full_group(9)
-    tree = RatchetTree.load(SUITE, 16, Rows(stored(group.tree)))
-    fork = tree.fork()
-    fork.remove_leaf(8)
-    fork.update_leaf(1, replace(fork.member(1), encryption_key=b"k" * 32))
-    assert fork.root_hash() == reread(fork).root_hash()
-    assert tree.root_hash() == group.tree.root_hash()
-
-
-@pytest.mark.spec("RFC 9420 §5.3.1 (Credential Validation)")
-def test_members_are_listed_without_decoding_their_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = full_group(5)
-    group.tree.set_leaf(3, replace(group.tree.member(3), credential=X509Credential((b"der",))))
-    group.tree.settle()
-    tree = reread(group.tree)
-    listed = [Member.of(leaf, node) for leaf, node in group.tree.members()]
-    monkeypatch.setattr(tree_base, "decode_node", None)
-    fork = tree.fork()
-    assert list(fork.listed()) == listed
-    assert listed[3].credential == X509Credential((b"der",))
 
 
 @pytest.mark.spec("RFC 9420 §12.4.3.3 (Ratchet Tree Extension)")

@@ -22,7 +22,7 @@ def test_a_notice_is_read_by_its_number(notice: KeyPackagesLow | BlobsDeleted) -
     assert decode_notice(notice.encode()) == notice
 
 
-@pytest.mark.parametrize("data", [pack((99, 1)), pack(()), b"", pack((1, 2, 3))])
+@pytest.mark.parametrize("data", [pack((99, 1)), pack((True, 3)), pack(()), b"", pack((1, 2, 3))])
 def test_what_is_no_notice_is_refused(data: bytes) -> None:
     with pytest.raises(MalformedError):
         decode_notice(data)
