@@ -14,6 +14,7 @@ import anyio
 from e2ecore.engine.errors import ErasureDelayedError, TooManyMessagesError
 from e2ecore.engine.events import MessagesErased
 from e2ecore.engine.job import Job
+from e2ecore.engine.silencing import silence_remarks
 from e2ecore.engine.values import MessageKind, MessageState
 from e2ecore.ids import GroupId
 from e2ecore.storage import drafts, erasure, expiries, messages, remarks, revisions
@@ -107,6 +108,7 @@ async def _finish(core: "Core", eid: int) -> int:
 
     def work(job: Job) -> erasure.Step:
         done = erasure.go_on(job.tx, eid, silence=_SILENCE, fold=core.upkeep.fold)
+        silence_remarks(job, done.cid, {row.uid for row in done.rows}, _SILENCE)
         _note(job, done.cid, done.rows)
         return done
 
@@ -122,6 +124,7 @@ async def _finish(core: "Core", eid: int) -> int:
 def erase_rows(job: Job, cid: int, rows: Sequence[MessageRow], fold: Fold) -> None:
     """Delete some messages in this transaction. Only a purge takes them out of the files."""
     erasure.erase(job.tx, rows, silence=_SILENCE, fold=fold)
+    silence_remarks(job, cid, {row.uid for row in rows}, _SILENCE)
     _note(job, cid, rows)
 
 

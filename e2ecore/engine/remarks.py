@@ -13,6 +13,7 @@ from e2ecore.engine.events import MessageEdited, MessageRecalled, ReactionChange
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.showing import show_one
+from e2ecore.engine.silencing import silence_remarks
 from e2ecore.engine.speaker import Speaker
 from e2ecore.engine.values import MessageKind, MessageState
 from e2ecore.ids import AccountId, GroupId, MessageId
@@ -145,12 +146,13 @@ def _pin(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remark
         )  # fmt: skip
 
 
-def _recall(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, content: Remark) -> None:
+def _recall(job: Job, mirror: Mirror, row: MessageRow, by: Speaker, _content: Remark) -> None:
     remarks.forget(job.tx, (row,), recalled=by.is_self)
     polls.forget(job.tx, (row,))
     _rewrite(job, row, row._replace(kind=int(MessageKind.RECALLED), body="", ext=b""))
+    silence_remarks(job, mirror.cid, {row.uid}, SILENCE)
     if by.is_self:
-        _silence(job, mirror, content.message_id, row.id)
+        _silence(job, mirror, row.id)
         return
     if row.state == MessageState.RECEIVED:
         job.effects.events.append(
@@ -170,16 +172,11 @@ def _rewrite(job: Job, old: MessageRow, new: MessageRow) -> None:
     messages.rewrite(job.tx, new)
 
 
-def _silence(job: Job, mirror: Mirror, uid: bytes, message: int) -> None:
-    """Take the words of a message, and of its edits, from what has not left yet."""
+def _silence(job: Job, mirror: Mirror, message: int) -> None:
+    """Take the words of a message from what has not left yet."""
     for row in outbox.with_content(job.tx, mirror.cid):
-        if row.message == message or (not row.message and _is_edit_of(row.content, uid)):
+        if row.message == message:
             outbox.replace_content(job.tx, row.oid, SILENCE)
-
-
-def _is_edit_of(data: bytes, uid: bytes) -> bool:
-    content = decode_content(data)
-    return isinstance(content, Edit) and content.message_id == uid
 
 
 def _may_still_come(mirror: Mirror, author: bytes) -> bool:

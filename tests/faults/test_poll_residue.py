@@ -11,6 +11,7 @@ from e2ecore import BallotState, Engine
 from e2ecore.engine.receipts import write_receipts
 from e2ecore.testing import two_devices
 from e2ecore.testing.devices import PASSPHRASE
+from e2ecore_protocol.frames.delivery import Submitted
 from tests.faults.test_engine_power import cut_device, everybody, make_stage, only
 from tests.support.engines import PATIENCE_S, pair, until
 from tests.support.pages import plain_pages
@@ -49,6 +50,26 @@ async def test_an_erased_poll_and_its_votes_are_in_no_page(tmp_path: Path) -> No
     for name in ("alice", "bob"):
         pages = plain_pages(tmp_path / f"{name}.db", PASSPHRASE)
         assert not any(one in pages for one in canaries), name
+
+
+async def test_of_an_erased_poll_no_opened_vote_waits_to_leave(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (relay, alice, bob):
+        at_bob = bob.events()
+        chat, other = await pair(alice, bob)
+        await chat.ask(QUESTION, [OPTION, "no"])
+        poll = (await until(at_bob, e2ecore.MessageReceived)).message
+        await (await other.vote(poll, [0])).accepted()
+        (salt,) = bob._core.read(lambda tx: tx.rows(bytes_of, "SELECT salt FROM own_votes"))
+        relay.faults.answers.append(lambda _, one: None if isinstance(one, Submitted) else one)
+        await chat.close_poll(poll.order)
+        await until(at_bob, e2ecore.PollClosed)
+        await bob._core.jobs.run(lambda job: write_receipts(job, [other.local_number]))
+        waiting = b"".join(
+            bob._core.read(lambda tx: tx.rows(bytes_of, "SELECT content FROM outbox"))
+        )
+        assert salt in waiting
+        await other.delete_messages([poll])
+    assert salt not in plain_pages(tmp_path / "bob.db", PASSPHRASE)
 
 
 def bytes_of(row: tuple[object, ...]) -> bytes:
