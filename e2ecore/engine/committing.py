@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from e2ecore.engine.applying import apply_commit, drop_outbox, forget_group
+from e2ecore.engine.applying import apply_commit, forget_group
+from e2ecore.engine.concluding import fail, finish
 from e2ecore.engine.deciding import in_force, strangers_of
 from e2ecore.engine.defects import IntentBrokenError
 from e2ecore.engine.errors import ChangeFailedError, NoKeyPackageError
-from e2ecore.engine.events import ChangeApplied, ConversationReady, IntentFailed
+from e2ecore.engine.events import ConversationReady
 from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.inviting import INVITING, add_later, usable, wait_for
 from e2ecore.engine.job import Job
@@ -61,13 +62,6 @@ from e2ecore_protocol.frames.key_packages import DeviceKeyPackage
 
 CATCH_UP_MS: Final = 5_000
 """How long to wait for the commit that was faster than ours before asking to be added again."""
-_QUIET: Final = frozenset(
-    {
-        *(IntentKind.SETTLE, IntentKind.HEAL, IntentKind.REROUTE),
-        *(IntentKind.SEAT, IntentKind.UNSEAT),
-    }
-)
-"""Wishes that are not the app's: they are found anew if they come to nothing."""
 _AWAITED: Final = frozenset({ConversationState.CREATING, ConversationState.HEALING})
 
 
@@ -382,26 +376,3 @@ def keys_refused(job: Job, iid: int, error: E2EError, *, can_retry: bool) -> Non
     mirror = job.mirror(row.cid)
     fail(job, mirror, row, error)
     mirror.save(job.tx)
-
-
-def finish(job: Job, mirror: Mirror, iid: int) -> None:
-    """The wish has come true."""
-    intents.remove(job.tx, iid)
-    job.effects.changes.append((iid, None))
-    job.effects.events.append(ChangeApplied(GroupId(mirror.uid), iid))
-
-
-def fail(job: Job, mirror: Mirror, row: IntentRow, error: E2EError) -> None:
-    """The wish is given up, and the app told."""
-    step(Stage(row.state), IntentEvent.IMPOSSIBLE)
-    intents.remove(job.tx, row.iid)
-    quiet = row.kind in _QUIET
-    if row.kind == IntentKind.CREATE:
-        forget_group(job.tx, mirror)
-        mirror.state = ConversationState.FAILED
-        mirror.dirty = True
-        mirror.save(job.tx)
-        drop_outbox(job, mirror.cid)
-    job.effects.changes.append((row.iid, error))
-    if not quiet:
-        job.effects.events.append(IntentFailed(GroupId(mirror.uid), row.iid, error))

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from e2ecore.engine.committing import fail
+from e2ecore.engine.concluding import fail
 from e2ecore.engine.errors import ChangeFailedError, EngineDefectError
 from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.job import Job

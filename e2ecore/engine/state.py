@@ -110,6 +110,8 @@ class State:
 
     files: Files
     """Who fetches files for the app. Set when the engine is made."""
+    _changed: frozenset[bytes] | None
+    _blocked: frozenset[bytes] | None
     server_name = ""
     """The relay's name for itself, as of the last connection."""
 
@@ -152,10 +154,8 @@ class State:
         self._mirrors: OrderedDict[int, Mirror] = OrderedDict()
         self._cids: dict[bytes, int] = {}
         self._chains: OrderedDict[bytes, AccountState] = OrderedDict()
-        self._oid = -1
-        self._mid = -1
-        self._changed: frozenset[bytes] | None = None
-        self._blocked: frozenset[bytes] | None = None
+        self._oid = self._mid = -1
+        self._changed = self._blocked = None
 
     def begin(self, tx: Tx) -> set[int]:
         """Prepare for a job: forget on rollback, and store what the relay has accepted.

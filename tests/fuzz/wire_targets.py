@@ -16,6 +16,7 @@ from e2ecore.messaging.marks import Marks, decode_marks, encode_marks
 from e2ecore.messaging.reactions import decode_signs, encode_signs
 from e2ecore.portability import manifest
 from e2ecore.portability.errors import ImportFileError
+from e2ecore.storage import landmarks
 from e2ecore.storage.keys import KeyFile
 from e2ecore.storage.search_tokens import parse
 from e2ecore.transport.login import decode as decode_login
@@ -33,9 +34,11 @@ from e2ecore_protocol.content import (
     decode_content,
     decode_counter,
     decode_signal,
+    linking,
     pad,
     unpad,
 )
+from e2ecore_protocol.content.linking import decode_link_content, decode_link_message
 from e2ecore_protocol.content.polls import Counted
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames import decode_client_frame, decode_server_frame
@@ -146,6 +149,23 @@ def padded_signal(data: bytes) -> object:
 
 SIGNALS = [Typing(leaf, 1_790_000_000_000, leaf % 2) for leaf in (0, 3, 70_000)]
 PADDED = [pad(one.encode()) for one in SIGNALS]
+LINKING = [
+    bytes.fromhex(message)
+    for one in json.loads((FOLDER / "linking.json").read_text())["vectors"]
+    for message in one.get("messages", ())
+]
+LINKED = [
+    one.encode()
+    for one in (
+        linking.NewDevice(bytes(32), bytes(32)),
+        linking.ExistingDevice(bytes(32), bytes(20), bytes(32), "alice"),
+        linking.Place(7, bytes(32)),
+        linking.Possession(bytes(64)),
+        linking.Linked("Alice", 7, bytes(32)),
+        linking.Done(),
+    )
+]
+LANDMARKS = landmarks.encode(landmarks.Landmarks(13, {"messages": 4, "blocks": 70_000}))
 KEY_FILE = json.dumps({"checksum": "", "slots": [], "format": "", "version": 1}).encode()
 WISH = Wish(IntentKind.ADD, (bytes(20),), "title").encode()
 HAPPENED = notices.encode_notice(notices.Notice(notices.NoticeKind.JOINED, (bytes(20),)))
@@ -179,6 +199,8 @@ WIRE_TARGETS: Mapping[str, Target] = {
     "wire.readd request": wire(ReaddRequest.decode, vectors("content.json", where="readd")),
     "wire.signal": wire(decode_signal, [one.encode() for one in SIGNALS]),
     "wire.padded signal": Target(padded_signal, (MalformedError,), PADDED, (unpad,)),
+    "wire.link message": wire(decode_link_message, LINKING),
+    "wire.link content": wire(decode_link_content, LINKED),
     "wire.notice": wire(decode_notice, [KeyPackagesLow(3).encode()]),
     "wire.entry": wire(Entry.decode, [entry for one in CHAINS for entry in one]),
     "wire.checkpoint": wire(Checkpoint.decode, [Checkpoint.of(bytes(20), 3, bytes(32)).encode()]),
@@ -196,6 +218,7 @@ WIRE_TARGETS: Mapping[str, Target] = {
     "channel.url": Target(url, (BadAddressError,), [b"wss://relay.example:7443"], (parse_url,)),
     "disk.key file": Target(KeyFile.decode, (CorruptStateError,), [KEY_FILE], (KeyFile.decode,)),
     "disk.search text": Target(search, (UsageError,), ["hello 世界".encode()], (parse,)),
+    "disk.landmarks": Target(landmarks.decode, (), [LANDMARKS], (landmarks.decode,)),
     "disk.youth lock": wire(YouthLock.decode, [YouthLock(bytes(16), bytes(32), 1, 2, 3).encode()]),
     "disk.wish": Target(wish, (CorruptStateError,), [b"\0" + WISH], (Wish.decode,)),
     "disk.marks": wire(
