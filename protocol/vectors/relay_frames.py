@@ -133,7 +133,7 @@ BAD_FRAMES: dict[str, tuple[str, tuple[Wire, ...]]] = {
     "blob beyond the largest": ("client", (24, 1, BLOB, CONVERSATION, 4_362_076_161, 60)),
     "blob for longer than 100 days": ("client", (24, 1, BLOB, CONVERSATION, 1, 8_640_001)),
     "question about no blob": ("client", (28, 1, ())),
-    "unknown reason to delete": ("relay", (90, 1, (), (RECEIPT._replace(reason=7),))),
+    "unknown reason to delete": ("relay", (90, 1, (), (RECEIPT._replace(reason=8),))),
     "port zero": (
         "relay",
         (88, 12, filler("share", 32), filler("upload", 32), NOW_MS, 0, *GRANTED[3:]),

@@ -13,6 +13,7 @@ from e2ecore_protocol.chain import (
     ChainError,
     ChainForkError,
     ChainInvalidError,
+    Checkpoint,
     ConsentMissingError,
     DeviceAdded,
     DeviceRemoved,
@@ -66,6 +67,15 @@ def test_a_new_account_has_one_live_device() -> None:
 
 def test_the_account_id_is_the_start_of_the_hash_of_the_genesis_entry() -> None:
     assert account_id_of(genesis()) == genesis().hash()[:20]
+
+
+def test_a_checkpoint_with_a_slip_is_none() -> None:
+    written = ACCOUNT.checkpoint().encode()
+    assert Checkpoint.decode(written) == ACCOUNT.checkpoint()
+    for at in range(len(written)):
+        slip = bytes((written[at] ^ 1,))
+        with pytest.raises(MalformedError):
+            Checkpoint.decode(written[:at] + slip + written[at + 1 :])
 
 
 def test_extending_by_nothing_changes_nothing() -> None:

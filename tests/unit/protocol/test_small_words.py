@@ -5,9 +5,11 @@ import hashlib
 import pytest
 
 from e2ecore_protocol.chain import commitment, hash_of_notice
-from e2ecore_protocol.codec import pack
+from e2ecore_protocol.codec import Wire, pack
 from e2ecore_protocol.content.attachments import FileItem
+from e2ecore_protocol.content.linking import decode_link_content, decode_link_message
 from e2ecore_protocol.content.polls import Booth, vote_commitment
+from e2ecore_protocol.content.signals import pad, unpad
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames import BlobsDeleted, KeyPackagesLow
 from e2ecore_protocol.frames.blobs import DeletionReason, DeletionReceipt
@@ -49,3 +51,17 @@ def test_a_file_key_is_not_printed() -> None:
     item = FileItem(b"b" * 16, b"k" * 32, 5, b"d" * 32, "plan.pdf", "application/pdf")
     assert "k" * 8 not in repr(item)
     assert "plan" not in repr(item)
+
+
+@pytest.mark.parametrize("wire", [(), (99, b""), (True,), ("1",)])
+def test_what_linking_does_not_say_is_malformed(wire: tuple[Wire, ...]) -> None:
+    for decode in (decode_link_message, decode_link_content):
+        with pytest.raises(MalformedError):
+            decode(pack(wire))
+
+
+def test_a_signal_holds_so_much_and_no_more() -> None:
+    room = len(pad(b"")) - 2
+    assert unpad(pad(b"x" * room)) == b"x" * room
+    with pytest.raises(MalformedError):
+        pad(b"x" * (room + 1))

@@ -27,6 +27,7 @@ def test_every_metric_is_documented_and_no_other() -> None:
     metrics = Metrics()
     metrics.refused["malformed"] += 1
     metrics.closed["left"] += 1
+    metrics.signals_dropped["rate"] += 1
     metrics.blobs_deleted["1"] += 1
     metrics.blob_answers["200"] += 1
     exported = set(re.findall(r"^(e2ecore_relay_\w+)", metrics.text().decode(), re.MULTILINE))
