@@ -40,8 +40,9 @@ PART: Final = 2_048
 _SLICE: Final = 128
 """Blobs that one transaction takes while nobody writes: some 10 ms."""
 
-_SLICE_AMONG_MESSAGES: Final = 32
-"""The same while messages come in: 2 ms, and the flush of the disk."""
+_SLICE_AMONG_MESSAGES: Final = 4
+"""The same while messages come in: a message behind it waits for a moment. With 32 the 99th
+percentile of messages was two to three times what it is without a sweep."""
 
 _REST: Final = 4
 """How many times as long as a slice took is left to messages behind it."""
@@ -122,10 +123,13 @@ class Sweep:
 
     async def _delete(self, doomed: list[Blob]) -> None:
         """Delete files, folder by folder: each is flushed once for all."""
-        names = sorted([blob.blob_id for blob in doomed])
-        for at in range(0, len(names), _SLICE):
-            delete = partial(self._office.folder.delete, names[at : at + _SLICE])
+        left = sorted([blob.blob_id for blob in doomed], reverse=True)
+        while left:
+            part = [left.pop() for _ in range(min(self._slice, len(left)))]
+            started = time.monotonic()
+            delete = partial(self._office.folder.delete, part)
             await anyio.to_thread.run_sync(delete, limiter=self._office.threads)
+            await self._rest(started)
 
     async def _bury(self, doomed: list[Blob]) -> None:
         """Sign receipts, those of one device together."""
@@ -157,8 +161,7 @@ class Sweep:
         """Have the writer do a slice, then leave it to the messages."""
         started = time.monotonic()
         result = await ask(self._hub.store, work)
-        if self._is_written:
-            await anyio.sleep((time.monotonic() - started) * _REST)
+        await self._rest(started)
         self._untidy += size
         if self._untidy >= _TIDY_EVERY:
             self._untidy = 0
@@ -167,8 +170,15 @@ class Sweep:
         return result
 
     async def _work_off_log(self) -> None:
+        started = time.monotonic()
         checkpoint = self._hub.store.checkpoint
         await anyio.to_thread.run_sync(checkpoint, limiter=self._office.threads)
+        await self._rest(started)
+
+    async def _rest(self, started: float) -> None:
+        """Leave the disk and the processor to the messages, if there are any."""
+        if self._is_written:
+            await anyio.sleep((time.monotonic() - started) * _REST)
 
 
 def _doomed(ledger: "Ledger") -> list[Blob]:
