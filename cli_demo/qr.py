@@ -2,6 +2,11 @@
 
 from typing import Final
 
+from rich.console import Console
+from rich.text import Text
+
+from cli_demo.views import UNICODE, symbols_for
+
 _BORDER: Final = 2
 """Quiet zone in modules. The standard says 4; with 2 the code of a safety number fits a terminal
 of 24 lines."""
@@ -31,3 +36,15 @@ def half_blocks(data: bytes) -> list[str]:
 def ascii_blocks(data: bytes) -> list[str]:
     """The same for terminals without block characters: two columns per module, light is ``#``."""
     return ["".join("  " if dark else "##" for dark in row) for row in matrix(data)]
+
+
+def show(code: bytes) -> None:
+    """Print a QR code, as the terminal can."""
+    console = Console(highlight=False, soft_wrap=True)
+    if symbols_for(console.encoding) is UNICODE:
+        style = "white on black" if console.color_system and not console.no_color else ""
+        for line in half_blocks(code):
+            console.print(Text("  ").append(line, style))
+    else:
+        for line in ascii_blocks(code):
+            print(f"  {line}")

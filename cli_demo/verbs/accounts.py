@@ -14,7 +14,6 @@ from cli_demo.options import Access, local, online
 from cli_demo.places import relay_of, remember_relay
 from cli_demo.running import at_relay, need_account, reported, with_engine
 from cli_demo.text import in_groups, moment, visible
-from cli_demo.views import UNICODE, symbols_for
 
 _GROUPS_PER_LINE = 6
 
@@ -147,20 +146,8 @@ def show_number(handle: str, digits: str, code: bytes, verification: str) -> Non
     for start in range(0, len(groups), _GROUPS_PER_LINE):
         console.print(Text("  " + " ".join(groups[start : start + _GROUPS_PER_LINE]), "bold"))
     console.print()
-    show_code(code)
+    qr.show(code)
     console.print("\nThe other person runs: e2e verify with your handle, and must see the same.")
-
-
-def show_code(code: bytes) -> None:
-    """Print a QR code, as the terminal can."""
-    console = Console(highlight=False, soft_wrap=True)
-    if symbols_for(console.encoding) is UNICODE:
-        style = "white on black" if console.color_system and not console.no_color else ""
-        for line in qr.half_blocks(code):
-            console.print(Text("  ").append(line, style))
-    else:
-        for line in qr.ascii_blocks(code):
-            print(f"  {line}")
 
 
 @online
@@ -200,7 +187,7 @@ def checkpoint(
             over = "" if one.removed_ms is None else f", removed {moment(one.removed_ms)}"
             off = "" if one.is_valid or over else ", not talked to: its consent is over"
             print(f"device {one.device_id.hex()[:8]}  added {moment(one.added_ms)}{over}{off}")
-        show_code(mark)
+        qr.show(mark)
         print(mark.hex())
 
     with_engine(where, work)

@@ -1,6 +1,5 @@
 """``consent``: what one has agreed to, in words, and the way back."""
 
-import datetime
 import os
 import sys
 import time
@@ -15,7 +14,7 @@ from cli_demo.consent_words import WORDS, Words, chosen_language, words_in
 from cli_demo.exits import CliError, Exit
 from cli_demo.options import Access, local, online, seconds
 from cli_demo.running import go_out, reported, with_engine
-from cli_demo.text import visible
+from cli_demo.text import moment, visible
 
 app = typer.Typer(
     name="consent",
@@ -212,17 +211,12 @@ def _mark(notice: e2ecore.ConsentNotice) -> str:
 
 
 def _say(one: e2ecore.Consent | e2ecore.AuditedConsent, words: Words) -> str:
-    parts = [words.states[one.state], _day(one.granted_ms)]
+    parts = [words.states[one.state], moment(one.granted_ms)]
     if one.expires_ms is not None:
-        parts.append(f"{words.until} {_day(one.expires_ms)}")
+        parts.append(f"{words.until} {moment(one.expires_ms)}")
     if one.record is not None and one.record.scope:
         parts.append(visible(one.record.scope))
     return "  ".join(parts)
-
-
-def _day(time_ms: int) -> str:
-    when = datetime.datetime.fromtimestamp(time_ms / 1000, tz=datetime.UTC).astimezone()
-    return when.strftime("%Y-%m-%d %H:%M")
 
 
 def _fields(one: e2ecore.Consent) -> dict[str, object]:

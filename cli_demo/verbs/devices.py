@@ -5,8 +5,6 @@ from typing import Annotated
 
 import anyio.to_thread
 import typer
-from rich.console import Console
-from rich.text import Text
 
 import e2ecore
 from cli_demo import jsonlines, qr
@@ -18,7 +16,6 @@ from cli_demo.passphrase import read_passphrase
 from cli_demo.places import relay_of, remember_relay
 from cli_demo.running import at_relay, reported, with_engine
 from cli_demo.text import visible
-from cli_demo.views import UNICODE, symbols_for
 
 app = typer.Typer(
     name="device",
@@ -143,15 +140,7 @@ def _show_code(code: e2ecore.LinkCode, where: Access, words: DeviceWords) -> Non
     if where.json:
         print(jsonlines.dump({"type": "link_code", "code": code.digits}), flush=True)
         return
-    console = Console(highlight=False, soft_wrap=True)
-    drawn = code.qr.encode()
-    if symbols_for(console.encoding) is UNICODE:
-        style = "white on black" if console.color_system and not console.no_color else ""
-        for line in qr.half_blocks(drawn):
-            console.print(Text("  ").append(line, style))
-    else:
-        for line in qr.ascii_blocks(drawn):
-            print(f"  {line}")
+    qr.show(code.qr.encode())
     print(words.code.format(code=code.text.replace(" ", "-")))
     print(words.waiting, flush=True)
 

@@ -16,9 +16,8 @@ from e2ecore.engine.errors import NotRegisteredError
 from e2ecore.engine.exporting import ExportReport, OnProgress, export_history
 from e2ecore.engine.importing import ImportReport, import_history
 from e2ecore.portability.records import ImportFormat
-from e2ecore.storage import account, chains, conversations, revisions, settings
+from e2ecore.storage import account, chains, conversations, revisions, settings, slot_changes
 from e2ecore.storage.inventory import GENERAL, SENSITIVE, DataItem, items
-from e2ecore.storage.keys import KeyFile
 from e2ecore.storage.tx import Tx
 
 if TYPE_CHECKING:
@@ -162,7 +161,7 @@ class MyData:
         core = self._core
         core.check_open()
         if passphrase is not None:
-            await anyio.to_thread.run_sync(_check, core.database.path, passphrase)
+            await anyio.to_thread.run_sync(slot_changes.verify, core.database.path, passphrase)
         profile = core.read(_profile)
         return profile if passphrase is not None else _masked(profile)
 
@@ -171,10 +170,6 @@ def _of_young_people(item: DataItem) -> DataItem:
     one = item.data_class
     is_general = one.sensitivity == GENERAL
     return item._replace(data_class=one._replace(sensitivity=SENSITIVE)) if is_general else item
-
-
-def _check(path: Path, passphrase: str) -> None:
-    KeyFile.load(path.with_name(path.name + ".keys")).unlock(passphrase)
 
 
 def _profile(tx: Tx) -> OwnProfile:
