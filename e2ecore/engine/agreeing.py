@@ -11,10 +11,10 @@ from e2ecore.consent import ledger
 from e2ecore.consent.ledger import ConsentState, Wish
 from e2ecore.consent.youth import CLOSED
 from e2ecore.crypto.signing import ED25519
-from e2ecore.engine.chains import store_chain
-from e2ecore.engine.errors import BadConsentError, NotRegisteredError, YouthModeError
+from e2ecore.engine.errors import BadConsentError, YouthModeError
 from e2ecore.engine.events import ConsentChanged
 from e2ecore.engine.job import Job
+from e2ecore.engine.own_chain import own_chain, store_own_chain
 from e2ecore.engine.state import read_chain
 from e2ecore.storage import consents, settings
 from e2ecore.storage.consents import ConsentRow
@@ -113,7 +113,7 @@ def _is_locked(tx: Tx) -> bool:
 
 def missing_entries(job: Job) -> tuple[bytes, ...]:
     """Return the signed entries by which the chain comes to say what is wanted."""
-    own, chain = job.own, _chain(job)
+    own, chain = job.own, own_chain(job)
     entries: list[bytes] = []
     for body in _missing(job, chain)[:MAX_ENTRIES_PER_FRAME]:
         entry = chain.next_entry(body, now_ms=job.now_ms, sign=own.identity.sign)
@@ -124,7 +124,7 @@ def missing_entries(job: Job) -> tuple[bytes, ...]:
 
 def note_settled(job: Job, entries: Sequence[bytes]) -> None:
     """Note what the relay has taken."""
-    chain = store_chain(job, job.own.account_id, entries)
+    chain = store_own_chain(job, entries)
     missing = _missing(job, chain)
     left = {one.consent_id for one in missing if isinstance(one, ConsentGranted | ConsentWithdrawn)}
     for row in consents.unsettled(job.tx):
@@ -147,16 +147,9 @@ def _missing(job: Job, chain: AccountState) -> Sequence[Body]:
     return ledger.missing_bodies(chain, wishes, job.own.device_id, job.now_ms)
 
 
-def _chain(job: Job) -> AccountState:
-    chain = job.state.chain(job.tx, job.own.account_id)
-    if chain is None:
-        raise NotRegisteredError
-    return chain
-
-
 def listed(job: Job) -> list[Consent]:
     """Return what is stored here, and what only the chain knows, by the order of the decisions."""
-    return _listed(job.tx, _chain(job), job.now_ms)
+    return _listed(job.tx, own_chain(job), job.now_ms)
 
 
 def is_agreed(tx: Tx, account_id: bytes, purpose: str, now_ms: int) -> bool:

@@ -5,7 +5,6 @@ the relay can be reached and as often as it takes: it compares what the person w
 chain says, so neither a crash nor a lost answer leaves the two apart.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -14,26 +13,20 @@ from e2ecore.consent.notices import ConsentNotice
 from e2ecore.consent.purposes import TERMS, Purpose, Terms
 from e2ecore.engine import agreeing
 from e2ecore.engine.agreeing import Consent
-from e2ecore.engine.chores import fetch_chain
 from e2ecore.engine.errors import BadConsentError, ConsentRequiredError
 from e2ecore.engine.job import Job
+from e2ecore.engine.own_chain import grow_own_chain
 from e2ecore.engine.state import read_chain
 from e2ecore.errors import E2EError
 from e2ecore.storage import chains, consents, reading
 from e2ecore.storage.tx import Tx
-from e2ecore.transport.errors import RelayRefusedError
 from e2ecore_protocol.chain.record import RECORD_VERSION, ConsentRecord, Controller, Times
-from e2ecore_protocol.errors import ErrorCode
-from e2ecore_protocol.frames.accounts import AppendChain
-from e2ecore_protocol.frames.session import Ok
 from e2ecore_protocol.limits import CONSENT_ID_BYTES
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
 _WITHDRAWAL: Final = "in the app, at any time, by one call; it takes effect at once"
-_ATTEMPTS: Final = 4
-"""How often the chain may grow under our hands before we try again later."""
 
 
 class Consents:
@@ -190,21 +183,8 @@ async def keep_consents(core: "Core") -> None:
 async def settle(core: "Core") -> None:
     """Have the chain say what the person wants."""
     async with core.upkeep.settling:
-        for attempt in range(_ATTEMPTS):
-            if not core.read(consents.unsettled):
-                return
-            await core.await_link()
-            await fetch_chain(core, core.account_id)
-            entries = await core.jobs.run(agreeing.missing_entries)
-            try:
-                await _append(core, entries)
-            except RelayRefusedError as error:
-                if error.code is ErrorCode.CHAIN_CONFLICT and attempt + 1 < _ATTEMPTS:
-                    continue  # another device was faster: look again
-                raise
-            await core.jobs.run(partial(agreeing.note_settled, entries=entries))
-
-
-async def _append(core: "Core", entries: Sequence[bytes]) -> None:
-    if entries:
-        await core.need_link().request(AppendChain(0, tuple(entries)), Ok)
+        if not core.read(consents.unsettled):
+            return
+        await core.await_link()
+        entries = await grow_own_chain(core, partial(core.jobs.run, agreeing.missing_entries))
+        await core.jobs.run(partial(agreeing.note_settled, entries=entries))

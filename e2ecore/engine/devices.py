@@ -3,34 +3,28 @@
 Spec: protocol/spec/70-linking.md
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from e2ecore.engine.arriving import Joining, join_account
-from e2ecore.engine.chains import store_chain
-from e2ecore.engine.chores import fetch_chain
-from e2ecore.engine.errors import NotRegisteredError, OnlyDeviceError, UnknownOwnDeviceError
+from e2ecore.engine.errors import OnlyDeviceError, UnknownOwnDeviceError
 from e2ecore.engine.job import Job
 from e2ecore.engine.linking import Linking, link_device
+from e2ecore.engine.own_chain import grow_own_chain, own_chain, store_own_chain
 from e2ecore.engine.seating import unsettled
 from e2ecore.ids import DeviceId, GroupId
 from e2ecore.storage import settings
-from e2ecore.transport.errors import RelayRefusedError
 from e2ecore_protocol.chain.bodies import DeviceRemoved
 from e2ecore_protocol.chain.state import AccountState
-from e2ecore_protocol.errors import ErrorCode
-from e2ecore_protocol.frames.accounts import AppendChain
-from e2ecore_protocol.frames.session import Ok
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
 _SEEN: Final = "own_devices_seen"
 _SEEN_BYTES: Final = 8
-_ATTEMPTS: Final = 4
-"""How often the chain may grow under our hands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,28 +114,14 @@ class Devices:
         """
         core = self._core
         await core.await_link()
-        for attempt in range(_ATTEMPTS):
-            await fetch_chain(core, core.account_id)
-            entry = await core.jobs.run(partial(_removal, device_id=device_id))
-            try:
-                await core.need_link().request(AppendChain(0, (entry,)), Ok)
-            except RelayRefusedError as error:
-                if error.code is ErrorCode.CHAIN_CONFLICT and attempt + 1 < _ATTEMPTS:
-                    continue
-                raise
-            await core.jobs.run(partial(_store, entry=entry))
-            return
-
-
-def _chain(job: Job) -> AccountState:
-    chain = job.state.chain(job.tx, job.own.account_id)
-    if chain is None:
-        raise NotRegisteredError
-    return chain
+        entries = await grow_own_chain(
+            core, partial(core.jobs.run, partial(_removal, device_id=device_id))
+        )
+        await core.jobs.run(partial(store_own_chain, entries=entries))
 
 
 def _listed(job: Job) -> list[Device]:
-    chain, waiting, own = _chain(job), unsettled(job), job.own
+    chain, waiting, own = own_chain(job), unsettled(job), job.own
     valid = {one.device_id for one in chain.valid_devices(job.now_ms)}
     return [
         Device(
@@ -157,7 +137,7 @@ def _listed(job: Job) -> list[Device]:
 
 
 def _news(job: Job) -> DeviceNews:
-    chain = _chain(job)
+    chain = own_chain(job)
     stored = settings.get(job.tx, _SEEN)
     since_ms = int.from_bytes(stored) if stored is not None else _arrived_ms(chain, job)
     others = [one for one in _listed(job) if not one.is_this]
@@ -172,18 +152,14 @@ def _arrived_ms(chain: AccountState, job: Job) -> int:
 
 
 def _note_seen(job: Job) -> None:
-    settings.put(job.tx, _SEEN, _chain(job).head_ms.to_bytes(_SEEN_BYTES))
+    settings.put(job.tx, _SEEN, own_chain(job).head_ms.to_bytes(_SEEN_BYTES))
 
 
-def _removal(job: Job, device_id: bytes) -> bytes:
-    chain = _chain(job)
+def _removal(job: Job, device_id: bytes) -> Sequence[bytes]:
+    chain = own_chain(job)
     if device_id == job.own.device_id:
         raise OnlyDeviceError
     if all(one.device_id != device_id for one in chain.live_devices()):
         raise UnknownOwnDeviceError
     body = DeviceRemoved(device_id)
-    return chain.next_entry(body, now_ms=job.now_ms, sign=job.own.identity.sign).encode()
-
-
-def _store(job: Job, entry: bytes) -> None:
-    store_chain(job, job.own.account_id, (entry,))
+    return (chain.next_entry(body, now_ms=job.now_ms, sign=job.own.identity.sign).encode(),)

@@ -3,7 +3,7 @@
 Spec: protocol/spec/70-linking.md
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,17 +14,15 @@ import anyio
 from e2ecore.consent.purposes import Purpose
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine import agreeing
-from e2ecore.engine.chains import store_chain
-from e2ecore.engine.chores import fetch_chain
 from e2ecore.engine.consents import settle
 from e2ecore.engine.errors import (
-    ChainInvalidError,
     ConsentRequiredError,
     NotComparedError,
     TooManyDevicesError,
 )
 from e2ecore.engine.job import Job
 from e2ecore.engine.keys import Keys
+from e2ecore.engine.own_chain import grow_own_chain, own_chain, store_own_chain
 from e2ecore.ids import DeviceId
 from e2ecore.linking.ceremony import ExistingSide
 from e2ecore.linking.code import LinkCode
@@ -37,16 +35,12 @@ from e2ecore_protocol.chain.bodies import DeviceAdded
 from e2ecore_protocol.chain.entry import device_id_of
 from e2ecore_protocol.chain.state import AccountState
 from e2ecore_protocol.errors import ErrorCode
-from e2ecore_protocol.frames.accounts import AppendChain
 from e2ecore_protocol.frames.rendezvous import OpenRendezvous, RendezvousOpened
-from e2ecore_protocol.frames.session import Ok
 from e2ecore_protocol.limits import MAX_DEVICES
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
-_ATTEMPTS: Final = 4
-"""How often the chain may grow under our hands."""
 _FAREWELL_S: Final = 10
 """How long to wait for the new device's last word. It is linked without it as well."""
 
@@ -120,20 +114,20 @@ class Linking:
 
     async def _added(self) -> AccountState:
         """Have the new device sign its place in the chain; tell the relay."""
+        core = self._core
+        try:
+            entries = await grow_own_chain(core, self._placed)
+        except RelayRefusedError as error:
+            raise _named(error) from error
+        return await core.jobs.run(partial(store_own_chain, entries=entries))
+
+    async def _placed(self) -> Sequence[bytes]:
+        """Have the new device sign for the place behind our chain as it is known now."""
         core, side, line = self._core, self._side, self._line
-        for attempt in range(_ATTEMPTS):
-            chain = await fetch_chain(core, core.account_id)
-            await line.pass_on(side.place(chain.head_seq + 1, chain.head_hash))
-            body = DeviceAdded(side.new_key, side.possession(await line.receive()))
-            entry = await core.jobs.run(partial(_entry, body=body))
-            try:
-                await core.need_link().request(AppendChain(0, (entry,)), Ok)
-            except RelayRefusedError as error:
-                if error.code is ErrorCode.CHAIN_CONFLICT and attempt + 1 < _ATTEMPTS:
-                    continue
-                raise _named(error) from error
-            return await core.jobs.run(partial(_store, entry=entry))
-        raise LinkBrokenError("the chain never stood still")
+        chain = await core.jobs.run(own_chain)
+        await line.pass_on(side.place(chain.head_seq + 1, chain.head_hash))
+        body = DeviceAdded(side.new_key, side.possession(await line.receive()))
+        return await core.jobs.run(partial(_entries, body=body))
 
     async def _farewell(self, chain: AccountState) -> None:
         row = self._core.read(account.load)
@@ -151,18 +145,12 @@ def _named(error: RelayRefusedError) -> Exception:
     return error
 
 
-def _store(job: Job, entry: bytes) -> AccountState:
-    return store_chain(job, job.own.account_id, (entry,))
-
-
-def _entry(job: Job, body: DeviceAdded) -> bytes:
-    chain = job.state.chain(job.tx, job.own.account_id)
-    if chain is None:
-        raise ChainInvalidError("our own chain is not here")
+def _entries(job: Job, body: DeviceAdded) -> Sequence[bytes]:
+    chain = own_chain(job)
     ED25519.verify(
         body.device_key, chain.next_possession_message(body.device_key), body.device_signature
     )
-    return chain.next_entry(body, now_ms=job.now_ms, sign=job.own.identity.sign).encode()
+    return (chain.next_entry(body, now_ms=job.now_ms, sign=job.own.identity.sign).encode(),)
 
 
 @asynccontextmanager
