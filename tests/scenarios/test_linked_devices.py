@@ -124,6 +124,7 @@ def test_a_person_links_a_laptop_talks_on_both_and_shuts_it_out(
     late.run("device", "join", code, *late.relay, code=Exit.REFUSED)  # it serves once
 
     phone.run("send", "bob", "from the phone")
+    laptop.hears("bob", "from the phone")  # a device shows what it sent before it heard of others
     laptop.run("send", "bob", "from the laptop")
     bob.hears("alice", "before the laptop", "from the phone", "from the laptop")
     bob.run("send", "alice", "to both")
