@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from e2ecore_protocol.chain.bodies import (
     MULTI_DEVICE_SYNC,
@@ -10,8 +10,11 @@ from e2ecore_protocol.chain.bodies import (
     ConsentGranted,
     ConsentWithdrawn,
     DeviceRemoved,
+    RemovalReason,
 )
 from e2ecore_protocol.chain.state import AccountState, Consent
+
+_WITHDRAWN: Final = RemovalReason.CONSENT_WITHDRAWN
 
 
 class ConsentState(StrEnum):
@@ -83,7 +86,7 @@ def missing_bodies(
     removals: list[Body] = []
     if not covering and any(wish.purpose == MULTI_DEVICE_SYNC for wish in withdrawn):
         others = [one for one in chain.live_devices() if one.device_id != own_device]
-        removals = [DeviceRemoved(one.device_id) for one in others]
+        removals = [DeviceRemoved(one.device_id, _WITHDRAWN) for one in others]
     return [*grants, *removals, *[ConsentWithdrawn(wish.consent_id) for wish in withdrawn]]
 
 

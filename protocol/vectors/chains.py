@@ -16,6 +16,7 @@ from e2ecore_protocol.chain import (
     DeviceRemoved,
     Entry,
     Genesis,
+    RemovalReason,
     device_id_of,
     extend,
     genesis_entry,
@@ -98,6 +99,18 @@ VALID: dict[str, tuple[Step, ...]] = {
     "the first device removed, then the consent": (
         *(granted(), added(2), DeviceRemoved(device_id(1)), withdrawn()),
     ),
+    "the other device removed as its consent is withdrawn": (
+        *(granted(), added(2)),
+        *(DeviceRemoved(device_id(2), RemovalReason.CONSENT_WITHDRAWN), withdrawn()),
+    ),
+    "the other device removed as its consent is over": (
+        *(granted(days=10), added(2)),
+        DeviceRemoved(device_id(2), RemovalReason.CONSENT_EXPIRED),
+    ),
+    "the account moved to another device": (
+        *(granted(), added(2)),
+        *(DeviceRemoved(device_id(1), RemovalReason.MOVED), withdrawn()),
+    ),
     "two consents, one withdrawn": (granted(), granted(name="two"), added(2), withdrawn()),
     "another consent withdrawn with two devices": (
         *(granted(), granted("message_backup", name="two"), added(2), withdrawn("two")),
@@ -160,7 +173,23 @@ def changed() -> dict[str, tuple[str, str, bytes]]:
     found = {
         why: (expect, clause, entry.encode()) for why, (expect, clause, entry) in wrong.items()
     }
-    return {**found, **malformed(good)}
+    return {**found, **malformed(good), **malformed_removals(state)}
+
+
+def malformed_removals(state: AccountState) -> dict[str, tuple[str, str, bytes]]:
+    """Return removals of the one device whose reason is none."""
+    good = following(state, DeviceRemoved(device_id(1)))
+    bodies: dict[str, tuple[Wire, ...]] = {
+        "removal with its default written": (device_id(1), 1),
+        "removal for no reason": (device_id(1), None),
+        "removal for an unknown reason": (device_id(1), len(RemovalReason) + 1),
+        "removal with a field too much": (device_id(1), 2, 2),
+        "removal of nothing": (),
+    }
+    return {
+        why: ("malformed", "CHN-19", resigned(replace(good, body=body)).encode())
+        for why, body in bodies.items()
+    }
 
 
 def malformed(good: Entry) -> dict[str, tuple[str, str, bytes]]:
@@ -197,6 +226,11 @@ def state_json(state: AccountState) -> Json:
         "closed": state.closed,
         "checkpoint": state.checkpoint().encode().hex(),
         "live": [device.device_id.hex() for device in state.live_devices()],
+        "removed": [
+            [device.device_id.hex(), int(device.removed_for)]
+            for device in state.devices.values()
+            if device.removed_for is not None
+        ],
         "valid_at": [
             [now_ms, [device.device_id.hex() for device in state.valid_devices(now_ms)]]
             for now_ms in times

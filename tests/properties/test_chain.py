@@ -15,6 +15,7 @@ from e2ecore_protocol.chain import (
     DeviceAdded,
     DeviceRemoved,
     Entry,
+    RemovalReason,
     device_id_of,
     extend,
     genesis_entry,
@@ -28,7 +29,7 @@ consent_ids = st.integers(0, 2).map(lambda number: bytes([number]) * 16)
 bodies = st.one_of(
     st.builds(DeviceAdded, keys, st.just(bytes(64))),
     st.builds(DeviceAdded, keys, st.just(bytes(64))),
-    st.builds(DeviceRemoved, keys.map(device_id_of)),
+    st.builds(DeviceRemoved, keys.map(device_id_of), st.sampled_from(RemovalReason)),
     st.builds(
         ConsentGranted,
         consent_ids,

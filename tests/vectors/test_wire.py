@@ -41,6 +41,7 @@ class State(TypedDict):
     checkpoint: str
     closed: bool
     live: list[str]
+    removed: list[list[str | int]]
     valid_at: list[tuple[int, list[str]]]
 
 
@@ -251,6 +252,11 @@ def test_chains_that_hold(vector: Vector) -> None:
     assert state.checkpoint().encode().hex() == expected["checkpoint"]
     assert Checkpoint.decode(bytes.fromhex(expected["checkpoint"])) == state.checkpoint()
     assert [one.device_id.hex() for one in state.live_devices()] == expected["live"]
+    assert [
+        [one.device_id.hex(), one.removed_for]
+        for one in state.devices.values()
+        if one.removed_for is not None
+    ] == expected["removed"]
     for now_ms, devices in expected["valid_at"]:
         assert [one.device_id.hex() for one in state.valid_devices(now_ms)] == devices
 

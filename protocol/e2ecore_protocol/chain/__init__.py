@@ -14,6 +14,7 @@ from e2ecore_protocol.chain.bodies import (
     DeviceAdded,
     DeviceRemoved,
     Genesis,
+    RemovalReason,
     is_critical,
 )
 from e2ecore_protocol.chain.checkpoint import CHECKPOINT_VERSION, Checkpoint
@@ -74,6 +75,7 @@ __all__ = [
     "DeviceRemoved",
     "Entry",
     "Genesis",
+    "RemovalReason",
     "Sign",
     "Times",
     "UnknownCriticalEntryError",

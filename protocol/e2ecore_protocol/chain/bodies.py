@@ -6,8 +6,9 @@ Spec: protocol/spec/80-chain-and-consent.md
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 from e2ecore_protocol.codec import Wire
 from e2ecore_protocol.declared import Declared
@@ -20,7 +21,7 @@ from e2ecore_protocol.limits import (
     MAX_PURPOSE_CHARS,
     SIGNATURE_BYTES,
 )
-from e2ecore_protocol.shape import Check, exactly, maybe, text
+from e2ecore_protocol.shape import Check, exactly, maybe, one_of, text
 from e2ecore_protocol.shape import time_ms as a_time
 
 MULTI_DEVICE_SYNC: Final = "multi_device_sync"
@@ -29,6 +30,7 @@ MULTI_DEVICE_SYNC: Final = "multi_device_sync"
 _PURPOSE: Final = re.compile("[a-z][a-z0-9_]*")
 _purpose_text = text(MAX_PURPOSE_CHARS, 1)
 _key = exactly(KEY_BYTES)
+_device_id = exactly(DEVICE_ID_BYTES)
 _consent_id = exactly(CONSENT_ID_BYTES)
 _hash = exactly(HASH_BYTES)
 
@@ -80,13 +82,62 @@ class DeviceAdded(Body):
     device_signature: bytes
 
 
+class RemovalReason(IntEnum):
+    """Why a device left its account: what it is to do with its copies, [CHN-19]."""
+
+    REMOVED = 1
+    """Its owner took it out: it was sold, lost or stolen. It erases itself."""
+
+    CONSENT_WITHDRAWN = 2
+    """The consent to several devices was taken back. It erases itself."""
+
+    CONSENT_EXPIRED = 3
+    """The consent to several devices was over. It erases itself."""
+
+    MOVED = 4
+    """The account goes on at another device. History stays where it was."""
+
+    @property
+    def erases(self) -> bool:
+        """Is the device to erase what it holds?"""
+        return self is not RemovalReason.MOVED
+
+
+_written_reason = one_of(*[int(one) for one in RemovalReason if one is not RemovalReason.REMOVED])
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceRemoved(Body):
-    """A device leaves for good; its key never comes back."""
+    """A device leaves for good; its key never comes back.
+
+    A reason that is ``REMOVED`` is not written down.
+    """
 
     KIND: ClassVar[int] = 5
-    SHAPE: ClassVar[tuple[Check[object], ...]] = (exactly(DEVICE_ID_BYTES),)
+    SHAPE: ClassVar[tuple[Check[object], ...]] = (
+        _device_id,
+        _written_reason,
+    )
     device_id: bytes
+    reason: RemovalReason = RemovalReason.REMOVED
+
+    def to_fields(self) -> tuple[Wire, ...]:
+        """Return the fields as they are encoded."""
+        if self.reason is RemovalReason.REMOVED:
+            return (self.device_id,)
+        return (self.device_id, int(self.reason))
+
+    @classmethod
+    def from_fields(cls, wire: tuple[Wire, ...]) -> Self:
+        """Check decoded fields and make an object of them.
+
+        Raises:
+            MalformedError: A field is missing, too much, of a wrong type or beyond its limit.
+        """
+        if len(wire) == 1:
+            return cls(_device_id(wire[0]))
+        device_id, reason = wire if len(wire) == len(cls.SHAPE) else (None, None)
+        return cls(_device_id(device_id), RemovalReason(_written_reason(reason)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from e2ecore_protocol.chain.bodies import (
     DeviceAdded,
     DeviceRemoved,
     Genesis,
+    RemovalReason,
     is_critical,
 )
 from e2ecore_protocol.chain.checkpoint import Checkpoint
@@ -58,6 +59,7 @@ class Device:
     added_seq: int
     added_ms: int
     removed_ms: int | None = None
+    removed_for: RemovalReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +313,7 @@ def _remove_device(state: AccountState, entry: Entry, body: DeviceRemoved) -> Ac
     device = state.devices.get(body.device_id)
     if device is None or device.removed_ms is not None:
         raise ChainInvalidError("the device to remove is not a live device of the account")
-    device = replace(device, removed_ms=entry.created_ms)
+    device = replace(device, removed_ms=entry.created_ms, removed_for=body.reason)
     return replace(state, devices=MappingProxyType({**state.devices, body.device_id: device}))
 
 

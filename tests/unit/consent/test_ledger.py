@@ -11,6 +11,7 @@ from e2ecore_protocol.chain import (
     ConsentGranted,
     ConsentWithdrawn,
     DeviceRemoved,
+    RemovalReason,
     device_id_of,
 )
 from tests.support.chains import NOW_MS, added, device, granted, grown, new_account, withdrawn
@@ -65,7 +66,7 @@ def test_other_devices_go_with_the_last_consent_to_have_them() -> None:
     chain = told(new_account(), wish(1, MULTI_DEVICE_SYNC, wanted=True))
     chain = grown(chain, added(chain, 2), now_ms=LATER_MS)
     bodies = missing_bodies(chain, [wish(1, MULTI_DEVICE_SYNC, wanted=False)], FIRST, LATER_MS)
-    assert bodies == [DeviceRemoved(SECOND), withdrawn(b"\1" * 16)]
+    assert bodies == [DeviceRemoved(SECOND, RemovalReason.CONSENT_WITHDRAWN), withdrawn(b"\1" * 16)]
     (left,) = grown(chain, *bodies, now_ms=LATER_MS).live_devices()
     assert left.device_id == FIRST
 

@@ -19,6 +19,7 @@ from e2ecore_protocol.chain import (
     DeviceRemoved,
     Entry,
     Genesis,
+    RemovalReason,
     UnknownCriticalEntryError,
     account_id_of,
     check_head,
@@ -380,3 +381,15 @@ def test_a_device_was_valid_as_long_as_it_was_live_and_covered() -> None:
     assert removed_ms is not None
     assert gone.was_valid(second, removed_ms - 1)
     assert not gone.was_valid(second, removed_ms)
+
+
+@pytest.mark.parametrize("reason", RemovalReason)
+def test_a_removal_says_why_and_the_usual_reason_is_left_out(reason: RemovalReason) -> None:
+    removal = DeviceRemoved(FIRST_DEVICE, reason)
+    assert DeviceRemoved.from_fields(removal.to_fields()) == removal
+    assert len(removal.to_fields()) == (1 if reason is RemovalReason.REMOVED else 2)
+    assert grown(ACCOUNT, removal).devices[FIRST_DEVICE].removed_for is reason
+
+
+def test_only_a_device_that_the_account_moved_away_from_keeps_its_history() -> None:
+    assert [one for one in RemovalReason if not one.erases] == [RemovalReason.MOVED]
