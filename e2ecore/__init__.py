@@ -147,6 +147,7 @@ from e2ecore.engine.file_errors import (
     TooManyFilesError,
     UploadCancelledError,
     UploadRefusedError,
+    UploadTooSlowError,
 )
 from e2ecore.engine.file_events import (
     AttachmentAsked,
@@ -553,6 +554,7 @@ __all__ = [
     "UploadCancelledError",
     "UploadFailed",
     "UploadRefusedError",
+    "UploadTooSlowError",
     "UsageError",
     "Verification",
     "VersionError",

@@ -248,7 +248,7 @@ class Conversation(Polling, Pinned, Arranged, Kept, Signalling):
     async def clear(self) -> int:
         """Erase all messages of this conversation, and its draft; as ``delete_before``.
 
-        The conversation stays.
+        What is being uploaded here is cancelled. The conversation stays.
         """
         count = await clear(self._core, self._row.cid)
         await self.refresh()

@@ -278,7 +278,7 @@ class Core:
         if effects.holding:
             self.holding.set()
         if effects.left_files:
-            self.desk.tidy_signal.set()
+            self.desk.files_left()
         if effects.key_packages_low:
             self.supply_signal.set()
 

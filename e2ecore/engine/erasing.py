@@ -17,7 +17,7 @@ from e2ecore.engine.job import Job
 from e2ecore.engine.silencing import silence_remarks
 from e2ecore.engine.values import MessageKind, MessageState
 from e2ecore.ids import GroupId
-from e2ecore.storage import drafts, erasure, expiries, messages, remarks, revisions
+from e2ecore.storage import attachments, drafts, erasure, expiries, messages, remarks, revisions
 from e2ecore.storage.handoff import wake_for_current_loop
 from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, ORDER_MASK, MessageRow, message_row_id
 from e2ecore.storage.search_tokens import Fold
@@ -80,9 +80,15 @@ async def erase_below(core: "Core", cid: int, below: int) -> int:
 
 
 async def clear(core: "Core", cid: int) -> int:
-    """Erase all messages of a conversation, its draft, and what was set aside of it."""
+    """Erase all messages of a conversation, its draft, and what was set aside of it.
+
+    Files on their way into a message go as well, before anything else: what the user has erased is
+    not uploaded any more, and the relay deletes what it has of it, also after a crash.
+    """
 
     def work(job: Job) -> None:
+        for parcel in attachments.parcels_of(job.tx, cid):
+            attachments.give_up(job.tx, parcel.pid)
         erasure.forget_poison(job.tx, cid)
         drafts.remove(job.tx, cid)
 

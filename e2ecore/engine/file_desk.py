@@ -1,16 +1,20 @@
 """What all work with files shares while an engine is open, in the event loop."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
 from e2ecore.engine import fetching, file_status, offering
 from e2ecore.engine.defects import log_defect
+from e2ecore.engine.errors import MessageGoneError
 from e2ecore.engine.file_errors import NoFileChannelError
 from e2ecore.engine.file_values import FileStatus, Progress
 from e2ecore.engine.handles import Outcome, SentMessage
 from e2ecore.engine.signals import Signal
+from e2ecore.storage import attachments
 from e2ecore.storage.file_cache import FileCache
 from e2ecore.transport.blobs import BlobChannel
 
@@ -25,7 +29,10 @@ _MAX_ENDED: Final = 256
 class Sending:
     """What becomes of one parcel."""
 
-    __slots__ = ("done", "message", "on_progress", "outcome", "rooms", "scope", "total", "trouble")
+    __slots__ = (
+        *("ahead", "done", "is_closing", "message", "on_progress", "outcome", "renewed", "rooms"),
+        *("scope", "total", "trouble"),
+    )
 
     def __init__(self) -> None:
         self.outcome = Outcome()
@@ -36,10 +43,25 @@ class Sending:
         """Of the upload that runs now."""
         self.trouble: E2EError | None = None
         """Why it does not go on just now."""
-        self.rooms: dict[bytes, int] = {}
-        """Epoch in which room was made for each blob, since the start of the engine."""
+        self.rooms: dict[bytes, tuple[int, int]] = {}
+        """Epoch and time in which room was last asked for, by blob, since the engine's start."""
+        self.ahead = 0
+        """Bytes of files that have become messages already, while others still come."""
+        self.renewed: set[int] = set()
+        """Files that are uploaded once more, because the relay would not have kept them."""
+        self.is_closing = False
+        """Whoever ends the parcel says itself what became of it."""
         self.done = 0
         self.total = 0
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """While the parcel is ended by who says so."""
+        self.is_closing = True
+        try:
+            yield
+        finally:
+            self.is_closing = False
 
     def progressed(self, done: int) -> None:
         """So many bytes of all are at the relay.
@@ -109,6 +131,19 @@ class FileDesk:
         """There is a connection: see to everything that waits for one."""
         self.upload_signal.set()
         self.duty_signal.set()
+
+    def files_left(self) -> None:
+        """Rows of files are gone: what belongs to them ends."""
+        self.tidy_signal.set()
+        self.duty_signal.set()
+        for pid, known in list(self.sendings.items()):
+            if not known.outcome.settled and not known.is_closing and not self._has_parcel(pid):
+                if known.scope is not None:
+                    known.scope.cancel()
+                self.ended(pid, MessageGoneError())
+
+    def _has_parcel(self, pid: int) -> bool:
+        return self._core.read(lambda tx: attachments.parcel(tx, pid)) is not None
 
     def close(self, error: Exception) -> None:
         """The engine is closed: tell who waits."""

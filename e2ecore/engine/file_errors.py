@@ -33,6 +33,10 @@ class UploadRefusedError(UsageError):
         self.code = code
 
 
+class UploadTooSlowError(TransientError):
+    """A file did not get to the relay within a day, so it begins anew. Use a faster connection."""
+
+
 class TooManyFilesError(UsageError):
     """A message holds 32 files at most, and at least one. Send more messages."""
 

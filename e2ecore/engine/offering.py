@@ -29,9 +29,8 @@ from e2ecore.engine.names import check_text
 from e2ecore.engine.writing import WRITABLE, check_writable, write_unlisted
 from e2ecore.errors import E2EError
 from e2ecore.storage import attachments, messages
-from e2ecore.storage.attachments import AttachmentRow, FileState, ParcelRow
+from e2ecore.storage.attachments import AttachmentRow, FileState
 from e2ecore.storage.messages import ORDER_BITS
-from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.attachments import AttachmentRequest
 from e2ecore_protocol.limits import (
     BLOB_ID_BYTES,
@@ -89,10 +88,11 @@ class Upload:
         return self._core.desk.sending(self.upload_id).outcome.settled
 
     async def sent(self) -> SentMessage:
-        """Wait until everything is uploaded and the message is on its way.
+        """Wait until everything is uploaded and the message is on its way; return that message.
 
-        While offline or paused this waits as long as it takes; cancelling the wait cancels nothing
-        else.
+        An album that takes so long that the relay would delete its first files comes as several
+        messages; this is the last one. While offline or paused this waits as long as it takes;
+        cancelling the wait cancels nothing else.
 
         Raises:
             UploadCancelledError: ``cancel`` was called.
@@ -184,11 +184,7 @@ def _store(job: Job, core: "Core", cid: int, caption: str, copies: Sequence[Copi
 
 def uploads(core: "Core", cid: int) -> list[Upload]:
     """Return what is on its way in one conversation, the oldest first."""
-
-    def work(tx: Tx) -> list[ParcelRow]:
-        return [row for row in attachments.parcels(tx) if row.cid == cid]
-
-    return [Upload(core, row.pid) for row in core.read(work)]
+    return [Upload(core, row.pid) for row in core.read(lambda tx: attachments.parcels_of(tx, cid))]
 
 
 async def _pause(core: "Core", pid: int, *, on: bool) -> None:
@@ -211,27 +207,15 @@ async def cancel(core: "Core", pid: int, error: Exception | None = None) -> None
     def work(job: Job) -> None:
         if attachments.parcel(job.tx, pid) is None:
             raise MessageGoneError
-        for row in attachments.of_parcel(job.tx, pid):
-            _give_up(job, row)
-        attachments.remove_parcel(job.tx, pid)
+        attachments.give_up(job.tx, pid)
 
     known = core.desk.sending(pid)
-    await core.jobs.run(work)
+    with known.closing():
+        await core.jobs.run(work)
     if known.scope is not None:
         known.scope.cancel()
     core.desk.ended(pid, error or UploadCancelledError())
     core.desk.duty_signal.set()
-
-
-def _give_up(job: Job, row: AttachmentRow) -> None:
-    """Erase a file that is not sent. The relay is told in any case.
-
-    It may know of the file although its answer never came here.
-    """
-    if row.message:  # it stays where it was
-        attachments.save(job.tx, row._replace(parcel=0, state=FileState.UPLOADED, salt=b""))
-        return
-    attachments.bury(job.tx, row, attachments.Owed.RECALL)
 
 
 async def ask_again(core: "Core", aid: int) -> None:

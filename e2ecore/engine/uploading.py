@@ -5,8 +5,8 @@ stored here; the relay says how far the bytes are; and what is sealed from our o
 row's salt are the same bytes again.
 """
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -20,11 +20,12 @@ from e2ecore.attachments.format import (
     blob_size,
     content_key,
 )
-from e2ecore.engine.errors import ConversationReadOnlyError
+from e2ecore.engine.errors import ConversationReadOnlyError, MessageGoneError
 from e2ecore.engine.file_errors import (
     NobodyToSendToError,
     PromiseInvalidError,
     UploadRefusedError,
+    UploadTooSlowError,
 )
 from e2ecore.engine.file_events import UploadFailed
 from e2ecore.engine.file_showing import decode_item
@@ -33,6 +34,7 @@ from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.offering import cancel, renewed
+from e2ecore.engine.parcelling import plan_parcel
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import check_writable, write_listed, write_unlisted
 from e2ecore.errors import E2EError, PeerError, TransientError
@@ -45,7 +47,7 @@ from e2ecore.transport.errors import BlobRefusedError, RelayProtocolError, Relay
 from e2ecore_protocol.content.attachments import AttachmentAgain, Attachments
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.blobs import BlobCreated, CreateBlob
-from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS, MIB, SECOND_MS
+from e2ecore_protocol.limits import BLOB_UPLOAD_S, MAX_CLOCK_DIFFERENCE_MS, MIB, SECOND_MS
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
@@ -57,6 +59,9 @@ AGAIN_S: Final = 2.0
 """How long to wait when the relay says no for now; each time in a row twice as long ..."""
 MOST_S: Final = 60.0
 """... but no longer than this."""
+ASK_AGAIN_MS: Final = 10 * 60 * SECOND_MS
+"""Before a message is written the relay is asked again for files it was asked for before that: it
+may have deleted one meanwhile."""
 _RENEW: Final = frozenset({ErrorCode.BLOB_GONE, ErrorCode.BLOB_EXISTS})
 _NOT_YET: Final = frozenset({ErrorCode.UNKNOWN_CONVERSATION, ErrorCode.NOT_A_MEMBER})
 _BEGINNING: Final = frozenset({ConversationState.CREATING, ConversationState.HEALING})
@@ -101,26 +106,49 @@ async def _try(core: "Core", pid: int) -> bool:
         return False
     except E2EError as error:
         row = core.read(lambda tx: conversations.get(tx, parcel.cid))
-        await cancel(core, parcel.pid, error)
-        if row is not None:
-            core.emit(UploadFailed(GroupId(row.uid), parcel.pid, error))
+        with suppress(MessageGoneError):  # its user has given it up meanwhile
+            await cancel(core, parcel.pid, error)
+            if row is not None:
+                core.emit(UploadFailed(GroupId(row.uid), parcel.pid, error))
     finally:
         known.scope = None
     return True
 
 
 async def _bring(core: "Core", parcel: ParcelRow, known: "Sending") -> None:
-    rows = core.read(lambda tx: attachments.of_parcel(tx, parcel.pid))
-    known.total = sum(row.size for row in rows)
-    done = 0
-    for row in rows:
-        if row.state == FileState.WAITING:
-            await _bring_file(core, parcel, row, known, done)
-        done += row.size
-        known.progressed(done)
-    while late := await _finish(core, parcel, known):
-        for row in late:
-            await _make_room(core, parcel, row, known)
+    brought = 0
+    while True:
+        rows = core.read(lambda tx: attachments.of_parcel(tx, parcel.pid))
+        known.total = known.ahead + sum(row.size for row in rows)
+        plan = plan_parcel(rows, core.clock_ms(), brought=brought, renewed=known.renewed)
+        for row in plan.renew:
+            known.renewed.add(row.aid)
+            await _renew(core, row.aid)
+        if plan.send or not rows:
+            while late := await _finish(core, parcel, known, {row.aid for row in plan.send}):
+                for row in late:
+                    await _make_room(core, parcel, row, known)
+            if len(plan.send) == len(rows):
+                return
+        elif plan.bring is not None:
+            done = sum(row.size for row in rows if row.state != FileState.WAITING)
+            await _bring_file(core, parcel, plan.bring, known, known.ahead + done)
+            brought = plan.bring.aid
+
+
+async def _renew(core: "Core", aid: int) -> None:
+    """Have a file uploaded once more: to another blob, under another key."""
+
+    def work(job: Job) -> None:
+        row = attachments.get(job.tx, aid)
+        if row is None or not row.item or not row.parcel:
+            return
+        if row.state == FileState.UPLOADED:
+            attachments.recall(job.tx, row)
+        attachments.save(job.tx, renewed(core, row))
+
+    await core.jobs.run(work)
+    core.desk.duty_signal.set()
 
 
 async def _bring_file(
@@ -149,6 +177,7 @@ async def _bring_file(
             raise
     with anyio.CancelScope(shield=True):
         await core.jobs.run(lambda job: _uploaded(job, row.aid))
+    known.progressed(before + row.size)
 
 
 def _checked(state: UploadState, least: int, size: int) -> UploadState:
@@ -208,12 +237,12 @@ async def _make_room(
 
     def note(job: Job) -> None:
         now = attachments.get(job.tx, row.aid)
-        if now is not None:
+        if now is not None and now.promise != created.promise:
             promised = now._replace(expires_ms=created.expires_ms, promise=created.promise)
-            attachments.save(job.tx, promised)
+            attachments.save(job.tx, promised._replace(used_ms=job.now_ms))
 
     await core.jobs.run(note)
-    known.rooms[row.blob_id] = epoch
+    known.rooms[row.blob_id] = epoch, core.clock_ms()
     return created
 
 
@@ -222,13 +251,10 @@ async def _refused(
 ) -> None:
     """Say what a refusal means for a parcel; returns where it may be tried again."""
     if refused.code in _RENEW:
-
-        def work(job: Job) -> None:
-            now = attachments.get(job.tx, row.aid)
-            if now is not None and now.item:
-                attachments.save(job.tx, renewed(core, now))
-
-        await core.jobs.run(work)
+        await _renew(core, row.aid)
+        took_ms = core.clock_ms() - row.used_ms
+        if row.promise and row.state == FileState.WAITING and took_ms >= BLOB_UPLOAD_S * SECOND_MS:
+            raise UploadTooSlowError from refused
         raise _PostponedError from refused
     if refused.code is ErrorCode.NO_RECIPIENT:
         raise NobodyToSendToError from refused
@@ -247,33 +273,47 @@ def _uploaded(job: Job, aid: int) -> None:
         attachments.save(job.tx, row._replace(state=FileState.UPLOADED, salt=b""))
 
 
-async def _finish(core: "Core", parcel: ParcelRow, known: "Sending") -> list[AttachmentRow]:
-    """Write the message, or say where the file is now; in one transaction with the parcel's end.
+async def _finish(
+    core: "Core", parcel: ParcelRow, known: "Sending", aids: Collection[int]
+) -> list[AttachmentRow]:
+    """Write a message, or say where the file is now; with the last files the parcel ends.
 
     Returns:
         Files for which room was made in another epoch than the message would be of: not all that
-        can read it could fetch them (40-blobs.md, [BLB-43]). Nothing was written then.
+        can read it could fetch them (40-blobs.md, [BLB-43]); or so long ago that the relay may
+        have deleted them. Nothing was written then.
     """
 
-    def work(job: Job) -> tuple[list[AttachmentRow], SentMessage | None]:
-        if attachments.parcel(job.tx, parcel.pid) is None:
-            return [], None
-        rows = attachments.of_parcel(job.tx, parcel.pid)
+    def is_late(row: AttachmentRow, mirror: Mirror, now_ms: int) -> bool:
+        epoch, asked_ms = known.rooms.get(row.blob_id, (-1, 0))
+        return epoch != mirror.epoch or not 0 <= now_ms - asked_ms < ASK_AGAIN_MS
+
+    def work(job: Job) -> tuple[list[AttachmentRow], SentMessage | None, int]:
+        now = attachments.parcel(job.tx, parcel.pid)
+        if now is None:
+            return [], None, 0
+        every = attachments.of_parcel(job.tx, parcel.pid)
+        rows = [row for row in every if row.aid in aids]
         mirror = job.mirror(parcel.cid)
         check_writable(job, mirror)
-        late = [row for row in rows if known.rooms.get(row.blob_id) != mirror.epoch]
+        late = [row for row in rows if is_late(row, mirror, job.now_ms)]
         if late:
-            return late, None
+            return late, None, 0
         write = _say_again if parcel.before else _write
-        sent = write(job, mirror, parcel, rows) if rows else None
-        attachments.remove_parcel(job.tx, parcel.pid)
-        return [], sent
+        sent = write(job, mirror, now, rows) if rows else None
+        if len(rows) < len(every):
+            attachments.part(job.tx, parcel.pid)
+        else:
+            attachments.remove_parcel(job.tx, parcel.pid)
+        return [], sent, sum(row.size for row in rows)
 
-    with anyio.CancelScope(shield=True):
-        late, message = await core.jobs.run(work)
-    if not late:
-        known.message = message
-        core.desk.ended(parcel.pid)
+    with anyio.CancelScope(shield=True), known.closing():
+        late, message, size = await core.jobs.run(work)
+        if not late:
+            known.message, known.ahead = message, known.ahead + size
+            known.renewed.clear()
+            if core.read(lambda tx: attachments.parcel(tx, parcel.pid)) is None:
+                core.desk.ended(parcel.pid)
     return late
 
 

@@ -167,11 +167,37 @@ def forget(tx: Tx, messages: Iterable[int], *, recalled: bool = False) -> None:
     """
     for message in messages:
         for row in of_message(tx, message):
+            if row.parcel:  # it was to be uploaded once more; that parcel holds nothing else
+                remove_parcel(tx, row.parcel)
             owed = _owed_after(row, recalled=recalled)
             if owed is Owed.NOTHING and not (row.state == FileState.UPLOADED and row.expires_ms):
                 remove(tx, row.aid)
                 continue
             bury(tx, row, owed)
+
+
+def give_up(tx: Tx, pid: int) -> None:
+    """Erase a parcel and its files, which are not sent. The relay is told in any case.
+
+    It may know of a file although its answer never came here. What is in a message already stays
+    where it was.
+    """
+    for row in of_parcel(tx, pid):
+        if row.message:
+            save(tx, row._replace(parcel=0, state=FileState.UPLOADED, salt=b""))
+        else:
+            bury(tx, row, Owed.RECALL)
+    remove_parcel(tx, pid)
+
+
+def recall(tx: Tx, row: AttachmentRow) -> None:
+    """Have the relay delete the blob of a file that goes to another one."""
+    bare = AttachmentRow(
+        *(0, 0, 0, 0, row.blob_id, b"", 0, FileState.UPLOADED, Owed.RECALL),
+        expires_ms=row.expires_ms,
+        promise=row.promise,
+    )
+    add(tx, bare)
 
 
 def bury(tx: Tx, row: AttachmentRow, owed: Owed) -> None:
@@ -192,7 +218,7 @@ def bury(tx: Tx, row: AttachmentRow, owed: Owed) -> None:
 
 
 def _owed_after(row: AttachmentRow, *, recalled: bool) -> Owed:
-    if row.state == FileState.WAITING:  # it was to be uploaded once more
+    if row.state == FileState.WAITING:
         return Owed.RECALL
     if row.state == FileState.UPLOADED:
         return Owed.RECALL if recalled and not row.receipt else Owed.NOTHING
@@ -227,9 +253,19 @@ def parcels(tx: Tx) -> list[ParcelRow]:
     return tx.rows(ParcelRow._make, f"{_PARCELS} ORDER BY pid")
 
 
+def parcels_of(tx: Tx, cid: int) -> list[ParcelRow]:
+    """Return the parcels of a conversation, the oldest first."""
+    return tx.rows(ParcelRow._make, f"{_PARCELS} WHERE cid = ? ORDER BY pid", (cid,))
+
+
 def pause(tx: Tx, pid: int, *, on: bool) -> None:
     """Have a parcel wait for its user, or go on."""
     tx.execute("UPDATE parcels SET paused = ? WHERE pid = ?", (int(on), pid))
+
+
+def part(tx: Tx, pid: int) -> None:
+    """Some files of a parcel have become a message, which said what there was to say of them."""
+    tx.execute("UPDATE parcels SET caption = '' WHERE pid = ?", (pid,))
 
 
 def remove_parcel(tx: Tx, pid: int) -> None:

@@ -10,7 +10,8 @@ import anyio
 
 import e2ecore
 from e2ecore import Attachment, Conversation, Engine, Message, Upload
-from e2ecore.testing import MemoryRelay, two_devices
+from e2ecore.engine.engine import system_clock_ms
+from e2ecore.testing import MemoryRelay, devices
 from e2ecore.transport.blobs import BlobChannel, BlobTicket, UploadState
 from tests.support.engines import PATIENCE_S, pair, until
 
@@ -72,6 +73,8 @@ class Scene:
         self.chat, self.other = chats
         self.at_alice, self.at_bob = alice.events(), bob.events()
         self.way = Way(relay.blob_channel)
+        self.got: list[Message] = []
+        """For a test: what bob has."""
         for one in (alice, bob):
             one._core.desk.channel = self.way
 
@@ -97,8 +100,10 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path) -> AsyncIterator[Scene]:
-    async with two_devices(folder) as (relay, alice, bob):
+async def scene(
+    folder: Path, *, clock_ms: Callable[[], int] = system_clock_ms
+) -> AsyncIterator[Scene]:
+    async with devices(folder, "alice", "bob", clock_ms=clock_ms) as (relay, (alice, bob)):
         yield Scene(relay, alice, bob, await pair(alice, bob))
 
 
