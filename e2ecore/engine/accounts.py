@@ -5,11 +5,10 @@ from typing import Final, NamedTuple
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.chains import store_chain
 from e2ecore.engine.errors import AlreadyRegisteredError
+from e2ecore.engine.founding import capabilities
 from e2ecore.engine.job import Job
 from e2ecore.engine.profiles import note_own_names
-from e2ecore.mls.extensions import ExtensionType
 from e2ecore.mls.key_package import DEFAULT_LIFETIME_S, KeyPackageBundle
-from e2ecore.mls.nodes import Capabilities
 from e2ecore.storage import account, chains, key_packages
 from e2ecore.storage.account import AccountRow, AccountState
 from e2ecore.storage.key_packages import KeyPackageRow, KeyPackageState
@@ -22,7 +21,6 @@ from e2ecore_protocol.chain.entry import (
     sign_entry,
 )
 from e2ecore_protocol.chain.state import genesis_entry
-from e2ecore_protocol.content.conversation import CONVERSATION_EXTENSION
 from e2ecore_protocol.limits import (
     LAST_RESORT_KEY_PACKAGE_S,
     MAX_ENVELOPE_LIFETIME_S,
@@ -57,14 +55,6 @@ class Registration(NamedTuple):
     account_id: bytes
     is_repeat: bool
     """The keys are of an earlier attempt, of which the relay may have heard."""
-
-
-def capabilities(job: Job) -> Capabilities:
-    """Return what our leaves announce."""
-    return Capabilities(
-        cipher_suites=(job.state.suite.code,),
-        extensions=(CONVERSATION_EXTENSION, ExtensionType.LAST_RESORT_KEY_PACKAGE),
-    )
 
 
 def prepare(job: Job, handle: str | None, display_name: str | None, relay: str) -> Registration:

@@ -2,21 +2,15 @@
 
 from collections.abc import Sequence
 
-from e2ecore.engine.accounts import capabilities
 from e2ecore.engine.errors import OwnAccountError, TooManyRestartsError
+from e2ecore.engine.founding import found_group
 from e2ecore.engine.isolating import withdraw_additions
 from e2ecore.engine.job import Job
-from e2ecore.engine.joining import seat_everybody
-from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.values import ConversationState
 from e2ecore.messaging.intents import IntentKind, Wish
-from e2ecore.mls.extensions import Extension, RequiredCapabilities
-from e2ecore.mls.group import Group
 from e2ecore.storage import conversations, intents
-from e2ecore.storage.conversations import ConversationKind
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import (
-    CONVERSATION_EXTENSION,
     DIRECT_POLICY,
     ConversationInfo,
     InfoKind,
@@ -52,7 +46,7 @@ def begin_direct(job: Job, peer: bytes) -> tuple[int, int]:
         known = conversations.by_uid(job.tx, uid)
         if known is None:
             info = ConversationInfo(InfoKind.DIRECT, policy=DIRECT_POLICY)
-            return _begin(job, uid, info, (peer,))
+            return found_group(job, uid, info, (peer,))
         if known.state not in _OVER:
             _know_peer(job, known.cid, peer)
             return known.cid, _create_intent(job.tx, known.cid)
@@ -81,45 +75,7 @@ def begin_group(job: Job, title: str, accounts: Sequence[bytes]) -> tuple[int, i
     """
     info = ConversationInfo(InfoKind.GROUP, title)
     info = info.with_role(job.own.account_id, Role.OWNER)
-    return _begin(job, group_conversation_id(job.state.rng(16)), info, tuple(accounts))
-
-
-def _begin(
-    job: Job, uid: bytes, info: ConversationInfo, accounts: tuple[bytes, ...]
-) -> tuple[int, int]:
-    own, now_ms = job.own, job.now_ms
-    row = conversations.create(
-        job.tx,
-        uid=uid,
-        kind=ConversationKind(info.kind),
-        state=conversations.ConversationState.CREATING,
-        title=info.title,
-        peer=accounts[0] if info.kind is InfoKind.DIRECT else b"",
-        info=info.encode(),
-        created_ms=now_ms,
-    )
-    mirror = Mirror(row)
-    job.state.add_mirror(mirror)
-    required = RequiredCapabilities(extension_types=(CONVERSATION_EXTENSION,))
-    group = Group.create(
-        job.state.suite,
-        uid,
-        own.signer,
-        own.leaf_identity,
-        extensions=(
-            required.to_extension(),
-            Extension(CONVERSATION_EXTENSION, info.encode()),
-        ),
-        capabilities=capabilities(job),
-        now_ms=now_ms,
-        rng=job.state.rng,
-    )
-    seat_everybody(job.tx, mirror, group)
-    wish = Wish(IntentKind.CREATE, accounts)
-    iid = intents.add(job.tx, mirror.cid, wish.kind, wish.encode(), now_ms)
-    job.effects.intents.add(mirror.cid)
-    mirror.save(job.tx)
-    return mirror.cid, iid
+    return found_group(job, group_conversation_id(job.state.rng(16)), info, tuple(accounts))
 
 
 def add_wish(job: Job, cid: int, wish: Wish) -> int:

@@ -201,7 +201,7 @@ def _invite(
 
 def _without_group(job: Job, mirror: Mirror, row: IntentRow) -> None:
     """There are no keys now: a Welcome is awaited, for long enough or too long."""
-    if mirror.state == ConversationState.CREATING and row.attempts:
+    if mirror.state == ConversationState.CREATING and row.attempts and not mirror.is_own:
         fail(job, mirror, row, ChangeFailedError("the other side did not invite us"))
 
 

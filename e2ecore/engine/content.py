@@ -18,6 +18,7 @@ from e2ecore.engine.file_taking import take_again, take_files, take_request
 from e2ecore.engine.job import Job
 from e2ecore.engine.listed import Listed, bounded, form_of
 from e2ecore.engine.mirror import Mirror, Peer
+from e2ecore.engine.own_topics import take_own
 from e2ecore.engine.remarks import Remark, take_early, take_remark
 from e2ecore.engine.showing import show_one
 from e2ecore.engine.speaker import Speaker
@@ -50,6 +51,7 @@ from e2ecore_protocol.content.messages import (
     decode_content,
     decode_counter,
 )
+from e2ecore_protocol.content.own import Own
 from e2ecore_protocol.content.pins import Pin
 from e2ecore_protocol.content.polls import PollClose, Vote, VoteReveal
 from e2ecore_protocol.content.reactions import Reaction
@@ -77,6 +79,13 @@ class LapsedDeviceError(PeerError):
     """A device that its account has removed, or that no consent covers any more, wants to be heard.
 
     It was refused. The relay takes nothing from such devices: this one lies.
+    """
+
+
+class OutOfPlaceError(PeerError):
+    """A member said something that has no place in this conversation. It was refused.
+
+    What own devices tell each other stays among them, and nothing else is said there.
     """
 
 
@@ -112,7 +121,8 @@ class Inbox:
             PeerError: It is not right. Its key is used up if it was authentic.
             MalformedError: It is authentic, and not content.
             FormerMemberError: Its sender was removed in the meantime.
-        LapsedDeviceError: Its sender's account has no such device any more.
+            OutOfPlaceError: It does not belong here.
+            LapsedDeviceError: Its sender's account has no such device any more.
         """
         message = group_of(mirror).receive(item.payload, now_ms=self._now_ms)
         if not isinstance(message, ApplicationMessage):
@@ -133,6 +143,8 @@ class Inbox:
             uid = GroupId(mirror.uid)
             self._events.append(MessagesMissing(uid, AccountId(sender.account_id), step.skipped))
         content = decode_content(message.data)
+        if isinstance(content, Own) is not mirror.is_own:
+            raise OutOfPlaceError
         if self._is_unwanted(mirror, sender, content):
             sender.heard = dropped(sender.heard, counter)
             return
@@ -301,6 +313,12 @@ class Inbox:
         chains.save_account(self._tx, row._replace(display_name=profile.display_name))
         self._events.append(ProfileChanged(AccountId(sender.account_id), profile.display_name))
 
+    def take_own(self, mirror: Mirror, sender: Peer, content: AnyContent, counter: int) -> None:
+        """Take what another device of ours has to tell."""
+        sender.receipted = counter
+        self.flush()
+        take_own(self._job, mirror, sender, cast("Own", content))
+
 
 _HEARD_ANYWAY: Final = frozenset({Receipt, ReadReceipt})
 """What somebody who is blocked may still say: it is about what they were told before."""
@@ -318,6 +336,7 @@ _TAKERS: Final[Mapping[type[AnyContent], _Taker]] = {
     Vote: Inbox.take_remark,
     PollClose: Inbox.take_remark,
     VoteReveal: Inbox.take_remark,
+    Own: Inbox.take_own,
 }
 """Who takes content that is no message of its own."""
 

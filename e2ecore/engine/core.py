@@ -24,7 +24,7 @@ from e2ecore.engine.errors import (
 from e2ecore.engine.events import CaughtUp, ConnectionChanged, DefectMet, Event
 from e2ecore.engine.file_desk import FileDesk
 from e2ecore.engine.handles import Change, Outcome
-from e2ecore.engine.hub import EventHub
+from e2ecore.engine.hub import EventHub, visible
 from e2ecore.engine.intake import Intake
 from e2ecore.engine.job import Job, nothing
 from e2ecore.engine.jobs import Jobs
@@ -38,7 +38,7 @@ from e2ecore.engine.upkeep import Upkeep
 from e2ecore.engine.values import Account, ConnectionState
 from e2ecore.errors import E2EError
 from e2ecore.ids import GroupId
-from e2ecore.storage import conversations
+from e2ecore.storage import overview
 from e2ecore.storage.database import Database
 from e2ecore.storage.errors import CorruptDatabaseError
 from e2ecore.storage.tx import Tx
@@ -211,8 +211,8 @@ class Core:
         attempt.settle(error)
 
     def _uid_of(self, cid: int) -> GroupId | None:
-        row = self.read(lambda tx: conversations.get(tx, cid))
-        return None if row is None else GroupId(row.uid)
+        row = self.read(lambda tx: overview.get(tx, cid))
+        return None if row is None else GroupId(row.conversation.uid)
 
     def emit(self, *events: Event) -> None:
         """Hand events to the app."""
@@ -226,6 +226,8 @@ class Core:
 
     def apply(self, effects: Effects) -> None:
         """Make visible what one committed job did."""
+        if self.state.hidden:
+            effects.events = visible(effects.events, self.state.hidden)
         if effects.events:
             self.hub.emit(*effects.events)
         self.changes_hub.committed(effects.touched, effects.events)

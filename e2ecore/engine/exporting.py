@@ -233,7 +233,7 @@ async def export_history(
 ) -> ExportReport:
     """Write an export; see ``Engine.export_history``."""
     core.check_open()
-    rows = [row for row in core.read(conversations.all_rows) if cids is None or row.cid in cids]
+    rows = [row for row in core.read(conversations.shown) if cids is None or row.cid in cids]
     export: _Export | None = None
     core.upkeep.transfers += 1
     try:

@@ -1,7 +1,7 @@
 """Events to everybody who listens. A slow reader loses events, never the engine its pace."""
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from typing import Final
 
 import anyio
@@ -104,3 +104,8 @@ class EventHub:
         self._closed = True
         for reader in list(self._readers):
             reader.close()
+
+
+def visible(events: Sequence[Event], hidden: Container[bytes]) -> list[Event]:
+    """Return the events but for those of conversations that are never shown."""
+    return [one for one in events if getattr(one, "conversation_id", None) not in hidden]

@@ -7,6 +7,7 @@ from e2ecore.engine.applying import forget_group
 from e2ecore.engine.blocks import is_unwelcome, is_with_blocked
 from e2ecore.engine.deciding import forget
 from e2ecore.engine.events import ConversationAdded, ConversationHealed, ConversationReady
+from e2ecore.engine.founding import seat_everybody
 from e2ecore.engine.job import Job
 from e2ecore.engine.judging import BadConversationError, judge_group
 from e2ecore.engine.mirror import Mirror
@@ -16,7 +17,6 @@ from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import encrypt_again
 from e2ecore.errors import PeerError
 from e2ecore.ids import GroupId
-from e2ecore.messaging.identity import decode_identity
 from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.messaging.notices import Notice, NoticeKind, between
 from e2ecore.messaging.roster import Effect, Roster
@@ -24,7 +24,7 @@ from e2ecore.mls.group import Group
 from e2ecore.mls.group_info import Welcome
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.mls.message import decode_message
-from e2ecore.storage import chains, conversations, intents, key_packages, mls_rows
+from e2ecore.storage import chains, conversations, intents, key_packages
 from e2ecore.storage.conversations import ConversationKind
 from e2ecore.storage.key_packages import KeyPackageRow
 from e2ecore.storage.tx import Tx
@@ -196,15 +196,3 @@ def _note_contact(job: Job, account_id: bytes) -> None:
     row = chains.account(job.tx, account_id)
     if row is not None and not row.contact:
         chains.save_account(job.tx, row._replace(contact=1))
-
-
-def seat_everybody(tx: Tx, mirror: Mirror, group: Group) -> None:
-    """Make a group that has not been stored yet the group of a conversation."""
-    mirror.group = group
-    mirror.source = mls_rows.MlsRows(tx, mirror.cid)
-    mirror.epoch = group.epoch
-    for member in group.members():
-        who = decode_identity(member.identity)
-        mirror.place(who.account_id, who.device_id, member.leaf)
-    mirror.set_roles()
-    mirror.dirty = True

@@ -28,9 +28,9 @@ from e2ecore_protocol.chain.state import AccountState
 from e2ecore_protocol.content.conversation import CONVERSATION_EXTENSION, ConversationInfo, InfoKind
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames.conversations import (
-    ConversationKind,
     direct_conversation_id,
-    kind_of_conversation,
+    is_group_conversation,
+    is_self_conversation,
 )
 from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS, MAX_DIRECT_ATTEMPT
 
@@ -221,7 +221,11 @@ def judge_group(
     accounts: set[bytes] = {decode_identity(one.identity).account_id for one in members}
     if info.kind is InfoKind.DIRECT:
         check_direct(group.group_id, accounts)
-    elif kind_of_conversation(group.group_id) is not ConversationKind.GROUP:
+    elif info.kind is InfoKind.SELF:
+        own = job.own.account_id
+        if accounts != {own} or not is_self_conversation(group.group_id, own):
+            raise BadConversationError("among own devices is nobody else")
+    elif not is_group_conversation(group.group_id):
         raise BadConversationError("a group in the place of a direct conversation")
     extra(info, accounts)
     check_leaves(job, members)

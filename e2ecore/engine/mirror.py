@@ -15,6 +15,7 @@ from e2ecore.messaging.lifetimes import lifetime_of
 from e2ecore.messaging.receipts import Delivery
 from e2ecore.messaging.roster import Roster
 from e2ecore.storage import conversations, members, mls_rows, trials
+from e2ecore.storage.conversations import ConversationKind as StoredKind
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.members import NO_LEAF, MemberRow
 from e2ecore.storage.trials import LogPlace, TrialRow
@@ -137,6 +138,11 @@ class Mirror:
     def is_direct(self) -> bool:
         """Is it between two accounts?"""
         return self.kind == ConversationKind.DIRECT
+
+    @property
+    def is_own(self) -> bool:
+        """Is it that of our own devices, which nobody sees?"""
+        return self.kind == StoredKind.SELF
 
     @property
     def lifetime_s(self) -> int | None:

@@ -183,7 +183,7 @@ def _profile(tx: Tx) -> OwnProfile:
         row.device_id.hex(),
         row.created_ms,
         len(chains.contacts(tx)),
-        len(conversations.all_rows(tx)),
+        len(conversations.shown(tx)),
         is_masked=False,
     )
 

@@ -25,9 +25,9 @@ _NO_DEVICE: Final = bytes(DEVICE_ID_BYTES)
 def note(job: Job, mirror: Mirror, by: bytes, found: Iterable[notices.Notice]) -> None:
     """Put notices behind the newest message. They are not unread. The caller saves the mirror.
 
-    None in a group that was never shown, see ``blocks``.
+    None in a conversation that is never shown: see ``blocks``, ``own_group``.
     """
-    if was_turned_away(job, mirror):
+    if mirror.is_own or was_turned_away(job, mirror):
         return
     rows: list[MessageRow] = []
     now_ms = job.now_ms

@@ -15,7 +15,7 @@ MAX_TOLD_AGAIN: Final = 16
 def tell_name(job: Job, mirror: Mirror) -> None:
     """Tell the members of a conversation our display name, if we have one."""
     row = account.load(job.tx)
-    if row is None or not row.display_name:
+    if row is None or not row.display_name or mirror.is_own:
         return
     content = Profile(row.display_name).encode()
     outbox.add(job.tx, (write_content(job, mirror, content, 0, job.now_ms),))

@@ -31,7 +31,7 @@ def write_receipts(job: Job, cids: Iterable[int]) -> None:
     now_ms = job.now_ms
     for cid in cids:
         mirror = job.mirror(cid)
-        if not mirror.can_send or is_with_blocked(job, mirror):
+        if mirror.is_own or not mirror.can_send or is_with_blocked(job, mirror):
             continue
         write_read_receipt(job, mirror)
         open_votes(job, mirror)

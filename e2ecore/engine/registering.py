@@ -138,7 +138,7 @@ def rename_account(job: Job, display_name: str) -> Account:
     row = row._replace(display_name=display_name)
     account.replace(job.tx, row)
     note_own_names(job)
-    for one in conversations.all_rows(job.tx):
+    for one in conversations.shown(job.tx):
         if one.state in WRITABLE:
             mirror = job.mirror(one.cid)
             content = Profile(display_name).encode()

@@ -75,6 +75,7 @@ async def restore_chain(core: "Core", head_seq: int) -> None:
 def take_numbers(job: Job, states: Sequence[ConversationState]) -> None:
     """Go on from the relay's numbers in conversations where they went back."""
     gone: list[GroupId] = []
+    went_back = False
     find_again(job, [one.conversation for one in states])
     for one in states:
         mirror = job.state.find(job.tx, one.conversation)
@@ -86,8 +87,10 @@ def take_numbers(job: Job, states: Sequence[ConversationState]) -> None:
         mirror.log_epoch = min(mirror.log_epoch, one.epoch)
         mirror.traffic = mirror.dirty = True
         mirror.save(job.tx)
-        gone.append(GroupId(mirror.uid))
-    if gone:
+        went_back = True
+        if not mirror.is_own:
+            gone.append(GroupId(mirror.uid))
+    if went_back:
         _told(job, conversations=tuple(gone))
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from e2ecore.engine.events import OwnDevicesChanged
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.own_group import begin_own_group, own_group
 from e2ecore.engine.values import ConversationState
 from e2ecore.ids import AccountId, DeviceId
 from e2ecore.messaging.identity import LeafIdentity
@@ -36,6 +37,8 @@ def seat_devices(job: Job, only: int | None = None) -> None:
     valid = {one.device_id for one in chain.valid_devices(job.now_ms)}
     if own.device_id not in valid:
         return
+    if own.holds_identity and len(valid) > 1 and own_group(job) is None:
+        begin_own_group(job)
     known: dict[int, list[IntentRow]] = {}
     for wish in intents.all_rows(job.tx):
         known.setdefault(wish.cid, []).append(wish)

@@ -8,6 +8,7 @@ still has, and answers of the relay that are not yet noted.
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from e2ecore.crypto.rng import Rng
@@ -112,6 +113,7 @@ class State:
     """Who fetches files for the app. Set when the engine is made."""
     _changed: frozenset[bytes] | None
     _blocked: frozenset[bytes] | None
+    _own_cids: list[int] | None = None
     server_name = ""
     """The relay's name for itself, as of the last connection."""
 
@@ -157,6 +159,11 @@ class State:
         self._oid = self._mid = -1
         self._changed = self._blocked = None
 
+    @cached_property
+    def hidden(self) -> set[bytes]:
+        """Conversations of own devices: the app is told nothing of them."""
+        return set()
+
     def begin(self, tx: Tx) -> set[int]:
         """Prepare for a job: forget on rollback, and store what the relay has accepted.
 
@@ -174,6 +181,7 @@ class State:
         self._chains.clear()
         self._changed = None
         self._blocked = None
+        self._own_cids = None
 
     def break_intake(self) -> None:
         """A batch of deliveries was rolled back."""
@@ -262,16 +270,24 @@ class State:
             if mirror.by_leaf:
                 mirror.source = source
                 mirror.group = Group.load(source)
-        self._mirrors[row.cid] = mirror
-        self._cids[row.uid] = row.cid
+        self.add_mirror(mirror)
         while len(self._mirrors) > MAX_MIRRORS:
             self._mirrors.popitem(last=False)
         return mirror
 
     def add_mirror(self, mirror: Mirror) -> None:
-        """Keep a conversation that was just made."""
+        """Keep a conversation that was just made, or loaded."""
+        if mirror.is_own:
+            self.hidden.add(mirror.uid)
+            self._own_cids = None
         self._mirrors[mirror.cid] = mirror
         self._cids[mirror.uid] = mirror.cid
+
+    def own_cids(self, tx: Tx) -> list[int]:
+        """Return the conversations of our own devices, the newest first; one is in use at most."""
+        if self._own_cids is None:
+            self._own_cids = conversations.of_own_devices(tx)
+        return self._own_cids
 
     def chain(self, tx: Tx, account_id: bytes) -> AccountState | None:
         """Return the state of an account chain as checked earlier, or None if it is unknown."""

@@ -26,7 +26,11 @@ from e2ecore_protocol.content.conversation import (
     InfoKind,
 )
 from e2ecore_protocol.content.readd import ReaddReason
-from e2ecore_protocol.frames.conversations import DeviceAddress, kind_of_conversation
+from e2ecore_protocol.frames.conversations import (
+    DeviceAddress,
+    is_group_conversation,
+    is_self_conversation,
+)
 from e2ecore_protocol.frames.delivery import Delivery, RouteChange
 
 LONGEST_PAUSE_MS: Final = 3600 * 1000
@@ -83,8 +87,10 @@ def is_shut_out(job: Job, mirror: Mirror, item: Delivery) -> bool:
 
 
 def _keep_place(job: Job, uid: bytes, error: Exception) -> Mirror:
-    kind = InfoKind(kind_of_conversation(uid))
-    policy = DIRECT_POLICY if kind is InfoKind.DIRECT else GROUP_POLICY
+    kind = InfoKind.GROUP if is_group_conversation(uid) else InfoKind.DIRECT
+    if is_self_conversation(uid, job.own.account_id):
+        kind = InfoKind.SELF
+    policy = GROUP_POLICY if kind is InfoKind.GROUP else DIRECT_POLICY
     info = ConversationInfo(kind, policy=policy)
     row = conversations.create(
         job.tx,

@@ -1,6 +1,7 @@
 """Who may change what in a conversation. Every receiver checks each commit by these rules.
 
-Direct: exactly two accounts, for good; no title, no roles; both say how long messages stay. Group:
+Direct: exactly two accounts, for good; no title, no roles; both say how long messages stay. Of
+an account's own devices: these alone, and the terms never change. Group:
 
 - owners give and take roles; owners and admins add and remove accounts and set title and policy;
   only an owner removes an admin or an owner;
@@ -81,6 +82,8 @@ def check(roster: Roster, effect: Effect) -> None:
         raise CommitNotAllowedError("the kind of a conversation never changes")
     if roster.info.kind is InfoKind.DIRECT:
         _check_direct(roster, effect, devices)
+    elif roster.info.kind is InfoKind.SELF:
+        _check_own(roster, effect, devices)
     else:
         _check_accounts(roster, effect, devices)
         _check_info(roster, effect, devices)
@@ -95,6 +98,13 @@ def _check_direct(roster: Roster, effect: Effect, devices: Devices) -> None:
     left = {one.account_id for one in effect.left}
     if roster.devices.keys() - devices.keys() - left:
         raise CommitNotAllowedError("nobody can be removed from a direct conversation")
+
+
+def _check_own(roster: Roster, effect: Effect, devices: Devices) -> None:
+    if effect.info is not None and effect.info != roster.info:
+        raise CommitNotAllowedError("the terms among own devices never change")
+    if devices.keys() - roster.devices.keys():
+        raise CommitNotAllowedError("nobody else comes among own devices")
 
 
 def _check_accounts(roster: Roster, effect: Effect, devices: Devices) -> None:

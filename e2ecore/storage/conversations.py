@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from e2ecore.storage import trials
 from e2ecore.storage.messages import ORDER_BITS
-from e2ecore.storage.sql import insert, select
+from e2ecore.storage.sql import Row, insert, select
 from e2ecore.storage.tx import Tx
 
 LIVE_ORDER: Final = 1 << 31
@@ -19,6 +19,8 @@ class ConversationKind(IntEnum):
     DIRECT = 1
     GROUP = 2
     IMPORTED = 3
+    SELF = 4
+    """Of our own devices: never shown."""
 
 
 class ConversationState(IntEnum):
@@ -105,6 +107,24 @@ def get(tx: Tx, cid: int) -> ConversationRow | None:
 def by_uid(tx: Tx, uid: bytes) -> ConversationRow | None:
     """Return one conversation by its id at the relay."""
     return tx.row(ConversationRow._make, f"{_SELECT} WHERE uid = ?", (uid,))
+
+
+def shown(tx: Tx) -> list[ConversationRow]:
+    """Return every conversation that people see, in the order of ``all_rows``."""
+    return [row for row in all_rows(tx) if row.kind != ConversationKind.SELF]
+
+
+def of_own_devices(tx: Tx) -> list[int]:
+    """Return the local numbers of the conversations of our own devices, the newest first."""
+    return tx.rows(
+        _cid,
+        "SELECT cid FROM conversations WHERE kind = ? ORDER BY cid DESC",
+        (ConversationKind.SELF,),
+    )
+
+
+def _cid(row: Row) -> int:
+    return cast("int", row[0])
 
 
 def all_rows(tx: Tx) -> list[ConversationRow]:

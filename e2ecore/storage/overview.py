@@ -8,7 +8,7 @@ as many steps, whatever the length of the history. How many are unread is in the
 from typing import Final, NamedTuple
 
 from e2ecore.storage.arrangements import ArrangementRow
-from e2ecore.storage.conversations import ConversationRow
+from e2ecore.storage.conversations import ConversationKind, ConversationRow
 from e2ecore.storage.drafts import DraftRow
 from e2ecore.storage.messages import ORDER_BITS, MessageRow
 from e2ecore.storage.sql import Row, select
@@ -33,8 +33,10 @@ _SELECT: Final = select(
     " LEFT JOIN drafts AS d ON d.cid = c.cid LEFT JOIN arrangements AS a ON a.cid = c.cid",
     _COLUMNS,
 )
+_HIDDEN: Final = int(ConversationKind.SELF)
 LIST: Final = (
-    f"{_SELECT} ORDER BY coalesce(a.archived, 0), coalesce(a.pinned_ms, 0) DESC,"
+    f"{_SELECT} WHERE c.kind <> {_HIDDEN}"
+    " ORDER BY coalesce(a.archived, 0), coalesce(a.pinned_ms, 0) DESC,"
     " c.last_mid DESC, c.cid DESC"
 )
 """Every conversation: pinned ones first, those put away last, else by the newest message."""
@@ -56,13 +58,13 @@ def all_rows(tx: Tx) -> list[OverviewRow]:
 
 
 def get(tx: Tx, cid: int) -> OverviewRow | None:
-    """Return one conversation by its local number."""
-    return tx.row(_make, f"{_SELECT} WHERE c.cid = ?", (cid,))
+    """Return one conversation by its local number; None also for what is never shown."""
+    return tx.row(_make, f"{_SELECT} WHERE c.cid = ? AND c.kind <> {_HIDDEN}", (cid,))
 
 
 def by_uid(tx: Tx, uid: bytes) -> OverviewRow | None:
     """Return one conversation by its id at the relay."""
-    return tx.row(_make, f"{_SELECT} WHERE c.uid = ?", (uid,))
+    return tx.row(_make, f"{_SELECT} WHERE c.uid = ? AND c.kind <> {_HIDDEN}", (uid,))
 
 
 def _make(row: Row) -> OverviewRow:

@@ -150,8 +150,8 @@ class MemoryBlobs:
             raise RefusedError(ErrorCode.NO_RECIPIENT)
         if frame.size > self.max_bytes:
             raise RefusedError(ErrorCode.TOO_LARGE)
-        is_direct = kind == ConversationKind.DIRECT
-        most_s = MAX_ATTACHMENT_TTL_DIRECT_S if is_direct else MAX_ATTACHMENT_TTL_GROUP_S
+        is_group = kind == ConversationKind.GROUP
+        most_s = MAX_ATTACHMENT_TTL_GROUP_S if is_group else MAX_ATTACHMENT_TTL_DIRECT_S
         now_ms = self._clock_ms()
         expires_ms = now_ms + 1_000 * min(frame.ttl_s, most_s)
         message = promise_message(self._server_name, frame.blob_id, frame.size, expires_ms)

@@ -13,7 +13,8 @@ from e2ecore_protocol.frames.conversations import (
     ConversationKind,
     DeviceAddress,
     direct_conversation_id,
-    kind_of_conversation,
+    is_group_conversation,
+    is_self_conversation,
 )
 from e2ecore_protocol.frames.delivery import (
     NO_ENVELOPE,
@@ -231,11 +232,16 @@ def check_creation(frame: Commit, accounts: Iterable[bytes]) -> None:
     Raises:
         RefusedError: It is not.
     """
-    if frame.create_kind != kind_of_conversation(frame.conversation):
+    is_group = frame.create_kind == ConversationKind.GROUP
+    if is_group != is_group_conversation(frame.conversation):
         raise RefusedError(ErrorCode.MALFORMED)
-    if frame.create_kind != ConversationKind.DIRECT:
+    if is_group:
         return
     pair = sorted(set(accounts))
+    if frame.create_kind == ConversationKind.SELF:
+        if len(pair) != 1 or not is_self_conversation(frame.conversation, pair[0]):
+            raise RefusedError(ErrorCode.MALFORMED)
+        return
     ids = {
         direct_conversation_id(pair[0], pair[-1], attempt)
         for attempt in range(MAX_DIRECT_ATTEMPT + 1)

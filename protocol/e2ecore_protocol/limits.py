@@ -189,6 +189,12 @@ MAX_CONVERSATION_INFO_BYTES: Final = 64 * KIB
 MAX_DIRECT_ATTEMPT: Final = 15
 """Largest attempt number of a direct conversation id: how often two people may start afresh."""
 
+MAX_OWN_TOPIC: Final = 255
+"""Largest number of a topic among own devices."""
+
+MAX_OWN_BODY_BYTES: Final = 512 * KIB
+"""Largest body of what own devices say to each other: some thousands of operations."""
+
 MAX_ENVELOPE_LIFETIME_S: Final = 30 * DAY_S
 """Seconds an envelope waits for its readers at most; also the default."""
 

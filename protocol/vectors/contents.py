@@ -91,6 +91,8 @@ MESSAGES: tuple[tuple[Wire, ...], ...] = (
     (1, 9, MESSAGE_ID, NOW_MS, "look", (PICTURE, VOICE)),
     (1, 10, MESSAGE_ID, ANNA, filler("blob", 16)),
     (1, 11, MESSAGE_ID, filler("blob", 16), filler("new blob", 16), filler("new file key", 32)),
+    (1, 18, 1, b""),
+    (1, 18, 255, b"for my laptop"),
 )
 UNKNOWN: tuple[tuple[Wire, ...], ...] = ((1, 200), (1, 4_000, "later", (1, (b"x",)), None, True))
 COUNTERS = (1, 127, 128, 2**63 - 1)
@@ -98,6 +100,7 @@ CONVERSATIONS: tuple[tuple[Wire, ...], ...] = (
     (1, 1, "", (), (604_800, 2_592_000, 0)),
     (1, 2, "Hiking", ((ANNA, 3), (BERT, 2)), (8_640_000, 2_592_000, 1)),
     (1, 2, "", (), (1, 1, 2)),
+    (1, 4, "", (), (604_800, 2_592_000, 0)),
 )
 READD = content.ReaddRequest(CONVERSATION, ANNA, filler("device", 16), 6, 2, None, NOW_MS).signed(
     signer("device 1")
@@ -127,6 +130,13 @@ def reveal(choices: tuple[int, ...], salt: bytes = SALT) -> tuple[str, bytes]:
 
 
 WRONG: dict[str, tuple[str, bytes]] = {
+    "own without a topic": ("message", pack((1, 18, 0, b""))),
+    "own with topic 256": ("message", pack((1, 18, 256, b""))),
+    "own with text": ("message", pack((1, 18, 1, "x"))),
+    "own devices with a title": (
+        "conversation",
+        pack((1, 4, "x", (), (604_800, 2_592_000, 0))),
+    ),
     "other version": ("message", pack((2, 1, MESSAGE_ID, NOW_MS, "x"))),
     "no kind": ("message", pack((1,))),
     "empty text": ("message", pack((1, 1, MESSAGE_ID, NOW_MS, ""))),

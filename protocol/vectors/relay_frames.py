@@ -200,6 +200,15 @@ def ids() -> list[Json]:
         )
         for attempt in (0, 1, 15)
     ]
+    found += [
+        formula(
+            *("own devices' conversation id", "ORD-28"),
+            frames.self_conversation_id(ACCOUNT, attempt),
+            account_id=ACCOUNT,
+            attempt=attempt,
+        )
+        for attempt in (0, 15)
+    ]
     for first in (b"\xff", b"\x00"):
         random = first + filler("group", 15)
         group_id = frames.group_conversation_id(random)

@@ -1,14 +1,18 @@
 """A person with two devices, for tests of everything that they share."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
 import e2ecore
 from e2ecore import Engine
 from e2ecore.engine.engine import system_clock_ms
+from e2ecore.engine.job import Job
+from e2ecore.engine.own_group import own_group
+from e2ecore.engine.values import ConversationState
 from e2ecore.testing import devices
 from e2ecore.testing.devices import PASSPHRASE, open_device
 from e2ecore.testing.memory_relay import MemoryRelay
@@ -54,3 +58,36 @@ async def settled(engine: Engine) -> None:
     with anyio.fail_after(PATIENCE_S):
         while any(one.waiting for one in await engine.devices.list()):  # noqa: ASYNC110 - nobody tells
             await anyio.sleep(0.02)
+
+
+T = TypeVar("T")
+
+
+async def run(engine: Engine, work: Callable[[Job], T]) -> T:
+    """Do something in an engine's writer thread."""
+    return await engine._core.jobs.run(work)
+
+
+async def comes_true(check: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something is so; nobody tells when."""
+    with anyio.fail_after(PATIENCE_S):
+        while not await check():  # noqa: ASYNC110 - as it says
+            await anyio.sleep(0.02)
+
+
+def seats(job: Job) -> frozenset[bytes]:
+    """Return who is in the conversation of the own devices, as one device knows it."""
+    mirror = own_group(job)
+    if mirror is None or mirror.state != ConversationState.ACTIVE:
+        return frozenset()
+    return frozenset(one.device_id for one in mirror.by_leaf.values())
+
+
+async def seated(engine: Engine, count: int) -> frozenset[bytes]:
+    """Wait until so many own devices are in their conversation; return which."""
+
+    async def check() -> bool:
+        return len(await run(engine, seats)) == count
+
+    await comes_true(check)
+    return await run(engine, seats)

@@ -188,9 +188,13 @@ def derive(what: str, given: dict[str, Value]) -> bytes:
     match what, values:
         case "group conversation id", [bytes() as random]:
             return (int.from_bytes(random) & ((1 << 127) - 1)).to_bytes(16)
-        case "direct conversation id", [bytes() as a, bytes() as b, int() as attempt]:
-            pair = min(a, b) + max(a, b) + attempt.to_bytes(4)
-            digest = hashlib.sha256(b"e2ecore direct v1" + pair).digest()[:16]
+        case (
+            ("direct conversation id" | "own devices' conversation id"),
+            [*accounts, int() as attempt],
+        ):
+            label = b"e2ecore direct v1" if len(accounts) > 1 else b"e2ecore self v1"
+            named = b"".join(sorted(one for one in accounts if isinstance(one, bytes)))
+            digest = hashlib.sha256(label + named + attempt.to_bytes(4)).digest()[:16]
             return (int.from_bytes(digest) | 1 << 127).to_bytes(16)
         case "envelope id", [int() as now_ms, bytes() as random]:
             return now_ms.to_bytes(6) + random

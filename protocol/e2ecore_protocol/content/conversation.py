@@ -30,6 +30,8 @@ class InfoKind(IntEnum):
 
     DIRECT = 1
     GROUP = 2
+    SELF = 4
+    """Of the devices of one account; as little to say of it as of a direct one."""
 
 
 class Role(IntEnum):
@@ -96,7 +98,7 @@ class ConversationInfo:
 
     On the wire [1, kind, title, [[account, role]...], [attachment ttl, lifetime, sharing]].
     Roles are sorted by account id, each account once. In a direct conversation both accounts are
-    equal: no roles, no title.
+    equal: no roles, no title. In that of an account's own devices neither.
     """
 
     kind: InfoKind
@@ -145,6 +147,6 @@ def _check(info: ConversationInfo) -> None:
     if info.kind is InfoKind.GROUP:
         return
     if info.title or info.roles:
-        raise MalformedError("a direct conversation has no title and no roles")
+        raise MalformedError("only a group has a title and roles")
     if info.policy.attachment_ttl_s > MAX_ATTACHMENT_TTL_DIRECT_S:
         raise MalformedError(f"attachments wait at most {MAX_ATTACHMENT_TTL_DIRECT_S} s here")

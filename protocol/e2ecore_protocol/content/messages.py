@@ -18,6 +18,7 @@ from e2ecore_protocol.content.attachments import (
 )
 from e2ecore_protocol.content.cards import ContactCard
 from e2ecore_protocol.content.kind import CONTENT_VERSION, Content
+from e2ecore_protocol.content.own import Own
 from e2ecore_protocol.content.pins import Pin
 from e2ecore_protocol.content.polls import Poll, PollClose, Vote, VoteReveal
 from e2ecore_protocol.content.reactions import Reaction
@@ -128,6 +129,7 @@ class UnknownContent:
 KnownContent: TypeAlias = (
     Text | Receipt | Profile | RichText | Reaction | Edit | Recall | ReadReceipt | ContactCard | Pin
     | Attachments | AttachmentRequest | AttachmentAgain | Poll | Vote | PollClose | VoteReveal
+    | Own
 )  # fmt: skip
 """Content of the kinds that this version knows."""
 
@@ -137,6 +139,7 @@ AnyContent: TypeAlias = KnownContent | UnknownContent
 _TYPES: Final[tuple[type[KnownContent], ...]] = (
     Text, Receipt, Profile, RichText, Reaction, Edit, Recall, ReadReceipt, ContactCard, Pin,
     Attachments, AttachmentRequest, AttachmentAgain, Poll, Vote, PollClose, VoteReveal,
+    Own,
 )  # fmt: skip
 
 KINDS: Final[Mapping[int, type[KnownContent]]] = {kind.KIND: kind for kind in _TYPES}

@@ -49,7 +49,9 @@ from e2ecore_protocol.frames.conversations import (
     ListConversations,
     direct_conversation_id,
     group_conversation_id,
-    kind_of_conversation,
+    is_group_conversation,
+    is_self_conversation,
+    self_conversation_id,
 )
 from e2ecore_protocol.frames.delivery import (
     INBOX,
@@ -278,8 +280,10 @@ __all__ = [
     "decode_server_frame",
     "direct_conversation_id",
     "group_conversation_id",
-    "kind_of_conversation",
+    "is_group_conversation",
+    "is_self_conversation",
     "make_envelope_id",
     "promise_message",
     "receipt_message",
+    "self_conversation_id",
 ]

@@ -13,6 +13,7 @@ from e2ecore_protocol.limits import (
     ENVELOPE_ID_BYTES,
     MAX_COMMIT_BYTES,
     MAX_CONVERSATIONS,
+    MAX_DIRECT_ATTEMPT,
     MAX_MEMBER_DEVICES,
     MAX_WELCOME_BYTES,
 )
@@ -30,8 +31,9 @@ from e2ecore_protocol.shape import (
 from e2ecore_protocol.shape import time_ms as a_time
 
 _DIRECT_LABEL = b"e2ecore direct v1"
-_DIRECT_BIT = 0x80
-"""The first bit of an id: set exactly for direct conversations, so no group can take theirs."""
+_SELF_LABEL = b"e2ecore self v1"
+_DERIVED_BIT = 0x80
+"""The first bit of an id: set exactly where accounts determine the id, so no group can take it."""
 
 
 class ConversationKind(IntEnum):
@@ -42,6 +44,9 @@ class ConversationKind(IntEnum):
 
     GROUP = 2
     """Among any number of accounts."""
+
+    SELF = 4
+    """Among the devices of one account; 3 is what clients call a history from a file."""
 
 
 class DeviceAddress(NamedTuple):
@@ -160,7 +165,24 @@ def direct_conversation_id(one: bytes, other: bytes, attempt: int) -> bytes:
     """
     pair = min(one, other) + max(one, other)
     digest = hashlib.sha256(_DIRECT_LABEL + pair + attempt.to_bytes(4)).digest()
-    return bytes((digest[0] | _DIRECT_BIT,)) + digest[1:CONVERSATION_ID_BYTES]
+    return bytes((digest[0] | _DERIVED_BIT,)) + digest[1:CONVERSATION_ID_BYTES]
+
+
+def self_conversation_id(account_id: bytes, attempt: int) -> bytes:
+    """Return the id of the conversation of an account's own devices, the same for all of them.
+
+    Args:
+        account_id: The account.
+        attempt: 0 at first, at most MAX_DIRECT_ATTEMPT; the next one when it was lost.
+    """
+    digest = hashlib.sha256(_SELF_LABEL + account_id + attempt.to_bytes(4)).digest()
+    return bytes((digest[0] | _DERIVED_BIT,)) + digest[1:CONVERSATION_ID_BYTES]
+
+
+def is_self_conversation(conversation: bytes, account_id: bytes) -> bool:
+    """Answer whether an id is one of those for the own devices of an account."""
+    attempts = range(MAX_DIRECT_ATTEMPT + 1)
+    return any(self_conversation_id(account_id, one) == conversation for one in attempts)
 
 
 def group_conversation_id(random: bytes) -> bytes:
@@ -169,10 +191,9 @@ def group_conversation_id(random: bytes) -> bytes:
     Args:
         random: 16 random bytes, of which 127 bits count.
     """
-    return bytes((random[0] & ~_DIRECT_BIT,)) + random[1:CONVERSATION_ID_BYTES]
+    return bytes((random[0] & ~_DERIVED_BIT,)) + random[1:CONVERSATION_ID_BYTES]
 
 
-def kind_of_conversation(conversation: bytes) -> ConversationKind:
-    """Return the kind that an id stands for: its first bit says it."""
-    is_direct = conversation[0] & _DIRECT_BIT
-    return ConversationKind.DIRECT if is_direct else ConversationKind.GROUP
+def is_group_conversation(conversation: bytes) -> bool:
+    """Answer whether an id is one for groups: its first bit says it."""
+    return not conversation[0] & _DERIVED_BIT

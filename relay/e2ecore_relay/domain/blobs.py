@@ -43,6 +43,7 @@ from e2ecore_relay.domain.ports import Ledger, StoredDevice
 MOST_TTL_S: Final = {
     LogKind.DIRECT: MAX_ATTACHMENT_TTL_DIRECT_S,
     LogKind.GROUP: MAX_ATTACHMENT_TTL_GROUP_S,
+    LogKind.SELF: MAX_ATTACHMENT_TTL_DIRECT_S,
 }
 """Seconds that a blob may wait at most, by the kind of its conversation. Nobody can raise them."""
 

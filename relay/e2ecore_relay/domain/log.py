@@ -25,6 +25,7 @@ class LogKind(IntEnum):
     INBOX = 0
     DIRECT = ConversationKind.DIRECT
     GROUP = ConversationKind.GROUP
+    SELF = ConversationKind.SELF
 
 
 class Hole(NamedTuple):

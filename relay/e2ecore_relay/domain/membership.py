@@ -14,7 +14,8 @@ from e2ecore_protocol.frames.conversations import (
     Committed,
     DeviceAddress,
     direct_conversation_id,
-    kind_of_conversation,
+    is_group_conversation,
+    is_self_conversation,
 )
 from e2ecore_protocol.frames.delivery import EnvelopeKind
 from e2ecore_protocol.limits import (
@@ -65,6 +66,8 @@ def commit(turn: Turn, sender: StoredDevice, frame: Commit) -> Committed:
     change = _check_change(ledger, sender, log, frame)
     if kind is LogKind.DIRECT:
         _check_pair(frame.conversation, sender, change.added, begins=log is None)
+    elif kind is LogKind.SELF:
+        _check_own(frame.conversation, sender, change.added)
     _check_size(ledger, sender, log, change)
     if log is None:
         founder = {sender.device: Reader(sender.account, 0)}
@@ -82,7 +85,8 @@ def _existing(
             raise RefusedError(ErrorCode.CONVERSATION_EXISTS)
         if frame.epoch:
             raise RefusedError(ErrorCode.MALFORMED, "a conversation begins with epoch 0")
-        if frame.create_kind != kind_of_conversation(frame.conversation):
+        is_group = frame.create_kind == LogKind.GROUP
+        if is_group != is_group_conversation(frame.conversation):
             raise RefusedError(ErrorCode.MALFORMED, "not an id of this kind of conversation")
         _live(ledger.accounts.devices([sender.address]), sender.address)
         return None
@@ -140,6 +144,15 @@ def _check_pair(
         attempts = range(MAX_DIRECT_ATTEMPT + 1)
         if conversation not in {direct_conversation_id(own, other, n) for n in attempts}:
             raise RefusedError(ErrorCode.MALFORMED, "not the id of these two accounts")
+
+
+def _check_own(conversation: bytes, sender: StoredDevice, added: Iterable[StoredDevice]) -> None:
+    """The id names one account, whose devices alone come in."""
+    own = sender.address.account_id
+    if not is_self_conversation(conversation, own):
+        raise RefusedError(ErrorCode.MALFORMED, "not the id of this account")
+    if any(device.address.account_id != own for device in added):
+        raise RefusedError(ErrorCode.TOO_MANY_MEMBERS, "own devices alone")
 
 
 def _check_size(ledger: Ledger, sender: StoredDevice, log: Log | None, change: _Change) -> None:

@@ -215,7 +215,11 @@ def rules_of(config: RelayConfig) -> BlobRules:
     """Return what the operator set."""
     return BlobRules(
         config.max_blob_bytes,
-        {LogKind.DIRECT: config.blob_ttl_direct_s, LogKind.GROUP: config.blob_ttl_group_s},
+        {
+            LogKind.DIRECT: config.blob_ttl_direct_s,
+            LogKind.GROUP: config.blob_ttl_group_s,
+            LogKind.SELF: config.blob_ttl_direct_s,
+        },
         config.blob_bytes_per_account,
         config.blobs_per_account,
         config.blob_bytes_per_conversation,

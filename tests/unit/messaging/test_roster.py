@@ -124,6 +124,19 @@ def test_in_a_direct_conversation_both_say_how_long_messages_stay_and_nothing_el
             check(DIRECT, by(MEMBER, info=wrong))
 
 
+def test_among_own_devices_nobody_else_comes_and_the_terms_stay() -> None:
+    info = ConversationInfo(InfoKind.SELF, policy=DIRECT_POLICY)
+    phone, laptop, tablet = (
+        LeafIdentity(account(MEMBER), DeviceId(bytes((n,)) * 16)) for n in range(3)
+    )
+    own = Roster(info, {account(MEMBER): frozenset({phone.device_id, laptop.device_id})})
+    check(own, by(MEMBER, added=(tablet,)))
+    check(own, by(MEMBER, removed=(laptop,)))
+    for wrong in (by(MEMBER, added=(device(OTHER),)), by(MEMBER, info=with_lifetime(info, 60))):
+        with pytest.raises(CommitNotAllowedError):
+            check(own, wrong)
+
+
 def test_a_lifetime_is_set_once_and_only_by_who_may() -> None:
     wish = Wish(IntentKind.SET_LIFETIME, lifetime_s=60)
     found = plan(wish, GROUP, account(ADMIN))

@@ -18,7 +18,6 @@ from e2ecore_protocol.frames import (
     AcknowledgedLog,
     CaughtUp,
     Commit,
-    ConversationKind,
     Deliver,
     Delivery,
     DeviceAddress,
@@ -40,8 +39,10 @@ from e2ecore_protocol.frames import (
     decode_server_frame,
     direct_conversation_id,
     group_conversation_id,
-    kind_of_conversation,
+    is_group_conversation,
+    is_self_conversation,
     make_envelope_id,
+    self_conversation_id,
 )
 from e2ecore_protocol.versions import PROTOCOL_VERSION, choose_version
 
@@ -299,9 +300,19 @@ def test_direct_conversations_have_one_id_for_both() -> None:
 @pytest.mark.parametrize("attempt", range(limits.MAX_DIRECT_ATTEMPT + 1))
 def test_the_id_of_a_conversation_says_its_kind(attempt: int) -> None:
     direct = direct_conversation_id(b"\x01" * 20, b"\x02" * 20, attempt)
-    assert kind_of_conversation(direct) is ConversationKind.DIRECT
-    assert kind_of_conversation(group_conversation_id(direct)) is ConversationKind.GROUP
+    assert not is_group_conversation(direct)
+    assert is_group_conversation(group_conversation_id(direct))
     assert group_conversation_id(direct)[1:] == direct[1:]
+
+
+def test_an_account_has_its_own_ids_for_its_own_devices() -> None:
+    one, other = b"\x01" * 20, b"\x02" * 20
+    for attempt in range(limits.MAX_DIRECT_ATTEMPT + 1):
+        uid = self_conversation_id(one, attempt)
+        assert is_self_conversation(uid, one)
+        assert not is_self_conversation(uid, other)
+        assert not is_group_conversation(uid)
+    assert not is_self_conversation(self_conversation_id(one, limits.MAX_DIRECT_ATTEMPT + 1), one)
 
 
 def test_envelope_ids_sort_by_time() -> None:

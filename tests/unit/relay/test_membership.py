@@ -16,6 +16,7 @@ from e2ecore_protocol.frames import (
     Refused,
     direct_conversation_id,
     group_conversation_id,
+    self_conversation_id,
 )
 from e2ecore_relay.domain import exchange as exchange_module
 from e2ecore_relay.domain import membership
@@ -73,6 +74,24 @@ def test_the_good_commit_is_carried_out(scene: Scene) -> None:
     assert scene.run(scene.frame()) == Committed(1, 2, scene.desk.now_ms)
     assert [one.payload for one in scene.desk.read(scene.carol)] == [b"welcome"]
     assert [one.payload for one in scene.desk.read(scene.bob)] == [b"welcome", b"commit"]
+
+
+def alone(frame: Commit, owner: StoredDevice) -> Commit:
+    """A commit by alice that begins the conversation of somebody's own devices."""
+    uid = self_conversation_id(owner.address.account_id, 0)
+    return replace(frame, create_kind=4, epoch=0, conversation=uid, added=(), welcome=None)
+
+
+def test_an_account_has_one_conversation_of_its_own_devices(scene: Scene) -> None:
+    begin = alone(scene.frame(), scene.alice)
+    assert scene.run(begin).seq == 1
+    with pytest.raises(RefusedError) as refused:
+        scene.run(replace(begin, envelope_id=scene.desk.envelope_id()))
+    assert refused.value.code is ErrorCode.CONVERSATION_EXISTS
+    invite = replace(scene.frame(), conversation=begin.conversation)
+    with pytest.raises(RefusedError) as refused:
+        scene.run(invite)
+    assert refused.value.code is ErrorCode.TOO_MANY_MEMBERS
 
 
 UNKNOWN = DeviceAddress(bytes(20), bytes(16))
@@ -159,6 +178,21 @@ M = ErrorCode.MALFORMED
             ),
             M,
             id="a direct conversation with the id of a group",
+        ),
+        pytest.param(
+            lambda s, f: alone(f, s.bob),
+            M,
+            id="own devices of somebody else",
+        ),
+        pytest.param(
+            lambda s, f: replace(alone(f, s.alice), conversation=bytes(16)),
+            M,
+            id="own devices with the id of a group",
+        ),
+        pytest.param(
+            lambda s, f: replace(alone(f, s.alice), added=(s.carol.address,), welcome=b"welcome"),
+            ErrorCode.TOO_MANY_MEMBERS,
+            id="somebody else among own devices",
         ),
     ],
 )

@@ -1,0 +1,31 @@
+"""Who takes what our own devices say to each other, by topic.
+
+A taker works in the transaction of the batch that brought it. It looks at everything before it
+changes anything: what it refuses, by a ``PeerError`` or ``MalformedError``, is set aside like any
+envelope that is not right. To add a topic, add a number to ``OwnTopic`` and a taker to ``_TAKERS``.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+from e2ecore.engine.job import Job
+from e2ecore.engine.mirror import Mirror, Peer
+from e2ecore_protocol.content.own import Own
+
+Taker: TypeAlias = Callable[[Job, Mirror, Peer, bytes], None]
+"""Takes a body that another device of ours has sent: the conversation, the sender, the bytes."""
+
+
+class OwnTopic(IntEnum):
+    """What own devices tell each other. The numbers are on the wire: never change one."""
+
+
+_TAKERS: Final[Mapping[int, Taker]] = {}
+
+
+def take_own(job: Job, mirror: Mirror, sender: Peer, content: Own) -> None:
+    """Hand what a sibling says to whoever takes it; a topic of a newer version is dropped."""
+    taker = _TAKERS.get(content.topic)
+    if taker is not None:
+        taker(job, mirror, sender, content.body)
