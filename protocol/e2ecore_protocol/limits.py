@@ -343,6 +343,41 @@ TYPING_REPEAT_MS: Final = 3 * SECOND_MS
 TYPING_SHOWN_MS: Final = 7 * SECOND_MS
 """How long one signal counts: two repetitions and a second for the way, so one may get lost."""
 
+# --- own devices ------------------------------------------------------------------------------
+
+MAX_OP_BYTES: Final = 64 * KIB
+"""Largest op: the longest draft that is shared, with its mentions."""
+
+MAX_OP_SUBJECT_BYTES: Final = 64
+"""Longest subject of an op: the name of a setting, or an id."""
+
+MAX_OP_SEEN: Final = 32
+"""Devices named by one op as overwritten: five times as many as an account has at a time."""
+
+MAX_OP_ERASED: Final = 256
+"""Messages erased by one op: as many as one transaction takes in."""
+
+MAX_SHARED_DRAFT_BYTES: Final = 48 * KIB
+"""Longest draft that is shared, in UTF-8. A longer one stays on its device."""
+
+MAX_SETTING_BYTES: Final = 4 * KIB
+"""Largest value of a shared setting."""
+
+MAX_OP_AHEAD_MS: Final = 10 * 60 * SECOND_MS
+"""How far an op's time may lie ahead of the clock before it counts as one from the future."""
+
+MAX_OPS_PER_CONTENT: Final = 256
+"""Ops of one OpsTold, which has MAX_ENVELOPE_BYTES besides."""
+
+MAX_OPS_WANTED: Final = 4_096
+"""Ops that one OpsWanted asks for: 140 kB of hashes."""
+
+MAX_COMPARISON_BYTES: Final = 256 * KIB
+"""Largest frame of a comparison: 7,000 hashes, and still a quarter of an envelope."""
+
+MAX_COMPARISON_ROUNDS: Final = 256
+"""Questions of one comparison: enough for two million ops of which none is shared."""
+
 # --- connection -------------------------------------------------------------------------------
 
 SUBPROTOCOL: Final = "e2ecore.v1"
