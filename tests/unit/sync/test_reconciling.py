@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from itertools import pairwise
 
 import pytest
 
@@ -147,11 +148,14 @@ def test_somebody_who_never_comes_to_an_end_is_left() -> None:
     """A liar answers a very little bit more each time."""
     asking = Reconciler(HERE)
     asking.initiate()
-    for step in range(1, MAX_COMPARISON_ROUNDS):
-        found = asking.respond(encode_comparison([Part(Bound(0, step.to_bytes(4)), ())]))
-        assert found.frame is not None
+    bounds = [Bound(0, step.to_bytes(4)) for step in range(1, MAX_COMPARISON_ROUNDS + 1)]
+    answers = [encode_comparison([Part(bounds[0], ())])]
+    for before, here in pairwise(bounds):
+        answers.append(encode_comparison([Part(before, None), Part(here, ())]))
+    for said in answers[:-1]:
+        assert asking.respond(said).frame is not None
     with pytest.raises(EndlessComparisonError):
-        asking.respond(encode_comparison([Part(Bound(1), ())]))
+        asking.respond(answers[-1])
 
 
 def test_answers_to_the_same_question_are_the_same() -> None:
