@@ -22,11 +22,12 @@ from benchmarks.model import (
     at_most,
     no_more_than,
 )
+from benchmarks.relay_links import Receiver, Sender
 from benchmarks.summary import percentile
 from benchmarks.systems.ours import Ours
 from benchmarks.systems.relay import RelayProcess
 from benchmarks.worker import WorkerError
-from benchmarks.workloads import MEGABYTE, latencies_ms
+from benchmarks.workloads import MEGABYTE, NS_PER_S, latencies_ms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,15 @@ MESSAGES: Final = {Scale.QUICK: 50, Scale.SHORT: 1_000, Scale.LONG: 1_000}
 BEHIND: Final = {Scale.QUICK: 20_000, Scale.SHORT: 150_000, Scale.LONG: 150_000}
 """Blobs that are swept while messages are measured: enough to last."""
 
+WARM_MESSAGES: Final = 5_000
+WARM_AT_ONCE: Final = 50
+WARM_BYTES: Final = 350
+"""What a relay does before its memory is looked at."""
+
+WARM_S: Final = 15
+STORED_PER_S: Final = 15_000
+"""How long that takes at most, beside what the blobs still need to be stored."""
+
 PAUSE_MS: Final = 10
 LOOK_S: Final = 0.05
 _GONE: Final = re.compile(rb"^e2ecore_relay_blobs_deleted_total\{[^}]*\} (\S+)$", re.MULTILINE)
@@ -53,39 +63,62 @@ def _gone(http_url: str) -> int:
         return int(sum(map(float, _GONE.findall(answer.read()))))
 
 
-def _fill(data: Path, count: int) -> None:
+def _fill(data: Path, count: int, seconds: int = 0) -> float:
+    """Store blobs. Return when they are over: so many seconds after the last was stored."""
     module = "benchmarks.workers.expired_blobs"
-    subprocess.run([sys.executable, "-m", module, str(data), str(count)], check=True)
+    command = [sys.executable, "-m", module, str(data), str(count), str(seconds)]
+    return float(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def _rss(relay: RelayProcess) -> int:
     return sum(usage.rss_bytes(pid) for pid in relay.pids)
 
 
-def _populated(home: Path, people: int) -> int:
-    """Make a relay with accounts and conversations; return what memory it needs without blobs."""
+def _populated(home: Path, people: int) -> None:
+    """Make a relay with accounts and conversations."""
     relay = RelayProcess(home)
     for _ in range(people // 2):
         TwoPeople(relay.url, relay.authority)
     relay.stop()
-    relay = RelayProcess(home)
+
+
+def _warm(relay: RelayProcess) -> None:
+    """Have two people of a relay send, receive and acknowledge, as on any other day."""
+    people = TwoPeople(relay.url, relay.authority)
+    sender = Sender(people.sender, people.conversation, WARM_BYTES)
+    reader = Receiver(people.reader, people.conversation)
+    expected = 0
+    while expected < WARM_MESSAGES:
+        expected += WARM_AT_ONCE
+        sender.push(WARM_AT_ONCE)
+        while sender.accepted < expected:
+            sender.readable()
+        while reader.delivered < expected:
+            reader.readable()
+
+
+def _swept(home: Path, count: int) -> Sample:
+    """Let a relay that has been at work delete so many blobs, with nothing else to do."""
+    over_at = _fill(home / "data", count, WARM_S + count // STORED_PER_S)
+    relay = RelayProcess(home, "expiry_interval_s = 1.0")
+    _warm(relay)
+    left_s = over_at - time.time_ns() / NS_PER_S - 1
+    if left_s < 0:
+        raise WorkerError("the relay was not warm when the attachments were over")
+    time.sleep(left_s)
+    before = highest = _rss(relay)
     time.sleep(1)
-    found = _rss(relay)
-    relay.stop()
-    return found
-
-
-def _swept(home: Path, count: int, before: int) -> Sample:
-    """Let a relay delete so many blobs, with nothing else to do."""
-    _fill(home / "data", count)
-    relay = RelayProcess(home)
-    began, first, highest = time.monotonic(), _gone(relay.http_url), 0
-    while (gone := _gone(relay.http_url)) < count:
+    began = time.monotonic()
+    while _gone(relay.http_url) < count:
         highest = max(highest, _rss(relay))
         time.sleep(LOOK_S)
     taken = time.monotonic() - began
     relay.stop()
-    return {"rate": (gone - first) / taken, "growth_mb": (highest - before) / MEGABYTE}
+    return {
+        "rate": count / taken,
+        "growth_mb": (highest - before) / MEGABYTE,
+        "before_mb": before / MEGABYTE,
+    }
 
 
 def _latency(home: Path, context: Context, *, behind: int) -> Sample:
@@ -109,9 +142,9 @@ def _latency(home: Path, context: Context, *, behind: int) -> Sample:
 def _run(context: Context, count: int) -> Result:
     result = Result()
     home = context.directory("relay")
-    before = _populated(home, PEOPLE[context.scale])
+    _populated(home, PEOPLE[context.scale])
     for blobs, name in ((count // 10, TENTH), (count, OURS)):
-        sample = _swept(home, blobs, before)
+        sample = _swept(home, blobs)
         result.add(name, sample)
         context.say(f"{blobs:,} swept: {sample}")
     for run in range(context.runs):
@@ -130,11 +163,12 @@ ATTACHMENTS_SWEEP: Final = Scenario(
     name="attachments_sweep",
     title="Expired attachments, all at once",
     about=(
-        "A relay starts and finds that all attachments of a hundred senders are over: rows, shares "
-        "and files. For each it destroys the share, cleans the database's log of it, deletes the "
-        "file durably, signs a receipt and puts it into the sender's inbox. First a tenth of them, "
-        "then all, with nothing else to do. Memory is what the process has at its most beyond what "
-        "it has after a start without attachments. Then two devices, as in the other scenarios, "
+        "A relay starts, takes and gives out 5,000 messages, and then finds that all attachments "
+        "of a hundred senders are over: rows, shares and files. For each it destroys the share, "
+        "cleans the database's log of it, deletes the file durably, signs a receipt and puts it "
+        "into the sender's inbox. First a tenth of them, then all, with nothing else to do. Memory "
+        "is what the process has at its most beyond what it had just before; no attachment had "
+        "been over until then. Then two devices, as in the other scenarios, "
         "send and receive one message at a time: at a relay that has nothing to delete, and at one "
         "that is at it from the first to the last message."
     ),
@@ -150,6 +184,7 @@ ATTACHMENTS_SWEEP: Final = Scenario(
             TENTH,
             no_more_than(20),
         ),
+        Measure("before_mb", "before_mb", "MB", "memory of the relay just before", TENTH),
         Measure("p50_ms", "p50_ms", "ms", "send to stored, beside a sweep: median", CALM),
         Measure("p99_ms", "p99_ms", "ms", "the same, 99th percentile", CALM, at_most(1.5)),
         Measure("rate_beside", "rate_beside", "1/s", "attachments deleted meanwhile"),

@@ -37,13 +37,17 @@ UNLIMITED: Final = "{ burst = 100000000, per_second = 100000000 }"
 class RelayProcess:
     """One relay on free ports of 127.0.0.1."""
 
-    def __init__(self, home: Path, *, limited: bool = False) -> None:
-        """Start it and wait until it is ready; ``limited`` by the rates that it has by default."""
+    def __init__(self, home: Path, *options: str, limited: bool = False) -> None:
+        """Start it and wait until it is ready; ``limited`` by the rates that it has by default.
+
+        ``options`` are further lines of its configuration.
+        """
         home.mkdir(parents=True, exist_ok=True)
         config = home / "relay.toml"
         lines = [] if limited else [f"{name} = {UNLIMITED}" for name in LIMITS]
         config.write_text(
-            "\n".join(["port = 0", "http_port = 0", 'log_level = "warning"', *lines]) + "\n"
+            "\n".join(["port = 0", "http_port = 0", 'log_level = "warning"', *lines, *options])
+            + "\n"
         )
         command = [
             sys.executable,

@@ -1,13 +1,16 @@
 """Fill the data directory of a relay that does not run with blobs whose time is over.
 
-`python -m benchmarks.workers.expired_blobs DATA COUNT`. Accounts, devices and conversations are
-those that are there. Each blob is complete, has one recipient, and has its bytes in a file.
+`python -m benchmarks.workers.expired_blobs DATA COUNT SECONDS`. Accounts, devices and conversations
+are those that are there. Each blob is complete, has one recipient, and has its bytes in a file. All
+are over at the same time, so many seconds after the last of them is stored. It is printed, in
+seconds since the epoch.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -43,7 +46,7 @@ def fill(connection: Connection, folder: Path, count: int) -> None:
             connection.execute("BEGIN IMMEDIATE")
         lid, account, device, reader = next(writers)
         blob = Blob(
-            *(0, os.urandom(16), lid, account, device, len(_BYTES), number + 1, number + 1),
+            *(0, os.urandom(16), lid, account, device, len(_BYTES), 1, 1),
             *(Stage.UPLOADING, int(DeletionReason.UNFINISHED), 1, 1, os.urandom(64)),
         )
         made = table.create(blob, os.urandom(32), os.urandom(32), [reader])
@@ -65,13 +68,16 @@ def _write(folder: Path, names: list[bytes]) -> None:
 
 def main() -> None:
     """Do what the command line says."""
-    data, count = Path(sys.argv[1]), int(sys.argv[2])
+    data, count, seconds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     database = open_database(data, os.urandom)
     connection = database.writer()
     fill(connection, data / FOLDER_NAME, count)
+    os.sync()  # these files were written long ago: nobody who flushes now has to wait for them
+    over_ms = time.time_ns() // 1_000_000 + seconds * 1000
+    connection.execute("UPDATE blobs SET due_ms = ?1, expires_ms = ?1", (over_ms,))
     connection.close()
     database.close()
-    os.sync()  # these files were written long ago: nobody who flushes now has to wait for them
+    sys.stdout.write(f"{over_ms / 1000}\n")
 
 
 if __name__ == "__main__":

@@ -246,7 +246,8 @@ class Year:
         self.bytes.sizes[self.rng.randbytes(16)] = 5
         names = list(self.bytes.names())
         self.bytes.delete(blob_sweep.orphans(self.table, names))
-        blob_sweep.lost(self.table, self.bytes, self.table.after(0, 1 << 40))
+        complete = self.table.after(0, 1 << 40)
+        blob_sweep.give_up(self.table, blob_sweep.lost(self.bytes, complete))
 
     def _check_not_early(self, blob_id: bytes, reason: int, expires_ms: int) -> None:
         by_time = reason in {DeletionReason.EXPIRED, DeletionReason.LOST}

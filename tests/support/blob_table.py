@@ -41,6 +41,9 @@ class MemoryBlobTable:
             name: self.rows[self._numbers[name]].blob for name in blob_ids if name in self._numbers
         }
 
+    def known(self, blob_ids: Collection[bytes]) -> set[bytes]:
+        return {*blob_ids} & self._numbers.keys()
+
     def create(self, blob: Blob, share: bytes, token: bytes, recipients: Collection[int]) -> int:
         self._last += 1
         waiting = len(recipients)

@@ -93,6 +93,10 @@ class BlobTable(Protocol):
         """Return those that exist, doomed ones included."""
         ...
 
+    def known(self, blob_ids: Collection[bytes]) -> set[bytes]:
+        """Return which of these exist, doomed ones included."""
+        ...
+
     def create(self, blob: Blob, share: bytes, token: bytes, recipients: Collection[int]) -> int:
         """Store a blob. Return its number.
 

@@ -90,12 +90,15 @@ def _tell(
 
 def orphans(table: BlobTable, names: Collection[bytes]) -> list[bytes]:
     """Return which of some bytes have no row: left over, and of no use to anybody."""
-    known = table.find(names)
+    known = table.known(names)
     return [name for name in names if name not in known]
 
 
-def lost(table: BlobTable, store: BlobBytes, blobs: Iterable[Blob]) -> int:
-    """Doom complete blobs whose bytes are not all there. Return how many."""
-    found = [blob.blob for blob in blobs if store.size(blob.blob_id) != blob.size]
-    table.doom([(blob, DeletionReason.LOST) for blob in found])
-    return len(found)
+def lost(store: BlobBytes, blobs: Iterable[Blob]) -> list[int]:
+    """Return the numbers of complete blobs whose bytes are not all there."""
+    return [blob.blob for blob in blobs if store.size(blob.blob_id) != blob.size]
+
+
+def give_up(table: BlobTable, blobs: Iterable[int]) -> None:
+    """Doom blobs whose bytes are lost. What was doomed since it was looked at stays as it is."""
+    table.doom([(blob, DeletionReason.LOST) for blob in blobs])

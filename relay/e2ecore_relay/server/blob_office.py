@@ -148,8 +148,11 @@ class BlobOffice:
         self._hub.metrics.blob_orphans += left_over
         after, missing = 0, 0
         while blobs := await self.read(partial(_rows_after, after)):
-            missing += await ask(self._hub.store, partial(self._doom_lost, blobs))
             after = blobs[-1].blob
+            look = partial(blob_sweep.lost, self.folder, blobs)
+            if lost := await anyio.to_thread.run_sync(look, limiter=self.threads):
+                await ask(self._hub.store, partial(_give_up, lost))
+                missing += len(lost)
         if left_over or missing:
             _log.warning("blobs_compared", orphans=left_over, missing=missing)
             self.look_soon()
@@ -158,22 +161,23 @@ class BlobOffice:
         deleted = 0
         names = self.folder.names()
         while part := list(islice(names, _WALK)):
-            found = self._hub.store.read(partial(_orphans, part))
+            found = self._hub.store.walk(partial(_orphans, part))
             self.folder.delete(found)
             deleted += len(found)
         return deleted
 
-    def _doom_lost(self, blobs: list[Blob], turn: Turn) -> int:
-        return blob_sweep.lost(turn.ledger.blobs, self.folder, blobs)
-
     async def read(self, work: "Callable[[Ledger], list[Blob]]") -> list[Blob]:
         """Read rows, beside the writer."""
-        read = self._hub.store.read
-        return await anyio.to_thread.run_sync(lambda: read(work), limiter=self.threads)
+        walk = self._hub.store.walk
+        return await anyio.to_thread.run_sync(lambda: walk(work), limiter=self.threads)
 
 
 def _orphans(names: list[bytes], ledger: "Ledger") -> list[bytes]:
     return blob_sweep.orphans(ledger.blobs, names)
+
+
+def _give_up(blobs: list[int], turn: Turn) -> None:
+    blob_sweep.give_up(turn.ledger.blobs, blobs)
 
 
 def _rows_after(blob: int, ledger: "Ledger") -> list[Blob]:

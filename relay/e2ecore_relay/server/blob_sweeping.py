@@ -37,11 +37,18 @@ ROUND: Final = 65_536
 PART: Final = 2_048
 """Blobs that are deleted together."""
 
-_SLICE: Final = 128
-"""Blobs that one transaction takes while nobody writes: some 10 ms."""
+_CONDEMNED: Final = 256
+"""Shares that one transaction destroys while nobody writes: they lie side by side."""
+
+_BURIED: Final = 64
+"""Blobs that one transaction buries while nobody writes. The rows lie all over the tables: their
+pages, and copies of these to go back to, are 5 MB of memory."""
+
+_FILES: Final = 512
+"""Files that are deleted before it is asked whether messages come in."""
 
 _SLICE_AMONG_MESSAGES: Final = 4
-"""The same while messages come in: a message behind it waits for a moment. With 32 the 99th
+"""Of any of these while messages come in: a message behind it waits for a moment. With 32 the 99th
 percentile of messages was two to three times what it is without a sweep."""
 
 _REST: Final = 4
@@ -101,7 +108,7 @@ class Sweep:
         """Destroy shares whose time is over, and forget old receipts. Return if some are left."""
         done = 0
         while done < ROUND:
-            size = self._slice
+            size = self._slice(_CONDEMNED)
             names, forgotten = await self._written(partial(self._condemn_slice, size), size)
             self._office.transfers.cut(names)
             done += size
@@ -125,7 +132,7 @@ class Sweep:
         """Delete files, folder by folder: each is flushed once for all."""
         left = sorted([blob.blob_id for blob in doomed], reverse=True)
         while left:
-            part = [left.pop() for _ in range(min(self._slice, len(left)))]
+            part = [left.pop() for _ in range(min(self._slice(_FILES), len(left)))]
             started = time.monotonic()
             delete = partial(self._office.folder.delete, part)
             await anyio.to_thread.run_sync(delete, limiter=self._office.threads)
@@ -135,7 +142,7 @@ class Sweep:
         """Sign receipts, those of one device together."""
         left = sorted(doomed, key=attrgetter("device"), reverse=True)
         while left:
-            size = self._slice
+            size = self._slice(_BURIED)
             part = [left.pop() for _ in range(min(size, len(left)))]
             for receipt in await self._written(partial(self._bury_slice, part), size):
                 self._hub.metrics.blobs_deleted[str(receipt.reason)] += 1
@@ -145,9 +152,8 @@ class Sweep:
 
     # --- holding nobody up ----------------------------------------------------------------------
 
-    @property
-    def _slice(self) -> int:
-        return _SLICE_AMONG_MESSAGES if self._is_written else _SLICE
+    def _slice(self, size: int) -> int:
+        return _SLICE_AMONG_MESSAGES if self._is_written else size
 
     @property
     def _is_written(self) -> bool:
@@ -160,13 +166,15 @@ class Sweep:
     async def _written(self, work: Callable[[Turn], Result], size: int) -> Result:
         """Have the writer do a slice, then leave it to the messages."""
         started = time.monotonic()
+        self._untidy += size
+        is_due = self._untidy >= _TIDY_EVERY
+        if is_due or size > _SLICE_AMONG_MESSAGES:
+            self._hub.store.trim()
         result = await ask(self._hub.store, work)
         await self._rest(started)
-        self._untidy += size
-        if self._untidy >= _TIDY_EVERY:
+        if is_due:
             self._untidy = 0
             await self._work_off_log()
-            self._hub.store.trim()
         return result
 
     async def _work_off_log(self) -> None:

@@ -113,13 +113,14 @@ class Connection:
         self._raw.close()
 
 
-def open_connection(path: Path, key: bytes, *, readonly: bool) -> Connection:
+def open_connection(path: Path, key: bytes, *, readonly: bool, cache_kib: int = 0) -> Connection:
     """Open the database file; make it if it is missing and not ``readonly``.
 
     Args:
         path: The file.
         key: 32 bytes.
         readonly: For pages: refuses to write.
+        cache_kib: How many KiB of pages it keeps; 0: what is good for the common work.
 
     Raises:
         WrongKeyError: The key does not fit.
@@ -138,6 +139,8 @@ def open_connection(path: Path, key: bytes, *, readonly: bool) -> Connection:
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     for pragma in _READER if readonly else _WRITER:
         connection.execute(f"PRAGMA {pragma}")
+    if cache_kib:
+        connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     return connection
 
 

@@ -21,6 +21,9 @@ DATABASE_NAME: Final = "relay.db"
 KEY_NAME: Final = "relay.key"
 LOCK_NAME: Final = "relay.lock"
 
+_WALKER_KIB: Final = 512
+"""Pages that a connection keeps which goes through all rows: nothing is read twice."""
+
 
 class DirectoryInUseError(StoreError):
     """Another relay works on this data directory. Stop it first, or give this one its own."""
@@ -54,6 +57,10 @@ class Database:
     def reader(self) -> Connection:
         """Open a reading connection."""
         return open_connection(self.path, self._key, readonly=True)
+
+    def walker(self) -> Connection:
+        """Open a connection that goes through much, once: it keeps little in memory."""
+        return open_connection(self.path, self._key, readonly=True, cache_kib=_WALKER_KIB)
 
     def close(self) -> None:
         """Let the next process in."""

@@ -87,6 +87,7 @@ class SqliteStore:
         self._exchange = Exchange()
         self.audience = self._exchange.audience
         self._readers: list[SqliteLedger] = []
+        self._walkers: list[SqliteLedger] = []
         self._changed = threading.Condition()
         self._turn = threading.Lock()
         """Held by the thread that uses the writing connection, the exchange and the journal."""
@@ -174,7 +175,7 @@ class SqliteStore:
 
     def checkpoint(self) -> None:
         """Work off the log in the calling thread, so that little is left for ``scrub`` to do."""
-        self.read(lambda ledger: checkpoint(ledger.connection))
+        self.walk(lambda ledger: checkpoint(ledger.connection))
 
     def trim(self) -> None:
         """Give back, after the next commit, the memory of pages that a sweep went through."""
@@ -192,14 +193,30 @@ class SqliteStore:
         Raises:
             StoreError: As the function, or as opening does.
         """
+        return self._with(self._readers, self._database.reader, work)
+
+    def walk(self, work: Callable[[SqliteLedger], Result]) -> Result:
+        """As ``read``, for what goes through many rows once: keeps little of them in memory.
+
+        Raises:
+            StoreError: As the function, or as opening does.
+        """
+        return self._with(self._walkers, self._database.walker, work)
+
+    def _with(
+        self,
+        idle: list[SqliteLedger],
+        connect: Callable[[], Connection],
+        work: Callable[[SqliteLedger], Result],
+    ) -> Result:
         try:
-            ledger = self._readers.pop()
+            ledger = idle.pop()
         except IndexError:
-            ledger = SqliteLedger(self._database.reader(), self._journal)
+            ledger = SqliteLedger(connect(), self._journal)
         try:
             return work(ledger)
         finally:
-            self._readers.append(ledger)
+            idle.append(ledger)
 
     def pages(self, device: int, spans: Sequence[Span], items: int, size: int) -> list[Page]:
         """Read pages for one device, as ports.PageReader, in the calling thread."""
@@ -214,9 +231,10 @@ class SqliteStore:
         self._stopping = True
         self._wake_writer()
         self._thread.join()
-        for ledger in self._readers:
+        for ledger in (*self._readers, *self._walkers):
             ledger.connection.close()
         self._readers.clear()
+        self._walkers.clear()
         self._connection.close()
 
     # --- the writer thread --------------------------------------------------------------------

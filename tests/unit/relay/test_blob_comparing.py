@@ -1,0 +1,110 @@
+"""Rows and files are compared: what lost its other half goes, in memory that does not grow."""
+
+import os
+import tracemalloc
+from collections.abc import Iterable, Iterator
+
+import anyio.to_thread
+import pytest
+
+from e2ecore_protocol.frames import BlobStates, DeletionReason, QueryBlobs
+from e2ecore_relay.backends.folder import BlobFolder
+from e2ecore_relay.server import blob_office
+from e2ecore_relay.server.relay import Relay
+from tests.support.blob_client import send_blob, until_true
+from tests.support.raw_client import Person, online
+from tests.support.relay import where
+
+pytestmark = pytest.mark.anyio
+STRAYS = 2_500
+"""More than two parts of a comparison."""
+
+WALKED_AT_ONCE = 1_000
+MANY = 60_000
+MOST_BYTES = 1_000_000
+"""What comparing may hold. The names of MANY files in a set are six times that."""
+
+
+class EndlessFolder(BlobFolder):
+    """A folder with more files than anybody wants to make for a test; none of them has a row.
+
+    They are there for the first who looks, be that the test or the relay by itself.
+    """
+
+    def __init__(self) -> None:
+        self.deleted = 0
+        self.listed = 0
+        self.held = 0
+
+    def names(self) -> Iterator[bytes]:
+        for _ in range(0 if self.listed else MANY):
+            self.listed += 1
+            yield os.urandom(16)
+
+    def delete(self, blob_ids: Iterable[bytes]) -> None:
+        self.held = max(self.held, self.listed - self.deleted)
+        self.deleted += len(list(blob_ids))
+
+
+def leave_behind(relay: Relay, count: int) -> None:
+    """Files without rows, as after a crash at the worst of times."""
+    for _ in range(count):
+        file = relay.hub.office.folder.open_to_append(os.urandom(16))
+        file.append(b"left over")
+        file.close()
+
+
+async def test_files_without_rows_go_and_rows_without_files_end_as_lost(relay: Relay) -> None:
+    bob = Person()
+    async with online(*where(relay)) as alice, online(*where(relay), bob):
+        group = await alice.group(bob)
+        kept, _ = await send_blob(relay, alice, group, b"kept")
+        gone, _ = await send_blob(relay, alice, group, b"gone")
+        leave_behind(relay, STRAYS)
+        office = relay.hub.office
+        office.folder.delete([gone])
+        await office.compare()
+        assert list(office.folder.names()) == [kept]
+        assert relay.hub.metrics.blob_orphans >= STRAYS
+        await until_true(lambda: relay.hub.metrics.blobs_deleted[str(int(DeletionReason.LOST))] > 0)
+        states = await alice.ask(QueryBlobs(alice.request(), (kept, gone)), BlobStates)
+    assert isinstance(states, BlobStates)
+    assert [live.blob_id for live in states.live] == [kept]
+    assert [(one.blob_id, one.reason) for one in states.deleted] == [(gone, DeletionReason.LOST)]
+
+
+async def test_where_nothing_is_amiss_comparing_takes_nothing_of_the_writers_time(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def asked(*_what: object) -> None:
+        raise AssertionError("the writer was asked")
+
+    bob = Person()
+    async with online(*where(relay)) as alice, online(*where(relay), bob):
+        group = await alice.group(bob)
+        await send_blob(relay, alice, group, b"kept")
+        monkeypatch.setattr(blob_office, "ask", asked)
+        await relay.hub.office.compare()
+
+
+async def test_a_folder_of_any_size_is_walked_through_and_never_held(relay: Relay) -> None:
+    office = relay.hub.office
+    office.folder = folder = EndlessFolder()
+    tracemalloc.start()
+    try:
+        await office.compare()
+        await until_true(lambda: folder.deleted == MANY)
+        _, highest = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert folder.held <= WALKED_AT_ONCE
+    assert highest < MOST_BYTES
+
+
+async def test_who_walks_through_all_rows_keeps_few_of_them(relay: Relay) -> None:
+    def looked() -> object:
+        return relay.hub.store.walk(
+            lambda ledger: ledger.connection.execute("PRAGMA cache_size").fetchone()
+        )
+
+    assert await anyio.to_thread.run_sync(looked) == (-512,)
