@@ -240,7 +240,7 @@ class _Text(NamedTuple):
 
 
 def _entry(row: _Text | MessageRow, fold: Fold) -> str:
-    return " ".join((conversation_token(row.id >> ORDER_BITS), *tokens(normal(row.body, fold))))
+    return f"{conversation_token(row.id >> ORDER_BITS)} {tokens(normal(row.body, fold))}"
 
 
 def _add(tx: Tx, rows: Iterable[_Text | MessageRow], fold: Fold) -> None:

@@ -22,7 +22,9 @@ and 0-9, so nothing that a person types is ever an operator of the index.
 """
 
 import re
+import sys
 import unicodedata
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -43,6 +45,10 @@ WORD_CHARACTERS: Final = 24
 PAIR: Final = 2
 """Characters of the longest token of a script without spaces."""
 
+_UTF_32: Final = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
+_SPACE: Final = ord(" ")
+_LAID: Final = 5
+"""Numbers that ``_dense_tokens`` lays out for each character."""
 _DENSE: Final = (
     "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u3005-\u3007\u3021-\u3029\u3031-\u3035"
     "\u3038-\u303c\u3040-\u30ff\u3100-\u318f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -97,17 +103,29 @@ def conversation_token(cid: int) -> str:
     return f"{_CONVERSATION}{cid}"
 
 
-def tokens(text: str) -> list[str]:
-    """Return the tokens of a text in its normal form, some of them more than once."""
+def tokens(text: str) -> str:
+    """Return the tokens of a text in its normal form, spaces between them, some more than once."""
     parts: list[str] = _DENSE_PARTS.split(text)
-    runs, rest = parts[1::2], " ".join(parts[::2])
-    found = list("".join(runs))
-    for run in runs:
-        found += map(str.__add__, run, run[1:])
+    found = [_dense_tokens(" ".join(parts[1::2]))] if len(parts) > 1 else []
+    rest = " ".join(parts[::2])
     for word in _WORD.findall(rest):
         found += (word[:1], word[:2], word[:PREFIX_CHARACTERS], word[:WORD_CHARACTERS])
     found += map(_symbol_token, _SYMBOL.findall(rest))
-    return found
+    return " ".join(found)
+
+
+def _dense_tokens(runs: str) -> str:
+    """Return every character, and every pair of neighbours, of runs with spaces between them.
+
+    It lays them out as numbers: strings of one and two characters would take three times as long.
+    """
+    each = array("I", runs.encode(_UTF_32))
+    laid = array("I", (_SPACE,)) * (_LAID * len(each))
+    laid[0::_LAID] = each  # x, space, x, its neighbour, space
+    laid[2::_LAID] = each
+    each.append(_SPACE)
+    laid[3::_LAID] = each[1:]
+    return laid.tobytes().decode(_UTF_32)
 
 
 def _symbol_token(character: str) -> str:

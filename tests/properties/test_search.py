@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from e2ecore.storage import conversations, messages, search, search_index, search_tokens
@@ -170,3 +170,31 @@ def test_a_piece_of_a_text_finds_the_text_if_it_begins_where_a_word_begins(
     query = search_tokens.parse(piece)
     expected = all(is_there(term, plain(body)) for term in plain(piece).split())
     assert query.matches(body) == expected
+
+
+def simple_tokens(text: str) -> set[str]:
+    """Return the tokens of a text as the rules say it, one character after the other."""
+    found, word, before = set[str](), "", ""
+    for one in f"{text} ":
+        dense = "\u4e00" <= one <= "\u9fff" or "\U00020000" <= one <= "\U0003ffff"
+        joins = (one.isalpha() and not dense and word.isalpha()) or (
+            one.isdigit() and word.isdigit()
+        )
+        if word and not joins:
+            found |= {word[:1], word[:2], word[:3], word[:24]}
+            word = ""
+        if dense:
+            found |= {one, before + one}
+        elif one.isalpha() or one.isdigit():
+            word += one
+        elif not one.isspace():
+            found.add(chr(0xE000 + ord(one)) if one.isascii() else one)
+        before = one if dense else ""
+    return found
+
+
+@given(body=st.text(st.sampled_from("中国人𠀀𠀁ab1\u0e2a _-。🎉\n"), max_size=60))
+@example("𠀀中 国a人1b")
+def test_a_text_has_the_tokens_that_the_rules_name(body: str) -> None:
+    body = body.replace("\u0e2a", "z" * 30)
+    assert set(search_tokens.tokens(body).split(" ")) - {""} == simple_tokens(body)
