@@ -26,6 +26,7 @@ class Words(NamedTuple):
     new_passcode: str
     once_more: str
     passcode: str
+    elsewhere: str
 
 
 WORDS: Final = {
@@ -52,6 +53,7 @@ WORDS: Final = {
         "Passcode for the parents (6 characters or more): ",
         "Once more: ",
         "Passcode: ",
+        "Nothing here counts on this device; account",
     ),
     "zh-CN": Words(
         "您是否同意？同意请输入“是”，输入其他内容表示不同意：",
@@ -76,6 +78,7 @@ WORDS: Final = {
         "请由监护人设置密码（至少 6 个字符）：",
         "请再次输入：",
         "密码：",
+        "以下内容在本设备上不生效；账号",
     ),
 }
 """By language tag."""

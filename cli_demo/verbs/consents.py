@@ -165,6 +165,27 @@ def export(
 
 
 @app.command()
+@local
+def imported(where: Access, *, language: Language = None) -> None:
+    """What was agreed to elsewhere, from exports that you imported. Nothing of it counts here."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        words = words_in(language)
+        for audit in await engine.consents.imported():
+            account = {"account": audit.account_id.hex()}
+            if not where.json:
+                print(f"{words.elsewhere} {audit.account_id.hex()}")
+            for one in audit.consents:
+                if where.json:
+                    fields = {**_audited(one), **account, "type": "imported_consent"}
+                    print(jsonlines.dump(fields))
+                else:
+                    print(f"{visible(one.purpose):<21} {_say(one, words)}")
+
+    with_engine(where, work)
+
+
+@app.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="As `e2e consent export` made it, by anybody.")],
     *,

@@ -80,12 +80,21 @@ def import_(
                 "skipped": report.skipped,
                 "files": report.files,
                 "files_missing": report.files_missing,
+                "blocked": report.blocked,
+                "consents": report.consents,
             }
             print(jsonlines.dump(fields))
             return
         print(f"{report.messages} new messages, {report.known} were here already")
         if report.files or report.files_missing:
             print(f"{counted(report.files, 'file')}; {report.files_missing} only named")
+        if report.blocked:
+            print(f"{counted(report.blocked, 'account')} blocked, as when you exported")
+        if report.consents:
+            print(
+                f"{counted(report.consents, 'consent')} to look at, not in force: "
+                "e2e consent imported"
+            )
         for one in report.conversations:
             conversation = await engine.conversations.get(one)
             print(f"{one.hex()}  {visible(conversation.title)}")

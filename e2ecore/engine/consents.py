@@ -8,7 +8,7 @@ chain says, so neither a crash nor a lost answer leaves the two apart.
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from e2ecore.consent.audit import Paper, write_consents
+from e2ecore.consent.audit import ConsentAudit, Paper, verify_consents, write_consents
 from e2ecore.consent.notices import ConsentNotice
 from e2ecore.consent.purposes import TERMS, Purpose, Terms
 from e2ecore.engine import agreeing
@@ -18,7 +18,7 @@ from e2ecore.engine.job import Job
 from e2ecore.engine.own_chain import grow_own_chain
 from e2ecore.engine.state import read_chain
 from e2ecore.errors import E2EError
-from e2ecore.storage import chains, consents, reading
+from e2ecore.storage import chains, consent_papers, consents, reading
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.record import RECORD_VERSION, ConsentRecord, Controller, Times
 from e2ecore_protocol.limits import CONSENT_ID_BYTES
@@ -108,6 +108,21 @@ class Consents:
     async def list(self) -> tuple[Consent, ...]:
         """Return all consents that were ever given, oldest first."""
         return tuple(await self._core.jobs.run(agreeing.listed))
+
+    async def imported(self) -> tuple[ConsentAudit, ...]:
+        """Return what was agreed to elsewhere, from exports that were imported; checked again.
+
+        It is there to be looked at. Nothing of it is in force here, whatever its state says of the
+        account that it belongs to: that takes ``grant``.
+        """
+        self._core.check_open()
+        now_ms = self._core.clock_ms()
+        rows = self._core.read(consent_papers.all_rows)
+        return tuple([verify_consents(row.document, now_ms=now_ms) for row in rows])
+
+    async def forget_imported(self) -> int:
+        """Erase what was agreed to elsewhere; return how many accounts' it was."""
+        return await self._core.jobs.run(lambda job: consent_papers.forget(job.tx))
 
     async def in_force(self, purpose: str) -> Consent | None:
         """Return the newest consent to a purpose that counts on this device now."""

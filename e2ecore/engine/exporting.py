@@ -19,22 +19,30 @@ from e2ecore.engine.errors import NotHolderError, NotRegisteredError
 from e2ecore.engine.export_pages import Page, read_page
 from e2ecore.engine.exporting_files import ExportedFiles
 from e2ecore.engine.values import ConversationKind
+from e2ecore.messaging.lifetimes import lifetime_of
+from e2ecore.portability.belongings import fields_of
 from e2ecore.portability.manifest import CONSENTS
+from e2ecore.portability.records import Begun, Belongings
 from e2ecore.portability.writing import ExportWriter
 from e2ecore.storage import (
     account,
+    arrangements,
+    blocks,
     chains,
     conversations,
     drafts,
+    erasure,
     export_lines,
     imports,
     members,
     messages,
+    revisions,
 )
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.files import mapped
 from e2ecore.storage.messages import message_row_id
 from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.conversation import ConversationInfo
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
@@ -86,8 +94,11 @@ class _Part(NamedTuple):
 class _Export:
     """One export, driven from worker threads: one reads while another one writes."""
 
-    def __init__(self, core: "Core", path: Path, rows: Sequence[ConversationRow]) -> None:
+    def __init__(
+        self, core: "Core", path: Path, rows: Sequence[ConversationRow], *, is_whole: bool
+    ) -> None:
         self._core = core
+        self._is_whole = is_whole
         self._own = core.account_id
         self._read = core.database.readers.read
         self._waiting = list(reversed(rows))
@@ -105,16 +116,18 @@ class _Export:
     def add_people(self) -> None:
         """Write who is known."""
         self._writer.begin_people()
+        blocked = {row.account_id: row.since_ms for row in self._read(blocks.all_rows)}
         for row in self._read(chains.accounts):
-            self._writer.add(
-                {
-                    "account": row.account_id.hex(),
-                    "handle": row.handle,
-                    "name": row.display_name,
-                    "contact": bool(row.contact),
-                    "verified": row.verification == chains.Verification.VERIFIED,
-                }
-            )
+            fields: dict[str, object] = {
+                "account": row.account_id.hex(),
+                "handle": row.handle,
+                "name": row.display_name,
+                "contact": bool(row.contact),
+                "verified": row.verification == chains.Verification.VERIFIED,
+            }
+            if self._is_whole and row.account_id in blocked:
+                fields["blocked_ms"] = blocked[row.account_id]
+            self._writer.add(fields)
 
     def add_consents(self, document: bytes) -> None:
         """Write what this person has agreed to, with what proves it."""
@@ -212,20 +225,31 @@ def _heading(tx: Tx, row: ConversationRow, own: bytes) -> dict[str, object]:
         "created_ms": row.created_ms,
         "key": "" if known is None else known.source.hex(),
         "names": names,
-        **_draft(tx, row.cid),
+        **fields_of(_belongings(tx, row)),
     }
 
 
-def _draft(tx: Tx, cid: int) -> dict[str, object]:
-    """Return what was begun to be written, if there is anything."""
+def _belongings(tx: Tx, row: ConversationRow) -> Belongings:
+    """Return what the person has arranged for themselves."""
+    placed = arrangements.get(tx, row.cid)
+    policy = ConversationInfo.decode(row.info).policy if row.info else None
+    return Belongings(
+        _begun(tx, row.cid),
+        placed.pinned_ms,
+        placed.muted_ms,
+        bool(placed.archived),
+        erasure.retention(tx, row.cid),
+        None if policy is None else lifetime_of(policy),
+        revisions.choice(tx, row.cid),
+    )
+
+
+def _begun(tx: Tx, cid: int) -> Begun | None:
     row = drafts.get(tx, cid)
     if row is None:
-        return {}
+        return None
     answered = messages.get(tx, row.reply) if row.reply else None
-    fields: dict[str, object] = {"text": row.body, "at_ms": row.changed_ms}
-    if answered is not None:
-        fields["reply"] = answered.uid.hex()
-    return {"draft": fields}
+    return Begun(row.body, row.changed_ms, b"" if answered is None else answered.uid)
 
 
 async def export_history(
@@ -237,7 +261,8 @@ async def export_history(
     export: _Export | None = None
     core.upkeep.transfers += 1
     try:
-        export = await anyio.to_thread.run_sync(_Export, core, path, rows)
+        made = partial(_Export, core, path, rows, is_whole=cids is None)
+        export = await anyio.to_thread.run_sync(made)
         await anyio.to_thread.run_sync(export.add_people)
         if cids is None and core.account is not None:
             document = await Consents(core).export()

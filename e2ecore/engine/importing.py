@@ -20,10 +20,17 @@ from e2ecore.engine import fetching
 from e2ecore.engine.errors import ImportTooLongError
 from e2ecore.engine.exporting import OnProgress, TransferProgress
 from e2ecore.engine.importing_files import Brought, FileBringer
+from e2ecore.engine.importing_kept import (
+    PersonBrought,
+    answer,
+    begin,
+    bring_person,
+    homes,
+    read_paper,
+)
 from e2ecore.engine.importing_said import store_said
 from e2ecore.engine.job import Job
-from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.values import ConversationState, MessageState
+from e2ecore.engine.values import MessageState
 from e2ecore.ids import GroupId
 from e2ecore.portability.opening import Wishes, open_file
 from e2ecore.portability.ours import OwnExport
@@ -31,18 +38,14 @@ from e2ecore.portability.records import Entry, Heading, ImportFormat
 from e2ecore.portability.seen import IdSet
 from e2ecore.storage import (
     attachments,
-    conversations,
     imports,
     messages,
     search_index,
 )
-from e2ecore.storage.conversations import LIVE_ORDER, ConversationKind
+from e2ecore.storage.conversations import LIVE_ORDER
 from e2ecore.storage.files import mapped
-from e2ecore.storage.imports import FIRST_ORDER, ImportRow, PersonRow
+from e2ecore.storage.imports import PersonRow
 from e2ecore.storage.messages import MessageRow, message_row_id
-from e2ecore.storage.tx import Tx
-from e2ecore_protocol.content.conversation import ConversationInfo, InfoKind
-from e2ecore_protocol.frames.conversations import group_conversation_id
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
@@ -75,6 +78,10 @@ class ImportReport:
     """Files of messages that came along."""
     files_missing: int = 0
     """Files that are only named: they were not in the file, or there was no room for them."""
+    blocked: int = 0
+    """People who were blocked when this account exported, and were not here."""
+    consents: int = 0
+    """Consents that came along to be looked at, never in force; see ``Consents.imported``."""
 
 
 class _Batch(NamedTuple):
@@ -98,6 +105,8 @@ def batches(items: Iterable[Heading | Entry]) -> Iterator[_Batch]:
             waiting, chars = [], 0
         if isinstance(one, Heading):
             heading = one
+            if one.belongings.begun is not None:
+                yield _Batch(heading, [])  # there may be no message to it
         else:
             waiting.append(one)
             chars += len(one.text) + len(one.content)
@@ -122,11 +131,12 @@ class _Import:
         self._expired = 0
         self.uids: dict[bytes, None] = {}
         self.messages = self.known = 0
+        self.brought = PersonBrought(0, 0)
 
     def next_batches(self) -> list[_Batch]:
         """Read messages that are new here, a transaction's worth; none: there are no more."""
         found: list[_Batch] = []
-        while sum(len(one.entries) for one in found) < BATCH // 2:
+        while sum(max(1, len(one.entries)) for one in found) < BATCH // 2:
             batch = self._next_batch()
             if batch is None:
                 break
@@ -141,6 +151,8 @@ class _Import:
                     self._seen.clear()
                     self._named.clear()
                 seen = self._seen[batch.heading.key] = self._load_seen(batch.heading)
+            if not batch.entries and not self._is_here(batch.heading):
+                return batch
             fresh = [one for one in batch.entries if seen.add(one.uid)]
             self.known += len(batch.entries) - len(fresh)
             kept = self._alive(fresh)
@@ -149,6 +161,22 @@ class _Import:
                 files = {} if self._files is None else self._files.bring(kept)
                 return _Batch(batch.heading, kept, people, files)
         return None
+
+    def _is_here(self, heading: Heading) -> bool:
+        return bool(self._core.database.readers.read(partial(homes, heading=heading)))
+
+    def person(self) -> Callable[[Job], PersonBrought] | None:
+        """Return what stores what belongs to the person alone; None: nothing does.
+
+        Raises:
+            ExportDamagedError: It does not prove what it says.
+        """
+        if not isinstance(self._source, OwnExport):
+            return None
+        paper = read_paper(self._source, self._core.clock_ms())
+        if paper is None and not self._source.blocked:
+            return None
+        return partial(bring_person, blocked=self._source.blocked, paper=paper)
 
     @property
     def has_files(self) -> bool:
@@ -179,7 +207,7 @@ class _Import:
         """Return the messages of a conversation that are here, in its live or its imported form."""
         read = self._core.database.readers.read
         found = IdSet()
-        for cid in read(partial(_homes, heading=heading)):
+        for cid in read(partial(homes, heading=heading)):
             cursor = 0
             while page := read(partial(imports.message_ids, cid=cid, cursor=cursor)):
                 for _, uid in page:
@@ -209,6 +237,8 @@ class _Import:
             self._source.position.skipped + self._expired,
             0 if self._files is None else self._files.count,
             0 if self._files is None else self._files.missing,
+            self.brought.blocked,
+            self.brought.consents,
         )
 
     @property
@@ -219,18 +249,6 @@ class _Import:
     def close(self) -> None:
         """Close the file."""
         self._source.close()
-
-
-def _homes(tx: Tx, heading: Heading) -> list[int]:
-    """Return the local numbers of the conversations in which messages of a file may be already."""
-    found: list[int] = []
-    known = imports.by_source(tx, heading.key)
-    if known is not None:
-        found.append(known.cid)
-    live = conversations.by_uid(tx, heading.live_uid) if heading.live_uid else None
-    if live is not None and live.cid not in found:
-        found.append(live.cid)
-    return found
 
 
 def _store_all(
@@ -245,10 +263,12 @@ def _store_all(
 def _store(job: Job, core: "Core", batch: _Batch, format_: ImportFormat) -> bytes:
     """Store new messages of one conversation; return its id."""
     known = imports.by_source(job.tx, batch.heading.key)
-    mirror = _begin(job, batch.heading, format_) if known is None else job.mirror(known.cid)
+    mirror = begin(job, batch.heading, format_) if known is None else job.mirror(known.cid)
     first = mirror.next_order
     if first + len(batch.entries) > LIVE_ORDER:
         raise ImportTooLongError
+    if not batch.entries:
+        return mirror.uid
     imports.save_people(
         job.tx, [PersonRow(mirror.cid, who, name) for who, name in batch.people.items()]
     )
@@ -256,28 +276,12 @@ def _store(job: Job, core: "Core", batch: _Batch, format_: ImportFormat) -> byte
     messages.insert(job.tx, rows)
     search_index.note_import(job.tx, rows)
     store_said(job, core.desk.cache, rows, batch.entries, batch.files)
+    answer(job, mirror.cid, batch.heading.belongings, rows)
     mirror.next_order = mirror.read_order = first + len(rows)
     mirror.last_mid = rows[-1].mid
     mirror.traffic = True
     mirror.save(job.tx)
     return mirror.uid
-
-
-def _begin(job: Job, heading: Heading, format_: ImportFormat) -> Mirror:
-    row = conversations.create(
-        job.tx,
-        uid=group_conversation_id(job.state.rng(16)),
-        kind=ConversationKind.IMPORTED,
-        state=conversations.ConversationState(ConversationState.LEFT),
-        title=heading.title,
-        info=ConversationInfo(InfoKind.GROUP, heading.title).encode(),
-        created_ms=heading.created_ms or job.now_ms,
-    )
-    imports.add(job.tx, ImportRow(row.cid, heading.key, format_.value, job.now_ms))
-    mirror = Mirror(row)
-    mirror.next_order = mirror.read_order = FIRST_ORDER
-    job.state.add_mirror(mirror)
-    return mirror
 
 
 def _rows(job: Job, cid: int, first: int, entries: Sequence[Entry]) -> list[MessageRow]:
@@ -350,6 +354,9 @@ async def import_history(
             source = await anyio.to_thread.run_sync(_Import, core, path, wishes, room)
             bring = _bring_with_files if source.has_files else _bring
             await bring(core, source, on_progress)
+            person = await anyio.to_thread.run_sync(source.person)
+            if person is not None:
+                source.brought = await core.jobs.run(person)
             if on_progress is not None:
                 on_progress(TransferProgress(source.messages, 1.0))
         except OSError as error:

@@ -76,7 +76,7 @@ class MyData:
         """Write all that a person wrote and got into one file, to read or to import elsewhere.
 
         Messages with everything that was said of them, files that are on this device, the names of
-        people, drafts, and what was agreed to.
+        people, drafts, how conversations are arranged, who is blocked, and what was agreed to.
 
         The file is **not encrypted**: tell the user. Only its owner may read it (mode 0600). It is
         signed by the account, so that a change shows. Keys are not in it. Cancelling, or a crash,
@@ -113,7 +113,9 @@ class MyData:
         They become read-only conversations of the kind ``ConversationKind.IMPORTED``, found by
         searches, never sent anywhere. What is here already is left alone, so the same file may be
         imported again, and an import that was interrupted is simply begun anew. Files of messages
-        come along from our own exports, as far as there is room for local copies.
+        come along from our own exports, as far as there is room for local copies; drafts, mutes,
+        pins and retention with the conversations that are new here; blocks from an export of this
+        very account; consents to be looked at (``Consents.imported``), never in force.
 
         Args:
             path: The file.

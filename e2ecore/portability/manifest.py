@@ -6,7 +6,7 @@ The bytes are laid down in ``docs/portability.md``.
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -180,7 +180,7 @@ def attachment_name(sha256: bytes) -> str:
     return f"{ATTACHMENTS}{sha256.hex()}"
 
 
-def text_field(fields: dict[str, Json], name: str) -> str:
+def text_field(fields: Mapping[str, Json], name: str) -> str:
     """Return a field that must be text.
 
     Raises:
@@ -193,7 +193,7 @@ def text_field(fields: dict[str, Json], name: str) -> str:
     return found
 
 
-def int_field(fields: dict[str, Json], name: str) -> int:
+def int_field(fields: Mapping[str, Json], name: str) -> int:
     """Return a field that must be a count, a number or a time.
 
     Raises:
@@ -209,7 +209,7 @@ def int_field(fields: dict[str, Json], name: str) -> int:
     return found
 
 
-def hex_field(fields: dict[str, Json], name: str, size: int | None = None) -> bytes:
+def hex_field(fields: Mapping[str, Json], name: str, size: int | None = None) -> bytes:
     """Return a field that must be bytes in lower-case hexadecimal.
 
     Args:

@@ -6,6 +6,7 @@ from typing import Final
 
 from e2ecore.portability import manifest
 from e2ecore.portability.archive import Archive, Member
+from e2ecore.portability.belongings import belongings_of
 from e2ecore.portability.errors import ExportDamagedError, MalformedImportError
 from e2ecore.portability.lines import CHUNK_BYTES, Json, records
 from e2ecore.portability.manifest import (
@@ -27,6 +28,9 @@ from e2ecore.portability.records import (
     conversation_key,
     sender_id,
 )
+
+MAX_CONSENTS_BYTES: Final = 16 << 20
+"""Largest file of consents that is brought along: thousands, each with the text shown."""
 
 
 class OwnExport:
@@ -55,6 +59,8 @@ class OwnExport:
         """What it says of itself."""
         self._is_own = self.manifest.account_id == own_account
         self._names: dict[bytes, str] = {}
+        self.blocked: dict[bytes, int] = {}
+        """Whom this very account has blocked, and when; known when everything was read."""
         self._attachments = frozenset(
             [one.name for one in self.manifest.files if one.name.startswith(manifest.ATTACHMENTS)]
         )
@@ -85,6 +91,17 @@ class OwnExport:
         name = manifest.attachment_name(sha256)
         return self._archive.open(name) if name in self._attachments else None
 
+    def consents(self) -> bytes:
+        """Return what its account has agreed to, with what proves it; empty: nothing, or too much.
+
+        Raises:
+            ExportDamagedError: It cannot be unpacked.
+        """
+        for one in self.manifest.files:
+            if one.name == manifest.CONSENTS and one.size <= MAX_CONSENTS_BYTES:
+                return _all(self._archive.open(one.name), MAX_CONSENTS_BYTES)
+        return b""
+
     def close(self) -> None:
         """Close the file."""
         self._archive.close()
@@ -111,7 +128,10 @@ class OwnExport:
                 raise ExportDamagedError
             try:
                 name = text_field(fields, "handle") or text_field(fields, "name")
-                self._names[hex_field(fields, "account", 20)] = clean_name(name)
+                who = hex_field(fields, "account", 20)
+                self._names[who] = clean_name(name)
+                if self._is_own and "blocked_ms" in fields:
+                    self.blocked[who] = int_field(fields, "blocked_ms")
             except (KeyError, TypeError, ValueError):
                 raise MalformedImportError(f"[{number}]") from None
 
@@ -145,7 +165,9 @@ class OwnExport:
         key = hex_field(fields, "key", 32) if imported else b""
         key = key or conversation_key(self.format, self.manifest.account_id.hex(), uid.hex())
         live = uid if self._is_own else b""
-        heading = Heading(key, clean_name(title), live, int_field(fields, "created_ms"))
+        heading = Heading(
+            key, clean_name(title), live, int_field(fields, "created_ms"), belongings_of(fields)
+        )
         return Conversation(heading, lambda who: self._person(heading, known, who))
 
     def _person(self, heading: Heading, known: Mapping[bytes, str], who: bytes) -> Person:

@@ -33,6 +33,38 @@ class ImportFormat(Enum):
     """A table with a heading line: time, sender, text, and perhaps conversation."""
 
 
+class Begun(NamedTuple):
+    """What was begun to be written."""
+
+    text: str
+    at_ms: int
+    reply: bytes = b""
+    """16 bytes: the message that it answers; empty: none."""
+
+    def __repr__(self) -> str:
+        return f"<Begun at {self.at_ms}>"
+
+
+class Belongings(NamedTuple):
+    """What belongs to a conversation besides its messages."""
+
+    begun: Begun | None = None
+    pinned_ms: int = 0
+    """When it was pinned to the top of the list; 0: it is not."""
+    muted_ms: int = 0
+    """Until when it shall not disturb; 0: it may."""
+    is_archived: bool = False
+    keep_ms: int | None = None
+    """How long its messages are kept; None: for ever."""
+    lifetime_s: int | None = None
+    """After how long they erase themselves at everybody's; None: never."""
+    keeps_earlier: bool | None = None
+    """Is kept what edited messages said before? None: as everywhere."""
+
+
+NO_BELONGINGS: Final = Belongings()
+
+
 @dataclass(frozen=True, slots=True)
 class Heading:
     """Where the entries behind it belong."""
@@ -43,6 +75,7 @@ class Heading:
     live_uid: bytes = b""
     """16 bytes: the conversation that it was exported from, if this very account exported it."""
     created_ms: int = 0
+    belongings: Belongings = NO_BELONGINGS
 
 
 class Entry(NamedTuple):

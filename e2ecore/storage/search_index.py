@@ -43,6 +43,10 @@ bytes, 80 of which are not for use, and take two: the index becomes an eighth la
 AUTO_MERGE: Final = 16
 """Segments of one size that are merged while others are added. FTS5's usual 4 writes everything
 more often; 8 cost a fifteenth more here, and questions were answered as fast."""
+CRISIS_MERGE: Final = 64
+"""Segments of one size that are merged at once, however long that takes. FTS5's usual 16 is reached
+together with ``AUTO_MERGE``, and then one slice merges all of them: seconds in a long history. Above
+that, each slice merges a little."""
 MERGE_PAGES: Final = 500
 """Pages of the index that one slice of merging writes: about 20 ms."""
 
@@ -53,6 +57,12 @@ _CREATE: Final = (
 _ADD: Final = "INSERT INTO search (rowid, tokens) VALUES (?, ?)"
 _REMOVE: Final = "INSERT INTO search (search, rowid, tokens) VALUES ('delete', ?, ?)"
 _SETTING: Final = "INSERT INTO search (search, rank) VALUES (?, ?)"
+_SETTINGS: Final = (
+    ("pgsz", LEAF_BYTES),
+    ("automerge", AUTO_MERGE),
+    ("crisismerge", CRISIS_MERGE),
+    ("secure-delete", 1),
+)
 _TO_ADD: Final = (
     "SELECT a.mid, a.id, m.body FROM arrivals AS a CROSS JOIN messages AS m ON m.id = a.id"
     " WHERE a.mid > ? AND a.mid <= ? ORDER BY a.mid LIMIT ?"
@@ -306,8 +316,8 @@ def step(tx: Tx, limit: int, fold: Fold = NO_FOLD) -> int:
 def create(tx: Tx, fold: Fold = NO_FOLD) -> None:
     """Make an empty index."""
     tx.execute(_CREATE)
-    for name, value in (("pgsz", LEAF_BYTES), ("automerge", AUTO_MERGE), ("secure-delete", 1)):
-        tx.execute(_SETTING, (name, value))
+    for setting in _SETTINGS:
+        tx.execute(_SETTING, setting)
     tx.execute(
         "UPDATE search_state SET made_with = ?, indexed_mid = 0, damaged = 0", (made_with(fold),)
     )

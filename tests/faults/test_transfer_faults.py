@@ -20,7 +20,15 @@ from e2ecore.storage.sql import Connection, Params
 from e2ecore.storage.tx import Tx
 from e2ecore.testing import MemoryRelay, open_device
 from tests.support.engines import PATIENCE_S
-from tests.support.exports import ANN, files_of, line_of, row, said_lines, write
+from tests.support.exports import (
+    ANN,
+    consents_file,
+    files_of,
+    line_of,
+    row,
+    said_lines,
+    write,
+)
 from tests.support.processes import fork_server
 from tests.support.transfers import transfer
 
@@ -37,7 +45,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines.append(line_of(row(number, f"text {number} 号码")))
         if number % EVERY == 0:
             lines += said_lines(number, ANN)
-    return write(tmp_path_factory.mktemp("archive") / "a.zip", lines=lines)
+    kept = {
+        "draft": {"text": "begun", "at_ms": 5, "reply": (COUNT - 7).to_bytes(16).hex()},
+        "pinned_ms": 6, "muted_until_ms": 7, "archived": True, "keep_ms": 10**12,
+        "keeps_earlier_texts": True,
+    }  # fmt: skip
+    path = tmp_path_factory.mktemp("archive") / "a.zip"
+    return write(path, lines=lines, kept=kept, consents=consents_file())
 
 
 async def _register(path: Path) -> None:
@@ -85,6 +99,10 @@ def everything(tx: Tx) -> dict[str, list[tuple[object, ...]]]:
         "people": "SELECT account_id, name FROM imported_people",
         "arrivals": "SELECT m.uid FROM arrivals AS a JOIN messages AS m ON m.id = a.id"
         " ORDER BY a.mid",
+        "arranged": "SELECT pinned_ms, muted_ms, archived FROM arrangements",
+        "begun": "SELECT d.body, m.uid FROM drafts AS d JOIN messages AS m ON m.id = reply",
+        "kept": "SELECT keep_ms, kept FROM retentions JOIN revision_choices USING (cid)",
+        "papers": "SELECT account_id, entries, document FROM consent_papers",
         "kinds": "SELECT kind, next_order & 0xFFFFFFFF FROM conversations",
     }
     return {name: tx.rows(tuple, query) for name, query in queries.items()}
@@ -107,6 +125,7 @@ def expected(
     anyio.run(_run, path, archive, "import_file", backend="trio")
     found = anyio.run(_content, path, backend="trio")
     assert (len(found["messages"]), len(found["revisions"])) == (COUNT, COUNT // EVERY)
+    assert [len(found[name]) for name in ("arranged", "begun", "kept", "papers")] == [1] * 4
     return found
 
 

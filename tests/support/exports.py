@@ -4,12 +4,15 @@ import base64
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from e2ecore.consent.audit import Paper, write_consents
+from e2ecore.consent.notices import shipped_notice
+from e2ecore.consent.purposes import Purpose
 from e2ecore.crypto.signing import ED25519
 from e2ecore.portability import manifest
 from e2ecore.portability.opening import Wishes, open_file
@@ -17,7 +20,8 @@ from e2ecore.portability.records import Earlier, Entry, Heading, Reaction
 from e2ecore.portability.remarks import earlier_text, reaction_text
 from e2ecore.portability.writing import STATES, ExportWriter
 from e2ecore_protocol.chain.entry import account_id_of
-from e2ecore_protocol.chain.state import genesis_entry
+from e2ecore_protocol.chain.record import ConsentRecord, Controller, Times
+from e2ecore_protocol.chain.state import genesis_entry, start
 
 KEY: Final = ED25519.load(bytes(range(32)))
 GENESIS: Final = genesis_entry(KEY.public, created_ms=1, sign=KEY.sign)
@@ -65,17 +69,49 @@ def line_of(row: Row) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
+def consents_file() -> bytes:
+    """What proves that the account of exports has agreed to something."""
+    notice = shipped_notice(Purpose.PRESENCE, "en")
+    record = ConsentRecord(
+        1, b"c" * 16, ACCOUNT, bytes(16), notice.purpose, "", notice.version, notice.language,
+        notice.hash, ("when",), (Controller("Somebody", "somebody@example.org"),), ("relay",), (),
+        None, "CN", "in the app", Times(2, None),
+    )  # fmt: skip
+    chain = start([GENESIS], ED25519.verify)
+    granted = chain.next_entry(record.granted(bytes(32)), now_ms=2, sign=KEY.sign)
+    paper = Paper(record.encode(), bytes(32), notice.text)
+    return write_consents([GENESIS.encode(), granted.encode()], [paper])
+
+
 def write(
-    path: Path, *rows: Row, lines: Sequence[str] = (), sign: Callable[[bytes], bytes] = KEY.sign
+    path: Path,
+    *rows: Row,
+    lines: Sequence[str] = (),
+    sign: Callable[[bytes], bytes] = KEY.sign,
+    kept: Mapping[str, object] | None = None,
+    consents: bytes = b"",
+    person: Mapping[str, object] | None = None,
 ) -> Path:
-    """Write an export of one conversation: messages, then other lines."""
+    """Write an export of one conversation: messages, then other lines.
+
+    Args:
+        path: The file.
+        rows: The messages.
+        lines: What follows them.
+        sign: The account's key.
+        kept: More fields of the conversation's heading.
+        consents: The file of consents; empty: none.
+        person: More fields of Ann's line.
+    """
     writer = ExportWriter(path)
     writer.begin_people()
-    writer.add({"account": ANN.hex(), "handle": "ann", "name": ""})
+    writer.add({"account": ANN.hex(), "handle": "ann", "name": "", **(person or {})})
+    if consents:
+        writer.add_file(manifest.CONSENTS, consents)
     writer.begin_conversation(bytes(16))
     writer.add(
         {"conversation": bytes(16).hex(), "kind": "direct", "title": "", "created_ms": 1,
-         "key": "", "names": {ANN.hex(): "ann"}}
+         "key": "", "names": {ANN.hex(): "ann"}, **(kept or {})}
     )  # fmt: skip
     writer.add_lines([*map(line_of, rows), *lines], len(rows))
     writer.finish(ACCOUNT, bytes(16), GENESIS.encode(), 5, sign)

@@ -185,3 +185,118 @@ async def test_polls_pins_drafts_and_consents_go_along(tmp_path: Path) -> None:
         await carol.my_data.export(tmp_path / "carol.zip")
     again = [next(iter(one)) for one in lines_of(tmp_path / "carol.zip")[1:]]
     assert sorted(again) == sorted(sorts)
+
+
+async def belongings_of(chat: Conversation) -> tuple[object, ...]:
+    draft = chat.draft
+    return (
+        None if draft is None else (draft.text, draft.reply_to is not None),
+        chat.pinned, chat.archived, chat.muted_until_ms, await chat.retention(), chat.lifetime_s,
+        await chat.keeps_earlier_texts(),
+    )  # fmt: skip
+
+
+async def arranged(alice: Engine, bob: Engine) -> Conversation:
+    """Bob's conversation with Alice, with everything that a person can arrange."""
+    at_bob = bob.events()
+    chat, other = await pair(alice, bob)
+    await (await chat.set_lifetime(86_400)).applied()
+    await chat.send("hello")
+    received = await until(at_bob, e2ecore.MessageReceived)
+    await other.set_draft("not yet", reply_to=received.message)
+    await other.set_pinned(on=True)
+    await other.set_archived(on=True)
+    await other.mute(10**15)
+    await other.set_retention(10**9)
+    await other.keep_earlier_texts(on=False)
+    return other
+
+
+async def test_what_is_arranged_comes_along_once_and_is_left_alone_then(tmp_path: Path) -> None:
+    path = tmp_path / "bob.zip"
+    async with devices(tmp_path, "alice", "bob", "carol") as (_, (alice, bob, carol)):
+        other = await arranged(alice, bob)
+        before = await belongings_of(other)
+        assert before == (("not yet", True), True, True, 10**15, 10**9, 86_400, False)
+        await bob.my_data.export(path)
+        await bob.my_data.import_file(path)
+        assert len(await bob.conversations.list()) == 1
+        await carol.my_data.import_file(path, me="bob")
+        chat = await only_import(carol)
+        assert await belongings_of(chat) == before
+        assert chat.draft is not None
+        assert chat.draft.reply_to == (await chat.messages())[-1].order
+        await carol.my_data.export(tmp_path / "carol.zip")
+        await chat.set_draft("")
+        await chat.set_pinned(on=False)
+        await chat.unmute()
+        await chat.set_retention(None)
+        changed = await belongings_of(chat)
+        await carol.my_data.import_file(path, me="bob")
+        await chat.refresh()
+        assert await belongings_of(chat) == changed
+    mine, theirs = lines_of(path)[0], lines_of(tmp_path / "carol.zip")[0]
+    names = ("draft", "pinned_ms", "archived", "muted_until_ms", "keep_ms", "lifetime_s")
+    assert [mine[one] for one in names] == [theirs[one] for one in names]
+
+
+async def test_a_draft_comes_along_without_a_message_to_it(tmp_path: Path) -> None:
+    async with devices(tmp_path, "alice", "bob", "carol") as (_, (alice, bob, carol)):
+        chat, _ = await pair(alice, bob)
+        await chat.set_draft("never sent")
+        await alice.my_data.export(tmp_path / "a.zip")
+        for _ in range(2):
+            report = await carol.my_data.import_file(tmp_path / "a.zip")
+            assert report.messages == 0
+        found = await only_import(carol)
+        assert found.draft is not None
+        assert found.draft.text == "never sent"
+
+
+async def test_blocks_come_back_from_ones_own_export_and_from_nobody_elses(tmp_path: Path) -> None:
+    path = tmp_path / "bob.zip"
+    async with devices(tmp_path, "alice", "bob", "carol") as (_, (alice, bob, carol)):
+        await pair(alice, bob)
+        troll = await bob.contacts.find("alice")
+        await troll.block()
+        await bob.my_data.export(path)
+        await troll.unblock()
+        chats = await bob.conversations.list()
+        await bob.my_data.export(tmp_path / "part.zip", conversations=chats)
+        assert (await bob.my_data.import_file(path)).blocked == 1
+        assert (await bob.my_data.import_file(path)).blocked == 0
+        assert (await bob.contacts.find("alice")).blocked_ms is not None
+        await carol.contacts.find("alice")
+        assert (await carol.my_data.import_file(path)).blocked == 0
+        assert (await carol.contacts.find("alice")).blocked_ms is None
+    with zipfile.ZipFile(tmp_path / "part.zip") as archive:
+        assert b"blocked_ms" not in archive.read("people.jsonl")
+
+
+async def test_consents_come_along_to_be_looked_at_and_are_never_in_force(tmp_path: Path) -> None:
+    path = tmp_path / "bob.zip"
+    async with devices(tmp_path, "bob", "carol") as (_, (bob, carol)):
+        await agree(bob, e2ecore.Purpose.READ_RECEIPTS)
+        await bob.consents.settled()
+        await bob.my_data.export(path)
+        assert (await bob.my_data.import_file(path)).consents == 0
+        assert await bob.consents.imported() == ()
+        assert (await carol.my_data.import_file(path)).consents == 1
+        assert (await carol.my_data.import_file(path)).consents == 0
+        (audit,) = await carol.consents.imported()
+        assert bob.account is not None
+        assert audit.account_id == bob.account.account_id
+        assert [one.purpose for one in audit.consents] == [e2ecore.Purpose.READ_RECEIPTS]
+        assert await carol.consents.list() == ()
+        assert await carol.consents.in_force(e2ecore.Purpose.READ_RECEIPTS) is None
+        with pytest.raises(e2ecore.ConsentRequiredError):
+            await carol.consents.require(e2ecore.Purpose.READ_RECEIPTS)
+        await bob.consents.withdraw(e2ecore.Purpose.READ_RECEIPTS)
+        await bob.consents.settled()
+        await bob.my_data.export(tmp_path / "later.zip")
+        assert (await carol.my_data.import_file(tmp_path / "later.zip")).consents == 1
+        assert (await carol.my_data.import_file(path)).consents == 0
+        (audit,) = await carol.consents.imported()
+        assert audit.consents[0].withdrawn_ms is not None
+        assert await carol.consents.forget_imported() == 1
+        assert await carol.consents.imported() == ()

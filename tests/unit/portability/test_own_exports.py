@@ -17,6 +17,7 @@ from e2ecore.messaging.stamps import Stamp
 from e2ecore.portability import archive as archives
 from e2ecore.portability import lines as line_reading
 from e2ecore.portability import manifest
+from e2ecore.portability.belongings import fields_of
 from e2ecore.portability.errors import (
     ArchiveBombError,
     ExportDamagedError,
@@ -29,7 +30,8 @@ from e2ecore.portability.errors import (
     UnsafeArchiveError,
 )
 from e2ecore.portability.opening import Wishes, open_file
-from e2ecore.portability.records import Earlier, Reaction
+from e2ecore.portability.ours import OwnExport
+from e2ecore.portability.records import Begun, Belongings, Earlier, Heading, Reaction
 from e2ecore.portability.remarks import (
     MAX_EARLIER,
     earlier_text,
@@ -304,3 +306,46 @@ def test_a_set_of_ids_grows() -> None:
     assert len(found) == 5_000
     assert not found.add((4_999).to_bytes(16))
     assert found.add((5_000).to_bytes(16))
+
+
+BAD_BELONGINGS: tuple[dict[str, object], ...] = (
+    {"draft": "text"},
+    {"draft": {"text": "x"}},
+    {"draft": {"text": 1, "at_ms": 1}},
+    {"draft": {"text": "x", "at_ms": 1, "reply": "00"}},
+    {"draft": {"text": "x" * ((1 << 20) + 1), "at_ms": 1}},
+    {"pinned_ms": -1},
+    {"muted_until_ms": True},
+    {"muted_until_ms": 1 << 63},
+    {"archived": 1},
+    {"keep_ms": None},
+    {"lifetime_s": "7"},
+    {"keeps_earlier_texts": "no"},
+)
+
+
+@pytest.mark.parametrize("kept", BAD_BELONGINGS, ids=lambda kept: str(kept)[:40])
+def test_an_arrangement_with_one_fault_is_refused(tmp_path: Path, kept: dict[str, object]) -> None:
+    path = write(tmp_path / "a.zip", row(1), kept=kept)
+    with pytest.raises(MalformedImportError):
+        entries(path)
+
+
+def test_what_is_arranged_is_read_as_it_was_written(tmp_path: Path) -> None:
+    kept = Belongings(Begun("x", 1, UID), 2, 3, True, 4, 5, False)  # noqa: FBT003 - as stored
+    path = write(tmp_path / "a.zip", row(1), kept=fields_of(kept))
+    source = open_file(path, Wishes(OWN))
+    (heading,) = [one for one in source.items() if isinstance(one, Heading)]
+    source.close()
+    assert heading.belongings == kept
+    assert fields_of(Belongings()) == {}
+
+
+def test_whom_somebody_else_has_blocked_is_not_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.zip", row(1), person={"blocked_ms": 5})
+    for own, expected in ((OWN, {}), (ACCOUNT, {ANN: 5})):
+        source = open_file(path, Wishes(own))
+        assert isinstance(source, OwnExport)
+        list(source.items())
+        source.close()
+        assert source.blocked == expected
