@@ -97,8 +97,13 @@ class History:
             self.call(partial(search_index.note, rows=part))
         self.call(lambda tx: _noted(tx, rows[-1].mid))
         noted = time.process_time_ns()
-        tenths, done, before = list[float](), 0, noted
-        while count := self.call(lambda tx: search_index.add_slice(tx, SLICE)):
+        tenths, done, before, longest = list[float](), 0, noted, 0.0
+        while True:
+            asked = time.perf_counter()
+            count = self.call(lambda tx: search_index.add_slice(tx, SLICE))
+            longest = max(longest, time.perf_counter() - asked)
+            if not count:
+                break
             done += count
             if done >= (len(tenths) + 1) * len(rows) // PARTS:
                 now = time.process_time_ns()
@@ -110,7 +115,11 @@ class History:
             pass
         noting_us = (noted - began) * US_PER_NS / len(rows)
         dearest_us = max(tenths) + noting_us
-        return {"index_us": used * US_PER_NS / len(rows), "index_tenth_us": dearest_us}
+        return {
+            "index_us": used * US_PER_NS / len(rows),
+            "index_tenth_us": dearest_us,
+            "index_slice_ms": longest * MS_PER_S,
+        }
 
     def newest(self, text: str, asked: Filter = search.ANYTHING) -> list[int]:
         """Return the newest hits' arrival numbers."""
@@ -329,6 +338,7 @@ SEARCH: Final = Scenario(
             "index_us", "index_us", "us", "CPU time to index a message", TRIGRAM, no_more_than(80)
         ),
         Measure("index_tenth_us", "index_tenth_us", "us", "the same in the dearest tenth"),
+        Measure("index_slice_ms", "index_slice_ms", "ms", "longest slice: a message has to wait"),
     ),
     run=_run_search,
 )  # fmt: skip

@@ -44,9 +44,9 @@ AUTO_MERGE: Final = 16
 """Segments of one size that are merged while others are added. FTS5's usual 4 writes everything
 more often; 8 cost a fifteenth more here, and questions were answered as fast."""
 CRISIS_MERGE: Final = 64
-"""Segments of one size that are merged at once, however long that takes. FTS5's usual 16 is reached
-together with ``AUTO_MERGE``, and then one slice merges all of them: seconds in a long history. Above
-that, each slice merges a little."""
+"""Segments of one size that are merged at once, however long that takes. FTS5's usual 16 is
+reached together with ``AUTO_MERGE``: one slice merged all of them then, for seconds in a long
+history. Far above it, each slice merges a little."""
 MERGE_PAGES: Final = 500
 """Pages of the index that one slice of merging writes: about 20 ms."""
 
