@@ -133,13 +133,18 @@ class FileDesk:
         self.duty_signal.set()
 
     def files_left(self) -> None:
-        """Rows of files are gone: what belongs to them ends."""
+        """Rows of files are gone: copies and uploads may be left that belong to nothing."""
         self.tidy_signal.set()
         self.duty_signal.set()
+
+    def end_orphans(self) -> None:
+        """End uploads whose files were erased; before the relay is told to delete its part."""
         for pid, known in list(self.sendings.items()):
-            if not known.outcome.settled and not known.is_closing and not self._has_parcel(pid):
-                if known.scope is not None:
-                    known.scope.cancel()
+            if known.outcome.settled or self._has_parcel(pid):
+                continue
+            if known.scope is not None:
+                known.scope.cancel()
+            if not known.is_closing:
                 self.ended(pid, MessageGoneError())
 
     def _has_parcel(self, pid: int) -> bool:

@@ -153,6 +153,7 @@ async def keep_telling(core: "Core") -> None:
     """Tell the relay what it must know of files; run for the life of the engine."""
     while True:
         await core.desk.duty_signal.wait()
+        core.desk.end_orphans()
         try:
             while rows := core.read(lambda tx: attachments.owing(tx, MAX_BLOBS_PER_FRAME)):
                 for row in rows:

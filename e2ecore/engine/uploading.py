@@ -10,6 +10,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Final
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from e2ecore.attachments.format import (
@@ -225,6 +226,7 @@ async def _make_room(
 
     uid, ttl_s, is_beginning, epoch = await core.jobs.run(lookup)
     asked = CreateBlob(0, row.blob_id, uid, blob_size(row.size), ttl_s)
+    await anyio.lowlevel.checkpoint_if_cancelled()  # it may have been recalled meanwhile
     try:
         created = await core.need_link().request(asked, BlobCreated)
     except RelayRefusedError as refused:
