@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 import e2ecore
+from cli_demo.exits import explain
+from cli_demo.text import counted
 from cli_demo.words import amount, span
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -18,6 +20,42 @@ _GONE: Final = {
     e2ecore.DeletionReason.LOST: "the relay has lost it",
 }
 _States = e2ecore.AttachmentState
+_WHY: Final = {
+    "quota_exceeded": "the relay has too many files of yours or of this conversation; "
+    "it goes on when others have fetched theirs",
+    "relay_full": "the relay's disk is full; it is tried again",
+    "full": "the relay's disk is full; it is tried again",
+    "busy": "the relay has too much to do; it is tried again",
+    "internal": "the relay failed; it is tried again",
+    "rate_limited": "the relay wants to be asked less often; it goes on by itself",
+}
+"""What a relay's refusal of a file means; all else is said as anywhere."""
+
+
+def why(trouble: e2ecore.E2EError | None) -> str:
+    """Say in one line why files do not go on; empty: nothing is in their way."""
+    match trouble:
+        case None:
+            return ""
+        case e2ecore.RelayRefusedError():
+            known = _WHY.get(trouble.code.value)
+        case e2ecore.BlobRefusedError():
+            known = _WHY.get(trouble.code)
+        case _:
+            known = None
+    return known or " ".join(explain(trouble).split())
+
+
+def on_its_way(upload: e2ecore.Upload) -> str:
+    """Say what is being uploaded, how far it is, and what is in its way."""
+    names = upload.names
+    name = names[0] if len(names) == 1 else counted(len(names), "file")
+    done, total = upload.progress
+    far = f"{100 * done // total} % of {amount(total)} are at the relay" if done else ""
+    if upload.is_paused:
+        return f"{name}: {_listed('paused', far)}"
+    trouble = why(upload.trouble)
+    return f"{name}: {_listed(far, trouble or (not far and 'waits for the relay') or '')}"
 
 
 def whereabouts(

@@ -119,6 +119,20 @@ def attachment(one: e2ecore.Attachment) -> dict[str, object]:
     }
 
 
+def upload(one: e2ecore.Upload, trouble: str) -> dict[str, object]:
+    """Files on their way into a message."""
+    done, total = one.progress
+    return {
+        "type": "upload",
+        "upload": one.upload_id,
+        "names": list(one.names),
+        "done": done,
+        "total": total,
+        "paused": one.is_paused,
+        "trouble": trouble or None,
+    }
+
+
 def event(one: e2ecore.Event) -> dict[str, object]:
     """Any event but a received message: its class in snake case, its fields by their names."""
     names = {"conversation_id": "conversation", "message_id": "id", "account_id": "account"}

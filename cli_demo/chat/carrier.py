@@ -10,7 +10,8 @@ import anyio
 import e2ecore
 from cli_demo.chat.paths import folder_of, paths_in
 from cli_demo.chat.transfers import Phase, Transfer
-from cli_demo.exits import CliError, Exit, explain
+from cli_demo.exits import CliError, Exit
+from cli_demo.file_words import why
 from cli_demo.places import default_downloads
 from cli_demo.text import counted
 from cli_demo.views import FileView, MessageView
@@ -281,8 +282,7 @@ class Carrier:
             if isinstance(one, _Upload) and one.handle is not None:
                 done, total = one.handle.progress
                 one.transfer.turn(self._phase(one.handle))
-                trouble = one.handle.trouble
-                one.transfer.trouble = "" if trouble is None else explain(trouble)
+                one.transfer.trouble = why(one.handle.trouble)
                 if total:
                     one.transfer.progressed(time.monotonic(), done, total)
         self._window.room.transfers.show([one.transfer for one in self._running.values()])

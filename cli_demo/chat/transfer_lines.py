@@ -6,7 +6,7 @@ from typing import Final
 from rich.text import Text
 from textual.widgets import Static
 
-from cli_demo.chat.transfers import Transfer, line
+from cli_demo.chat.transfers import Transfer, lines
 from cli_demo.views import Symbols
 
 _SHOWN: Final = 4
@@ -24,10 +24,10 @@ class TransferLines(Static):
         """Say how far these are; the newest last."""
         width = self.content_size.width or 80
         newest = transfers[-_SHOWN:] if len(transfers) <= _SHOWN else transfers[1 - _SHOWN :]
-        lines = [line(one, width, self._symbols) for one in newest]
+        shown = [text for one in newest for text in lines(one, width, self._symbols)]
         if len(transfers) > _SHOWN:
-            lines.insert(0, f"{self._symbols.more} and {len(transfers) - len(newest)} more")
-        text = "\n".join(lines)
+            shown.insert(0, f"{self._symbols.more} and {len(transfers) - len(newest)} more")
+        text = "\n".join(shown)
         if text != self._shown:
             self._shown = text
             self.display = bool(text)

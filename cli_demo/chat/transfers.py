@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
-from cli_demo.text import one_line
+from cli_demo.text import one_line, wrap
 from cli_demo.views import ASCII, Symbols
 from cli_demo.words import amount, span
 
@@ -105,6 +105,14 @@ def line(transfer: Transfer, width: int, symbols: Symbols) -> str:
     return shown.rstrip()
 
 
+def lines(transfer: Transfer, width: int, symbols: Symbols) -> list[str]:
+    """A transfer as ``line`` has it, and below it, where it is stuck, why."""
+    found = [line(transfer, width, symbols)]
+    if transfer.trouble and transfer.phase is Phase.WAITING:
+        found += [f"  {part}" for part in wrap(transfer.trouble, width - 2, width - 2)]
+    return found
+
+
 def _bar(transfer: Transfer, symbols: Symbols, cells: int) -> str:
     filled = cells * min(transfer.done, transfer.total) // max(transfer.total, 1)
     bar = "█" * filled + "░" * (cells - filled)
@@ -119,7 +127,7 @@ def _facts(transfer: Transfer) -> str:
     rate = transfer.meter.rate
     is_stuck = transfer.trouble and transfer.phase is Phase.WAITING
     if transfer.phase is not Phase.RUNNING:
-        parts.append(transfer.trouble if is_stuck else transfer.phase.value)
+        parts.append("cannot go on" if is_stuck else transfer.phase.value)
     elif rate is not None:
         parts.append(f"{amount(int(rate))}/s")
         if rate > 0:

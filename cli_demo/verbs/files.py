@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Final, Self
@@ -16,7 +15,7 @@ import typer
 import e2ecore
 from cli_demo import jsonlines
 from cli_demo.exits import CliError, Exit
-from cli_demo.file_words import description, whereabouts
+from cli_demo.file_words import description, on_its_way, whereabouts, why
 from cli_demo.options import Access, Target, Which, local, online
 from cli_demo.running import at_relay, go_out, reach, with_engine
 from cli_demo.targets import find_conversation, find_message
@@ -24,6 +23,8 @@ from cli_demo.text import visible
 
 _SHOWN: Final = 100
 """Messages that ``files`` looks through."""
+_LOOK_S: Final = 0.5
+"""How often it is looked whether something is in a file's way."""
 
 
 class Bar:
@@ -40,7 +41,9 @@ class Bar:
             disable=not sys.stderr.isatty(),
             transient=True,
         )
-        self._task = self._bar.add_task(rich.markup.escape(visible(what)), total=None)
+        self._what = rich.markup.escape(visible(what))
+        self._task = self._bar.add_task(self._what, total=None)
+        self._said = ""
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -57,6 +60,14 @@ class Bar:
     def __call__(self, done: int, total: int) -> None:
         """So many bytes of all."""
         self._bar.update(self._task, completed=done, total=total)
+
+    def stuck(self, reason: str) -> None:
+        """Say once why nothing moves; where there is no terminal, as a line."""
+        if reason == self._said:
+            return
+        self._said = reason
+        if reason:
+            self._bar.console.print(f"{self._what}: {rich.markup.escape(reason)}", soft_wrap=True)
 
 
 @online
@@ -100,7 +111,7 @@ def send_file(
         with Bar(files[0].name if len(files) == 1 else f"{len(files)} files") as bar:
             upload = await chat.send_files(wanted, text, on_progress=bar)
             await go_out(engine, chat.ready, where.timeout, note)
-            sent = await _while_it_moves(upload.sent, lambda: upload.progress, where.timeout, note)
+            sent = await _while_it_moves(upload, bar, where.timeout, note)
         await go_out(engine, sent.accepted, where.timeout, note)
         if where.json:
             print(jsonlines.dump(jsonlines.sent(chat, sent)))
@@ -109,20 +120,22 @@ def send_file(
 
 
 async def _while_it_moves(
-    wait: Callable[[], Awaitable[e2ecore.SentMessage]],
-    progress: Callable[[], object],
-    timeout_s: float,
-    note: str,
+    upload: e2ecore.Upload, bar: Bar, timeout_s: float, note: str
 ) -> e2ecore.SentMessage:
-    """Wait for something long, as long as it comes forward."""
-    before = progress()
+    """Wait for something long, as long as it comes forward; say what is in its way."""
+    before, quiet_since = upload.progress, anyio.current_time()
     while True:
-        with anyio.move_on_after(timeout_s):
-            return await wait()
-        now = progress()
-        if now == before:
-            raise CliError(f"nothing has moved for {timeout_s:g} s\n{note}", Exit.RELAY_UNREACHABLE)
-        before = now
+        with anyio.move_on_after(_LOOK_S):
+            return await upload.sent()
+        reason = why(upload.trouble)
+        bar.stuck(reason)
+        now = upload.progress
+        if now != before:
+            before, quiet_since = now, anyio.current_time()
+        elif anyio.current_time() - quiet_since >= timeout_s:
+            because = f": {reason}" if reason else ""
+            said = f"nothing has moved for {timeout_s:g} s{because}\n{note}"
+            raise CliError(said, Exit.RELAY_UNREACHABLE)
 
 
 @online
@@ -183,12 +196,16 @@ def files(
                 said = await _status(engine, file, where.timeout) if status else None
                 if where.json:
                     fields = {"message": one.message_id.hex(), "number": number}
-                    print(jsonlines.dump({**jsonlines.attachment(file), **fields}))
+                    print(jsonlines.dump({"type": "file", **jsonlines.attachment(file), **fields}))
                     continue
                 print(f"{one.message_id.hex()[-8:]} {number}  {_line(file, said)}")
         for upload in await chat.uploads():
-            if not where.json:
-                print(f"upload {upload.upload_id}: waits for the relay")
+            if status:
+                await _tried(upload, where.timeout)
+            if where.json:
+                print(jsonlines.dump(jsonlines.upload(upload, why(upload.trouble))))
+            else:
+                print(f"upload {upload.upload_id}  {visible(on_its_way(upload))}")
 
     with_engine(where, work)
 
@@ -198,6 +215,15 @@ def _line(file: e2ecore.Attachment, said: e2ecore.FileStatus | None) -> str:
     now_ms = time.time_ns() // 1_000_000
     where = whereabouts(file, said, now_ms, ask="`get --ask`", fetch="`get`")
     return f"{description(file, visible)}: {where}"
+
+
+async def _tried(upload: e2ecore.Upload, timeout_s: float) -> None:
+    """Wait until an upload moves, or something is in its way."""
+    with anyio.move_on_after(timeout_s):
+        while not (  # noqa: ASYNC110 - nobody sets an event for all of it
+            upload.is_settled or upload.is_paused or upload.trouble or upload.progress[0]
+        ):
+            await anyio.sleep(_LOOK_S)
 
 
 async def _status(

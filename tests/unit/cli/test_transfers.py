@@ -12,18 +12,24 @@ from rich.cells import cell_len
 
 from cli_demo.chat.blocks import Painter
 from cli_demo.chat.pictures import MAX_CELLS, MAX_ROWS, Ink, PictureLine, picture_lines
-from cli_demo.chat.transfers import Meter, Phase, Transfer, line
-from cli_demo.file_words import description, wave, whereabouts
+from cli_demo.chat.transfers import Meter, Phase, Transfer, line, lines
+from cli_demo.file_words import description, on_its_way, wave, whereabouts, why
 from cli_demo.text import visible
 from cli_demo.views import ASCII, UNICODE, FileView, Symbols
 from e2ecore import (
     Attachment,
     AttachmentForm,
     AttachmentState,
+    BlobRefusedError,
     Deletion,
     DeletionReason,
+    E2EError,
     FileStatus,
+    PromiseInvalidError,
+    RelayRefusedError,
+    UploadTooSlowError,
 )
+from e2ecore_protocol.errors import ErrorCode
 from tests.unit.cli.test_blocks import NOW, PLAIN, style
 
 if TYPE_CHECKING:
@@ -143,9 +149,59 @@ def test_a_line_has_bar_share_rate_and_time_left() -> None:
     assert moving(phase=Phase.WAITING).endswith("waits for the relay")
     assert moving(phase=Phase.READING).endswith("  being read")
     full = moving(phase=Phase.WAITING, trouble="The relay is full.")
-    assert full.endswith("40 % of 10.0 MiB  The relay is full.")
+    assert full.endswith("40 % of 10.0 MiB  cannot go on")
     assert "█" not in moving(width=58)
     assert moving(width=70).startswith("↓ 12 plan of…  ██████░░░░░░░░░   40 %")
+
+
+def test_below_what_cannot_go_on_stands_why_wrapped_where_it_is_narrow() -> None:
+    one = Transfer("u1", "plan.pdf", is_upload=True, phase=Phase.WAITING)
+    one.trouble = why(BlobRefusedError("full", 507))
+    assert lines(one, 60, UNICODE)[1:] == ["  the relay's disk is full; it is tried again"]
+    assert lines(one, 30, UNICODE)[1:] == ["  the relay's disk is full; it", "  is tried again"]
+    one.turn(Phase.PAUSED)
+    assert len(lines(one, 60, UNICODE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (None, ""),
+        (RelayRefusedError(ErrorCode.QUOTA_EXCEEDED), "the relay has too many files of yours"),
+        (RelayRefusedError(ErrorCode.RELAY_FULL), "the relay's disk is full"),
+        (RelayRefusedError(ErrorCode.UNKNOWN_BLOB), "The relay said no"),
+        (UploadTooSlowError(), "A file did not get to the relay within a day"),
+        (PromiseInvalidError(), "The relay's promise is not signed by its key"),
+        (BlobRefusedError("busy", 503), "the relay has too much to do"),
+    ],
+)
+def test_why_files_do_not_go_on_is_said_in_one_line(trouble: E2EError | None, words: str) -> None:
+    said = why(trouble)
+    assert said.startswith(words)
+    assert bool(said) == bool(words)
+    assert "\n" not in said
+
+
+class Going:
+    """An upload as the engine shows it."""
+
+    def __init__(self, *names: str, far: int = 0, trouble: E2EError | None = None) -> None:
+        self.names, self.progress, self.trouble = names, (far, 10 * MIB), trouble
+        self.is_paused = False
+
+
+def test_what_is_being_uploaded_says_how_far_it_is_and_what_is_in_its_way() -> None:
+    def said(going: Going) -> str:
+        return on_its_way(going)  # type: ignore[arg-type]  # all that is asked of it
+
+    assert said(Going("a.pdf")) == "a.pdf: waits for the relay"
+    assert said(Going("a", "b", far=4 * MIB)) == "2 files: 40 % of 10.0 MiB are at the relay"
+    stuck = Going("a", far=MIB, trouble=RelayRefusedError(ErrorCode.RELAY_FULL))
+    assert said(stuck) == (
+        "a: 10 % of 10.0 MiB are at the relay, the relay's disk is full; it is tried again"
+    )
+    stuck.is_paused = True
+    assert said(stuck) == "a: paused, 10 % of 10.0 MiB are at the relay"
 
 
 @given(
