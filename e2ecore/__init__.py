@@ -25,7 +25,9 @@ from e2ecore.engine.contacts import Contact, Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.damage import DatabaseDamaged
-from e2ecore.engine.devices import Device, DeviceNews, Devices
+from e2ecore.engine.device_events import DeviceErased, DeviceReceiptLate, ThisDeviceRemoved
+from e2ecore.engine.device_values import Device, DeviceErasure, DeviceNews
+from e2ecore.engine.devices import Devices
 from e2ecore.engine.engine import Engine, open  # noqa: A004 - apps write e2ecore.open
 from e2ecore.engine.errors import (
     AlreadyRegisteredError,
@@ -48,6 +50,7 @@ from e2ecore.engine.errors import (
     ContactBlockedError,
     ContactChangedError,
     ConversationReadOnlyError,
+    DeviceErasedError,
     DeviceRevokedError,
     EditWindowOverError,
     EmptyTextError,
@@ -176,6 +179,7 @@ from e2ecore.engine.maintenance import new_recovery_code, rekey, repair
 from e2ecore.engine.my_data import MyData, OwnProfile
 from e2ecore.engine.offering import Upload
 from e2ecore.engine.poll_events import PollClosed, PollVoted, VoteOpened
+from e2ecore.engine.removals import ReceiptInvalidError
 from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
 from e2ecore.engine.typing_events import TypingChanged
 from e2ecore.engine.values import (
@@ -275,6 +279,7 @@ from e2ecore.transport.errors import (
     VersionError,
 )
 from e2ecore.transport.rendezvous import RendezvousOverError
+from e2ecore_protocol.chain.bodies import RemovalReason
 from e2ecore_protocol.chain.record import ConsentRecord, Controller
 from e2ecore_protocol.content.attachments import AttachmentForm
 from e2ecore_protocol.content.conversation import HistorySharing, Role
@@ -381,8 +386,12 @@ __all__ = [
     "DeletionReceiptLate",
     "Delivered",
     "Device",
+    "DeviceErased",
+    "DeviceErasedError",
+    "DeviceErasure",
     "DeviceId",
     "DeviceNews",
+    "DeviceReceiptLate",
     "DeviceRevokedError",
     "Devices",
     "DiskError",
@@ -501,6 +510,7 @@ __all__ = [
     "Reaction",
     "ReactionChanged",
     "ReadOnlyError",
+    "ReceiptInvalidError",
     "ReceiptKeyChangedError",
     "RecoveryCode",
     "RelayCertificateError",
@@ -508,6 +518,7 @@ __all__ = [
     "RelayRefusedError",
     "RelaySetBack",
     "RelayUnreachableError",
+    "RemovalReason",
     "RemovedFromConversation",
     "RendezvousOverError",
     "Revision",
@@ -527,6 +538,7 @@ __all__ = [
     "Snippet",
     "Terms",
     "TextTooLongError",
+    "ThisDeviceRemoved",
     "TitleChanged",
     "TitleTooLongError",
     "TooManyDevicesError",

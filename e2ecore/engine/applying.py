@@ -17,7 +17,7 @@ from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.notices import note
 from e2ecore.engine.profiles import tell_newcomers
-from e2ecore.engine.seating import follow_sibling
+from e2ecore.engine.seating import follow_chains, follow_sibling
 from e2ecore.engine.state import group_of
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import encrypt_again, of_conversation
@@ -59,6 +59,7 @@ def apply_commit(job: Job, mirror: Mirror, staged: StagedCommit, effect: Effect)
     note(job, mirror, effect.committer, between(before, mirror.roster(), effect))
     settle_intents(job, mirror, effect)
     follow_sibling(job, mirror, effect)
+    follow_chains(job, effect)
     encrypt_again(job, mirror)
     if effect.added and before.devices.keys() != mirror.roster().devices.keys():
         tell_newcomers(job, mirror)

@@ -10,6 +10,7 @@ import anyio
 from e2ecore.engine.accounts import supply_due
 from e2ecore.engine.effects import Outgoing
 from e2ecore.engine.errors import DeviceRevokedError
+from e2ecore.engine.parting import take_proof
 from e2ecore.engine.restoring import restore_account
 from e2ecore.engine.values import ConnectionState
 from e2ecore.errors import E2EError
@@ -20,6 +21,7 @@ from e2ecore.transport.errors import (
     RelayProtocolError,
     RelayRefusedError,
     RelayUnreachableError,
+    RemovalShownError,
 )
 from e2ecore.transport.link import Link
 from e2ecore.transport.login import Credentials, Dial, FrameChannel, Frames, authenticate, greet
@@ -65,6 +67,8 @@ async def _connect_once(core: "Core", dial: Dial) -> E2EError:
         core.connected()
         core.attempted()
         await link.run()
+    except RemovalShownError as error:
+        return await take_proof(core, error)
     except RelayRefusedError as error:
         if error.code is ErrorCode.UNKNOWN_ACCOUNT:
             return await _restore(core, dial, error)

@@ -15,6 +15,7 @@ from e2ecore.engine.changes import ChangeHub
 from e2ecore.engine.defects import is_defect, log_defect
 from e2ecore.engine.effects import Effects, Outgoing
 from e2ecore.engine.errors import (
+    DeviceErasedError,
     EngineClosedError,
     EngineDefectError,
     EngineLockedError,
@@ -102,8 +103,7 @@ class Core:
         """The known accounts' chains should be compared with the relay's."""
         self.key_packages_left = 0
         """One-time key packages at the relay, as of the last time it said so."""
-        self.holding = Signal()
-        self.note_signal, self.reconnect_signal = Signal(), Signal()
+        self.holding, self.note_signal, self.reconnect_signal = Signal(), Signal(), Signal()
         self.all_here = Outcome()
         self.supplied = Outcome()
         """Settled once others can add this device."""
@@ -123,7 +123,10 @@ class Core:
         Raises:
             EngineClosedError: It was called.
             EngineLockedError: The engine is locked.
+            DeviceErasedError: The device was removed.
         """
+        if self.upkeep.is_parting:
+            raise DeviceErasedError
         if self.locked:
             raise EngineLockedError
         if self.closed:
@@ -283,6 +286,9 @@ class Core:
             self.desk.files_left()
         if effects.key_packages_low:
             self.supply_signal.set()
+        if effects.is_parting:
+            self.closed = True
+            self.upkeep.part()
 
     def after_jobs(self) -> None:
         """Everything of one wake-up is applied: let the link write it."""
@@ -352,7 +358,7 @@ class Core:
             pass  # the relay is asked again after the next start
         finally:
             self.jobs.stop()
-            self._end(EngineClosedError())
+            self._end(DeviceErasedError() if self.upkeep.is_parting else EngineClosedError())
 
     def _end(self, closed: EngineClosedError) -> None:
         self.set_connection(ConnectionState.OFFLINE)

@@ -5,18 +5,19 @@ Spec: protocol/spec/70-linking.md
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from e2ecore.engine.arriving import Joining, join_account
+from e2ecore.engine.device_values import Device, DeviceNews
 from e2ecore.engine.errors import OnlyDeviceError, UnknownOwnDeviceError
 from e2ecore.engine.job import Job
 from e2ecore.engine.linking import Linking, link_device
 from e2ecore.engine.own_chain import grow_own_chain, own_chain, store_own_chain
+from e2ecore.engine.removals import erasure_of
 from e2ecore.engine.seating import unsettled
 from e2ecore.ids import DeviceId, GroupId
-from e2ecore.storage import settings
+from e2ecore.storage import removals, settings
 from e2ecore_protocol.chain.bodies import DeviceRemoved
 from e2ecore_protocol.chain.state import AccountState
 
@@ -25,32 +26,6 @@ if TYPE_CHECKING:
 
 _SEEN: Final = "own_devices_seen"
 _SEEN_BYTES: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A device that this account has or had."""
-
-    device_id: DeviceId
-    added_ms: int
-    """When it was linked, by the clock of the device that did it."""
-    removed_ms: int | None
-    """When it was removed; None: it is in use."""
-    is_this: bool
-    """Is it the one in your hands?"""
-    counts: bool
-    """May it talk now? Not without a consent to several devices, but for the oldest."""
-    waiting: tuple[GroupId, ...]
-    """Conversations that it is still to come into; of a removed device, those it is still to be
-    taken out of, which do not have new keys yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceNews:
-    """What has changed since the user last saw the list of devices."""
-
-    added: tuple[Device, ...]
-    removed: tuple[Device, ...]
 
 
 class Devices:
@@ -103,8 +78,9 @@ class Devices:
     async def remove(self, device_id: bytes) -> None:
         """Take a device out of the account, at once and for good.
 
-        The relay sends it away when this returns. It leaves every conversation, which gets new
-        keys; ``Device.waiting`` tells which do not have them yet.
+        The relay sends it away when this returns, and signs that it keeps nothing for it any more:
+        ``Device.erasure``. It leaves every conversation, which gets new keys; ``Device.waiting``
+        tells which do not have them yet. The device erases itself when it next connects.
 
         Raises:
             UnknownOwnDeviceError: It is none of this account's, or was removed before.
@@ -131,6 +107,8 @@ def _listed(job: Job) -> list[Device]:
             one.device_id == own.device_id,
             one.device_id in valid,
             tuple(GroupId(uid) for uid in sorted(waiting.get(one.device_id, ()))),
+            one.removed_for,
+            erasure_of(removals.get(job.tx, one.device_id)),
         )
         for one in chain.devices.values()
     ]

@@ -12,6 +12,7 @@ from e2ecore.engine.file_store import FILE_CHORES
 from e2ecore.engine.learning import learn_kinds
 from e2ecore.engine.polling import keep_polls
 from e2ecore.engine.receipts import send_receipts
+from e2ecore.engine.removals import keep_removals
 from e2ecore.engine.searching import keep_index
 from e2ecore.engine.signalling import keep_signals
 
@@ -26,6 +27,7 @@ CHORES: Final = (
     chores.fetch_chains,
     chores.compare_chains,
     keep_consents,
+    keep_removals,
     keep_index,
     keep_erasing,
     learn_kinds,

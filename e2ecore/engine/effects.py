@@ -58,5 +58,7 @@ class Effects:
     holding: bool = False
     """Some envelopes are held back: look again before long."""
     key_packages_low: bool = False
+    is_parting: bool = False
+    """This device was removed, and is to erase itself."""
     pause_ms: int | None = None
     """The sender was stopped for refusals: go on after this time."""

@@ -34,6 +34,7 @@ from e2ecore.engine.maintenance import check_new_key, one_key
 from e2ecore.engine.my_data import MyData
 from e2ecore.engine.names import check_display_name
 from e2ecore.engine.opening import chosen_suite, dial_of
+from e2ecore.engine.parting import part, refuse_parted
 from e2ecore.engine.registering import load_account, register, rename_account
 from e2ecore.engine.searching import (
     SearchPage,
@@ -97,6 +98,7 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
         DatabaseMissingError: There is none, and ``create`` is false.
         DatabaseInUseError: Another process has it open.
         CorruptStateError: The file is damaged; sub-classes say how.
+        DeviceErasedError: The owner has removed this device; what it held is erased now.
         BadRelayAddressError: The relay's address cannot be used.
         UnsupportedSuiteError: Conversations cannot be begun with this cipher suite.
         FoldingMissingError: ``fold_chinese`` without the library that knows the characters.
@@ -111,7 +113,9 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
             return Database.create(file, key, rng=rng)
         if not is_present(file):
             raise DatabaseMissingError
-        return Database.open(file, key)
+        found = Database.open(file, key)
+        refuse_parted(found)
+        return found
 
     dial = dial_of(relay, relay_ca, allow_plain_loopback=allow_plain_loopback)
     with anyio.CancelScope(shield=True):
@@ -173,6 +177,7 @@ class Engine:
         if self._core.account is not None:
             self._core.registered.set()
         self._ended = anyio.Event()
+        self._core.upkeep.on_parting = self._scope.cancel
         tasks.start_soon(self._work, self._core, self._scope, self._ended)
 
     async def _work(self, core: Core, scope: anyio.CancelScope, ended: anyio.Event) -> None:
@@ -184,6 +189,9 @@ class Engine:
                         tasks.start_soon(chores.keep_going, chore, core)
                     tasks.start_soon(Committer(core).run)
         finally:
+            if core.upkeep.is_parting:
+                await part(core)
+                self._is_stopped = True
             ended.set()
 
     async def __aexit__(
@@ -367,7 +375,8 @@ class Engine:
         if self._ended is not None:
             self._scope.cancel()
             await self._ended.wait()
-        await core.finish()
+        if not self._is_stopped:
+            await core.finish()
         self._is_stopped = True
 
     async def caught_up(self) -> None:

@@ -68,6 +68,10 @@ class EngineClosedError(UsageError):
     """The engine is closed. Open it again."""
 
 
+class DeviceErasedError(EngineClosedError):
+    """The owner has removed this device from the account. What it held was erased."""
+
+
 class EngineLockedError(EngineClosedError):
     """The engine is locked. Call ``engine.unlock`` first; conversations have to be fetched anew."""
 
@@ -257,9 +261,10 @@ class NotHolderError(UsageError):
 
 
 class DeviceRevokedError(UsageError):
-    """The relay no longer knows this device.
+    """The relay no longer takes this device.
 
-    It was unlinked or its account closed. History can still be read.
+    It was unlinked, the account has moved, or was closed; or the relay lies. History can be read,
+    unless the account's own signature says that it was removed: see ``ThisDeviceRemoved``.
     """
 
 

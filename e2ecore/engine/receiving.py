@@ -16,7 +16,6 @@ from e2ecore.engine.content import Inbox
 from e2ecore.engine.deciding import in_force, pass_over, refuse
 from e2ecore.engine.errors import UnknownConversationError
 from e2ecore.engine.events import EnvelopeQuarantined, MessagesExpired
-from e2ecore.engine.file_status import take_receipts
 from e2ecore.engine.healing import ask_for_readd
 from e2ecore.engine.job import Job
 from e2ecore.engine.joining import UnopenedError, take_welcome
@@ -25,6 +24,7 @@ from e2ecore.engine.leaving import take_proposal
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.notices import NOBODY, note
 from e2ecore.engine.readding import take_readd_request
+from e2ecore.engine.relay_notices import take_notice
 from e2ecore.engine.state import Held
 from e2ecore.engine.unopened import ask_anew, is_shut_out
 from e2ecore.engine.values import ConversationState
@@ -43,7 +43,7 @@ from e2ecore.storage import inbox, intents, quarantine
 from e2ecore_protocol.content.readd import ReaddReason
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames.delivery import INBOX, Delivery, EnvelopeKind, Gap
-from e2ecore_protocol.frames.notices import KeyPackagesLow, decode_notice
+from e2ecore_protocol.frames.notices import decode_notice
 
 MAX_HELD: Final = 256
 """Envelopes held back per conversation: the relay's window, so a relay that keeps to the rules
@@ -261,7 +261,7 @@ class Batch:
             if item.kind == EnvelopeKind.WELCOME:
                 self._entered(take_welcome(self._job, item))
             elif item.kind == EnvelopeKind.NOTICE:
-                self._take_notice(item.payload)
+                take_notice(self._job, decode_notice(item.payload))
         except ChainsNeeded as needed:
             self._hold(INBOX, item, needed.accounts)
             return
@@ -273,13 +273,6 @@ class Batch:
         if INBOX not in state.held:
             inbox.advance(tx, item.seq)
             self._effects.acks[INBOX] = item.seq
-
-    def _take_notice(self, payload: bytes) -> None:
-        if isinstance(notice := decode_notice(payload), KeyPackagesLow):
-            self._state.key_packages_left = notice.left
-            self._effects.key_packages_low = True
-        else:
-            take_receipts(self._job, self._state.server_name, notice.receipts)
 
     def _is_new(self, item: Delivery) -> bool:
         """Is it an invitation to something unknown, whatever its number? A relay may go back."""

@@ -14,6 +14,7 @@ from e2ecore.engine.events import OwnDevicesChanged
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.own_group import begin_own_group, own_group
+from e2ecore.engine.removals import note_removed
 from e2ecore.engine.values import ConversationState
 from e2ecore.ids import AccountId, DeviceId
 from e2ecore.messaging.identity import LeafIdentity
@@ -90,6 +91,7 @@ def note_own_chain(job: Job, before: AccountState, after: AccountState) -> None:
     removed = tuple(DeviceId(one) for one in sorted(was - now))
     event = OwnDevicesChanged(AccountId(after.account_id), added, removed)
     job.effects.events.append(event)
+    note_removed(job, after, removed)
     seat_devices(job)
 
 
@@ -104,3 +106,13 @@ def follow_sibling(job: Job, mirror: Mirror, effect: Effect) -> None:
         wish = Wish(IntentKind.LEAVE)
         intents.add(job.tx, mirror.cid, wish.kind, wish.encode(), job.now_ms)
         job.effects.intents.add(mirror.cid)
+
+
+def follow_chains(job: Job, effect: Effect) -> None:
+    """Somebody took a device of their own out: look into their chain why, without waiting."""
+    for one in effect.removed:
+        chain = job.state.chain(job.tx, one.account_id)
+        if one.account_id != effect.committer or chain is None:
+            continue
+        if any(one.device_id == live.device_id for live in chain.live_devices()):
+            job.effects.fetch.add(one.account_id)

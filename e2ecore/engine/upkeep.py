@@ -1,9 +1,14 @@
 """What the tasks beside the messages share while an engine is open, in the event loop."""
 
+from typing import TYPE_CHECKING
+
 import anyio
 
 from e2ecore.engine.signals import Signal
 from e2ecore.storage.search_tokens import NO_FOLD, Fold
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Upkeep:
@@ -14,6 +19,8 @@ class Upkeep:
         "fold",
         "importing",
         "index_failed",
+        "is_parting",
+        "on_parting",
         "rebuilding",
         "settling",
         "to_index",
@@ -36,7 +43,17 @@ class Upkeep:
         """Exports and imports under way: somebody waits for them, and indexing gives way."""
         self.importing = anyio.Lock()
         """Held by whoever imports a file: one after the other."""
+        self.is_parting = False
+        """Was this device removed? Then the tasks end, and what it holds is erased."""
+        self.on_parting: Callable[[], None] | None = None
+        """Ends the tasks."""
         self.to_settle = Signal()
         """The account chain may have to be told of consents."""
         self.settling = anyio.Lock()
         """Held by whoever tells it."""
+
+    def part(self) -> None:
+        """This device was removed, and the app was told: nothing else happens here."""
+        self.is_parting = True
+        if self.on_parting is not None:
+            self.on_parting()

@@ -11,6 +11,7 @@ from e2ecore.crypto.password import Argon2idParameters
 from e2ecore.crypto.rng import Rng, system_rng
 from e2ecore.crypto.suites import DEFAULT_SUITE
 from e2ecore.engine.engine import Engine, system_clock_ms
+from e2ecore.engine.parting import refuse_parted
 from e2ecore.storage.database import Database, is_present
 from e2ecore.storage.sql import Connection
 from e2ecore.testing.memory_relay import MemoryRelay
@@ -41,7 +42,9 @@ async def open_device(
 
     def unlock() -> Database:
         if is_present(path):
-            return Database.open(path, PASSPHRASE, connect=connect)
+            found = Database.open(path, PASSPHRASE, connect=connect)
+            refuse_parted(found)
+            return found
         return Database.create(path, PASSPHRASE, parameters=CHEAP, rng=rng, connect=connect)
 
     database = await anyio.to_thread.run_sync(unlock)

@@ -93,7 +93,7 @@ class MemoryBlobs:
         """Bytes after which the next transfer breaks off, once."""
         self._clock_ms = clock_ms
         self._rng = rng
-        self._server_name = server_name
+        self.server_name = server_name
 
     # --- frames ---------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class MemoryBlobs:
         most_s = MAX_ATTACHMENT_TTL_GROUP_S if is_group else MAX_ATTACHMENT_TTL_DIRECT_S
         now_ms = self._clock_ms()
         expires_ms = now_ms + 1_000 * min(frame.ttl_s, most_s)
-        message = promise_message(self._server_name, frame.blob_id, frame.size, expires_ms)
+        message = promise_message(self.server_name, frame.blob_id, frame.size, expires_ms)
         blob = MemoryBlob(
             *(frame.blob_id, frame.conversation, device, frame.size, expires_ms),
             min(expires_ms, now_ms + 1_000 * BLOB_UPLOAD_S),
@@ -195,7 +195,7 @@ class MemoryBlobs:
 
     def acknowledge(self, frame: AcknowledgeBlob, device: DeviceAddress, key: bytes) -> None:
         """Note that a device has it; the last one's word deletes it."""
-        message = acknowledgement_message(self._server_name, frame.blob_id, *device)
+        message = acknowledgement_message(self.server_name, frame.blob_id, *device)
         try:
             ED25519.verify(key, message, frame.signature)
         except Exception as error:
@@ -241,11 +241,15 @@ class MemoryBlobs:
             late = now_ms >= blob.expires_ms
             self.end(blob, DeletionReason.EXPIRED if late else DeletionReason.UNFINISHED)
 
-    def left(self, device_id: bytes, conversation: bytes) -> None:
-        """A device left a conversation: nobody waits for it there."""
-        for blob in [one for one in self.live.values() if one.conversation == conversation]:
-            if blob.waits.pop(device_id, None):
+    def left(self, device_id: bytes, conversation: bytes | None = None) -> int:
+        """A device left a conversation, or all. Return how many blobs that ends."""
+        before = len(self.live)
+        for blob in list(self.live.values()):
+            if conversation not in {None, blob.conversation}:
+                continue
+            if blob.waits.pop(device_id, False):
                 self._end_if_done(blob)
+        return before - len(self.live)
 
     def account_closed(self, account_id: bytes) -> None:
         """An account was closed: what it sent is deleted."""
@@ -260,7 +264,7 @@ class MemoryBlobs:
         """Delete a blob, for any reason, and sign that."""
         del self.live[blob.blob_id]
         now_ms = self._clock_ms()
-        message = receipt_message(self._server_name, blob.blob_id, reason, now_ms)
+        message = receipt_message(self.server_name, blob.blob_id, reason, now_ms)
         receipt = DeletionReceipt(blob.blob_id, int(reason), now_ms, self.key.sign(message))
         self.receipts[blob.blob_id] = receipt
         self.news.append((blob.sender, receipt))

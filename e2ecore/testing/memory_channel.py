@@ -44,9 +44,9 @@ class Session:
     number: int | None = None
     """Of the rendezvous that it has opened."""
 
-    def push(self, frame: Frame) -> None:
-        """Send a frame."""
-        self.outbound.append(frame.encode())
+    def push(self, *frames: Frame) -> None:
+        """Send frames, in order."""
+        self.outbound.extend([frame.encode() for frame in frames])
         if self.wakeup is not None:
             self.wakeup.set()
 

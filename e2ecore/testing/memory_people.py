@@ -149,6 +149,11 @@ class MemoryPeople:
         self._forget_old(device_id)
         return len(self._packages[device_id])
 
+    def discard(self, device_id: bytes) -> int:
+        """Delete the packages of a device that is gone; return how many were one-time."""
+        self._last_resorts.pop(device_id, None)
+        return len(self._packages.pop(device_id, ()))
+
     def _forget_old(self, device_id: bytes) -> None:
         now_ms, since = self._clock_ms(), self._published_ms
         self._packages[device_id][:] = [

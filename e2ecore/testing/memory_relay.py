@@ -11,6 +11,7 @@ import anyio.lowlevel
 
 from e2ecore.crypto.rng import Rng, system_rng
 from e2ecore.crypto.signing import ED25519
+from e2ecore.testing import memory_removals
 from e2ecore.testing.faults import Faults
 from e2ecore.testing.memory_blobs import MemoryBlobChannel, MemoryBlobs
 from e2ecore.testing.memory_channel import MemoryChannel, Session
@@ -75,6 +76,7 @@ from e2ecore_protocol.frames.signals import Signal
 from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, NONCE_BYTES
 from e2ecore_protocol.versions import PROTOCOL_VERSION
 
+_AWAY: Final = (ErrorCode.DEVICE_REVOKED, ErrorCode.ACCOUNT_CLOSED)
 _PAGE: Final = 64
 """Deliveries per frame: far below every limit of a frame."""
 _AboutLogs = Submit | Signal | Commit | Ack | ListConversations | LeaveConversation
@@ -201,11 +203,7 @@ class MemoryRelay:
             case FetchHeads():
                 return self.people.heads(frame)
             case AppendChain():
-                answer = self.people.append(device.account_id, frame)
-                self._drop_removed(device.account_id)
-                if self.people.accounts[device.account_id].state.closed:
-                    self.blobs.account_closed(device.account_id)
-                return answer
+                return self._append(device.account_id, frame)
             case PublishKeyPackages():
                 return self.people.publish(device, frame)
             case ClaimKeyPackages():
@@ -216,17 +214,17 @@ class MemoryRelay:
             case _:
                 raise RefusedError(ErrorCode.MALFORMED)
 
-    def _drop_removed(self, account_id: bytes) -> None:
+    def _append(self, account_id: bytes, frame: AppendChain) -> Ok:
         """Devices that their chain has removed leave all routes, and are sent away."""
-        state = self.people.accounts[account_id].state
-        live = {one.device_id for one in state.live_devices()}
-        for device_id in state.devices.keys() - live:
-            for log in self.logs.values():
-                log.readers.pop(device_id, None)
-            for session in list(self._sessions):
-                if session.device == DeviceAddress(account_id, device_id):
-                    code = ErrorCode.ACCOUNT_CLOSED if state.closed else ErrorCode.DEVICE_REVOKED
-                    self._go_away(session, code)
+        account, now_ms = self.people.accounts[account_id], self._clock_ms()
+        before, answer = account.state, self.people.append(account_id, frame)
+        kept = memory_removals.Kept(self.logs.values(), self.people, self.blobs)
+        gone, stay, proof = memory_removals.erase(kept, before, account.state, now_ms)
+        for address in stay:
+            self._notice(address, proof)
+        for session in [one for one in self._sessions if one.device in gone]:
+            self._go_away(session, _AWAY[account.state.closed])
+        return answer
 
     def _answer_about_logs(
         self,
@@ -257,16 +255,18 @@ class MemoryRelay:
 
     def _authenticate(self, session: Session, frame: Authenticate) -> Frame | None:
         account = self.people.accounts.get(frame.account_id)
-        key = self._device_key(account, frame.device_id)
-        message = authentication_message(
-            frame.version, self.server_name, session.nonce, frame.account_id, frame.device_id
-        )
+        address = DeviceAddress(frame.account_id, frame.device_id)
+        gone = memory_removals.removal_of(self.people, address)
+        key = gone.key if gone else self._device_key(account, frame.device_id)
+        message = authentication_message(frame.version, self.server_name, session.nonce, *address)
         try:
             ED25519.verify(key, message, frame.signature)
         except Exception:  # noqa: BLE001 - whatever is wrong with it, it is no signature
             self._go_away(session, ErrorCode.BAD_SIGNATURE)
             return None
-        address = DeviceAddress(frame.account_id, frame.device_id)
+        if gone is not None:
+            session.push(*gone.pages)
+            raise RefusedError(ErrorCode.DEVICE_REVOKED)
         for other in list(self._sessions):
             if other.device == address:
                 self._go_away(other, ErrorCode.CONNECTED_ELSEWHERE)

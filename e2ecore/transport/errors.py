@@ -49,6 +49,15 @@ class RelayRefusedError(TransientError):
         self.data = data
 
 
+class RemovalShownError(RelayRefusedError):
+    """The relay sends this device away, and shows entries of its account chain that say why."""
+
+    def __init__(self, refusal: RelayRefusedError, entries: tuple[bytes, ...]) -> None:
+        super().__init__(refusal.code, "", refusal.retry_after_ms)
+        self.entries = entries
+        """As the relay sent them: to be checked before anything is believed."""
+
+
 class BlobRefusedError(TransientError):
     """The relay does not take or give the bytes of an attachment. ``code`` says why."""
 

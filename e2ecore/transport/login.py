@@ -12,11 +12,12 @@ from e2ecore.transport.errors import (
     ClockSkewError,
     RelayProtocolError,
     RelayRefusedError,
+    RemovalShownError,
     VersionError,
 )
 from e2ecore_protocol.errors import MalformedError, NoCommonVersionError
 from e2ecore_protocol.frames import decode_server_frame
-from e2ecore_protocol.frames.accounts import Register, Registered
+from e2ecore_protocol.frames.accounts import Account, Register, Registered
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.frames.session import (
     Authenticate,
@@ -26,7 +27,7 @@ from e2ecore_protocol.frames.session import (
     Ready,
     authentication_message,
 )
-from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS
+from e2ecore_protocol.limits import MAX_CHAIN_ENTRIES, MAX_CLOCK_DIFFERENCE_MS
 from e2ecore_protocol.versions import choose_version
 
 F = TypeVar("F", bound=Frame)
@@ -152,6 +153,7 @@ async def authenticate(frames: Frames, challenge: Challenge, who: Credentials) -
 
     Raises:
         RelayRefusedError: The relay does not know the device, or not any more.
+        RemovalShownError: The same, and it shows what of the account's chain says so.
     """
     version = choose_version(challenge.min_version, challenge.max_version)
     message = authentication_message(
@@ -159,4 +161,16 @@ async def authenticate(frames: Frames, challenge: Challenge, who: Credentials) -
     )
     answer = Authenticate(version, who.account_id, who.device_id, who.sign(message))
     await frames.channel.send([answer.encode()])
-    return await frames.next(Ready)
+    entries: list[bytes] = []
+    while True:
+        try:
+            said = await frames.next(Frame)
+        except RelayRefusedError as refusal:
+            if entries:
+                raise RemovalShownError(refusal, tuple(entries)) from refusal
+            raise
+        if isinstance(said, Ready) and not entries:
+            return said
+        if not isinstance(said, Account) or len(entries) > MAX_CHAIN_ENTRIES:
+            raise RelayProtocolError
+        entries.extend(said.entries)

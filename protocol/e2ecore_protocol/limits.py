@@ -248,6 +248,12 @@ BLOB_LATE_S: Final = 6 * 3_600
 One hour for a clock in doubt, the rest for a relay that was stopped or has much to delete.
 """
 
+DEVICE_RECEIPT_LATE_S: Final = 600
+"""Seconds after which a receipt for a removed device is late, while the relay can be reached.
+
+It is made with the removal; what remains is the way to the devices that stay.
+"""
+
 # --- what is said of messages -----------------------------------------------------------------
 
 MAX_MENTIONS: Final = 100

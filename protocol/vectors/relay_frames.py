@@ -42,6 +42,11 @@ DELIVERIES = (
 )
 BLOB = filler("blob", 16)
 RECEIPT = frames.DeletionReceipt(BLOB, 3, NOW_MS, filler("receipt", 64))
+ERASED = frames.Erased(12, 3, 50, 1)
+DEVICES_ERASED = frames.DevicesErased(
+    filler("receipt key", 32),
+    (frames.DeviceReceipt(ADDRESS.device_id, 2, ERASED, NOW_MS, filler("device receipt", 64)),),
+)
 GRANTED = (5_242_880, NOW_MS + 604_800_000, 7_444, filler("receipt key", 32), filler("promise", 64))
 RESULTS = (frames.Accepted(12, NOW_MS), frames.Refused(ErrorCode.STALE_EPOCH, 0, 8))
 
@@ -107,6 +112,7 @@ GOOD_FRAMES: tuple[frames.Frame, ...] = (
     *[frames.Deliver((one,)) for one in DELIVERIES],
     frames.Deliver(DELIVERIES),
     frames.Deliver((DELIVERIES[5]._replace(payload=frames.BlobsDeleted((RECEIPT,)).encode()),)),
+    frames.Deliver((DELIVERIES[5]._replace(payload=DEVICES_ERASED.encode()),)),
 )
 BAD_FRAMES: dict[str, tuple[str, tuple[Wire, ...]]] = {
     "unknown type": ("client", (63,)),
@@ -269,6 +275,18 @@ def blobs_signed() -> list[Json]:
             **name,
             account_id=ACCOUNT,
             device_id=DEVICE,
+        ),
+        formula(
+            *("signed to say that nothing is kept for a device", "CHN-50"),
+            frames.device_receipt_message(
+                *("relay.example", ACCOUNT, DEVICE), reason=2, erased=ERASED, time_ms=NOW_MS
+            ),
+            server_name="relay.example",
+            account_id=ACCOUNT,
+            device_id=DEVICE,
+            reason=2,
+            erased=tuple(ERASED),
+            time_ms=NOW_MS,
         ),
     ]
 

@@ -43,6 +43,7 @@ from e2ecore_protocol.content.polls import Counted
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames import decode_client_frame, decode_server_frame
 from e2ecore_protocol.frames.notices import KeyPackagesLow, decode_notice
+from e2ecore_protocol.frames.removals import DeviceReceipt, DevicesErased, Erased
 from e2ecore_relay.backends.sqlite.connection import DamagedStoreError
 from e2ecore_relay.backends.sqlite.journal import (
     _encode_batches,
@@ -168,6 +169,9 @@ LINKED = [
 LANDMARKS = landmarks.encode(landmarks.Landmarks(13, {"messages": 4, "blocks": 70_000}))
 KEY_FILE = json.dumps({"checksum": "", "slots": [], "format": "", "version": 1}).encode()
 WISH = Wish(IntentKind.ADD, (bytes(20),), "title").encode()
+ERASED = DevicesErased(
+    bytes(32), (DeviceReceipt(bytes(16), 2, Erased(12, 3, 50, 1), 7, bytes(64)),)
+)
 HAPPENED = notices.encode_notice(notices.Notice(notices.NoticeKind.JOINED, (bytes(20),)))
 ENTRIES = _encode_batches([(1, [(1, 2, b"envelope", 0, 3), (2, 2, b"", 0, 3)]), (2, [])])
 ANSWERS = encode_answers({1: {bytes(16): (1, 2)}, 2: {}})
@@ -201,7 +205,7 @@ WIRE_TARGETS: Mapping[str, Target] = {
     "wire.padded signal": Target(padded_signal, (MalformedError,), PADDED, (unpad,)),
     "wire.link message": wire(decode_link_message, LINKING),
     "wire.link content": wire(decode_link_content, LINKED),
-    "wire.notice": wire(decode_notice, [KeyPackagesLow(3).encode()]),
+    "wire.notice": wire(decode_notice, [KeyPackagesLow(3).encode(), ERASED.encode()]),
     "wire.entry": wire(Entry.decode, [entry for one in CHAINS for entry in one]),
     "wire.checkpoint": wire(Checkpoint.decode, [Checkpoint.of(bytes(20), 3, bytes(32)).encode()]),
     "wire.consent record": wire(ConsentRecord.decode, vectors("consents.json")),

@@ -15,6 +15,7 @@ from e2ecore_protocol.frames import (
     SERVER_FRAMES,
     BlobsDeleted,
     DeletionReason,
+    DevicesErased,
     Envelope,
     EnvelopeKind,
     Frame,
@@ -27,10 +28,10 @@ from tools.wire import SPEC, TABLES, limit_rows, updated
 
 BLOBS = (SPEC / "40-blobs.md").read_text()
 LINKING = (SPEC / "70-linking.md").read_text()
-FRAMES = (SPEC / "20-relay-frames.md").read_text() + BLOBS + LINKING
+CHAIN = (SPEC / "80-chain-and-consent.md").read_text()
+FRAMES = (SPEC / "20-relay-frames.md").read_text() + BLOBS + LINKING + CHAIN
 ORDERING = (SPEC / "30-ordering.md").read_text()
 CONTENT = (SPEC / "50-content.md").read_text()
-CHAIN = (SPEC / "80-chain-and-consent.md").read_text()
 DOCUMENTS = sorted(SPEC.glob("*.md"))
 
 
@@ -70,7 +71,7 @@ def test_envelopes_and_deliveries_are_specified_field_by_field() -> None:
     assert fields_below(FRAMES, "A *delivery* is an array:") == list(Delivery._fields)
 
 
-@pytest.mark.parametrize("notice", [KeyPackagesLow, BlobsDeleted])
+@pytest.mark.parametrize("notice", [KeyPackagesLow, BlobsDeleted, DevicesErased])
 def test_every_notice_is_specified(notice: type[Frame]) -> None:
     heading = f"### {notice.__name__} (notice {notice.TYPE})"
     assert fields_below(FRAMES, heading) == list(notice.__match_args__)

@@ -213,6 +213,7 @@ LABELS = {
     "signed to promise": b"e2ecore blob promise v1",
     "signed to say that a blob is gone": b"e2ecore blob receipt v1",
     "signed to acknowledge a blob": b"e2ecore blob acknowledgement v1",
+    "signed to say that nothing is kept for a device": b"e2ecore device receipt v1",
 }
 
 

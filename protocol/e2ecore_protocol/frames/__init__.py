@@ -81,6 +81,12 @@ from e2ecore_protocol.frames.key_packages import (
     PublishKeyPackages,
 )
 from e2ecore_protocol.frames.notices import KeyPackagesLow
+from e2ecore_protocol.frames.removals import (
+    DeviceReceipt,
+    DevicesErased,
+    Erased,
+    device_receipt_message,
+)
 from e2ecore_protocol.frames.rendezvous import (
     CloseRendezvous,
     JoinRendezvous,
@@ -238,8 +244,11 @@ __all__ = [
     "DeliveryExtra",
     "DeviceAddress",
     "DeviceKeyPackage",
+    "DeviceReceipt",
+    "DevicesErased",
     "Envelope",
     "EnvelopeKind",
+    "Erased",
     "Failed",
     "FetchBlob",
     "FetchChain",
@@ -278,6 +287,7 @@ __all__ = [
     "authentication_message",
     "decode_client_frame",
     "decode_server_frame",
+    "device_receipt_message",
     "direct_conversation_id",
     "group_conversation_id",
     "is_group_conversation",

@@ -1,12 +1,13 @@
 """Payloads of NOTICE envelopes: what the relay has to tell one device, in its inbox."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from e2ecore_protocol.codec import unpack_fields
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames.blobs import BlobsDeleted
 from e2ecore_protocol.frames.frame import Frame
+from e2ecore_protocol.frames.removals import DevicesErased
 from e2ecore_protocol.limits import MAX_FRAME_BYTES, MAX_KEY_PACKAGES_PER_FRAME
 from e2ecore_protocol.shape import Check, integer
 
@@ -23,7 +24,10 @@ class KeyPackagesLow(Frame):
     left: int
 
 
-def decode_notice(data: bytes) -> KeyPackagesLow | BlobsDeleted:
+Notice: TypeAlias = KeyPackagesLow | BlobsDeleted | DevicesErased
+
+
+def decode_notice(data: bytes) -> Notice:
     """Parse a notice.
 
     Raises:
@@ -37,5 +41,7 @@ def decode_notice(data: bytes) -> KeyPackagesLow | BlobsDeleted:
             return KeyPackagesLow.from_wire(wire)
         case (BlobsDeleted.TYPE,):
             return BlobsDeleted.from_wire(wire)
+        case (DevicesErased.TYPE,):
+            return DevicesErased.from_wire(wire)
         case _:
             raise MalformedError("not a notice")

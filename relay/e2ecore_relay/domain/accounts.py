@@ -14,7 +14,8 @@ from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames.accounts import Account, ChainHead, ChainHeads
 from e2ecore_protocol.frames.conversations import DeviceAddress
 from e2ecore_protocol.limits import MAX_CHAIN_ENTRIES, MAX_ENTRIES_PER_FRAME
-from e2ecore_relay.domain import blobs
+from e2ecore_relay.domain import blobs, removals
+from e2ecore_relay.domain.blobs import BlobKeeper
 from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.ports import Ledger, NewEntry, StoredAccount, StoredDevice
@@ -57,15 +58,18 @@ def register(turn: Turn, entries: Sequence[bytes], handle: str | None, verify: V
     return account_id
 
 
-def append(turn: Turn, account_id: bytes, entries: Sequence[bytes], verify: Verify) -> Extension:
+def append(
+    keeper: BlobKeeper, turn: Turn, account_id: bytes, entries: Sequence[bytes], verify: Verify
+) -> Extension:
     """Add entries to a chain, all or none; those it holds already are passed over.
 
-    A removed device leaves all routes at once: it cannot come back to read.
+    A removed device leaves all routes at once: it cannot come back to read. What was kept for it
+    is deleted, and the account's other devices get a receipt.
 
     Raises:
         RefusedError: Nothing was changed.
     """
-    exchange, ledger, _ = turn
+    _, ledger, _ = turn
     stored = known(ledger, account_id)
     before = state_of(ledger, stored)
     new = _unknown(ledger, stored, _parse(entries))
@@ -73,13 +77,13 @@ def append(turn: Turn, account_id: bytes, entries: Sequence[bytes], verify: Veri
         return Extension([], ErrorCode.DEVICE_REVOKED)
     after = _extended(before, new, verify)
     gone = _store(turn, stored.account, before, after, new)
-    for device in gone:
-        exchange.drop(ledger, [(lid, device) for lid in ledger.logs.routes_of(device)])
-        blobs.device_left(ledger, device, None)
+    removals.erase(keeper, turn, after, gone)
     if after.closed:
         blobs.account_closed(ledger, stored.account)
-    ledger.key_packages.discard(gone)
-    return Extension(gone, ErrorCode.ACCOUNT_CLOSED if after.closed else ErrorCode.DEVICE_REVOKED)
+    numbers = [one.device for one in gone]
+    return Extension(
+        numbers, ErrorCode.ACCOUNT_CLOSED if after.closed else ErrorCode.DEVICE_REVOKED
+    )
 
 
 def known(ledger: Ledger, account_id: bytes) -> StoredAccount:
@@ -117,6 +121,28 @@ def usable_device(ledger: Ledger, address: DeviceAddress, now_ms: int) -> Stored
         detail = "the consent to several devices expired"
         raise RefusedError(ErrorCode.CONSENT_REQUIRED, detail, data=MULTI_DEVICE_SYNC)
     return device
+
+
+def removed_device(ledger: Ledger, address: DeviceAddress) -> StoredDevice:
+    """Return a device that is live no more, as ``usable_device`` has said.
+
+    Raises:
+        RefusedError: There never was one.
+    """
+    device = ledger.accounts.devices([address]).get(address)
+    if device is None:
+        raise RefusedError(ErrorCode.UNKNOWN_DEVICE)
+    return device
+
+
+def removal_of(ledger: Ledger, address: DeviceAddress) -> list[Account]:
+    """Return the chain from the entry on that added a device, as it is told who was removed."""
+    stored = known(ledger, address.account_id)
+    first = state_of(ledger, stored).devices[address.device_id].added_seq
+    return [
+        page(ledger, 0, stored, at)
+        for at in range(first, stored.head_seq + 1, MAX_ENTRIES_PER_FRAME)
+    ]
 
 
 def covered(
@@ -206,17 +232,17 @@ def _store(
     before: AccountState | None,
     after: AccountState,
     entries: list[Entry],
-) -> list[int]:
-    """Write entries and what they do to devices. Return the numbers of devices that are gone."""
+) -> list[StoredDevice]:
+    """Write entries and what they do to devices. Return the devices that are gone."""
     _, ledger, now_ms = turn
     rows = [NewEntry(entry.seq, entry.hash(), entry.encode()) for entry in entries]
-    ledger.accounts.extend(account, rows, closed=after.closed)
     known_ids = set(before.devices) if before else set()
     for device_id, device in after.devices.items():
         if device_id not in known_ids:
             ledger.accounts.add_device(account, device_id_of(device.key), device.key, now_ms)
     live = {device.device_id for device in after.live_devices()}
-    stored = ledger.accounts.live_devices([account])
-    gone = [device.device for device in stored if device.address.device_id not in live]
-    ledger.accounts.remove_devices(gone, now_ms)
+    stored = ledger.accounts.live_devices([account])  # before it may be closed: then none is
+    ledger.accounts.extend(account, rows, closed=after.closed)
+    gone = [device for device in stored if device.address.device_id not in live]
+    ledger.accounts.remove_devices([device.device for device in gone], now_ms)
     return gone

@@ -266,11 +266,16 @@ def completed(table: BlobTable, blob_id: bytes) -> bool:
     return True
 
 
-def device_left(ledger: Ledger, device: int, lid: int | None) -> None:
-    """A device left a conversation, or all (it was removed): nobody waits for it any more."""
+def device_left(ledger: Ledger, device: int, lid: int | None) -> int:
+    """A device left a conversation, or all (it was removed): nobody waits for it any more.
+
+    Returns:
+        How many blobs waited for it alone, and are over now.
+    """
     table = ledger.blobs
     done = table.dismiss(device, lid)
     table.doom([(blob.blob, DeletionReason.ALL_FETCHED) for blob in done])
+    return len(done)
 
 
 def account_closed(ledger: Ledger, account: int) -> None:

@@ -346,6 +346,15 @@ class Exchange:
                 risen[lid] = log
         ledger.logs.forget([(lid, log.floor, log.head) for lid, log in risen.items()])
 
+    def waiting(self, ledger: Ledger, device: int) -> tuple[int, int]:
+        """Return how many places of logs a device has not read, and its conversations."""
+        self.store_progress(ledger)
+        lids = ledger.logs.routes_of(device)
+        self._keep(ledger.logs.load_numbers({lid for lid in lids if lid not in self._by_lid}))
+        logs = [self._by_lid[lid] for lid in lids]
+        unread = sum([log.limit(device) - log.readers[device].cursor for log in logs])
+        return unread, sum([log.kind != LogKind.INBOX for log in logs])
+
     def connect(self, ledger: Ledger, device: int) -> list[Unread]:
         """Return what waits for a device, inbox first; its noted acknowledgements count."""
         self.store_progress(ledger)

@@ -1,7 +1,7 @@
 """Who is there? A device signs the relay's name and this connection's nonce with its own key."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import anyio
 import anyio.to_thread
@@ -9,7 +9,7 @@ import nacl.bindings
 import nacl.exceptions
 
 from e2ecore_protocol.errors import ErrorCode
-from e2ecore_protocol.frames import Authenticate, DeviceAddress, authentication_message
+from e2ecore_protocol.frames import Account, Authenticate, DeviceAddress, authentication_message
 from e2ecore_protocol.versions import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION
 from e2ecore_relay.domain import accounts, key_packages
 from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
@@ -17,6 +17,8 @@ from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.feed import Unread
 from e2ecore_relay.domain.ports import Ledger, StoredDevice
 from e2ecore_relay.server.hub import Hub
+
+_REMOVED: Final = frozenset({ErrorCode.DEVICE_REVOKED, ErrorCode.ACCOUNT_CLOSED})
 
 
 class Welcome(NamedTuple):
@@ -40,12 +42,17 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> None:
 
 
 async def authenticate(
-    hub: Hub, frame: Authenticate, nonce: bytes, enter: Callable[[Welcome], None]
+    hub: Hub,
+    frame: Authenticate,
+    nonce: bytes,
+    enter: Callable[[Welcome], None],
+    tell: Callable[[Account], None],
 ) -> None:
     """Check the proof; then let the device in.
 
     The check reads and computes in a worker thread, so that forged ones cost the writer nothing.
     ``enter`` is called on the event loop between two batches: no delivery is missed or doubled.
+    A device that was removed is told the entries of the chain that say so: it need not believe us.
 
     Raises:
         RefusedError: Not a device that may connect.
@@ -57,12 +64,8 @@ async def authenticate(
         frame.version, hub.config.server_name, nonce, frame.account_id, frame.device_id
     )
 
-    def prove(ledger: Ledger) -> None:
-        device = accounts.usable_device(ledger, address, hub.clock_ms())
-        try:
-            verify(device.key, message, frame.signature)
-        except BadSignatureError as error:
-            raise RefusedError(ErrorCode.BAD_SIGNATURE) from error
+    def prove(ledger: Ledger) -> list[Account]:
+        return _proven(ledger, address, hub.clock_ms(), message, frame.signature)
 
     def connect(turn: Turn) -> Welcome:
         exchange, ledger, now_ms = turn
@@ -70,7 +73,9 @@ async def authenticate(
         left = key_packages.left(turn, device.device)
         return Welcome(device, exchange.connect(ledger, device.device), left)
 
-    await anyio.to_thread.run_sync(hub.store.read, prove, limiter=hub.proof_threads)
+    proof = await anyio.to_thread.run_sync(hub.store.read, prove, limiter=hub.proof_threads)
+    for page in proof:
+        tell(page)
     failed: list[Exception] = []
     done = anyio.Event()
 
@@ -85,3 +90,20 @@ async def authenticate(
     await done.wait()
     if failed:
         raise failed[0]
+
+
+def _proven(
+    ledger: Ledger, address: DeviceAddress, now_ms: int, message: bytes, signature: bytes
+) -> list[Account]:
+    """Check that a device is there. Return what shows it that it was removed; else nothing."""
+    try:
+        device = accounts.usable_device(ledger, address, now_ms)
+    except RefusedError as refusal:
+        if refusal.code not in _REMOVED:
+            raise
+        device = accounts.removed_device(ledger, address)
+    try:
+        verify(device.key, message, signature)
+    except BadSignatureError as error:
+        raise RefusedError(ErrorCode.BAD_SIGNATURE) from error
+    return [] if device.live else accounts.removal_of(ledger, address)

@@ -229,7 +229,9 @@ def _commit(sender: StoredDevice, frame: Commit, turn: Turn) -> Reply:
 
 
 def _append_chain(hub: Hub, sender: StoredDevice, frame: AppendChain, turn: Turn) -> Reply:
-    grown = accounts.append(turn, sender.address.account_id, frame.entries, verify)
+    grown = accounts.append(
+        hub.office.keeper, turn, sender.address.account_id, frame.entries, verify
+    )
 
     def reply() -> Frame:
         hub.expel(grown.gone, grown.code)

@@ -143,7 +143,7 @@ class Session:
             await requests.register(self, frame)
         elif isinstance(frame, Authenticate):
             self._state = next_state(self._state, SessionEvent.AUTHENTICATE)
-            await authenticate(self.hub, frame, nonce, self._enter)
+            await authenticate(self.hub, frame, nonce, self._enter, self.say)
         elif isinstance(frame, JoinRendezvous):
             self._state = next_state(self._state, SessionEvent.JOIN)
             self.visit.join(frame)

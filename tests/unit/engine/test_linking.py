@@ -145,14 +145,15 @@ async def test_a_removed_device_is_sent_away_and_every_conversation_gets_new_key
         news = await phone.devices.news()
         assert [one.is_this for one in news.added] == [False]
         await phone.devices.remove(own(laptop).device_id)
-        while (await until(at_laptop, e2ecore.ConnectionChanged)).error is None:
-            pass
+        gone_for = await until(at_laptop, e2ecore.ThisDeviceRemoved)
+        assert gone_for.reason is e2ecore.RemovalReason.REMOVED
         await settled(phone)
         await chat.refresh()
         assert chat.epoch > epoch
         await (await chat.send("after")).accepted()
         assert await texts(at_bob, 1) == ["after"]
-        assert await history(on_laptop) == []
+        with pytest.raises(e2ecore.DeviceErasedError):
+            await history(on_laptop)
         gone = (await phone.devices.list())[-1]
         assert gone.removed_ms is not None
         assert not gone.counts

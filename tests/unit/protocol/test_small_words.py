@@ -11,16 +11,25 @@ from e2ecore_protocol.content.linking import decode_link_content, decode_link_me
 from e2ecore_protocol.content.polls import Booth, vote_commitment
 from e2ecore_protocol.content.signals import pad, unpad
 from e2ecore_protocol.errors import MalformedError
-from e2ecore_protocol.frames import BlobsDeleted, KeyPackagesLow
+from e2ecore_protocol.frames import (
+    BlobsDeleted,
+    DeviceReceipt,
+    DevicesErased,
+    Erased,
+    KeyPackagesLow,
+)
 from e2ecore_protocol.frames.blobs import DeletionReason, DeletionReceipt
-from e2ecore_protocol.frames.notices import decode_notice
+from e2ecore_protocol.frames.notices import Notice, decode_notice
 
 RECEIPT = DeletionReceipt(b"b" * 16, DeletionReason.EXPIRED, 7, b"s" * 64)
+ERASED = DevicesErased(
+    b"k" * 32, (DeviceReceipt(b"d" * 16, 2, Erased(12, 3, 50, 1), 7, b"s" * 64),)
+)
 BOOTH = Booth(b"c" * 16, b"m" * 16, b"a" * 20, b"v" * 20)
 
 
-@pytest.mark.parametrize("notice", [KeyPackagesLow(3), BlobsDeleted((RECEIPT,))])
-def test_a_notice_is_read_by_its_number(notice: KeyPackagesLow | BlobsDeleted) -> None:
+@pytest.mark.parametrize("notice", [KeyPackagesLow(3), BlobsDeleted((RECEIPT,)), ERASED])
+def test_a_notice_is_read_by_its_number(notice: Notice) -> None:
     assert decode_notice(notice.encode()) == notice
 
 

@@ -15,10 +15,14 @@ from e2ecore_protocol.chain.bodies import (
 from e2ecore_protocol.chain.entry import Entry
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_relay.domain import accounts, key_packages
+from e2ecore_relay.domain.blobs import BlobKeeper, BlobRules
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.server.authentication import verify
 from tests.support.raw_client import KeyPair, Person
 from tests.support.relay_desk import START_MS, Desk
+
+RULES = BlobRules(1, {}, 1, 1, 1)
+KEEPER = BlobKeeper("relay", RULES, 1, bytes(32), lambda _: bytes(64), bytes)
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def register(desk: Desk, *entries: Entry, handle: str | None = None) -> bytes:
 
 def append(desk: Desk, person: Person, *entries: Entry) -> None:
     with desk.turn() as turn:
-        accounts.append(turn, person.account_id, [one.encode() for one in entries], verify)
+        accounts.append(KEEPER, turn, person.account_id, [one.encode() for one in entries], verify)
 
 
 def grown(person: Person, entry: Entry) -> Entry:

@@ -209,6 +209,24 @@ async def test_a_closed_account_cannot_connect_and_keeps_its_handle(relay: Relay
             assert (await refusal(thief, frame)).code is ErrorCode.HANDLE_TAKEN
 
 
+async def test_with_an_account_all_its_devices_are_sent_away_and_read_nothing_more(
+    relay: Relay,
+) -> None:
+    alice, phone, bob = Person(), KeyPair.make(), Person()
+    async with online(*where(relay), alice) as first, online(*where(relay), bob) as b:
+        added = entries(grow(alice, CONSENT), grow_device(alice, phone))
+        assert await first.ask(AppendChain(2, added), Ok) == Ok(2)
+        group = await b.group(alice)
+        async with stranger(*where(relay), alice) as second:
+            await second.send(second.proof(phone))
+            assert isinstance(await second.next(), Ready)
+            closed = AppendChain(3, entries(grow(alice, AccountClosed())))
+            assert await first.ask(closed, Ok) == Ok(3)
+            assert (await end_of(first)).code is ErrorCode.ACCOUNT_CLOSED
+            assert (await end_of(second)).code is ErrorCode.ACCOUNT_CLOSED
+        await b.submit(group, b"unread")
+
+
 async def test_a_relay_that_is_closed_for_new_accounts_says_so(tmp_path: Path) -> None:
     alice = Person()
     async with relay_at(tmp_path) as relay, online(*where(relay), alice):
