@@ -93,12 +93,10 @@ class Core:
         self.registered = Signal()
         """Set once there is an account to connect with."""
         self.intents_due: set[int] = set()
-        self.intents_signal = Signal()
+        self.intents_signal, self.receipts_signal = Signal(), Signal()
         self.receipts_due: dict[int, int] = {}
-        self.receipts_signal = Signal()
         self.fetch_due: set[bytes] = set()
-        self.fetch_signal = Signal()
-        self.supply_signal = Signal()
+        self.fetch_signal, self.supply_signal = Signal(), Signal()
         self.chains_signal = Signal()
         """The known accounts' chains should be compared with the relay's."""
         self.key_packages_left = 0

@@ -243,16 +243,10 @@ BLOB_RECEIPT_KEPT_S: Final = 30 * DAY_S
 """Seconds for which a relay can show the receipt of a blob that is gone: as long as a notice."""
 
 BLOB_LATE_S: Final = 6 * 3_600
-"""Seconds after its expiry within which a blob MUST be gone and its receipt be on the way.
-
-One hour for a clock in doubt, the rest for a relay that was stopped or has much to delete.
-"""
+"""Seconds after its expiry until a blob MUST be gone: a clock in doubt, a relay that was stopped."""
 
 DEVICE_RECEIPT_LATE_S: Final = 600
-"""Seconds after which a receipt for a removed device is late, while the relay can be reached.
-
-It is made with the removal; what remains is the way to the devices that stay.
-"""
+"""Seconds after which a receipt for a removed device is late, while the relay can be reached."""
 
 # --- what is said of messages -----------------------------------------------------------------
 

@@ -8,9 +8,9 @@ CREATE TABLE removals (
     told_late     INTEGER NOT NULL DEFAULT 0, -- 1: the app was told that the proof is late
     server_name   TEXT    NOT NULL DEFAULT '', -- the relay that signed
     deleted_ms    INTEGER NOT NULL DEFAULT 0, -- by its clock
-    envelopes     INTEGER NOT NULL DEFAULT 0, -- how much it deleted
-    conversations INTEGER NOT NULL DEFAULT 0,
-    key_packages  INTEGER NOT NULL DEFAULT 0,
-    blobs         INTEGER NOT NULL DEFAULT 0,
+    envelopes     INTEGER NOT NULL DEFAULT 0, -- that the device had not fetched
+    conversations INTEGER NOT NULL DEFAULT 0, -- the device was in
+    key_packages  INTEGER NOT NULL DEFAULT 0, -- to invite it by
+    blobs         INTEGER NOT NULL DEFAULT 0, -- that waited for it alone
     signature     BLOB    NOT NULL DEFAULT x'' -- 64 bytes; empty: not proven yet
 ) STRICT;

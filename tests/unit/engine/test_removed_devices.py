@@ -20,7 +20,7 @@ from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.accounts import Account
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
 from e2ecore_protocol.frames.notices import decode_notice
-from e2ecore_protocol.frames.removals import DevicesErased, device_receipt_message
+from e2ecore_protocol.frames.removals import DevicesErased, Erased, device_receipt_message
 from e2ecore_protocol.frames.session import GoAway
 from e2ecore_protocol.limits import DEVICE_RECEIPT_LATE_S
 from tests.support.engines import PATIENCE_S, history, pair, same, until
@@ -91,12 +91,12 @@ async def test_the_relay_signs_that_it_keeps_nothing_for_a_removed_device(tmp_pa
         assert told == e2ecore.DeviceErased(listed.device_id, told.erasure)
         erasure = told.erasure
         assert listed.erasure == erasure
-        assert (erasure.conversations, erasure.server_name) == (1, relay.server_name)
+        assert (erasure.conversations, erasure.server_name) == (2, relay.server_name)
         assert erasure.key_packages > 0
         message = device_receipt_message(
             *(relay.server_name, own(phone).account_id, device_id),
             reason=1,
-            erased=(erasure.envelopes, 1, erasure.key_packages, 0),
+            erased=Erased(erasure.envelopes, 2, erasure.key_packages, 0),
             time_ms=erasure.deleted_ms,
         )
         ED25519.verify(relay.blobs.key.public, message, erasure.signature)
