@@ -243,7 +243,7 @@ BLOB_RECEIPT_KEPT_S: Final = 30 * DAY_S
 """Seconds for which a relay can show the receipt of a blob that is gone: as long as a notice."""
 
 BLOB_LATE_S: Final = 6 * 3_600
-"""Seconds after its expiry until a blob MUST be gone: a clock in doubt, a relay that was stopped."""
+"""Seconds after its expiry until a blob MUST be gone: room for doubtful clocks and pauses."""
 
 DEVICE_RECEIPT_LATE_S: Final = 600
 """Seconds after which a receipt for a removed device is late, while the relay can be reached."""
