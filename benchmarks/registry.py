@@ -54,6 +54,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     search.SEARCH,
     search.ERASE,
     portability.PORTABILITY,
+    portability.PORTABLE_FILES,
 )
 
 

@@ -15,6 +15,7 @@ from benchmarks.model import (
     Result,
     Scale,
     Scenario,
+    at_least,
     no_less_than,
     no_more_than,
 )
@@ -23,10 +24,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _work(action: str, folder: Path, count: int) -> dict[str, float]:
+HISTORY: Final = "benchmarks.workers.portability"
+FILES: Final = "benchmarks.workers.portable_files"
+FLOOR: Final = "copies, sealed"
+
+
+def _work(action: str, folder: Path, count: int, worker: str = HISTORY) -> dict[str, float]:
     """Do one thing in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.workers.portability", action, str(folder), str(count)],
+        [sys.executable, "-m", worker, action, str(folder), str(count)],
         check=True,
         stdout=subprocess.PIPE,
     )
@@ -83,4 +89,44 @@ PORTABILITY: Final = Scenario(
         Measure("import_mb", "import_mb", "MB", "memory", goal=no_more_than(200)),
     ),
     run=_run,
+)
+
+
+def _run_files(context: Context, size: int) -> Result:
+    result = Result()
+    source = context.directory("source")
+    _work("fill", source, size, FILES)
+    context.say(f"{size:,} files stored")
+    for run in range(context.runs):
+        folder = context.home / f"run{run}"
+        shutil.copytree(source, folder)
+        found = {one: _work(one, folder, size, FILES) for one in ("copy_out", "export")}
+        found |= {one: _work(one, folder, size, FILES) for one in ("copy_in", "import")}
+        context.say(f"{ {one: round(values['mb_s']) for one, values in found.items()} }")
+        mb = max(found["export"]["peak_mb"], found["import"]["peak_mb"])
+        out, into = found["export"]["mb_s"], found["import"]["mb_s"]
+        result.add(OURS, {"export_mb_s": out, "import_mb_s": into, "mb": mb})
+        floor = {"export_mb_s": found["copy_out"]["mb_s"], "import_mb_s": found["copy_in"]["mb_s"]}
+        result.add(FLOOR, floor)
+        shutil.rmtree(folder)
+    return result
+
+
+PORTABLE_FILES: Final = Scenario(
+    name="portable_files",
+    title="Export and import of files",
+    about=(
+        "Files of 4 KB to 1 MB, one to a message, into a signed archive and from there into "
+        "another account's database. Beside it the same bytes without an archive: local copies "
+        "opened and written into one durable file, then sealed from there into durable copies. An "
+        "import reads everything twice, because hashes are checked before a byte is kept."
+    ),
+    sizes={Scale.QUICK: 20, Scale.SHORT: 1_000, Scale.LONG: 1_000},
+    size_unit="files",
+    measures=(
+        Measure("export_mb_s", "export_mb_s", "MB/s", "exported", FLOOR, at_least(0.4)),
+        Measure("import_mb_s", "import_mb_s", "MB/s", "imported", FLOOR, at_least(0.4)),
+        Measure("mb", "mb", "MB", "memory, the higher one", goal=no_more_than(200)),
+    ),
+    run=_run_files,
 )

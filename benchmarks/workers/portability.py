@@ -37,13 +37,15 @@ EMPTY: Final = "empty.db"
 EXPORT: Final = "export.zip"
 
 
-async def _register(path: Path) -> None:
+async def register(path: Path) -> None:
+    """Make the database of an account."""
     relay = MemoryRelay(clock_ms=system_clock_ms)
     async with await open_device(path, relay.dial) as engine:
         await engine.register("alice")
 
 
-def _begin(tx: Tx) -> None:
+def begin(tx: Tx) -> None:
+    """Make the conversations that messages are in."""
     for number in range(CONVERSATIONS):
         conversations.create(
             tx,
@@ -55,7 +57,8 @@ def _begin(tx: Tx) -> None:
         )
 
 
-def _store(tx: Tx, rows: list[MessageRow]) -> None:
+def store(tx: Tx, rows: list[MessageRow]) -> None:
+    """Store messages, the last one of each conversation the newest."""
     messages.insert(tx, rows)
     newest = {row.id >> messages.ORDER_BITS: row for row in rows}
     for cid, row in newest.items():
@@ -69,17 +72,17 @@ def _store(tx: Tx, rows: list[MessageRow]) -> None:
 def fill(folder: Path, count: int) -> dict[str, float]:
     """Make a database with messages in it, and an empty one of another account."""
     for name in (FULL, EMPTY):
-        anyio.run(_register, folder / name, backend="trio")
+        anyio.run(register, folder / name, backend="trio")
     database = Database.open(folder / FULL, PASSPHRASE)
     try:
-        database.writer.call(_begin)
+        database.writer.call(begin)
         found: list[MessageRow] = []
         for number, row in enumerate(Corpus().messages(count), 1):
             found.append(row)
             if number % SORTED == 0 or number == count:
                 found.sort()
                 for at in range(0, len(found), BATCH):
-                    database.writer.call(partial(_store, rows=found[at : at + BATCH]))
+                    database.writer.call(partial(store, rows=found[at : at + BATCH]))
                 found.clear()
     finally:
         database.close()

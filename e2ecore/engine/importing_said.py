@@ -1,6 +1,7 @@
 """What belongs to imported messages: reactions, earlier words, pins, votes, files."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from e2ecore.engine.file_showing import encode_item
@@ -39,6 +40,7 @@ def store_said(
         entries: As the file has them, in the same order.
         brought: Copies of files that were made already, by message id and place.
     """
+    copies: list[tuple[Path, int]] = []
     for row, one in zip(rows, entries, strict=True):
         if one.expires_ms is not None:
             expiries.add(job.tx, row.id, one.expires_ms)
@@ -46,9 +48,10 @@ def store_said(
             continue
         _store_words(job.tx, row.id, one.said)
         if one.said.files:
-            _store_files(job, cache, row, one.said, brought)
+            copies += _store_files(job, row, one.said, brought)
         if one.said.votes or one.said.closes:
             _store_votes(job.tx, row.id, one.said)
+    cache.adopt(copies)
 
 
 def _store_words(tx: Tx, message: int, said: Said) -> None:
@@ -63,14 +66,14 @@ def _store_words(tx: Tx, message: int, said: Said) -> None:
 
 
 def _store_files(
-    job: Job,
-    cache: "FileCache",
-    row: MessageRow,
-    said: Said,
-    brought: Mapping[tuple[bytes, int], Brought],
-) -> None:
-    """Store files as such that are at no relay: what is not here cannot be fetched."""
-    rng = job.state.rng
+    job: Job, row: MessageRow, said: Said, brought: Mapping[tuple[bytes, int], Brought]
+) -> list[tuple[Path, int]]:
+    """Store files as such that are at no relay: what is not here cannot be fetched.
+
+    Returns:
+        Copies that came along, and the numbers of their rows.
+    """
+    rng, copies = job.state.rng, list[tuple[Path, int]]()
     for place, one in enumerate(said.files):
         item = one._replace(blob_id=rng(BLOB_ID_BYTES), file_key=rng(FILE_KEY_BYTES))
         found = brought.get((row.uid, place))
@@ -83,7 +86,8 @@ def _store_files(
             ),
         )  # fmt: skip
         if found is not None:
-            cache.adopt(found.path, aid)
+            copies.append((found.path, aid))
+    return copies
 
 
 def _store_votes(tx: Tx, message: int, said: Said) -> None:

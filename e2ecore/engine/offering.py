@@ -7,6 +7,7 @@ message whose files do not come.
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -172,13 +173,15 @@ def _check_open_to_files(job: Job, cid: int) -> None:
 def _store(job: Job, core: "Core", cid: int, caption: str, copies: Sequence[Copied]) -> int:
     """Store parcel and files; the copies get their names in the same breath."""
     pid = attachments.add_parcel(job.tx, cid, caption, job.now_ms)
+    adopted: list[tuple[Path, int]] = []
     for place, copy in enumerate(copies):
         row = AttachmentRow(
             0, 0, place, pid, copy.item.blob_id, encode_item(copy.item), copy.item.size,
             FileState.WAITING, salt=core.rng(SALT_BYTES), cache_key=copy.cache_key, cached=1,
             used_ms=job.now_ms,
         )  # fmt: skip
-        core.desk.cache.adopt(copy.path, attachments.add(job.tx, row))
+        adopted.append((copy.path, attachments.add(job.tx, row)))
+    core.desk.cache.adopt(adopted)
     return pid
 
 

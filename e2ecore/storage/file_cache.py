@@ -8,7 +8,7 @@ Chunks are sealed one by one, so a file can be written on after a break and read
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -191,17 +191,24 @@ class FileCache:
         self._make_folder()
         return self.folder / f"{_COPY}{name.hex()}"
 
-    def adopt(self, copy: Path, aid: int) -> None:
-        """Give a copy the name of its row, durably. If the row does not come, it is swept.
+    def adopt(self, copies: Iterable[tuple[Path, int]]) -> None:
+        """Give copies the names of their rows, durably. If the rows do not come, they are swept.
+
+        Args:
+            copies: Where each copy is, and the number of its row.
 
         Raises:
             StorageError: The disk said no.
         """
+        is_any = False
         try:
-            copy.replace(self.path(aid))
+            for copy, aid in copies:
+                copy.replace(self.path(aid))
+                is_any = True
         except OSError as error:
             raise files.mapped(error) from None
-        self.sync_names()
+        if is_any:
+            self.sync_names()
 
     def _make_folder(self) -> None:
         try:

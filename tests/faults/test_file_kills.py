@@ -159,7 +159,7 @@ def stored(folder: Path) -> tuple[FileCache, AttachmentRow]:
     source.write_bytes(contents())
     cache = FileCache(folder / "a.db")
     copied = copy_file(cache, OutgoingFile(source, "film.bin"), system_rng)
-    cache.adopt(copied.path, 1)
+    cache.adopt([(copied.path, 1)])
     item = copied.item
     row = AttachmentRow(
         1, 1, 0, 0, item.blob_id, encode_item(item), item.size, FileState.REMOTE,

@@ -38,7 +38,7 @@ def cache(tmp_path: Path) -> FileCache:
 def copied(cache: FileCache, wanted: OutgoingFile, aid: int = 1) -> AttachmentRow:
     """Take a file in, as if it had come in a message."""
     found = copy_file(cache, wanted, system_rng)
-    cache.adopt(found.path, aid)
+    cache.adopt([(found.path, aid)])
     return AttachmentRow(
         aid, 1, 0, 0, found.item.blob_id, encode_item(found.item), found.item.size,
         FileState.REMOTE, cache_key=found.cache_key, cached=1,
