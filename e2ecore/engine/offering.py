@@ -7,7 +7,6 @@ message whose files do not come.
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -41,6 +40,8 @@ from e2ecore_protocol.limits import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from e2ecore.engine.core import Core
 
 
