@@ -193,6 +193,7 @@ async def keep_consents(core: "Core") -> None:
             await settle(core)
         except E2EError:
             continue
+        core.upkeep.to_lapse.set()
 
 
 async def settle(core: "Core") -> None:

@@ -24,6 +24,7 @@ class Upkeep:
         "rebuilding",
         "settling",
         "to_index",
+        "to_lapse",
         "to_settle",
         "transfers",
     )
@@ -49,6 +50,8 @@ class Upkeep:
         """Ends the tasks."""
         self.to_settle = Signal()
         """The account chain may have to be told of consents."""
+        self.to_lapse = Signal()
+        """The consent to several devices may be over, or last longer now."""
         self.settling = anyio.Lock()
         """Held by whoever tells it."""
 

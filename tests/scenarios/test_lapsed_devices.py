@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 import e2ecore
-from e2ecore.engine import inviting
+from e2ecore.engine import inviting, lapsing
 from e2ecore.engine.engine import system_clock_ms
 from e2ecore.engine.job import Job
 from e2ecore.ids import AccountId, DeviceId
@@ -106,3 +106,62 @@ async def test_no_client_takes_the_leaf_of_a_device_without_consent_from_a_modif
             return {one.device_id for one in mirror.by_leaf.values()}
 
         assert device_id not in await alice._core.jobs.run(seated)
+
+
+async def test_devices_are_removed_the_moment_the_consent_for_them_is_over(tmp_path: Path) -> None:
+    """Nobody has to come or to ask: there is a timer."""
+    clock = Clock()
+    async with devices(tmp_path, "alice", "bob", clock_ms=clock) as (relay, (phone, bob)):
+        opened = await open_device(tmp_path / "laptop.db", relay.dial, clock_ms=clock)
+        async with opened as laptop:
+            await phone.consents.grant(
+                e2ecore.shipped_notice(e2ecore.Purpose.MULTI_DEVICE_SYNC),
+                controller=e2ecore.Controller("The Operator", "privacy@relay.example"),
+                expires_ms=clock() + HOUR_MS,
+            )
+            await link(phone, laptop)
+            chat, _ = await pair(phone, bob)
+            at_laptop, at_phone = laptop.events(), phone.events()
+            assert laptop.account is not None
+            device_id = laptop.account.device_id
+            assert 0 < (lapsing.left_ms(phone._core) or 0) <= HOUR_MS
+            clock.ahead_ms = HOUR_MS
+            phone._core.upkeep.to_lapse.set()  # the hour that it waits for is over
+            told = await until(at_laptop, e2ecore.ThisDeviceRemoved)
+            assert told.reason is e2ecore.RemovalReason.CONSENT_EXPIRED
+            assert (await until(at_phone, e2ecore.DeviceErased)).device_id == device_id
+            assert lapsing.left_ms(phone._core) is None
+            await settled(phone)
+            await (await chat.send("and the first one goes on")).accepted()
+
+
+@pytest.mark.parametrize("years", [1, -1])
+async def test_a_clock_that_jumps_by_a_year_removes_no_device(years: int, tmp_path: Path) -> None:
+    clock = Clock()
+    async with devices(tmp_path, "bob") as (relay, _):
+        opened = await open_device(tmp_path / "alice.db", relay.dial, clock_ms=clock)
+        async with (
+            opened as phone,
+            await open_device(tmp_path / "laptop.db", relay.dial) as laptop,
+        ):
+            await phone.register("alice")
+            await phone.consents.grant(
+                e2ecore.shipped_notice(e2ecore.Purpose.MULTI_DEVICE_SYNC),
+                controller=e2ecore.Controller("The Operator", "privacy@relay.example"),
+                expires_ms=clock() + 300 * 24 * HOUR_MS,
+            )
+            await link(phone, laptop)
+            at_phone = phone.events()
+            clock.ahead_ms = years * 365 * 24 * HOUR_MS
+            phone._core.upkeep.to_lapse.set()
+            if years < 0:
+                relay.disconnect()
+            while not isinstance(
+                (await until(at_phone, e2ecore.ConnectionChanged)).error, e2ecore.ClockSkewError
+            ):
+                pass
+            clock.ahead_ms = 0
+            await phone.reconnect()
+            await phone.caught_up()
+            assert [one.removed_ms for one in await phone.devices.list()] == [None, None]
+            assert laptop.account is not None
