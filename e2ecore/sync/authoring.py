@@ -66,13 +66,14 @@ class Author:
     def hear(self, op: Op, now_ms: int) -> Self:
         """Return where the device stands after it took an op.
 
-        If that is one of its own that it does not have any more, since its database was set back,
-        it goes on from there.
+        Its database may have been set back. Then others name ops of its own that it does not have
+        any more, and it goes on after those: to use a number again would void what it says.
         """
         heard = replace(self, time=hlc.heard(self.time, op.time, now_ms))
-        if op.device_id != self.device_id or op.number <= self.number:
+        named = dict(op.seen) | {op.device_id: op.number}
+        if named.get(self.device_id, 0) <= self.number:
             return heard
-        return replace(heard, number=op.number, prev_hash=op.hash())
+        return replace(heard, number=named[self.device_id], prev_hash=op.hash())
 
 
 def verify(op: Op, account_id: bytes, device_key: bytes) -> None:

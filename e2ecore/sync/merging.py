@@ -105,7 +105,9 @@ def _is_overwritten(op: Op, by: Iterable[Op]) -> bool:
 
 def _overwrites(later: Op, earlier: Op) -> bool:
     if later.device_id == earlier.device_id:
-        return (later.number, later.hash()) > (earlier.number, earlier.hash())
+        if later.number == earlier.number:
+            return later.hash() > earlier.hash()
+        return later.number > earlier.number
     return _had(later, earlier) and not _had(earlier, later)
 
 

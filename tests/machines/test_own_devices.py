@@ -68,7 +68,7 @@ class OwnDevices(RuleBasedStateMachine):
     @initialize(number=st.integers(2, MAX_DEVICES))
     def begin(self, number: int) -> None:
         self.now_ms = NOW_MS
-        self.siblings = [Sibling(one) for one in range(number)]
+        self.siblings = [Sibling(one, signs=False) for one in range(number)]
         self.under_way: list[tuple[Sibling, bytes]] = []
         self.whole = Whole()
         self.erased: list[set[object]] = [set() for _ in self.siblings]
