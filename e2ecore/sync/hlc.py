@@ -45,7 +45,8 @@ def tick(last: Hlc, now_ms: int) -> Hlc:
     It is later than ``last``, unless that lies in the future: then the clock was set back since,
     and to go on from there would carry the error on.
     """
-    return at(now_ms) if is_ahead(last, now_ms) else Hlc(max(at(now_ms), last + 1))
+    new = Hlc(max(at(now_ms), last + 1))
+    return at(now_ms) if is_ahead(new, now_ms) else new
 
 
 def heard(last: Hlc, time: int, now_ms: int) -> Hlc:
