@@ -70,11 +70,13 @@ class BlobDeleted(Event):
 class DeletionReceiptLate(Event):
     """The relay has promised to delete an own file by now, and has not signed that it did.
 
-    Receipts come by themselves; six hours are allowed. One that comes later is kept all the same.
+    Receipts come by themselves; six hours are allowed. One that comes later is kept all the same
+    where the message is still there.
     """
 
-    conversation_id: GroupId
-    message_id: MessageId
+    conversation_id: GroupId | None
+    """None: its message is gone from here. What the relay has promised outlives it."""
+    message_id: MessageId | None
     attachment_id: int
     expires_ms: int
-    """When it should have been gone."""
+    """When it should have been gone: at its time, or when the relay took its recall."""

@@ -168,13 +168,13 @@ async def keep_telling(core: "Core") -> None:
 async def _tell(core: "Core", row: AttachmentRow) -> None:
     await core.await_link()
     if row.owed == Owed.RECALL:
-        await _request(core, RecallBlob(0, row.blob_id))
+        is_known = await _request(core, RecallBlob(0, row.blob_id))
     else:
         own = await core.jobs.run(lambda job: job.own)
         signed = acknowledgement_message(
             core.server_name, row.blob_id, own.account_id, own.device_id
         )
-        await _request(core, AcknowledgeBlob(0, row.blob_id, own.signer.sign(signed)))
+        is_known = await _request(core, AcknowledgeBlob(0, row.blob_id, own.signer.sign(signed)))
 
     def work(job: Job) -> None:
         now = attachments.get(job.tx, row.aid)
@@ -182,19 +182,24 @@ async def _tell(core: "Core", row: AttachmentRow) -> None:
             return
         if not now.message and now.state != FileState.UPLOADED:
             attachments.remove(job.tx, now.aid)
-        else:
-            attachments.save(job.tx, now._replace(owed=Owed.NOTHING))
+            return
+        told = now._replace(owed=Owed.NOTHING)
+        if row.owed == Owed.RECALL and is_known and now.promise:  # its receipt is due from now on
+            told = told._replace(expires_ms=min(now.expires_ms, job.now_ms))
+        attachments.save(job.tx, told)
 
     await core.jobs.run(work)
 
 
-async def _request(core: "Core", frame: AcknowledgeBlob | RecallBlob) -> None:
+async def _request(core: "Core", frame: AcknowledgeBlob | RecallBlob) -> bool:
+    """Tell the relay. Return False if it knows no such blob, or not for us."""
     try:
         await core.need_link().request(frame, Ok)
     except RelayRefusedError as refused:
         if refused.can_retry:
             raise
-        # It knows no such blob, or not for us: there is nothing left to tell.
+        return False
+    return True
 
 
 async def keep_receipts(core: "Core") -> None:
@@ -249,6 +254,6 @@ def _note_late(job: Job, aid: int) -> None:
     if row is None or row.receipt:
         return
     attachments.save(job.tx, row._replace(told_late=1))
-    names = names_of(job.tx, row)
-    if names is not None:
-        job.effects.events.append(DeletionReceiptLate(*names, aid, row.expires_ms))
+    conversation, message = names_of(job.tx, row) or (None, None)
+    late = DeletionReceiptLate(conversation, message, aid, row.expires_ms)
+    job.effects.events.append(late)

@@ -230,7 +230,8 @@ def forget_done(tx: Tx, now_ms: int) -> None:
     """Delete what was kept of files whose messages are gone, once nothing can come of it."""
     tx.execute(
         "DELETE FROM attachments WHERE message = 0 AND parcel = 0 AND owed = 0"
-        " AND (receipt != x'' OR told_late = 1 OR expires_ms = 0 OR expires_ms < ?)",
+        " AND (receipt != x'' OR told_late = 1 OR expires_ms = 0"
+        " OR (state != 2 AND expires_ms < ?))",
         (now_ms,),
     )
 

@@ -357,4 +357,6 @@ async def test_deleting_a_message_while_its_file_is_uploaded_again_ends_that(
         assert await at.chat.uploads() == []
         with pytest.raises(e2ecore.AttachmentGoneError):
             await seen.attachment.download()
-        assert not list(folder_of(tmp_path / "alice.db").iterdir())
+        with anyio.fail_after(PATIENCE_S):
+            while list(folder_of(tmp_path / "alice.db").iterdir()):  # noqa: ASYNC110
+                await anyio.sleep(0.005)
