@@ -27,7 +27,7 @@ from benchmarks.summary import percentile
 from benchmarks.systems.ours import Ours
 from benchmarks.systems.relay import RelayProcess
 from benchmarks.worker import WorkerError
-from benchmarks.workloads import MEGABYTE, NS_PER_S, latencies_ms
+from benchmarks.workloads import MEGABYTE, NS_PER_MS, NS_PER_S, latencies_ms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,14 +108,15 @@ def _swept(home: Path, count: int) -> Sample:
     time.sleep(left_s)
     before = highest = _rss(relay)
     time.sleep(1)
-    began = time.monotonic()
+    began, used = time.monotonic(), usage.cpu_of_tree_ns(relay.pids)
     while _gone(relay.http_url) < count:
         highest = max(highest, _rss(relay))
         time.sleep(LOOK_S)
-    taken = time.monotonic() - began
+    taken, used = time.monotonic() - began, usage.cpu_of_tree_ns(relay.pids) - used
     relay.stop()
     return {
         "rate": count / taken,
+        "cpu_ms": used / NS_PER_MS / count,
         "growth_mb": (highest - before) / MEGABYTE,
         "before_mb": before / MEGABYTE,
     }
@@ -176,6 +177,7 @@ ATTACHMENTS_SWEEP: Final = Scenario(
     size_unit="attachments",
     measures=(
         Measure("rate", "rate", "1/s", "attachments deleted", TENTH, at_least(0.8)),
+        Measure("cpu_ms", "cpu_ms", "ms", "CPU of the relay for each of them", TENTH),
         Measure(
             "growth_mb",
             "growth_mb",

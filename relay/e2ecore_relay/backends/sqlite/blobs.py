@@ -22,6 +22,9 @@ _INSERT: Final = (
 _FETCHED_BY: Final = (
     "SELECT blob, token_until_ms, acknowledgement <> x'' FROM blob_recipients WHERE fetch_token = ?"
 )
+_AFTER: Final = f"{_BLOB} WHERE blob > ? AND +stage = 1 ORDER BY blob LIMIT ?"
+"""By number, not by the index of stages: that would read all of them and sort them, each time."""
+
 _ACCOUNT, _LOG = 0, 1
 _DOOM: Final = "UPDATE blobs SET stage = 2, due_ms = 0, reason = ? WHERE blob = ? AND stage < 2"
 
@@ -228,9 +231,7 @@ class SqliteBlobs:
 
     def after(self, blob: int, limit: int) -> list[Blob]:
         """See blob_ports.BlobTable."""
-        rows = self._connection.execute(
-            f"{_BLOB} WHERE blob > ? AND stage = 1 ORDER BY blob LIMIT ?", (blob, limit)
-        ).fetchall()
+        rows = self._connection.execute(_AFTER, (blob, limit)).fetchall()
         return list(map(_blob, rows))
 
     def counted(self) -> Count | None:
