@@ -30,6 +30,7 @@ from e2ecore.engine.engine import Engine
 from e2ecore.engine.events import Event
 from e2ecore.engine.file_store import FileStore
 from e2ecore.engine.file_values import Attachment
+from e2ecore.engine.guardians import Guardians
 from e2ecore.engine.handles import Change, SentMessage
 from e2ecore.engine.keys import Keys
 from e2ecore.engine.linking import Linking
@@ -122,6 +123,10 @@ def _devices(engine: Engine) -> Devices:
 
 def _files(engine: Engine) -> FileStore:
     return engine.files
+
+
+def _guardians(engine: Engine) -> Guardians:
+    return engine.guardians
 
 
 def _youth_mode(engine: Engine) -> YouthMode:
@@ -288,6 +293,20 @@ class BlockingEngine:
     confirm_link = _of(Linking.confirm)
     refuse_link = _of(Linking.refuse)
     join_finished = _of(Joining.finished)
+    minor_status = _at(_guardians, Guardians.status)
+    mark_minor = _at(_guardians, Guardians.mark)
+    invite_guardian = _at(_guardians, Guardians.invite)
+    guardian_bonds = _at(_guardians, Guardians.bonds)
+    accept_ward = _at(_guardians, Guardians.accept)
+    decline_ward = _at(_guardians, Guardians.decline)
+    ask_guardian = _at(_guardians, Guardians.ask)
+    guardian_requests = _at(_guardians, Guardians.requests)
+    approve_request = _at(_guardians, Guardians.approve)
+    refuse_request = _at(_guardians, Guardians.refuse)
+    take_back_approval = _at(_guardians, Guardians.take_back)
+    leave_bond = _at(_guardians, Guardians.leave)
+    release_ward = _at(_guardians, Guardians.release)
+    guardians_settled = _at(_guardians, Guardians.settled)
     youth_status = _at(_youth_mode, YouthMode.status)
     turn_youth_mode_on = _at(_youth_mode, YouthMode.turn_on)
     turn_youth_mode_off = _at(_youth_mode, YouthMode.turn_off)

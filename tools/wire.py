@@ -4,11 +4,12 @@ Run ``python -m tools.wire`` after changing either.
 """
 
 import ast
+import inspect
 import re
 from pathlib import Path
 from typing import Final
 
-from e2ecore_protocol import limits
+from e2ecore_protocol import family_limits, limits
 from e2ecore_protocol.blob_http import PROBLEMS
 from e2ecore_protocol.errors import CODES
 
@@ -18,18 +19,18 @@ _HIDDEN: Final = {"KIB", "MIB", "SECOND_MS", "HOUR_MS", "DAY_S"}
 
 
 def limit_rows() -> dict[str, tuple[object, str]]:
-    """Return value and reason of each limit, in the order of the module."""
-    tree = ast.parse(Path(limits.__file__).read_text())
+    """Return value and reason of each limit, in the order of the modules."""
     rows: dict[str, tuple[object, str]] = {}
-    waiting: list[str] = []
-    for node in tree.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            if node.target.id not in _HIDDEN:
-                waiting.append(node.target.id)
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            for name in waiting:
-                rows[name] = (getattr(limits, name), " ".join(str(node.value.value).split()))
-            waiting = []
+    for module in (limits, family_limits):
+        waiting: list[str] = []
+        for node in ast.parse(inspect.getsource(module)).body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                if node.target.id not in _HIDDEN:
+                    waiting.append(node.target.id)
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+                for name in waiting:
+                    rows[name] = (getattr(module, name), " ".join(str(node.value.value).split()))
+                waiting = []
     return rows
 
 

@@ -11,12 +11,16 @@ from e2ecore.consent import ledger
 from e2ecore.consent.ledger import ConsentState, Wish
 from e2ecore.consent.youth import CLOSED
 from e2ecore.crypto.signing import ED25519
-from e2ecore.engine.errors import BadConsentError, YouthModeError
+from e2ecore.engine.errors import (
+    BadConsentError,
+    GuardianRequiredError,
+    YouthModeError,
+)
 from e2ecore.engine.events import ConsentChanged
 from e2ecore.engine.job import Job
 from e2ecore.engine.own_chain import own_chain, store_own_chain
 from e2ecore.engine.state import read_chain
-from e2ecore.storage import consents, settings
+from e2ecore.storage import consents, guardians, youth
 from e2ecore.storage.consents import ConsentRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.chain.bodies import Body, ConsentGranted, ConsentWithdrawn
@@ -26,8 +30,6 @@ from e2ecore_protocol.chain.state import Consent as Chained
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.limits import MAX_ENTRIES_PER_FRAME
 
-YOUTH_LOCK: Final = "youth_mode"
-"""The setting that is there while youth mode is on."""
 _IN_FORCE: Final = frozenset({ConsentState.GRANTING, ConsentState.GRANTED})
 
 
@@ -53,29 +55,55 @@ class Consent:
         return self.state in _IN_FORCE
 
 
-def grant(job: Job, record: ConsentRecord, notice: str) -> Consent:
+def grant(job: Job, record: ConsentRecord, notice: str, approved: bytes = b"") -> Consent:
     """Store a new consent; it replaces an older one to the same purpose.
+
+    Args:
+        job: The work under way.
+        record: What was agreed to.
+        notice: The text that was shown.
+        approved: The salt of the commitment that the guardian has approved, if that was needed.
 
     Raises:
         BadConsentError: The record is beyond a limit.
+        GuardianRequiredError: This account is a child's, and its guardian was not asked.
         YouthModeError: The purpose is closed in youth mode, which is on.
     """
-    if record.purpose in CLOSED and is_youth_mode(job):
-        raise YouthModeError
+    check_open(job, record.purpose)
+    if is_minor(job.tx, job.now_ms) and not approved:
+        raise GuardianRequiredError(record.purpose)
     _ = job.own.identity  # else the chain could never be told
     for older in in_force(job, record.purpose):
         withdraw(job, older)
-    try:
-        encoded = record.encode()
-    except MalformedError as error:
-        raise BadConsentError(str(error)) from error
     row = ConsentRow(
-        record.consent_id, record.purpose, encoded, job.state.rng(SALT_BYTES), notice, 1, 0,
-        consents.next_place(job.tx),
+        record.consent_id, record.purpose, encoded(record),
+        approved or job.state.rng(SALT_BYTES), notice, 1, 0, consents.next_place(job.tx),
     )  # fmt: skip
     consents.add(job.tx, row)
     _tell(job, record.purpose, record.consent_id, ConsentState.GRANTING)
     return _view(row, None, job.now_ms)
+
+
+def check_open(job: Job, purpose: str) -> None:
+    """Refuse what is closed in youth mode, if that is on.
+
+    Raises:
+        YouthModeError: It is.
+    """
+    if purpose in CLOSED and is_youth_mode(job):
+        raise YouthModeError
+
+
+def encoded(record: ConsentRecord) -> bytes:
+    """Return a record as it is kept.
+
+    Raises:
+        BadConsentError: It is beyond a limit.
+    """
+    try:
+        return record.encode()
+    except MalformedError as error:
+        raise BadConsentError(str(error)) from error
 
 
 def withdraw(job: Job, one: Consent) -> None:
@@ -98,6 +126,17 @@ def in_force(job: Job, purpose: str) -> list[Consent]:
     return [one for one in listed(job) if one.is_in_force and one.purpose == purpose]
 
 
+def is_minor(tx: Tx, now_ms: int) -> bool:
+    """Is this account marked as that of somebody under 14? See ``guardians``."""
+    mark = guardians.mark(tx)
+    return mark is not None and now_ms < mark.until_ms
+
+
+def is_young(tx: Tx, now_ms: int) -> bool:
+    """Is youth mode on, or this account that of somebody under 14?"""
+    return _is_locked(tx) or is_minor(tx, now_ms)
+
+
 def is_youth_mode(job: Job) -> bool:
     """Is youth mode on? See ``youth``."""
     return _is_locked(job.tx)
@@ -108,7 +147,7 @@ def _is_closed(tx: Tx, purpose: str) -> bool:
 
 
 def _is_locked(tx: Tx) -> bool:
-    return settings.get(tx, YOUTH_LOCK) is not None
+    return youth.get(tx) is not None
 
 
 def missing_entries(job: Job) -> tuple[bytes, ...]:

@@ -6,27 +6,27 @@ chain says, so neither a crash nor a lost answer leaves the two apart.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from e2ecore.consent.audit import ConsentAudit, Paper, verify_consents, write_consents
 from e2ecore.consent.notices import ConsentNotice
-from e2ecore.consent.purposes import TERMS, Purpose, Terms
+from e2ecore.consent.purposes import Purpose, Terms
 from e2ecore.engine import agreeing
 from e2ecore.engine.agreeing import Consent
-from e2ecore.engine.errors import BadConsentError, ConsentRequiredError
+from e2ecore.engine.errors import ConsentRequiredError, GuardianRequiredError
 from e2ecore.engine.job import Job
 from e2ecore.engine.own_chain import grow_own_chain
+from e2ecore.engine.recording import Decision
 from e2ecore.engine.state import read_chain
 from e2ecore.errors import E2EError
 from e2ecore.storage import chains, consent_papers, consents, reading
 from e2ecore.storage.tx import Tx
-from e2ecore_protocol.chain.record import RECORD_VERSION, ConsentRecord, Controller, Times
-from e2ecore_protocol.limits import CONSENT_ID_BYTES
+from e2ecore.transport.errors import RelayRefusedError
+from e2ecore_protocol.chain.record import Controller
+from e2ecore_protocol.errors import ErrorCode
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
-
-_WITHDRAWAL: Final = "in the app, at any time, by one call; it takes effect at once"
 
 
 class Consents:
@@ -60,24 +60,17 @@ class Consents:
 
         Raises:
             BadConsentError: A text is too long or missing, or it would be over already.
+            GuardianRequiredError: This account is that of somebody under 14: ``guardians.ask``.
             NotRegisteredError: There is no account yet.
             YouthModeError: The purpose is closed in youth mode, which is on.
         """
-        chosen = terms or TERMS.get(notice.purpose)
-        if chosen is None:
-            raise BadConsentError("a purpose of your own needs `terms`")
+        decision = Decision(
+            notice=notice, controller=controller, scope=scope, expires_ms=expires_ms,
+            jurisdiction=jurisdiction, terms=terms,
+        )  # fmt: skip
 
         def work(job: Job) -> Consent:
-            times = Times(job.now_ms, expires_ms)
-            if expires_ms is not None and expires_ms <= times.given_ms:
-                raise BadConsentError("it would be over already")
-            record = ConsentRecord(
-                RECORD_VERSION, job.state.rng(CONSENT_ID_BYTES), job.own.account_id,
-                job.own.device_id, str(notice.purpose), scope, notice.version, notice.language,
-                notice.hash, chosen.data, (controller,), chosen.storage, chosen.recipients,
-                chosen.retention_s, jurisdiction, _WITHDRAWAL, times,
-            )  # fmt: skip
-            return agreeing.grant(job, record, notice.text)
+            return agreeing.grant(job, decision.recorded(job), notice.text)
 
         made = await self._core.jobs.run(work)
         self._core.upkeep.to_settle.set()
@@ -202,5 +195,12 @@ async def settle(core: "Core") -> None:
         if not core.read(consents.unsettled):
             return
         await core.await_link()
-        entries = await grow_own_chain(core, partial(core.jobs.run, agreeing.missing_entries))
+        try:
+            entries = await grow_own_chain(core, partial(core.jobs.run, agreeing.missing_entries))
+        except RelayRefusedError as error:
+            if error.code is not ErrorCode.GUARDIAN_REQUIRED:
+                raise
+            core.upkeep.guardian_news = True
+            core.upkeep.to_guard.set()
+            raise GuardianRequiredError(str(error.data)) from error
         await core.jobs.run(partial(agreeing.note_settled, entries=entries))

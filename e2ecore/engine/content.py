@@ -15,6 +15,7 @@ from e2ecore.engine.events import (
 )
 from e2ecore.engine.expiring import expire
 from e2ecore.engine.file_taking import take_again, take_files, take_request
+from e2ecore.engine.guardian_notes import GuardianNote, take_note
 from e2ecore.engine.job import Job
 from e2ecore.engine.listed import Listed, bounded, form_of
 from e2ecore.engine.mirror import Mirror, Peer
@@ -41,6 +42,11 @@ from e2ecore_protocol.content.attachments import (
     AttachmentAgain,
     AttachmentRequest,
     Attachments,
+)
+from e2ecore_protocol.content.guardians import (
+    GuardianInvitation,
+    GuardianRefusal,
+    GuardianRequest,
 )
 from e2ecore_protocol.content.messages import (
     AnyContent,
@@ -319,6 +325,12 @@ class Inbox:
         self.flush()
         take_own(self._job, mirror, sender, cast("Own", content))
 
+    def take_guardian_note(
+        self, mirror: Mirror, sender: Peer, content: AnyContent, _counter: int
+    ) -> None:
+        """Take what ward or guardian say to each other."""
+        take_note(self._job, mirror, sender.account_id, cast("GuardianNote", content))
+
 
 _HEARD_ANYWAY: Final = frozenset({Receipt, ReadReceipt})
 """What somebody who is blocked may still say: it is about what they were told before."""
@@ -337,6 +349,9 @@ _TAKERS: Final[Mapping[type[AnyContent], _Taker]] = {
     PollClose: Inbox.take_remark,
     VoteReveal: Inbox.take_remark,
     Own: Inbox.take_own,
+    GuardianInvitation: Inbox.take_guardian_note,
+    GuardianRequest: Inbox.take_guardian_note,
+    GuardianRefusal: Inbox.take_guardian_note,
 }
 """Who takes content that is no message of its own."""
 

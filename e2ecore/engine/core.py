@@ -286,7 +286,7 @@ class Core:
             self.supply_signal.set()
         if effects.is_parting:
             self.closed = True
-            self.upkeep.part()
+        self.upkeep.heard(effects)
 
     def after_jobs(self) -> None:
         """Everything of one wake-up is applied: let the link write it."""
@@ -342,7 +342,7 @@ class Core:
         self.sender.connected()
         self.desk.connected()
         self.chains_signal.set()
-        self.upkeep.to_settle.set()
+        self.upkeep.connected()
         if self.fetch_due:
             self.fetch_signal.set()
 

@@ -9,6 +9,7 @@ from e2ecore.engine.consents import keep_consents
 from e2ecore.engine.damage import watch_damage
 from e2ecore.engine.erasing import keep_erasing
 from e2ecore.engine.file_store import FILE_CHORES
+from e2ecore.engine.guardians import keep_guardians
 from e2ecore.engine.lapsing import keep_lapses
 from e2ecore.engine.learning import learn_kinds
 from e2ecore.engine.polling import keep_polls
@@ -30,6 +31,7 @@ CHORES: Final = (
     keep_consents,
     keep_removals,
     keep_lapses,
+    keep_guardians,
     keep_index,
     keep_erasing,
     learn_kinds,

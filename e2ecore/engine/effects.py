@@ -60,5 +60,7 @@ class Effects:
     key_packages_low: bool = False
     is_parting: bool = False
     """This device was removed, and is to erase itself."""
+    guardianship: bool = False
+    """The relay is to be asked, or told, about ward and guardian."""
     pause_ms: int | None = None
     """The sender was stopped for refusals: go on after this time."""

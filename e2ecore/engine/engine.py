@@ -28,6 +28,7 @@ from e2ecore.engine.duties import CHORES
 from e2ecore.engine.errors import NoRelayError
 from e2ecore.engine.file_store import FileStore
 from e2ecore.engine.folding import chinese_fold
+from e2ecore.engine.guardians import Guardians
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.keys import Keys
 from e2ecore.engine.maintenance import check_new_key, one_key
@@ -157,8 +158,10 @@ class Engine:
         self.my_data = MyData(self._core)
         """What is stored of this account: take it along, bring it in, see it."""
         self.consents = Consents(self._core)
-        self.youth_mode = YouthMode(self._core)
         """What the person has agreed to; all else is off."""
+        self.guardians = Guardians(self._core, self.conversations)
+        """Children, and who decides for them."""
+        self.youth_mode = YouthMode(self._core)
         self.devices = Devices(self._core)
         """The devices of this account."""
         self.files = FileStore(self._core)

@@ -30,6 +30,17 @@ class ConsentRequiredError(UsageError):
         self.purpose = purpose
 
 
+class GuardianRequiredError(UsageError):
+    """This account belongs to somebody under 14: a guardian has to approve this first.
+
+    Have the guardian asked by ``engine.guardians.ask``. ``purpose`` says what for.
+    """
+
+    def __init__(self, purpose: str) -> None:
+        super().__init__(purpose)
+        self.purpose = purpose
+
+
 class BadConsentError(UsageError):
     """A consent cannot be noted like that. Nothing was. The text says what does not fit."""
 

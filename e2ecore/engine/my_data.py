@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.to_thread
 
-from e2ecore.engine.agreeing import YOUTH_LOCK
+from e2ecore.engine.agreeing import is_young
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.erasing import choose_revisions
 from e2ecore.engine.errors import NotRegisteredError
 from e2ecore.engine.exporting import ExportReport, OnProgress, export_history
 from e2ecore.engine.importing import ImportReport, import_history
 from e2ecore.portability.records import ImportFormat
-from e2ecore.storage import account, chains, conversations, revisions, settings, slot_changes
+from e2ecore.storage import account, chains, conversations, revisions, slot_changes
 from e2ecore.storage.inventory import GENERAL, SENSITIVE, DataItem, items
 from e2ecore.storage.tx import Tx
 
@@ -143,11 +143,12 @@ class MyData:
     def inventory(self) -> tuple[DataItem, ...]:
         """Return what is stored where, of which class, what for and for how long; no values.
 
-        In youth mode everything about a person is sensitive.
+        In youth mode, and of somebody under 14, everything about a person is sensitive.
         """
-        self._core.check_open()
-        is_young = self._core.read(lambda tx: settings.get(tx, YOUTH_LOCK)) is not None
-        return tuple(map(_of_young_people, items())) if is_young else items()
+        core = self._core
+        core.check_open()
+        of_young = core.read(lambda tx: is_young(tx, core.clock_ms()))
+        return tuple(map(_of_young_people, items())) if of_young else items()
 
     async def profile(self, passphrase: str | None = None) -> OwnProfile:
         """Return what is stored of this person. ``Engine.set_display_name`` corrects it.

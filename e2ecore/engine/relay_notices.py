@@ -3,7 +3,7 @@
 from e2ecore.engine.file_status import take_receipts
 from e2ecore.engine.job import Job
 from e2ecore.engine.removals import take_erasures
-from e2ecore_protocol.frames.notices import KeyPackagesLow, Notice
+from e2ecore_protocol.frames.notices import GuardianshipChanged, KeyPackagesLow, Notice
 from e2ecore_protocol.frames.removals import DevicesErased
 
 
@@ -18,5 +18,7 @@ def take_notice(job: Job, notice: Notice) -> None:
         job.effects.key_packages_low = True
     elif isinstance(notice, DevicesErased):
         take_erasures(job, job.state.server_name, notice)
+    elif isinstance(notice, GuardianshipChanged):
+        job.effects.guardianship = True
     else:
         take_receipts(job, job.state.server_name, notice.receipts)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from e2ecore.engine.effects import Effects
 from e2ecore.engine.signals import Signal
 from e2ecore.storage.search_tokens import NO_FOLD, Fold
 
@@ -17,12 +18,15 @@ class Upkeep:
     __slots__ = (
         "erasing",
         "fold",
+        "guardian_news",
+        "guarding",
         "importing",
         "index_failed",
         "is_parting",
         "on_parting",
         "rebuilding",
         "settling",
+        "to_guard",
         "to_index",
         "to_lapse",
         "to_settle",
@@ -52,6 +56,12 @@ class Upkeep:
         """The account chain may have to be told of consents."""
         self.to_lapse = Signal()
         """The consent to several devices may be over, or last longer now."""
+        self.guarding = anyio.Lock()
+        """Held by whoever talks to the relay about ward and guardian."""
+        self.guardian_news = False
+        """The relay has said that something has changed, and was not asked yet."""
+        self.to_guard = Signal()
+        """The relay may have something to tell, or to be told, about ward and guardian."""
         self.settling = anyio.Lock()
         """Held by whoever tells it."""
 
@@ -60,3 +70,16 @@ class Upkeep:
         self.is_parting = True
         if self.on_parting is not None:
             self.on_parting()
+
+    def connected(self) -> None:
+        """There is a connection: tell the relay what it may not know yet."""
+        self.to_settle.set()
+        self.to_guard.set()
+
+    def heard(self, effects: Effects) -> None:
+        """See to what a job has found out."""
+        if effects.is_parting:
+            self.part()
+        if effects.guardianship:
+            self.guardian_news = True
+            self.to_guard.set()

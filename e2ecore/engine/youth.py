@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -17,14 +17,13 @@ from e2ecore.engine.errors import (
     YouthModeError,
 )
 from e2ecore.engine.job import Job
-from e2ecore.storage import settings, slot_changes
+from e2ecore.storage import slot_changes
+from e2ecore.storage import youth as stored
 from e2ecore.storage.errors import WrongKeyError
 from e2ecore.storage.tx import Tx
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
-
-_NAME: Final = agreeing.YOUTH_LOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class YouthMode:
             for purpose in sorted(CLOSED):
                 for one in agreeing.in_force(job, purpose):
                     agreeing.withdraw(job, one)
-            settings.put(job.tx, _NAME, YouthLock(salt, code_hash, job.now_ms, 0, 0).encode())
+            stored.put(job.tx, YouthLock(salt, code_hash, job.now_ms, 0, 0).encode())
 
         await core.jobs.run(work)
         core.upkeep.to_settle.set()
@@ -110,11 +109,11 @@ class YouthMode:
             pause_ms = lock.pause_ms(job.now_ms)
             if pause_ms:
                 raise PasscodePauseError(pause_ms)
-            settings.put(job.tx, _NAME, lock.tried(job.now_ms).encode())
+            stored.put(job.tx, lock.tried(job.now_ms).encode())
             return lock
 
         def leave(job: Job) -> None:
-            settings.remove(job.tx, _NAME)
+            stored.remove(job.tx)
 
         async with self._trying:
             lock = await core.jobs.run(count)
@@ -135,8 +134,8 @@ class YouthMode:
 
 
 def _lock(tx: Tx) -> YouthLock | None:
-    stored = settings.get(tx, _NAME)
-    return None if stored is None else YouthLock.decode(stored)
+    found = stored.get(tx)
+    return None if found is None else YouthLock.decode(found)
 
 
 def _hashed(passcode: str, salt: bytes) -> bytes:

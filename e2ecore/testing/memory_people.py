@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from e2ecore.crypto.signing import ED25519
+from e2ecore.testing.memory_guardians import MemoryGuardians
 from e2ecore.testing.memory_log import RefusedError
 from e2ecore_protocol.chain.entry import Entry
 from e2ecore_protocol.chain.errors import ChainError, ConsentMissingError
@@ -65,6 +66,7 @@ class MemoryPeople:
         self._clock_ms = clock_ms
         self._published_ms: dict[bytes, int] = {}
         self.accounts: dict[bytes, MemoryAccount] = {}
+        self.guardians = MemoryGuardians(clock_ms, lambda name: self._account(name).state)
         self._handles: dict[str, bytes] = {}
         self._packages: defaultdict[bytes, list[bytes]] = defaultdict(list)
         self._last_resorts: dict[bytes, bytes] = {}
@@ -94,6 +96,16 @@ class MemoryPeople:
         if account is None:
             raise RefusedError(ErrorCode.UNKNOWN_ACCOUNT, account_id)
         return account
+
+    def show(self, frame: LookupHandle | FetchChain | FetchHeads) -> Account | ChainHeads:
+        """Answer what anybody may know."""
+        match frame:
+            case LookupHandle():
+                return self.look_up(frame)
+            case FetchChain():
+                return self.fetch(frame)
+            case FetchHeads():
+                return self.heads(frame)
 
     def look_up(self, frame: LookupHandle) -> Account:
         """Answer whose handle it is."""
@@ -125,12 +137,16 @@ class MemoryPeople:
                 return Ok(frame.request)
             if first != account.state.head_seq + 1:
                 raise RefusedError(ErrorCode.CHAIN_CONFLICT, account.state.head_seq)
-            account.state = extend(account.state, entries, verify)
+            after = extend(account.state, entries, verify)
+            self.guardians.check_growth(after, entries)
         except ConsentMissingError as error:
             raise RefusedError(ErrorCode.CONSENT_REQUIRED, error.purpose) from error
         except (ChainError, MalformedError) as error:
             raise RefusedError(ErrorCode.CHAIN_INVALID) from error
+        account.state = after
         account.entries.extend(frame.entries)
+        if after.closed:
+            self.guardians.account_closed(account_id)
         return Ok(frame.request)
 
     def publish(self, device: DeviceAddress, frame: PublishKeyPackages) -> Ok:

@@ -19,6 +19,7 @@ from e2ecore.testing.memory_log import MemoryLog, Reader, RefusedError, check_cr
 from e2ecore.testing.memory_lounge import MemoryLounge
 from e2ecore.testing.memory_people import MemoryAccount, MemoryPeople
 from e2ecore.testing.memory_signals import forward
+from e2ecore.testing.memory_stream import stream
 from e2ecore.transport.errors import RelayUnreachableError
 from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC
 from e2ecore_protocol.errors import ErrorCode, MalformedError
@@ -50,8 +51,6 @@ from e2ecore_protocol.frames.conversations import (
 from e2ecore_protocol.frames.delivery import (
     INBOX,
     Ack,
-    CaughtUp,
-    Deliver,
     Envelope,
     EnvelopeKind,
     Submit,
@@ -61,7 +60,7 @@ from e2ecore_protocol.frames.delivery import (
 )
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.frames.key_packages import ClaimKeyPackages, PublishKeyPackages
-from e2ecore_protocol.frames.notices import KeyPackagesLow
+from e2ecore_protocol.frames.notices import GuardianshipChanged, KeyPackagesLow
 from e2ecore_protocol.frames.rendezvous import JoinRendezvous
 from e2ecore_protocol.frames.session import (
     Authenticate,
@@ -77,8 +76,6 @@ from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, NONCE_BYTES
 from e2ecore_protocol.versions import PROTOCOL_VERSION
 
 _AWAY: Final = (ErrorCode.DEVICE_REVOKED, ErrorCode.ACCOUNT_CLOSED)
-_PAGE: Final = 64
-"""Deliveries per frame: far below every limit of a frame."""
 _AboutLogs = Submit | Signal | Commit | Ack | ListConversations | LeaveConversation
 
 
@@ -169,6 +166,7 @@ class MemoryRelay:
         if answer is not None:
             session.push(answer)
         self._tell_of_blobs()
+        self._tell_of_guardians()
         for other in list(self._sessions):
             self._stream(other)
 
@@ -178,6 +176,20 @@ class MemoryRelay:
         for address, receipt in news:
             if not self.people.accounts[address.account_id].state.closed:
                 self._notice(address, BlobsDeleted((receipt,)))
+
+    def _tell_of_guardians(self) -> None:
+        """Tell both sides; send devices away that no consent covers any more."""
+        news, self.people.guardians.news = self.people.guardians.news, []
+        for account_id in dict.fromkeys(news):
+            state = self.people.accounts[account_id].state
+            valid = self.people.guardians.counted(state).valid_devices(self._clock_ms())
+            for device in state.live_devices():
+                self._notice(DeviceAddress(account_id, device.device_id), GuardianshipChanged())
+            for session in list(self._sessions):
+                away = session.device
+                mine = away is not None and away.account_id == account_id
+                if away and mine and away.device_id not in {one.device_id for one in valid}:
+                    self._go_away(session, ErrorCode.CONSENT_REQUIRED)
 
     def _answer(self, session: Session, frame: Frame) -> Frame | None:
         if isinstance(frame, Register):
@@ -196,12 +208,8 @@ class MemoryRelay:
 
     def _answer_about_people(self, device: DeviceAddress, frame: Frame) -> Frame | None:
         match frame:
-            case LookupHandle():
-                return self.people.look_up(frame)
-            case FetchChain():
-                return self.people.fetch(frame)
-            case FetchHeads():
-                return self.people.heads(frame)
+            case LookupHandle() | FetchChain() | FetchHeads():
+                return self.people.show(frame)
             case AppendChain():
                 return self._append(device.account_id, frame)
             case PublishKeyPackages():
@@ -212,7 +220,7 @@ class MemoryRelay:
                     self._notice(address, KeyPackagesLow(left))
                 return packages
             case _:
-                raise RefusedError(ErrorCode.MALFORMED)
+                return self.people.guardians.answer(device.account_id, frame)
 
     def _append(self, account_id: bytes, frame: AppendChain) -> Ok:
         """Devices that their chain has removed leave all routes, and are sent away."""
@@ -285,7 +293,8 @@ class MemoryRelay:
             raise RefusedError(ErrorCode.UNKNOWN_DEVICE)
         if device.removed_ms is not None:
             raise RefusedError(ErrorCode.DEVICE_REVOKED)
-        if device not in account.state.valid_devices(self._clock_ms()):
+        counted = self.people.guardians.counted(account.state)
+        if device not in counted.valid_devices(self._clock_ms()):
             raise RefusedError(ErrorCode.CONSENT_REQUIRED, MULTI_DEVICE_SYNC)
         return device.key
 
@@ -372,29 +381,4 @@ class MemoryRelay:
         session.unacked[name] = [seq for seq in waiting if seq > upto]
 
     def _stream(self, session: Session) -> None:
-        """Send a device what it has not been sent on this connection."""
-        if session.device is None or session.closed:
-            return
-        device_id = session.device.device_id
-        names = [b"inbox" + device_id]
-        names += [name for name, log in self.logs.items() if log.log_id != INBOX]
-        for name in names:
-            if device_id in self.logs[name].readers:
-                self._stream_log(session, device_id, name)
-        if not session.caught_up and session.room() > 0:
-            session.caught_up = True
-            session.push(CaughtUp())
-
-    def _stream_log(self, session: Session, device_id: bytes, name: bytes) -> None:
-        log = self.logs[name]
-        while session.room() > 0:
-            after = session.sent.get(name, log.readers[device_id].cursor)
-            found, scanned = log.unread(device_id, after, min(_PAGE, session.room()))
-            if scanned == after:
-                return
-            session.sent[name] = scanned
-            session.unacked.setdefault(name, []).extend(item.seq for item in found)
-            for fault in self.faults.deliveries:
-                found = fault(device_id, found)
-            if found:
-                session.push(Deliver(tuple(found)))
+        stream(session, self.logs, self.faults)

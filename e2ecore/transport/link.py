@@ -57,6 +57,7 @@ from e2ecore_protocol.frames.delivery import (
     Submitted,
 )
 from e2ecore_protocol.frames.frame import Frame
+from e2ecore_protocol.frames.guardians import GuardianAsk, Guardianship
 from e2ecore_protocol.frames.key_packages import (
     ClaimKeyPackages,
     KeyPackages,
@@ -102,26 +103,14 @@ class Outgoing(Protocol):
 F = TypeVar("F", bound=Frame)
 S = TypeVar("S", bound=Outgoing)
 Request = (
-    LookupHandle
-    | FetchChain
-    | FetchHeads
-    | AppendChain
-    | PublishKeyPackages
-    | ClaimKeyPackages
-    | Commit
-    | ListConversations
-    | LeaveConversation
-    | CreateBlob
-    | FetchBlob
-    | AcknowledgeBlob
-    | RecallBlob
-    | QueryBlobs
-    | OpenRendezvous
-)
+    LookupHandle | FetchChain | FetchHeads | AppendChain | GuardianAsk
+    | PublishKeyPackages | ClaimKeyPackages | Commit | ListConversations | LeaveConversation
+    | CreateBlob | FetchBlob | AcknowledgeBlob | RecallBlob | QueryBlobs | OpenRendezvous
+)  # fmt: skip
 """What can be asked."""
 _Answerable = (
     Ok | Account | ChainHeads | KeyPackages | Conversations | Committed | Failed
-    | BlobCreated | BlobGranted | BlobStates | RendezvousOpened
+    | BlobCreated | BlobGranted | BlobStates | RendezvousOpened | Guardianship
 )  # fmt: skip
 
 

@@ -38,6 +38,8 @@ class ErrorCode(StrEnum):
     CHAIN_CONFLICT = "chain_conflict"
     CHAIN_INVALID = "chain_invalid"
     CONSENT_REQUIRED = "consent_required"
+    GUARDIAN_REQUIRED = "guardian_required"
+    GUARDIAN_INVALID = "guardian_invalid"
     NO_KEY_PACKAGE = "no_key_package"
     UNKNOWN_CONVERSATION = "unknown_conversation"
     CONVERSATION_EXISTS = "conversation_exists"
@@ -98,6 +100,10 @@ CODES: Final = MappingProxyType(
         ErrorCode.CHAIN_CONFLICT: CodeInfo("The chain has grown. Fetch its head and try again."),
         ErrorCode.CHAIN_INVALID: CodeInfo("An entry breaks a rule of the account chain."),
         ErrorCode.CONSENT_REQUIRED: CodeInfo("The chain holds no consent that allows this."),
+        ErrorCode.GUARDIAN_REQUIRED: CodeInfo("The guardian has not approved this consent."),
+        ErrorCode.GUARDIAN_INVALID: CodeInfo(
+            "The document of guardian and ward does not fit what the relay knows of them."
+        ),
         ErrorCode.NO_KEY_PACKAGE: CodeInfo("A device has no key package left.", retry=True),
         ErrorCode.UNKNOWN_CONVERSATION: CodeInfo("The relay knows no such conversation."),
         ErrorCode.CONVERSATION_EXISTS: CodeInfo("A conversation with this id exists already."),

@@ -14,6 +14,7 @@ from chains import chains
 from consents import consents
 from contents import answers, contents, sealed_votes
 from encoding import encoding
+from guardian_documents import guardian_documents
 from inputs import Json
 from linking import linking
 from relay_frames import derived, relay_frames
@@ -31,6 +32,7 @@ FILES: dict[str, tuple[str, Callable[[], list[Json]]]] = {
     ),
     "chain.json": ("Account chains of spec/80-chain-and-consent.md", chains),
     "consents.json": ("Records of consents, spec/80-chain-and-consent.md", consents),
+    "guardians.json": ("Documents of spec/85-guardians.md", guardian_documents),
     "linking.json": ("Linking a device, spec/70-linking.md", linking),
     "content.json": ("What members say, spec/50-content.md", contents),
     "signals.json": ("Signals of spec/50-content.md", signals),

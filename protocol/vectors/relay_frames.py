@@ -48,6 +48,8 @@ DEVICES_ERASED = frames.DevicesErased(
     (frames.DeviceReceipt(ADDRESS.device_id, 2, ERASED, NOW_MS, filler("device receipt", 64)),),
 )
 GRANTED = (5_242_880, NOW_MS + 604_800_000, 7_444, filler("receipt key", 32), filler("promise", 64))
+MARK, LINK = frames.MinorMark(NOW_MS, 1), filler("link", 260)
+APPROVAL, RETRACTION, ENDING = (filler(name, 260) for name in ("approval", "retraction", "ending"))
 RESULTS = (frames.Accepted(12, NOW_MS), frames.Refused(ErrorCode.STALE_EPOCH, 0, 8))
 
 GOOD_FRAMES: tuple[frames.Frame, ...] = (
@@ -83,6 +85,9 @@ GOOD_FRAMES: tuple[frames.Frame, ...] = (
     frames.JoinRendezvous(1, 48_291),
     frames.PassRendezvous(filler("passed", 40)),
     frames.CloseRendezvous(),
+    frames.MarkMinor(18, NOW_MS + 31_536_000_000),
+    frames.SubmitGuardian(19, filler("document", 260)),
+    frames.FetchGuardianship(20),
     frames.Challenge(1, 1, "relay.example", filler("nonce", 32), NOW_MS),
     frames.Ready(NOW_MS, 42),
     frames.Ok(5),
@@ -109,10 +114,15 @@ GOOD_FRAMES: tuple[frames.Frame, ...] = (
     frames.RendezvousOpened(17, 48_291, NOW_MS + 600_000),
     frames.RendezvousMessage(filler("passed", 40)),
     frames.RendezvousClosed(),
+    frames.Guardianship(20, None, None, (), (), ()),
+    frames.Guardianship(20, MARK, LINK, ((APPROVAL, None), (APPROVAL, RETRACTION)), (ENDING,), ()),
+    frames.Guardianship(20, None, None, (), (), ((LINK, NOW_MS, (ENDING, ENDING)),)),
+    frames.Failed(6, ErrorCode.GUARDIAN_REQUIRED, "", 0, "presence"),
     *[frames.Deliver((one,)) for one in DELIVERIES],
     frames.Deliver(DELIVERIES),
     frames.Deliver((DELIVERIES[5]._replace(payload=frames.BlobsDeleted((RECEIPT,)).encode()),)),
     frames.Deliver((DELIVERIES[5]._replace(payload=DEVICES_ERASED.encode()),)),
+    frames.Deliver((DELIVERIES[5]._replace(payload=frames.GuardianshipChanged().encode()),)),
 )
 BAD_FRAMES: dict[str, tuple[str, tuple[Wire, ...]]] = {
     "unknown type": ("client", (63,)),
@@ -148,6 +158,14 @@ BAD_FRAMES: dict[str, tuple[str, tuple[Wire, ...]]] = {
     "signal of 257 bytes": ("relay", (83, CONVERSATION, filler("signal", 257))),
     "signal in the inbox": ("client", (21, b"", filler("signal", 256))),
     "signal that asks for an answer": ("client", (21, 1, CONVERSATION, filler("signal", 256))),
+    "mark without a date": ("client", (32, 1, None)),
+    "empty document": ("client", (33, 1, b"")),
+    "document of 513 bytes": ("client", (33, 1, filler("document", 513))),
+    "mark by nobody": ("relay", (96, 1, (NOW_MS, 0), None, (), (), ())),
+    "mark by a third": ("relay", (96, 1, (NOW_MS, 3), None, (), (), ())),
+    "65 approvals": ("relay", (96, 1, None, None, ((APPROVAL, None),) * 65, (), ())),
+    "three endings": ("relay", (96, 1, None, None, (), (ENDING,) * 3, ())),
+    "17 wards": ("relay", (96, 1, None, None, (), (), ((LINK, NOW_MS, ()),) * 17)),
     "version zero": ("relay", (64, 0, 1, "relay.example", filler("nonce", 32), NOW_MS)),
     "short nonce": ("relay", (64, 1, 1, "relay.example", filler("nonce", 31), NOW_MS)),
     "unknown error code": ("relay", (68, "tired", 0)),

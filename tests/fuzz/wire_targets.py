@@ -42,8 +42,9 @@ from e2ecore_protocol.content.linking import decode_link_content, decode_link_me
 from e2ecore_protocol.content.polls import Counted
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames import decode_client_frame, decode_server_frame
-from e2ecore_protocol.frames.notices import KeyPackagesLow, decode_notice
+from e2ecore_protocol.frames.notices import GuardianshipChanged, KeyPackagesLow, decode_notice
 from e2ecore_protocol.frames.removals import DeviceReceipt, DevicesErased, Erased
+from e2ecore_protocol.guardians import decode_guardian_document
 from e2ecore_relay.backends.sqlite.connection import DamagedStoreError
 from e2ecore_relay.backends.sqlite.journal import (
     _encode_batches,
@@ -205,7 +206,11 @@ WIRE_TARGETS: Mapping[str, Target] = {
     "wire.padded signal": Target(padded_signal, (MalformedError,), PADDED, (unpad,)),
     "wire.link message": wire(decode_link_message, LINKING),
     "wire.link content": wire(decode_link_content, LINKED),
-    "wire.notice": wire(decode_notice, [KeyPackagesLow(3).encode(), ERASED.encode()]),
+    "wire.notice": wire(
+        decode_notice,
+        [KeyPackagesLow(3).encode(), ERASED.encode(), GuardianshipChanged().encode()],
+    ),
+    "wire.guardian document": wire(decode_guardian_document, vectors("guardians.json")),
     "wire.entry": wire(Entry.decode, [entry for one in CHAINS for entry in one]),
     "wire.checkpoint": wire(Checkpoint.decode, [Checkpoint.of(bytes(20), 3, bytes(32)).encode()]),
     "wire.consent record": wire(ConsentRecord.decode, vectors("consents.json")),

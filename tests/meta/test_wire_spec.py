@@ -19,6 +19,7 @@ from e2ecore_protocol.frames import (
     Envelope,
     EnvelopeKind,
     Frame,
+    GuardianshipChanged,
     KeyPackagesLow,
     decode_client_frame,
     decode_server_frame,
@@ -29,9 +30,10 @@ from tools.wire import SPEC, TABLES, limit_rows, updated
 BLOBS = (SPEC / "40-blobs.md").read_text()
 LINKING = (SPEC / "70-linking.md").read_text()
 CHAIN = (SPEC / "80-chain-and-consent.md").read_text()
-FRAMES = (SPEC / "20-relay-frames.md").read_text() + BLOBS + LINKING + CHAIN
+GUARDIANS = (SPEC / "85-guardians.md").read_text()
+FRAMES = (SPEC / "20-relay-frames.md").read_text() + BLOBS + LINKING + CHAIN + GUARDIANS
 ORDERING = (SPEC / "30-ordering.md").read_text()
-CONTENT = (SPEC / "50-content.md").read_text()
+CONTENT = (SPEC / "50-content.md").read_text() + GUARDIANS
 DOCUMENTS = sorted(SPEC.glob("*.md"))
 
 
@@ -71,7 +73,9 @@ def test_envelopes_and_deliveries_are_specified_field_by_field() -> None:
     assert fields_below(FRAMES, "A *delivery* is an array:") == list(Delivery._fields)
 
 
-@pytest.mark.parametrize("notice", [KeyPackagesLow, BlobsDeleted, DevicesErased])
+@pytest.mark.parametrize(
+    "notice", [KeyPackagesLow, BlobsDeleted, DevicesErased, GuardianshipChanged]
+)
 def test_every_notice_is_specified(notice: type[Frame]) -> None:
     heading = f"### {notice.__name__} (notice {notice.TYPE})"
     assert fields_below(FRAMES, heading) == list(notice.__match_args__)
@@ -131,7 +135,9 @@ def test_clauses_that_the_code_cites_exist(package: str) -> None:
     cited = {
         clause
         for path in root.rglob("*.py")
-        for clause in re.findall(r"\[((?:CON|ENC|FRM|ORD|BLB|CNT|CHN|VER)-\d+)\]", path.read_text())
+        for clause in re.findall(
+            r"\[((?:CON|ENC|FRM|ORD|BLB|CNT|CHN|GRD|VER)-\d+)\]", path.read_text()
+        )
     }
     assert cited <= known
 

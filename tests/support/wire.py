@@ -14,6 +14,7 @@ from e2ecore_protocol.frames import (
     AcknowledgeBlob,
     AcknowledgedLog,
     AppendChain,
+    ApprovalState,
     Authenticate,
     BlobCreated,
     BlobGranted,
@@ -39,16 +40,20 @@ from e2ecore_protocol.frames import (
     Failed,
     FetchBlob,
     FetchChain,
+    FetchGuardianship,
     FetchHeads,
     Frame,
     Gap,
     GoAway,
+    Guardianship,
     JoinRendezvous,
     KeyPackages,
     LeaveConversation,
     ListConversations,
     LiveBlob,
     LookupHandle,
+    MarkMinor,
+    MinorMark,
     Ok,
     OpenRendezvous,
     PassRendezvous,
@@ -66,7 +71,9 @@ from e2ecore_protocol.frames import (
     Signal,
     Signalled,
     Submit,
+    SubmitGuardian,
     Submitted,
+    WardState,
 )
 from e2ecore_protocol.limits import (
     MAX_ATTACHMENT_TTL_GROUP_S,
@@ -149,6 +156,10 @@ ports = st.integers(1, 0xFFFF)
 receipts = st.builds(DeletionReceipt, ids, st.integers(1, 6), numbers, signatures)
 live_blobs = st.builds(LiveBlob, ids, sizes, st.integers(0, 1), numbers, numbers, numbers)
 
+documents = st.binary(min_size=1, max_size=512)
+endings = st.lists(documents, max_size=2).map(tuple)
+wards = st.builds(WardState, documents, numbers, endings)
+
 FRAMES: dict[type[Frame], st.SearchStrategy[Frame]] = {
     Register: st.builds(
         Register, requests, st.tuples(chain_entries, chain_entries), st.none() | handles
@@ -227,6 +238,18 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Frame]] = {
     ),
     RendezvousMessage: st.builds(RendezvousMessage, payloads),
     RendezvousClosed: st.builds(RendezvousClosed),
+    MarkMinor: st.builds(MarkMinor, requests, numbers),
+    SubmitGuardian: st.builds(SubmitGuardian, requests, documents),
+    FetchGuardianship: st.builds(FetchGuardianship, requests),
+    Guardianship: st.builds(
+        Guardianship,
+        requests,
+        st.none() | st.builds(MinorMark, numbers, st.integers(1, 2)),
+        st.none() | documents,
+        some(st.builds(ApprovalState, documents, st.none() | documents)),
+        endings,
+        some(wards),
+    ),
     BlobStates: st.builds(BlobStates, requests, some(live_blobs), some(receipts)),
 }
 """One strategy for each frame that there is."""

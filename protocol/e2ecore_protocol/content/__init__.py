@@ -23,6 +23,11 @@ from e2ecore_protocol.content.conversation import (
     Role,
     RoleOf,
 )
+from e2ecore_protocol.content.guardians import (
+    GuardianInvitation,
+    GuardianRefusal,
+    GuardianRequest,
+)
 from e2ecore_protocol.content.kind import CONTENT_VERSION
 from e2ecore_protocol.content.messages import (
     AnyContent,
@@ -71,6 +76,9 @@ __all__ = [
     "Extras",
     "FailedCommit",
     "FileItem",
+    "GuardianInvitation",
+    "GuardianRefusal",
+    "GuardianRequest",
     "HistorySharing",
     "InfoKind",
     "Mention",

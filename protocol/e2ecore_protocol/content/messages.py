@@ -17,6 +17,11 @@ from e2ecore_protocol.content.attachments import (
     Attachments,
 )
 from e2ecore_protocol.content.cards import ContactCard
+from e2ecore_protocol.content.guardians import (
+    GuardianInvitation,
+    GuardianRefusal,
+    GuardianRequest,
+)
 from e2ecore_protocol.content.kind import CONTENT_VERSION, Content
 from e2ecore_protocol.content.own import Own
 from e2ecore_protocol.content.pins import Pin
@@ -129,7 +134,7 @@ class UnknownContent:
 KnownContent: TypeAlias = (
     Text | Receipt | Profile | RichText | Reaction | Edit | Recall | ReadReceipt | ContactCard | Pin
     | Attachments | AttachmentRequest | AttachmentAgain | Poll | Vote | PollClose | VoteReveal
-    | Own
+    | Own | GuardianInvitation | GuardianRequest | GuardianRefusal
 )  # fmt: skip
 """Content of the kinds that this version knows."""
 
@@ -140,6 +145,7 @@ _TYPES: Final[tuple[type[KnownContent], ...]] = (
     Text, Receipt, Profile, RichText, Reaction, Edit, Recall, ReadReceipt, ContactCard, Pin,
     Attachments, AttachmentRequest, AttachmentAgain, Poll, Vote, PollClose, VoteReveal,
     Own,
+    GuardianInvitation, GuardianRequest, GuardianRefusal,
 )  # fmt: skip
 
 KINDS: Final[Mapping[int, type[KnownContent]]] = {kind.KIND: kind for kind in _TYPES}

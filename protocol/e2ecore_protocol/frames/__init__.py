@@ -74,13 +74,23 @@ from e2ecore_protocol.frames.delivery import (
     make_envelope_id,
 )
 from e2ecore_protocol.frames.frame import Frame
+from e2ecore_protocol.frames.guardians import (
+    ApprovalState,
+    FetchGuardianship,
+    Guardianship,
+    MarkedBy,
+    MarkMinor,
+    MinorMark,
+    SubmitGuardian,
+    WardState,
+)
 from e2ecore_protocol.frames.key_packages import (
     ClaimKeyPackages,
     DeviceKeyPackage,
     KeyPackages,
     PublishKeyPackages,
 )
-from e2ecore_protocol.frames.notices import KeyPackagesLow
+from e2ecore_protocol.frames.notices import GuardianshipChanged, KeyPackagesLow
 from e2ecore_protocol.frames.removals import (
     DeviceReceipt,
     DevicesErased,
@@ -132,6 +142,9 @@ ClientFrame: TypeAlias = (
     | PassRendezvous
     | CloseRendezvous
     | Signal
+    | MarkMinor
+    | SubmitGuardian
+    | FetchGuardianship
 )
 """What a client sends."""
 
@@ -157,6 +170,7 @@ ServerFrame: TypeAlias = (
     | RendezvousMessage
     | RendezvousClosed
     | Signalled
+    | Guardianship
 )
 """What a relay sends."""
 
@@ -219,6 +233,7 @@ __all__ = [
     "AcknowledgeBlob",
     "AcknowledgedLog",
     "AppendChain",
+    "ApprovalState",
     "Authenticate",
     "BlobCreated",
     "BlobGranted",
@@ -252,10 +267,13 @@ __all__ = [
     "Failed",
     "FetchBlob",
     "FetchChain",
+    "FetchGuardianship",
     "FetchHeads",
     "Frame",
     "Gap",
     "GoAway",
+    "Guardianship",
+    "GuardianshipChanged",
     "JoinRendezvous",
     "KeyPackages",
     "KeyPackagesLow",
@@ -263,6 +281,9 @@ __all__ = [
     "ListConversations",
     "LiveBlob",
     "LookupHandle",
+    "MarkMinor",
+    "MarkedBy",
+    "MinorMark",
     "Ok",
     "OpenRendezvous",
     "PassRendezvous",
@@ -281,8 +302,10 @@ __all__ = [
     "Signal",
     "Signalled",
     "Submit",
+    "SubmitGuardian",
     "SubmitResult",
     "Submitted",
+    "WardState",
     "acknowledgement_message",
     "authentication_message",
     "decode_client_frame",

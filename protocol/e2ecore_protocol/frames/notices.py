@@ -24,7 +24,15 @@ class KeyPackagesLow(Frame):
     left: int
 
 
-Notice: TypeAlias = KeyPackagesLow | BlobsDeleted | DevicesErased
+@dataclass(frozen=True, slots=True)
+class GuardianshipChanged(Frame):
+    """Something has changed that FetchGuardianship tells."""
+
+    TYPE: ClassVar[int] = 4
+    SHAPE: ClassVar[tuple[Check[object], ...]] = ()
+
+
+Notice: TypeAlias = KeyPackagesLow | BlobsDeleted | DevicesErased | GuardianshipChanged
 
 
 def decode_notice(data: bytes) -> Notice:
@@ -43,5 +51,7 @@ def decode_notice(data: bytes) -> Notice:
             return BlobsDeleted.from_wire(wire)
         case (DevicesErased.TYPE,):
             return DevicesErased.from_wire(wire)
+        case (GuardianshipChanged.TYPE,):
+            return GuardianshipChanged.from_wire(wire)
         case _:
             raise MalformedError("not a notice")

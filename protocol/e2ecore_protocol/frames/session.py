@@ -103,7 +103,7 @@ class Failed(Frame):
     ``detail`` is for developers and logs, never parsed. ``data`` is the current epoch for
     stale_epoch, future_epoch; the head's seq for chain_conflict; an account id for unknown_account,
     unknown_device, device_revoked, no_key_package, account_closed; the purpose for
-    consent_required; else None.
+    consent_required and guardian_required; else None.
     """
 
     TYPE: ClassVar[int] = 67

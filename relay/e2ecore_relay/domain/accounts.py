@@ -14,7 +14,7 @@ from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames.accounts import Account, ChainHead, ChainHeads
 from e2ecore_protocol.frames.conversations import DeviceAddress
 from e2ecore_protocol.limits import MAX_CHAIN_ENTRIES, MAX_ENTRIES_PER_FRAME
-from e2ecore_relay.domain import blobs, removals
+from e2ecore_relay.domain import blobs, minors, removals
 from e2ecore_relay.domain.blobs import BlobKeeper
 from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
 from e2ecore_relay.domain.exchange import Turn
@@ -69,17 +69,19 @@ def append(
     Raises:
         RefusedError: Nothing was changed.
     """
-    _, ledger, _ = turn
+    _, ledger, now_ms = turn
     stored = known(ledger, account_id)
     before = state_of(ledger, stored)
     new = _unknown(ledger, stored, _parse(entries))
     if not new:
         return Extension([], ErrorCode.DEVICE_REVOKED)
     after = _extended(before, new, verify)
+    minors.check_growth(ledger, stored.account, after, new, now_ms)
     gone = _store(turn, stored.account, before, after, new)
     removals.erase(keeper, turn, after, gone)
     if after.closed:
         blobs.account_closed(ledger, stored.account)
+        minors.account_closed(ledger, stored.account, now_ms)
     numbers = [one.device for one in gone]
     return Extension(
         numbers, ErrorCode.ACCOUNT_CLOSED if after.closed else ErrorCode.DEVICE_REVOKED
@@ -155,7 +157,9 @@ def covered(
     several = [(n, i) for n, i in zip(accounts, account_ids, strict=True) if numbers.count(n) > 1]
     stored = ledger.accounts.find([account_id for _, account_id in several])
     for _, account_id in several:
-        devices = state_of(ledger, stored[account_id]).valid_devices(now_ms)
+        one = stored[account_id]
+        state = minors.counted(ledger, one.account, state_of(ledger, one), now_ms)
+        devices = state.valid_devices(now_ms)
         valid.update(device.device_id for device in devices)
     crowded = {number for number, _ in several}
     return [d for d in live if d.account not in crowded or d.address.device_id in valid]

@@ -14,6 +14,7 @@ from e2ecore_protocol.frames.conversations import ConversationState, DeviceAddre
 from e2ecore_relay.domain.blob_orders import OrderTable
 from e2ecore_relay.domain.blob_ports import BlobTable
 from e2ecore_relay.domain.feed import Entry, Span, Unread
+from e2ecore_relay.domain.guardian_ports import GuardianTable
 from e2ecore_relay.domain.log import Hole, Log
 
 
@@ -234,6 +235,11 @@ class Ledger(Protocol):
     @property
     def blobs(self) -> BlobTable:
         """Blobs, their shares, recipients, tokens and receipts."""
+        ...
+
+    @property
+    def guardians(self) -> GuardianTable:
+        """Marks of accounts, links, approvals and endings."""
         ...
 
     @property

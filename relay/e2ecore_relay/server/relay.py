@@ -24,12 +24,12 @@ from e2ecore_relay.backends.sqlite.database import open_database
 from e2ecore_relay.backends.sqlite.store import SqliteStore
 from e2ecore_relay.domain.clock import Reading
 from e2ecore_relay.domain.errors import RefusedError
-from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.sessions import UnexpectedFrameError
 from e2ecore_relay.server.blob_office import open_office, system_reading
 from e2ecore_relay.server.blob_server import BlobServer
 from e2ecore_relay.server.certificates import Certificates, load_certificates
 from e2ecore_relay.server.config import RelayConfig
+from e2ecore_relay.server.expiring import keep_expiring
 from e2ecore_relay.server.http import serve_http
 from e2ecore_relay.server.hub import Hub
 from e2ecore_relay.server.metrics import Metrics
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _log = structlog.get_logger()
-
-_EXPIRED_AT_ONCE: Final = 1_000
-"""Envelopes that one transaction turns into gaps: about 10 ms in which nobody else is served."""
 
 _STALL_SWEEPS: Final = 10
 """How often in ``unacknowledged_timeout_s`` it is looked for stalled clients."""
@@ -197,40 +194,11 @@ class Relay:
         """Do what is due from time to time, until cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch.run)
-            tasks.start_soon(self._expire)
+            tasks.start_soon(keep_expiring, self.hub)
             tasks.start_soon(self.hub.office.keep)
             tasks.start_soon(keep_obeying, self.hub)
             tasks.start_soon(self._disconnect_stalled)
             tasks.start_soon(keep_lounge, self.hub)
-
-    async def _expire(self) -> None:
-        config = self.hub.config
-        while True:
-            if not await self._expire_some():
-                await anyio.sleep(config.expiry_interval_s)
-
-    async def _expire_some(self) -> bool:
-        """Expire one batch. Return whether there may be more."""
-        hub = self.hub
-        kept_ms = hub.config.answers_kept_s * 1000
-        done = anyio.Event()
-        counts = [0, 0]
-
-        def work(turn: Turn) -> tuple[int, int]:
-            now_ms = turn.now_ms
-            return turn.ledger.logs.expire(now_ms, now_ms - kept_ms, _EXPIRED_AT_ONCE)
-
-        def expired(outcome: tuple[int, int] | Exception) -> None:
-            if isinstance(outcome, Exception):
-                _log.error("expiry_failed", error=type(outcome).__name__, detail=str(outcome))
-            else:
-                counts[:] = outcome
-            done.set()
-
-        hub.store.call(work, expired)
-        await done.wait()
-        hub.metrics.expired += counts[0]
-        return max(counts) >= _EXPIRED_AT_ONCE // 2
 
     async def _disconnect_stalled(self) -> None:
         hub, longest_s = self.hub, self.hub.config.unacknowledged_timeout_s

@@ -27,6 +27,7 @@ from e2ecore_protocol.frames import (
     Failed,
     FetchBlob,
     FetchChain,
+    FetchGuardianship,
     FetchHeads,
     Frame,
     JoinRendezvous,
@@ -34,6 +35,7 @@ from e2ecore_protocol.frames import (
     LeaveConversation,
     ListConversations,
     LookupHandle,
+    MarkMinor,
     Ok,
     OpenRendezvous,
     PassRendezvous,
@@ -42,9 +44,10 @@ from e2ecore_protocol.frames import (
     RecallBlob,
     Register,
     Registered,
+    SubmitGuardian,
 )
 from e2ecore_protocol.limits import MAX_DETAIL_BYTES, MAX_RETRY_AFTER_MS
-from e2ecore_relay.domain import accounts, key_packages, membership
+from e2ecore_relay.domain import accounts, guardians, key_packages, membership
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.ports import Ledger, StoredDevice
@@ -65,6 +68,10 @@ Reply: TypeAlias = Callable[[], Frame]
 
 Work: TypeAlias = Callable[[Turn], Reply]
 """Changes the store."""
+
+
+_READS: Final = (LookupHandle, FetchChain, FetchHeads, FetchGuardianship, ListConversations)
+"""Requests that change nothing."""
 
 
 class Requester(Protocol):
@@ -139,7 +146,7 @@ async def take(client: Requester, frame: ClientFrame) -> None:
     if wait_ms:
         refusal = RefusedError(ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
         client.answer(_frame(client, request, refusal))
-    elif isinstance(frame, LookupHandle | FetchChain | FetchHeads | ListConversations):
+    elif isinstance(frame, _READS):
         client.answer(await _read(client, frame))
     elif isinstance(frame, OpenRendezvous | PassRendezvous | CloseRendezvous):
         _meet(client, frame)
@@ -176,6 +183,9 @@ async def _read(client: Requester, frame: ClientFrame) -> Frame:
                 return accounts.page(ledger, frame.request, stored, frame.from_seq)
             case FetchHeads():
                 return accounts.heads(ledger, frame.request, frame.accounts)
+            case FetchGuardianship():
+                own = client.stored.address.account_id
+                return guardians.show(ledger, frame.request, own, hub.clock_ms())
             case _:
                 known = tuple(ledger.logs.conversations(device))
                 return Conversations(getattr(frame, "request", 0), known)
@@ -209,8 +219,8 @@ def _work(client: Requester, frame: ClientFrame) -> Work:
     match frame:
         case Commit():
             return partial(_commit, client.stored, frame)
-        case AppendChain():
-            return partial(_append_chain, client.hub, client.stored, frame)
+        case AppendChain() | MarkMinor() | SubmitGuardian():
+            return partial(_about_account, client.hub, client.stored, frame)
         case PublishKeyPackages():
             return partial(_publish, client.stored, frame)
         case ClaimKeyPackages():
@@ -226,6 +236,24 @@ def _work(client: Requester, frame: ClientFrame) -> Work:
 def _commit(sender: StoredDevice, frame: Commit, turn: Turn) -> Reply:
     committed = membership.commit(turn, sender, frame)
     return lambda: committed
+
+
+def _about_account(
+    hub: Hub, sender: StoredDevice, frame: AppendChain | MarkMinor | SubmitGuardian, turn: Turn
+) -> Reply:
+    if isinstance(frame, AppendChain):
+        return _append_chain(hub, sender, frame, turn)
+    account_id, random = sender.address.account_id, hub.rng(_NOTICE_RANDOM_BYTES)
+    if isinstance(frame, MarkMinor):
+        gone = guardians.mark(turn, account_id, frame, random)
+    else:
+        gone = guardians.submit(turn, account_id, frame.document, verify, random)
+
+    def reply() -> Frame:
+        hub.expel(gone, ErrorCode.CONSENT_REQUIRED)
+        return Ok(frame.request)
+
+    return reply
 
 
 def _append_chain(hub: Hub, sender: StoredDevice, frame: AppendChain, turn: Turn) -> Reply:

@@ -4,6 +4,7 @@ from e2ecore_relay.backends.sqlite.accounts import SqliteAccounts
 from e2ecore_relay.backends.sqlite.blob_orders import SqliteOrders
 from e2ecore_relay.backends.sqlite.blobs import SqliteBlobs
 from e2ecore_relay.backends.sqlite.connection import Connection
+from e2ecore_relay.backends.sqlite.guardians import SqliteGuardians
 from e2ecore_relay.backends.sqlite.journal import Journal
 from e2ecore_relay.backends.sqlite.key_packages import SqliteKeyPackages
 from e2ecore_relay.backends.sqlite.logs import SqliteLogs
@@ -25,4 +26,5 @@ class SqliteLedger:
         self.key_packages = SqliteKeyPackages(connection)
         self.logs = SqliteLogs(connection, journal)
         self.blobs = SqliteBlobs(connection)
+        self.guardians = SqliteGuardians(connection)
         self.orders = SqliteOrders(connection)
