@@ -27,6 +27,10 @@ class Words(NamedTuple):
     once_more: str
     passcode: str
     elsewhere: str
+    purposes: dict[str, str]
+    wrong_mark: str
+    nobody_to_ask: str
+    chain: str
 
 
 WORDS: Final = {
@@ -54,6 +58,21 @@ WORDS: Final = {
         "Once more: ",
         "Passcode: ",
         "Nothing here counts on this device; account",
+        {
+            e2ecore.Purpose.MULTI_DEVICE_SYNC: "several devices",
+            e2ecore.Purpose.HISTORY_TRANSFER: "history on another device",
+            e2ecore.Purpose.CLOUD_BACKUP: "backup in the cloud",
+            e2ecore.Purpose.READ_RECEIPTS: "telling others what was read",
+            e2ecore.Purpose.PRESENCE: "telling others who is there",
+            e2ecore.Purpose.TYPING: "telling others who is typing",
+            e2ecore.Purpose.CONTACT_DISCOVERY: "finding contacts",
+            e2ecore.Purpose.THIRD_PARTY_SHARING: "passing data on to others",
+            e2ecore.Purpose.LOCATION_MATCHING: "finding people nearby",
+            e2ecore.Purpose.PROFILING: "profiles for recommendations",
+        },
+        "This is not the mark of the notice as it is now; read it: e2e consent show",
+        "Nobody can be asked here; see --agree",
+        "{account}: {entries} entries, {devices} devices",
     ),
     "zh-CN": Words(
         "您是否同意？同意请输入“是”，输入其他内容表示不同意：",
@@ -79,6 +98,21 @@ WORDS: Final = {
         "请再次输入：",
         "密码：",
         "以下内容在本设备上不生效；账号",
+        {
+            e2ecore.Purpose.MULTI_DEVICE_SYNC: "多设备使用",
+            e2ecore.Purpose.HISTORY_TRANSFER: "历史记录传送",
+            e2ecore.Purpose.CLOUD_BACKUP: "云端备份",
+            e2ecore.Purpose.READ_RECEIPTS: "已读回执",
+            e2ecore.Purpose.PRESENCE: "在线状态",
+            e2ecore.Purpose.TYPING: "正在输入提示",
+            e2ecore.Purpose.CONTACT_DISCOVERY: "查找联系人",
+            e2ecore.Purpose.THIRD_PARTY_SHARING: "向第三方提供",
+            e2ecore.Purpose.LOCATION_MATCHING: "附近的人",
+            e2ecore.Purpose.PROFILING: "画像与推荐",
+        },
+        "这不是当前告知书的标记，请先阅读：e2e consent show",
+        "此处无法询问，请参阅 --agree",
+        "{account}：{entries} 条记录，{devices} 台设备",
     ),
 }
 """By language tag."""

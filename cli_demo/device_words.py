@@ -2,6 +2,7 @@
 
 from typing import Final, NamedTuple
 
+import e2ecore
 from cli_demo.consent_words import chosen_language
 
 
@@ -28,6 +29,10 @@ class DeviceWords(NamedTuple):
     news_added: str
     news_removed: str
     news_what: str
+    reasons: dict[e2ecore.RemovalReason, str]
+    erased: str
+    not_erased: str
+    no_such_device: str
 
 
 WORDS: Final = {
@@ -53,6 +58,17 @@ WORDS: Final = {
         "NOTICE: a device was linked to your account on {day}: {device}",
         "NOTICE: a device was removed from your account on {day}: {device}",
         "If that was not you: e2e device remove DEVICE. Seen: e2e device list",
+        {
+            e2ecore.RemovalReason.REMOVED: "removed",
+            e2ecore.RemovalReason.CONSENT_WITHDRAWN: "removed, as the consent was taken back",
+            e2ecore.RemovalReason.CONSENT_EXPIRED: "removed, as the consent was over",
+            e2ecore.RemovalReason.MOVED: "left behind, as the account moved",
+        },
+        "The relay {server} has signed on {day} that it deleted all it kept for {device} alone:"
+        " {envelopes} envelopes, {conversations} places in conversations, {key_packages} keys,"
+        " {blobs} files.",
+        "The relay has not signed yet that it keeps nothing for {device}; see e2e device list.",
+        "No such device, or several: see e2e device list",
     ),
     "zh-CN": DeviceWords(
         "请在新设备上输入：e2e device join {code}",
@@ -75,6 +91,17 @@ WORDS: Final = {
         "提醒：{day} 有设备关联到您的账号：{device}",
         "提醒：{day} 有设备从您的账号移除：{device}",
         "如非本人操作：e2e device remove 设备。查看：e2e device list",
+        {
+            e2ecore.RemovalReason.REMOVED: "已移除",
+            e2ecore.RemovalReason.CONSENT_WITHDRAWN: "已移除（同意已撤回）",
+            e2ecore.RemovalReason.CONSENT_EXPIRED: "已移除（同意已到期）",
+            e2ecore.RemovalReason.MOVED: "已停用（账号已迁移）",
+        },
+        "中继 {server} 已于 {day} 签名确认，仅为设备 {device} 保存的数据均已删除："
+        "信封 {envelopes} 个，会话位置 {conversations} 个，"
+        "密钥 {key_packages} 个，文件 {blobs} 个。",
+        "中继尚未签名确认不再为 {device} 保存任何数据；可用 e2e device list 查看。",
+        "没有此设备，或有多台符合：请查看 e2e device list",
     ),
 }
 """By language tag."""

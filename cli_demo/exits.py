@@ -36,6 +36,13 @@ class CliError(Exception):
         self.code = code
 
 
+class NoAccountError(CliError):
+    """The database has no account yet."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, Exit.FAILURE)
+
+
 class RelayTimeoutError(CliError):
     """The relay was not reached, or did not answer, in the time that the user gave."""
 
@@ -62,6 +69,7 @@ _REFUSED: Final = (
     e2ecore.NotHolderError,
     e2ecore.RendezvousOverError,
     e2ecore.TooManyDevicesError,
+    e2ecore.DeviceErasedError,
     e2ecore.DeviceRevokedError,
     e2ecore.HandleTakenError,
     e2ecore.MessageRefusedError,

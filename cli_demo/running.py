@@ -12,7 +12,16 @@ import typer
 
 import e2ecore
 from cli_demo.device_news import tell_news
-from cli_demo.exits import CliError, Exit, RelayTimeoutError, code_for, explain, first_error
+from cli_demo.error_words import EN, explain_in
+from cli_demo.exits import (
+    CliError,
+    Exit,
+    NoAccountError,
+    RelayTimeoutError,
+    code_for,
+    explain,
+    first_error,
+)
 from cli_demo.options import Access
 from cli_demo.passphrase import read_passphrase
 from cli_demo.places import relay_of
@@ -25,7 +34,7 @@ KEYRING_VARIABLE: Final = "E2E_KEYRING"
 
 
 @contextlib.contextmanager
-def reported(*, debug: bool) -> Iterator[None]:
+def reported(*, debug: bool, language: str | None = EN) -> Iterator[None]:
     """Turn every error into one or two lines on standard error and the exit code."""
     try:
         yield
@@ -45,12 +54,17 @@ def reported(*, debug: bool) -> Iterator[None]:
         elif code_for(error) is Exit.INTERRUPTED:
             print("interrupted", file=sys.stderr)
         else:
-            print(f"e2e: {explain(error)}", file=sys.stderr)
+            print(f"e2e: {explain_in(language, error)}", file=sys.stderr)
         raise typer.Exit(code_for(error)) from None
 
 
 def with_engine(
-    access: Access, work: Work, *, registering: bool = False, phrase: str | None = None
+    access: Access,
+    work: Work,
+    *,
+    registering: bool = False,
+    phrase: str | None = None,
+    language: str | None = EN,
 ) -> None:
     """Open the database of this command, do the work, close; on trio.
 
@@ -59,6 +73,7 @@ def with_engine(
         work: What to do with it.
         registering: Make the database if there is none; it needs no account yet.
         phrase: The passphrase, if it was asked for already.
+        language: In which errors are told; None: the system's.
     """
 
     async def opened(phrase: str | None) -> None:
@@ -68,7 +83,7 @@ def with_engine(
                 await tell_news(engine)
             await work(engine)
 
-    with reported(debug=access.debug):
+    with reported(debug=access.debug, language=language):
         new = registering and not access.db.exists()
         if phrase is None and os.environ.get(KEYRING_VARIABLE) and not new:
             anyio.run(opened, None, backend="trio")
@@ -84,7 +99,7 @@ def need_account(engine: e2ecore.Engine) -> e2ecore.Account:
         CliError: The database has none.
     """
     if engine.account is None:
-        raise CliError("this database has no account yet: `e2e register HANDLE`", Exit.FAILURE)
+        raise NoAccountError("this database has no account yet: `e2e register HANDLE`")
     return engine.account
 
 
@@ -145,6 +160,8 @@ async def at_relay(engine: e2ecore.Engine, work: Callable[[], Awaitable[T]], tim
         async for event in reader:
             if isinstance(event, e2ecore.ConnectionChanged):
                 _note_connection(event.state, event.error, connected)
+            elif isinstance(event, e2ecore.ThisDeviceRemoved):
+                raise e2ecore.DeviceErasedError
 
     try:
         with anyio.fail_after(timeout_s):

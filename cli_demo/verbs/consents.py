@@ -11,6 +11,8 @@ import typer
 import e2ecore
 from cli_demo import jsonlines
 from cli_demo.consent_words import WORDS, Words, chosen_language, words_in
+from cli_demo.device_words import device_words
+from cli_demo.erasures import show_erasures
 from cli_demo.exits import CliError, Exit
 from cli_demo.options import Access, local, online, seconds
 from cli_demo.running import go_out, reported, with_engine
@@ -57,12 +59,13 @@ def list_consents(
             *sorted({one.purpose for one in shown} - {*e2ecore.Purpose}),
         ]:
             mine = [one for one in shown if one.purpose == purpose]
+            name = _named(purpose, words)
             for one in mine:
-                print(f"{visible(purpose):<21} {_say(one, words)}")
+                print(f"{name} {_say(one, words)}")
             if not mine:
-                print(f"{visible(purpose):<21} {words.off}")
+                print(f"{name} {words.off}")
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -73,7 +76,7 @@ def show(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Print the notice of a purpose, and below it the mark that scripts agree by."""
-    with reported(debug=debug):
+    with reported(debug=debug, language=language):
         notice = e2ecore.shipped_notice(purpose, chosen_language(language))
         print(notice.text)
         print(_mark(notice))
@@ -107,7 +110,7 @@ def grant(
     ] = None,
 ) -> None:
     """Show what it means, ask, and only then turn it on."""
-    with reported(debug=where.debug):
+    with reported(debug=where.debug, language=language):
         notice = e2ecore.shipped_notice(purpose, chosen_language(language))
         _decide(notice, agree, where)
 
@@ -121,13 +124,13 @@ def grant(
         )
         words = words_in(language)
         if not where.json:
-            print(words.given.format(purpose=purpose))
+            print(words.given.format(purpose=purpose.value))
         await go_out(engine, engine.consents.settled, where.timeout, words.not_out)
         if where.json:
             (now,) = [x for x in await engine.consents.list() if x.consent_id == made.consent_id]
             print(jsonlines.dump(_fields(now)))
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -142,9 +145,11 @@ def withdraw(where: Access, purpose: Purpose, *, language: Language = None) -> N
             print(jsonlines.dump({"type": "withdrawn", "purpose": purpose, "consents": count}))
         else:
             print(words.withdrawn if count else words.nothing)
+        before = {one.device_id for one in await engine.devices.list() if one.removed_ms is None}
         await go_out(engine, engine.consents.settled, where.timeout, words.not_out)
+        await show_erasures(engine, where, before, device_words(language))
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -180,7 +185,7 @@ def imported(where: Access, *, language: Language = None) -> None:
                     fields = {**_audited(one), **account, "type": "imported_consent"}
                     print(jsonlines.dump(fields))
                 else:
-                    print(f"{visible(one.purpose):<21} {_say(one, words)}")
+                    print(f"{_named(one.purpose, words)} {_say(one, words)}")
 
     with_engine(where, work)
 
@@ -194,14 +199,13 @@ def verify(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Check somebody's consents against their chain. Needs no account, no relay, no network."""
-    with reported(debug=debug):
+    with reported(debug=debug, language=language):
         data = file.read_bytes()
         audit = e2ecore.verify_consents(data, now_ms=time.time_ns() // 1_000_000)
         words = words_in(language)
         if not json:
-            print(
-                f"{audit.account_id.hex()}: {audit.entries} entries, {audit.live_devices} devices"
-            )
+            of = {"entries": audit.entries, "devices": audit.live_devices}
+            print(words.chain.format(account=audit.account_id.hex(), **of))
         for one in audit.consents:
             if json:
                 print(jsonlines.dump(_audited(one)))
@@ -218,10 +222,10 @@ def _decide(notice: e2ecore.ConsentNotice, agree: str | None, where: Access) -> 
     words = WORDS[notice.language]
     if agree is not None:
         if agree != _mark(notice):
-            raise CliError("this is not the mark of the notice as it is now; read it", Exit.USAGE)
+            raise CliError(words.wrong_mark, Exit.USAGE)
         return
     if where.json or not sys.stdin.isatty():
-        raise CliError("nobody can be asked here; see --agree", Exit.USAGE)
+        raise CliError(words.nobody_to_ask, Exit.USAGE)
     print(notice.text)
     if input(words.ask).strip().casefold() not in words.yes:
         raise CliError(words.refused, Exit.FAILURE)
@@ -229,6 +233,11 @@ def _decide(notice: e2ecore.ConsentNotice, agree: str | None, where: Access) -> 
 
 def _mark(notice: e2ecore.ConsentNotice) -> str:
     return notice.hash.hex()[:16]
+
+
+def _named(purpose: str, words: Words) -> str:
+    name = words.purposes.get(purpose)
+    return f"{visible(purpose):<21} {'' if name is None else name + ':'}"
 
 
 def _say(one: e2ecore.Consent | e2ecore.AuditedConsent, words: Words) -> str:

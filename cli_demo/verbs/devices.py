@@ -10,6 +10,7 @@ import e2ecore
 from cli_demo import jsonlines, qr
 from cli_demo.device_news import day
 from cli_demo.device_words import DeviceWords, device_words
+from cli_demo.erasures import say_erasure, show_erasures
 from cli_demo.exits import CliError, Exit
 from cli_demo.options import Access, online
 from cli_demo.passphrase import read_passphrase
@@ -38,9 +39,11 @@ def list_devices(where: Access, *, language: Language = None) -> None:
         words = device_words(language)
         for one in await engine.devices.list():
             print(jsonlines.dump(_fields(one)) if where.json else _line(one, words))
+            if one.erasure is not None and not where.json:
+                print(f"  {say_erasure(one.device_id, one.erasure, words)}")
         await engine.devices.seen()
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -69,7 +72,7 @@ def link(where: Access, *, language: Language = None) -> None:
         else:
             print(words.linked.format(device=device_id.hex(), count=count))
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -97,10 +100,10 @@ def join(
         await at_relay(engine, engine.caught_up, where.timeout)
         print(jsonlines.dump(jsonlines.account(account)) if where.json else words.joined)
 
-    with reported(debug=where.debug):
+    with reported(debug=where.debug, language=language):
         entered = code or input(words.ask_code)
         where.db.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with_engine(where, work, registering=True)
+    with_engine(where, work, registering=True, language=language)
 
 
 @app.command()
@@ -122,18 +125,19 @@ def remove(
             if one.removed_ms is None and one.device_id.hex().startswith(device.lower())
         ]
         if len(found) != 1:
-            raise CliError("no such device, or several; see `e2e device list`", Exit.USAGE)
+            raise CliError(words.no_such_device, Exit.USAGE)
         await engine.devices.remove(found[0].device_id)
         count = await _settle(engine, where.timeout)
         if where.json:
             shown = {"type": "removed", "device": found[0].device_id.hex(), "waiting": count}
             print(jsonlines.dump(shown))
-            return
-        print(words.removed.format(device=found[0].device_id.hex()))
-        if count:
+        else:
+            print(words.removed.format(device=found[0].device_id.hex()))
+        if count and not where.json:
             print(words.left_over.format(count=count))
+        await show_erasures(engine, where, {found[0].device_id}, words)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 def _show_code(code: e2ecore.LinkCode, where: Access, words: DeviceWords) -> None:
@@ -171,7 +175,9 @@ def _spaced(check: str) -> str:
 
 
 def _line(one: e2ecore.Device, words: DeviceWords) -> str:
-    state = words.gone if one.removed_ms else words.in_use if one.counts else words.no_consent
+    state = words.in_use if one.counts else words.no_consent
+    if one.removed_ms is not None:
+        state = words.gone if one.removed_for is None else words.reasons[one.removed_for]
     parts = [one.device_id.hex(), day(one.added_ms), state]
     if one.removed_ms:
         parts.append(day(one.removed_ms))
@@ -188,6 +194,8 @@ def _fields(one: e2ecore.Device) -> dict[str, object]:
         "device": one.device_id.hex(),
         "added_ms": one.added_ms,
         "removed_ms": one.removed_ms,
+        "removed_for": None if one.removed_for is None else one.removed_for.name.lower(),
+        "erased_ms": None if one.erasure is None else one.erasure.deleted_ms,
         "this": one.is_this,
         "counts": one.counts,
         "waiting": [uid.hex() for uid in one.waiting],

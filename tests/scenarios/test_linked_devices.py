@@ -138,9 +138,12 @@ def test_a_person_links_a_laptop_talks_on_both_and_shuts_it_out(
     phone.run("contacts")
     assert device not in phone.said
 
-    gone = phone.run("device", "remove", device[:8])[-1]
+    gone, receipt = phone.run("device", "remove", device[:8])
     assert (gone["device"], gone["waiting"]) == (device, 0)
+    assert (receipt["type"], receipt["device"]) == ("erased", device)
+    assert receipt["deleted_ms"]
     phone.run("send", "bob", "after the laptop")
     bob.hears("alice", "before the laptop", *said, "after the laptop")
     laptop.run("send", "bob", "still there?", code=Exit.REFUSED)
-    assert "after the laptop" not in laptop.texts("bob")
+    assert "removed this device" in laptop.said
+    assert not (tmp_path / "laptop.db").exists()
