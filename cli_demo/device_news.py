@@ -12,12 +12,17 @@ def day(time_ms: int) -> str:
     return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M")
 
 
-async def tell_news(engine: e2ecore.Engine) -> None:
-    """Say on standard error what has changed and was not seen yet. There is no way to mute it."""
+async def tell_news(engine: e2ecore.Engine, language: str | None = None) -> None:
+    """Say on standard error what has changed and was not seen yet. There is no way to mute it.
+
+    Args:
+        engine: Whose account it is.
+        language: As asked for; None: the system's.
+    """
     if engine.account is None:
         return
     news = await engine.devices.news()
-    words = device_words(None)
+    words = device_words(language)
     for one in news.added:
         said = words.news_added.format(day=day(one.added_ms), device=one.device_id.hex())
         print(said, file=sys.stderr)

@@ -11,6 +11,18 @@ from cli_demo.device_words import DeviceWords
 from cli_demo.options import Access
 
 
+async def settle(engine: e2ecore.Engine, timeout_s: float) -> int:
+    """Give the conversations some time to follow; return how many are still to."""
+    with anyio.move_on_after(timeout_s):
+        while _waiting(await engine.devices.list()):  # noqa: ASYNC110 - nobody tells when it is over
+            await anyio.sleep(0.05)
+    return _waiting(await engine.devices.list())
+
+
+def _waiting(known: tuple[e2ecore.Device, ...]) -> int:
+    return len({uid for one in known for uid in one.waiting})
+
+
 async def show_erasures(
     engine: e2ecore.Engine, where: Access, devices: Collection[bytes], words: DeviceWords
 ) -> None:
@@ -25,7 +37,11 @@ async def show_erasures(
     with anyio.move_on_after(where.timeout):
         while any(one.erasure is None for one in await _gone(engine, devices)):  # noqa: ASYNC110
             await anyio.sleep(0.05)
-    for one in await _gone(engine, devices):
+    gone = await _gone(engine, devices)
+    left = len({uid for one in gone for uid in one.waiting})
+    if left and not where.json:
+        print(words.left_over.format(count=left))
+    for one in gone:
         if where.json:
             print(jsonlines.dump(_fields(one)))
         elif one.erasure is None:

@@ -80,7 +80,7 @@ def with_engine(
         async with open_engine(access, phrase, create=registering) as engine:
             if not registering:
                 need_account(engine)
-                await tell_news(engine)
+                await tell_news(engine, None if language == EN else language)
             await work(engine)
 
     with reported(debug=access.debug, language=language):

@@ -12,7 +12,7 @@ import e2ecore
 from cli_demo import jsonlines
 from cli_demo.consent_words import WORDS, Words, chosen_language, words_in
 from cli_demo.device_words import device_words
-from cli_demo.erasures import show_erasures
+from cli_demo.erasures import settle, show_erasures
 from cli_demo.exits import CliError, Exit
 from cli_demo.options import Access, local, online, seconds
 from cli_demo.running import go_out, reported, with_engine
@@ -147,6 +147,7 @@ def withdraw(where: Access, purpose: Purpose, *, language: Language = None) -> N
             print(words.withdrawn if count else words.nothing)
         before = {one.device_id for one in await engine.devices.list() if one.removed_ms is None}
         await go_out(engine, engine.consents.settled, where.timeout, words.not_out)
+        await settle(engine, where.timeout)
         await show_erasures(engine, where, before, device_words(language))
 
     with_engine(where, work, language=language)

@@ -10,7 +10,7 @@ import e2ecore
 from cli_demo import jsonlines, qr
 from cli_demo.device_news import day
 from cli_demo.device_words import DeviceWords, device_words
-from cli_demo.erasures import say_erasure, show_erasures
+from cli_demo.erasures import say_erasure, settle, show_erasures
 from cli_demo.exits import CliError, Exit
 from cli_demo.options import Access, online
 from cli_demo.passphrase import read_passphrase
@@ -66,7 +66,7 @@ def link(where: Access, *, language: Language = None) -> None:
                 raise CliError(words.refused, Exit.REFUSED)
             phrase = read_passphrase(fd=where.passphrase_fd, create=False)
             device_id = await linking.confirm(phrase)
-        count = await _settle(engine, where.timeout)
+        count = await settle(engine, where.timeout)
         if where.json:
             print(jsonlines.dump({"type": "linked", "device": device_id.hex(), "waiting": count}))
         else:
@@ -127,14 +127,12 @@ def remove(
         if len(found) != 1:
             raise CliError(words.no_such_device, Exit.USAGE)
         await engine.devices.remove(found[0].device_id)
-        count = await _settle(engine, where.timeout)
+        count = await settle(engine, where.timeout)
         if where.json:
             shown = {"type": "removed", "device": found[0].device_id.hex(), "waiting": count}
             print(jsonlines.dump(shown))
         else:
             print(words.removed.format(device=found[0].device_id.hex()))
-        if count and not where.json:
-            print(words.left_over.format(count=count))
         await show_erasures(engine, where, {found[0].device_id}, words)
 
     with_engine(where, work, language=language)
@@ -156,18 +154,6 @@ async def _is_same(where: Access, words: DeviceWords) -> bool:
     sys.stdout.flush()
     answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
     return answer.strip().casefold() in words.yes
-
-
-async def _settle(engine: e2ecore.Engine, timeout_s: float) -> int:
-    """Give the conversations some time to follow; return how many are still to."""
-    with anyio.move_on_after(timeout_s):
-        while _waiting(await engine.devices.list()):  # noqa: ASYNC110 - nobody tells when it is over
-            await anyio.sleep(0.05)
-    return _waiting(await engine.devices.list())
-
-
-def _waiting(known: tuple[e2ecore.Device, ...]) -> int:
-    return len({uid for one in known for uid in one.waiting})
 
 
 def _spaced(check: str) -> str:
