@@ -11,12 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chains import chains
+from comparisons import fingerprints, frames, whole
 from consents import consents
 from contents import answers, contents, sealed_votes
 from encoding import encoding
 from guardian_documents import guardian_documents
 from inputs import Json
 from linking import linking
+from own_devices import contents as own_contents
+from own_devices import merging, ops
 from relay_frames import derived, relay_frames
 from sealed_files import sealed_files
 from signals import signals
@@ -36,6 +39,10 @@ FILES: dict[str, tuple[str, Callable[[], list[Json]]]] = {
     "linking.json": ("Linking a device, spec/70-linking.md", linking),
     "content.json": ("What members say, spec/50-content.md", contents),
     "signals.json": ("Signals of spec/50-content.md", signals),
+    "own-devices.json": (
+        "What own devices agree about, spec/75-own-devices.md",
+        lambda: [*ops(), *merging(), *own_contents(), *frames(), *fingerprints(), whole()],
+    ),
     "sealed-files.json": ("What is in a blob, spec/45-sealed-files.md", sealed_files),
     "suite_f001.json": ("Cipher suite 0xF001, spec/60-cipher-suite.md", suite_f001),
 }

@@ -39,9 +39,10 @@ class Whole:
         self.known: dict[Sibling, set[bytes]] = {}
 
     def add(self, author: Sibling, op: Op) -> None:
+        about_it = self.ops.setdefault(op.slot(), {})
         known = self.known.setdefault(author, set())
-        self.ops.setdefault(op.slot(), {})[op.hash()] = op
-        self.pasts[op.hash()] = frozenset(known)
+        self.pasts[op.hash()] = frozenset(known & about_it.keys())
+        about_it[op.hash()] = op
         known.add(op.hash())
 
     def heard(self, who: Sibling, names: Iterable[bytes]) -> None:
@@ -53,7 +54,9 @@ class Whole:
         ops = self.ops[slot]
         match rule_of(slot[0]):
             case Rule.GREATEST:
-                most = max(ops.values(), key=lambda op: (op.value, op.time, op.device_id))
+                most = max(
+                    ops.values(), key=lambda op: (op.value, op.time, op.device_id, op.hash())
+                )
                 return {most.hash()}
             case Rule.FOREVER:
                 return {*ops}
