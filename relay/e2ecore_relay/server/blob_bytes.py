@@ -63,11 +63,24 @@ async def serve_request(hub: "Hub", connection: HttpConnection, request: Request
         raise ProblemError(BlobProblem.NOT_FOUND)
     if request.method not in {"GET", "HEAD", "PATCH"}:
         raise ProblemError(BlobProblem.METHOD_NOT_ALLOWED, ("allow", "GET, HEAD, PATCH"))
+    with hub.office.transfers.running(blob_id) as scope:
+        await _answer(hub, connection, request, blob_id, scope)
+    if scope.cancelled_caught:
+        raise BrokenError("another request took over, or the blob is gone")
+
+
+async def _answer(
+    hub: "Hub",
+    connection: HttpConnection,
+    request: Request,
+    blob_id: bytes,
+    scope: anyio.CancelScope,
+) -> None:
     grant = await _grant(hub, blob_id, request)
     if grant.is_upload and request.method == "HEAD":
-        await _tell_offset(hub, connection, grant.blob)
+        await _tell_offset(hub, connection, grant.blob, scope)
     elif grant.is_upload and request.method == "PATCH":
-        await _take(hub, connection, request, grant.blob)
+        await _take(hub, connection, request, grant.blob, scope)
     elif grant.is_upload or request.method == "PATCH":
         raise ProblemError(BlobProblem.TOKEN_WRONG_USE)
     else:
@@ -115,10 +128,12 @@ def _upload_headers(length: int, blob: Blob, *, is_complete: bool) -> Headers:
     ]
 
 
-async def _tell_offset(hub: "Hub", connection: HttpConnection, blob: Blob) -> None:
+async def _tell_offset(
+    hub: "Hub", connection: HttpConnection, blob: Blob, scope: anyio.CancelScope
+) -> None:
     """Answer how far an upload has come, durably; one that runs is ended."""
     office = hub.office
-    async with office.transfers.uploading(blob.blob_id):
+    async with office.transfers.uploading(blob.blob_id, scope):
         file = await _in_thread(hub, office.folder.open_to_append, blob.blob_id)
         try:
             await _in_thread(hub, file.sync)
@@ -129,11 +144,13 @@ async def _tell_offset(hub: "Hub", connection: HttpConnection, blob: Blob) -> No
         await connection.end()
 
 
-async def _take(hub: "Hub", connection: HttpConnection, request: Request, blob: Blob) -> None:
+async def _take(
+    hub: "Hub", connection: HttpConnection, request: Request, blob: Blob, scope: anyio.CancelScope
+) -> None:
     offset, completes = _upload_request(request)
     if blob.stage is Stage.COMPLETE:
         raise ProblemError(BlobProblem.UPLOAD_COMPLETE)
-    async with hub.office.transfers.uploading(blob.blob_id) as scope:
+    async with hub.office.transfers.uploading(blob.blob_id, scope):
         file = await _in_thread(hub, hub.office.folder.open_to_append, blob.blob_id)
         try:
             if offset != file.length:
@@ -153,8 +170,6 @@ async def _take(hub: "Hub", connection: HttpConnection, request: Request, blob: 
         headers = _upload_headers(file.length, blob, is_complete=completes)
         await connection.begin(204, headers)
         await connection.end()
-    if scope.cancelled_caught:
-        raise BrokenError("another request took over, or the blob is gone")
 
 
 def _upload_request(request: Request) -> tuple[int, bool]:
@@ -253,10 +268,7 @@ async def _give(hub: "Hub", connection: HttpConnection, request: Request, blob: 
         await connection.begin(status, headers)
         await connection.end()
         return
-    with hub.office.transfers.running(blob.blob_id) as scope:
-        await _send(hub, connection, blob, span, (status, headers))
-    if scope.cancelled_caught:
-        raise BrokenError("the blob is gone")
+    await _send(hub, connection, blob, span, (status, headers))
 
 
 def _span(request: Request, blob: Blob, etag: str) -> tuple[Span, int]:

@@ -26,7 +26,10 @@ class Transfers:
 
     @contextmanager
     def running(self, blob_id: bytes) -> Iterator[anyio.CancelScope]:
-        """A transfer runs in this context. The scope tells afterwards whether it was cut."""
+        """A request for a blob runs in this context. The scope tells afterwards whether it was cut.
+
+        It begins before it is looked whether the blob is there: so what is cut after that is cut.
+        """
         with anyio.CancelScope() as scope:
             self._running.setdefault(blob_id, set()).add(scope)
             try:
@@ -38,10 +41,14 @@ class Transfers:
                     del self._running[blob_id]
 
     @asynccontextmanager
-    async def uploading(self, blob_id: bytes) -> AsyncIterator[anyio.CancelScope]:
+    async def uploading(self, blob_id: bytes, scope: anyio.CancelScope) -> AsyncIterator[None]:
         """Have the upload of a blob for oneself: one that runs is ended, and waited for.
 
         Whoever comes later knows better: its connection is the one that the client still has.
+
+        Args:
+            blob_id: The blob.
+            scope: Of the request, from ``running``; a later one cancels it.
         """
         before = self._uploads.get(blob_id)
         if before is not None:
@@ -49,13 +56,12 @@ class Transfers:
         lock = self._locks.setdefault(blob_id, anyio.Lock())
         try:
             async with lock:
-                with self.running(blob_id) as scope:
-                    self._uploads[blob_id] = scope
-                    try:
-                        yield scope
-                    finally:
-                        if self._uploads.get(blob_id) is scope:
-                            del self._uploads[blob_id]
+                self._uploads[blob_id] = scope
+                try:
+                    yield
+                finally:
+                    if self._uploads.get(blob_id) is scope:
+                        del self._uploads[blob_id]
         finally:
             if not lock.statistics().tasks_waiting and not lock.locked():
                 self._locks.pop(blob_id, None)

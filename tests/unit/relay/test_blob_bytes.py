@@ -1,11 +1,16 @@
 """The bytes of blobs over HTTP: uploads that go on, ranges, tokens, and what is refused."""
 
 import os
+import threading
+from functools import partial
 from pathlib import Path
 
+import anyio
 import pytest
 
+from e2ecore_channel import ChannelError
 from e2ecore_protocol.frames import Ok, RecallBlob
+from e2ecore_relay.server import blob_bytes
 from e2ecore_relay.server.relay import Relay
 from tests.support.blob_client import (
     acknowledge,
@@ -16,6 +21,7 @@ from tests.support.blob_client import (
     until_true,
     upload_head,
 )
+from tests.support.engines import PATIENCE_S
 from tests.support.raw_client import Person, RawClient, online
 from tests.support.relay import relay_at, where
 
@@ -230,6 +236,40 @@ async def test_who_comes_back_ends_the_upload_that_hangs(relay: Relay) -> None:
             await until_true(lambda: relay.hub.metrics.blob_bytes_received > 0)
             assert (await fresh.offset(blob_id, token)).offset == 1_000
             assert (await fresh.upload(blob_id, token, DATA[1_000:], 1_000)).status == 204
+
+
+@pytest.mark.parametrize("verb", ["upload", "offset"])
+async def test_who_was_let_in_just_before_the_blob_was_recalled_writes_nothing_behind_it(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """The token was found good; before anything came of it, share, bytes and row were gone."""
+    looked, goes_on, usable = threading.Event(), threading.Event(), blob_bytes.blobs.usable
+
+    def slowly(*arguments: object) -> object:
+        found = usable(*arguments)  # type: ignore[arg-type]  # passed on as they came
+        looked.set()
+        goes_on.wait(PATIENCE_S)
+        return found
+
+    bob = Person()
+    async with online(*where(relay)) as alice, online(*where(relay), bob):
+        blob_id, made = await create(alice, await a_conversation(alice, bob), len(DATA))
+        monkeypatch.setattr(blob_bytes.blobs, "usable", slowly)
+        async with blob_connection(relay) as connection, anyio.create_task_group() as tasks:
+
+            async def ask() -> None:
+                with pytest.raises((ChannelError, OSError)):
+                    await asked[verb](blob_id, made.upload_token)
+
+            asked = {"upload": partial(connection.upload, data=DATA), "offset": connection.offset}
+
+            tasks.start_soon(ask)
+            await until_true(looked.is_set)
+            assert isinstance(await alice.ask(RecallBlob(alice.request(), blob_id), Ok), Ok)
+            await until_true(lambda: sum(relay.hub.metrics.blobs_deleted.values()) == 1)
+            goes_on.set()
+        await until_true(lambda: len(relay.hub.office.transfers) == 0)
+        assert list(relay.hub.office.folder.names()) == []
 
 
 async def test_a_full_disk_is_said(tmp_path: Path) -> None:
