@@ -10,7 +10,9 @@ import pytest
 
 from e2ecore_channel import ChannelError
 from e2ecore_protocol.frames import Ok, RecallBlob
-from e2ecore_relay.server import blob_bytes
+from e2ecore_relay.domain import blobs
+from e2ecore_relay.domain.blob_ports import Grant
+from e2ecore_relay.domain.ports import Ledger
 from e2ecore_relay.server.relay import Relay
 from tests.support.blob_client import (
     acknowledge,
@@ -243,10 +245,10 @@ async def test_who_was_let_in_just_before_the_blob_was_recalled_writes_nothing_b
     relay: Relay, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     """The token was found good; before anything came of it, share, bytes and row were gone."""
-    looked, goes_on, usable = threading.Event(), threading.Event(), blob_bytes.blobs.usable
+    looked, goes_on, usable = threading.Event(), threading.Event(), blobs.usable
 
-    def slowly(*arguments: object) -> object:
-        found = usable(*arguments)  # type: ignore[arg-type]  # passed on as they came
+    def slowly(ledger: Ledger, token: bytes) -> Grant | None:
+        found = usable(ledger, token)
         looked.set()
         goes_on.wait(PATIENCE_S)
         return found
@@ -254,14 +256,15 @@ async def test_who_was_let_in_just_before_the_blob_was_recalled_writes_nothing_b
     bob = Person()
     async with online(*where(relay)) as alice, online(*where(relay), bob):
         blob_id, made = await create(alice, await a_conversation(alice, bob), len(DATA))
-        monkeypatch.setattr(blob_bytes.blobs, "usable", slowly)
+        monkeypatch.setattr(blobs, "usable", slowly)
         async with blob_connection(relay) as connection, anyio.create_task_group() as tasks:
 
             async def ask() -> None:
+                asked = partial(connection.offset, blob_id, made.upload_token)
+                if verb == "upload":
+                    asked = partial(connection.upload, blob_id, made.upload_token, DATA)
                 with pytest.raises((ChannelError, OSError)):
-                    await asked[verb](blob_id, made.upload_token)
-
-            asked = {"upload": partial(connection.upload, data=DATA), "offset": connection.offset}
+                    await asked()
 
             tasks.start_soon(ask)
             await until_true(looked.is_set)
