@@ -163,6 +163,7 @@ async def join_account(core: "Core", text: str) -> AsyncIterator[Joining]:
     core.check_open()
     if core.dial is None:
         raise NoRelayError
+    await _finish_earlier(core, core.dial)
     if core.read(_has_account):
         raise AlreadyRegisteredError
     channel = await core.dial()
@@ -190,6 +191,14 @@ async def _meet(core: "Core", frames: Frames, code: LinkCode) -> Joining:
     return Joining(core, line, side, key, side.meet(await line.receive()))
 
 
+async def _finish_earlier(core: "Core", dial: Dial) -> None:
+    """An arrival was broken off: whether it succeeded is known before another one is begun."""
+    row = core.read(account.load)
+    if row is not None and row.state == AccountState.LINKING:
+        with suppress(LinkBrokenError):
+            await complete(core, dial, None)
+
+
 def _has_account(tx: Tx) -> bool:
     row = account.load(tx)
     return row is not None and row.state != AccountState.LINKING
@@ -202,9 +211,16 @@ async def complete(core: "Core", dial: Dial, linked: Linked | None) -> Account:
         LinkBrokenError: It does not; or the chain is not what the other device said.
         TransientError: The relay was not reached.
     """
-    row = core.read(account.load)
-    if row is None:
-        raise NotRegisteredError
+    async with core.upkeep.settling:
+        row = core.read(account.load)
+        if row is None:
+            raise NotRegisteredError
+        if row.state != AccountState.LINKING:
+            return account_of(row)
+        return await _complete(core, dial, linked, row)
+
+
+async def _complete(core: "Core", dial: Dial, linked: Linked | None, row: AccountRow) -> Account:
     try:
         found = await _own_chain(core, dial, row)
         _check_chain(found.entries, row, linked)
