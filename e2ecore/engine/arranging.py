@@ -88,8 +88,7 @@ class Arranged:
                 await purge(self._core)
         else:
             check_draft(text, mentions)
-            order = reply_to.order if isinstance(reply_to, Message) else reply_to
-            await self._arrange(lambda job: keep(job, cid, text, order, mentions))
+            await self._arrange(lambda job: keep(job, cid, text, reply_to, mentions))
         await self.refresh()
 
     async def send_draft(self) -> SentMessage:

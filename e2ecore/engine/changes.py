@@ -2,7 +2,7 @@
 
 A job notes the ids of the rows that it writes. When its transaction is durable they are handed to
 the readers, where there are any. A reader that does not come to read costs the engine nothing more:
-what it has not fetched is merged, conversation by conversation, and a long list becomes "read
+what it has not fetched is merged, conversation by conversation, and long lists become "read
 again".
 """
 
@@ -12,10 +12,12 @@ from typing import Final
 
 import anyio
 
-from e2ecore.engine.events import Delivered, Event
+from e2ecore.engine.events import Delivered, Event, MessagesRead
 from e2ecore.ids import GroupId
 from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS
 
+MAX_LISTED: Final = 20_000
+"""Messages that wait for one reader, of all conversations; more become "read again": 2 MB."""
 _ORDER_MASK: Final = (1 << ORDER_BITS) - 1
 
 NameOf = Callable[[int], GroupId | None]
@@ -36,7 +38,8 @@ class ConversationChanged:
     everything: bool
     """More changed than ``orders`` lists: read again what is shown."""
     receipts: bool
-    """A device confirmed own messages: ``Message.state`` of those not yet delivered may differ."""
+    """A device confirmed own messages, or somebody has read them: ``Message.state`` and ``read_by``
+    of own messages may differ."""
 
 
 class _Merged:
@@ -49,24 +52,31 @@ class _Merged:
         self.everything = False
         self.receipts = False
 
-    def add(self, order: int) -> None:
-        """Add a row: of a message, or (0) of the conversation."""
+    def add(self, order: int) -> int:
+        """Add a row: of a message, or (0) of the conversation; return how many more wait."""
         if not order or self.everything:
-            return
+            return 0
+        before = len(self.orders)
         self.orders.add(order)
         if len(self.orders) > MAX_PAGE:
-            self.orders.clear()
-            self.everything = True
+            self.give_up()
+        return len(self.orders) - before
+
+    def give_up(self) -> None:
+        """List nothing any more: it is to be read again."""
+        self.orders.clear()
+        self.everything = True
 
 
 class ChangeReader(AsyncIterator[ConversationChanged]):
     """One reader's view of the changes, from the moment it was made. Iterate over it."""
 
-    __slots__ = ("_closed", "_hub", "_merged", "_wakeup")
+    __slots__ = ("_closed", "_hub", "_listed", "_merged", "_wakeup")
 
     def __init__(self, hub: "ChangeHub") -> None:
         self._hub = hub
         self._merged: dict[int, _Merged] = {}
+        self._listed = 0
         self._wakeup: anyio.Event | None = None
         self._closed = False
 
@@ -79,6 +89,7 @@ class ChangeReader(AsyncIterator[ConversationChanged]):
             while self._merged:
                 cid = next(iter(self._merged))
                 merged = self._merged.pop(cid)
+                self._listed -= len(merged.orders)
                 uid = self._hub.name_of(cid)
                 if uid is not None:
                     orders = tuple(sorted(merged.orders))
@@ -97,7 +108,12 @@ class ChangeReader(AsyncIterator[ConversationChanged]):
     def put(self, ids: Iterable[int], confirmed: Iterable[int]) -> None:
         """Add row ids, and conversations whose own messages were confirmed; for the hub."""
         for one in ids:
-            self._of(one >> ORDER_BITS).add(one & _ORDER_MASK)
+            self._listed += self._of(one >> ORDER_BITS).add(one & _ORDER_MASK)
+        if self._listed > MAX_LISTED:
+            for merged in self._merged.values():
+                if merged.orders:
+                    merged.give_up()
+            self._listed = 0
         for cid in confirmed:
             self._of(cid).receipts = True
         self._wake()
@@ -145,7 +161,7 @@ class ChangeHub:
         confirmed = [
             self._cids[event.conversation_id]
             for event in events
-            if isinstance(event, Delivered) and event.conversation_id in self._cids
+            if isinstance(event, Delivered | MessagesRead) and event.conversation_id in self._cids
         ]
         for reader in self._readers:
             reader.put(ids, confirmed)

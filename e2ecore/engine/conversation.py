@@ -24,6 +24,7 @@ from e2ecore.engine.history import (
     newest_of,
     own_id_of,
     page,
+    place_of,
 )
 from e2ecore.engine.job import Job
 from e2ecore.engine.jobs import SMALL_BYTES
@@ -31,6 +32,7 @@ from e2ecore.engine.keeping import Kept
 from e2ecore.engine.names import check_text, check_title
 from e2ecore.engine.pinning import Pinned
 from e2ecore.engine.polling import Polling
+from e2ecore.engine.referring import order_of
 from e2ecore.engine.typing_now import Signalling
 from e2ecore.engine.values import (
     ConversationKind,
@@ -42,7 +44,6 @@ from e2ecore.engine.writing import write_texts
 from e2ecore.ids import AccountId, GroupId
 from e2ecore.messaging.intents import Impossible, IntentKind, Wish, plan
 from e2ecore.storage import intents, overview
-from e2ecore.storage.messages import message_row_id
 from e2ecore.storage.overview import OverviewRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import Role
@@ -224,11 +225,12 @@ class Conversation(Polling, Pinned, Arranged, Kept, Signalling):
             How many there were. Others are gone already.
 
         Raises:
+            MessageElsewhereError: One is in another conversation; nothing was erased.
             TooManyMessagesError: More than 1,000.
             ErasureDelayedError: They are deleted, and the log could not be emptied yet.
             TransientError: The disk said no. Some may be erased; call again.
         """
-        orders = [one if isinstance(one, int) else one.order for one in messages]
+        orders = [order_of(self._row.uid, one) for one in messages]
         count = await erase_listed(self._core, self._row.cid, orders)
         await self.refresh()
         return count
@@ -241,7 +243,7 @@ class Conversation(Polling, Pinned, Arranged, Kept, Signalling):
         Args:
             order: ``Message.order`` of the oldest message to be kept.
         """
-        count = await erase_below(self._core, self._row.cid, message_row_id(self._row.cid, order))
+        count = await erase_below(self._core, self._row.cid, place_of(self._row.cid, order))
         await self.refresh()
         return count
 

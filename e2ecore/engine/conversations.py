@@ -8,7 +8,7 @@ from e2ecore.engine.blocks import unwelcome
 from e2ecore.engine.contacts import Contact
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.errors import UnknownConversationError
-from e2ecore.engine.history import newest_of, own_id_of
+from e2ecore.engine.history import newest_of, newest_of_all, own_id_of
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_title
 from e2ecore.ids import GroupId
@@ -71,17 +71,16 @@ class Conversations:
 
         Pinned ones come before all others, the last one pinned at the top, and those put away
         behind all others. Each with its number of unread messages, its ``last_message`` and its
-        ``draft``, by one query. What people who are blocked have begun since is left out.
+        ``draft``, by as many queries for five as for five hundred. What people who are blocked have
+        begun since is left out.
         """
         core, own_id = self._core, own_id_of(self._core)
 
         def work(tx: Tx) -> list[Conversation]:
             hidden = unwelcome(tx)
-            return [
-                Conversation(core, row, newest_of(tx, row, own_id))
-                for row in overview.all_rows(tx)
-                if not hidden(row)
-            ]
+            rows = [row for row in overview.all_rows(tx) if not hidden(row)]
+            newest = newest_of_all(tx, rows, own_id)
+            return [Conversation(core, row, one) for row, one in zip(rows, newest, strict=True)]
 
         return core.read(work)
 

@@ -8,7 +8,7 @@ from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_text
 from e2ecore.engine.quoting import answered_row, reply_to
-from e2ecore.engine.referring import check_mentions, wire_mentions
+from e2ecore.engine.referring import Which, check_mentions, wire_mentions
 from e2ecore.engine.values import Draft, Mention
 from e2ecore.engine.writing import write_rich_text
 from e2ecore.ids import AccountId
@@ -34,7 +34,9 @@ def check_draft(text: str, mentions: Sequence[Mention]) -> None:
     check_mentions(text, mentions)
 
 
-def keep(job: Job, cid: int, text: str, order: int | None, mentions: Sequence[Mention]) -> None:
+def keep(
+    job: Job, cid: int, text: str, answered: Which | None, mentions: Sequence[Mention]
+) -> None:
     """Keep a draft. It may answer a message that is taken back later; sending it says so.
 
     Raises:
@@ -42,7 +44,7 @@ def keep(job: Job, cid: int, text: str, order: int | None, mentions: Sequence[Me
         NotATextError: What it answers cannot be answered.
     """
     job.mirror(cid)  # there is such a conversation
-    reply = 0 if order is None else answered_row(job, cid, order).id
+    reply = 0 if answered is None else answered_row(job, cid, answered).id
     named = pack(wire_mentions(mentions))
     drafts.save(job.tx, DraftRow(cid, job.now_ms, text, reply, named))
 

@@ -14,6 +14,7 @@ import anyio
 from e2ecore.engine.errors import ErasureDelayedError, TooManyMessagesError
 from e2ecore.engine.events import MessagesErased
 from e2ecore.engine.job import Job
+from e2ecore.engine.referring import is_place
 from e2ecore.engine.silencing import silence_remarks
 from e2ecore.engine.values import MessageKind, MessageState
 from e2ecore.ids import GroupId
@@ -44,7 +45,7 @@ async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
     core.check_open()
     if len(orders) > MAX_PAGE:
         raise TooManyMessagesError
-    ids = sorted({message_row_id(cid, order) for order in orders})
+    ids = sorted({message_row_id(cid, order) for order in orders if is_place(order)})
     async with core.upkeep.erasing:
         eid = 0
         if len(ids) > erasure.FEW:

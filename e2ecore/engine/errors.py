@@ -152,6 +152,10 @@ class MessageGoneError(UsageError):
     """That message is not here any more: it was erased, or taken back by its author."""
 
 
+class MessageElsewhereError(UsageError):
+    """That message is in another conversation. Nothing was changed; ask its own conversation."""
+
+
 class NotYourMessageError(UsageError):
     """Only who wrote a message can edit it or take it back."""
 

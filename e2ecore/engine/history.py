@@ -1,6 +1,6 @@
 """Reading what is stored of a conversation. Nothing here waits for the writer or the network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +15,7 @@ from e2ecore.messaging.receipts import Delivery
 from e2ecore.storage import chains, imports, members, messages, reading
 from e2ecore.storage.chains import Verification as StoredVerification
 from e2ecore.storage.conversations import ConversationKind, ConversationRow
+from e2ecore.storage.members import MemberRow
 from e2ecore.storage.messages import MessageRow, message_row_id
 from e2ecore.storage.overview import OverviewRow
 from e2ecore.storage.tx import Tx
@@ -43,16 +44,16 @@ class Cursor:
     def rows(self, tx: Tx, cid: int, limit: int) -> list[MessageRow]:
         """Return the page, the oldest message first."""
         if self.after is not None:
-            return messages.after(tx, cid, _place(cid, self.after), limit)
+            return messages.after(tx, cid, place_of(cid, self.after), limit)
         if self.around is not None:
-            return messages.around(tx, cid, _place(cid, self.around), limit)
+            return messages.around(tx, cid, place_of(cid, self.around), limit)
         if self.at_ms is not None:
             return messages.around(tx, cid, messages.place_of_time(tx, cid, self.at_ms), limit)
-        before = message_row_id(cid + 1, 0) if self.before is None else _place(cid, self.before)
+        before = message_row_id(cid + 1, 0) if self.before is None else place_of(cid, self.before)
         return messages.before(tx, cid, before, limit)[::-1]
 
 
-def _place(cid: int, order: int) -> int:
+def place_of(cid: int, order: int) -> int:
     """Return the row id of a place; numbers that no message has stand for the nearest end."""
     return message_row_id(cid, max(0, min(order, _ORDER_MASK)))
 
@@ -90,9 +91,13 @@ def _show(
 
 def _others(tx: Tx, cid: int, own_id: bytes) -> list[Delivery]:
     """Return how far the other members' devices are."""
+    return _deliveries(members.current(tx, cid), own_id)
+
+
+def _deliveries(devices: Iterable[MemberRow], own_id: bytes) -> list[Delivery]:
     return [
         Delivery(one.delivered_upto, decode_missing(one.delivered_gaps))
-        for one in members.current(tx, cid)
+        for one in devices
         if one.account_id != own_id
     ]
 
@@ -104,12 +109,23 @@ def own_id_of(core: "Core") -> bytes:
 
 def newest_of(tx: Tx, row: OverviewRow, own_id: bytes) -> Message | None:
     """Return the newest message of a conversation as the app sees it."""
-    newest = row.newest
-    if newest is None:
-        return None
-    is_on_its_way = newest.state == MessageState.ACCEPTED
-    others = _others(tx, row.conversation.cid, own_id) if is_on_its_way else []
-    return message_of(row.conversation.uid, newest, own_id, others)
+    return newest_of_all(tx, [row], own_id)[0]
+
+
+def newest_of_all(tx: Tx, rows: Sequence[OverviewRow], own_id: bytes) -> list[Message | None]:
+    """Return the newest message of each conversation, by one query for however many."""
+    waiting = [
+        row.conversation.cid
+        for row in rows
+        if row.newest is not None and row.newest.state == MessageState.ACCEPTED
+    ]
+    devices = members.current_of(tx, waiting) if waiting else {}
+    found: list[Message | None] = []
+    for row in rows:
+        others = _deliveries(devices.get(row.conversation.cid, ()), own_id)
+        uid, newest = row.conversation.uid, row.newest
+        found.append(None if newest is None else message_of(uid, newest, own_id, others))
+    return found
 
 
 def list_members(core: "Core", row: ConversationRow) -> list[Member]:

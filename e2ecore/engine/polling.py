@@ -27,7 +27,7 @@ from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.listed import poll_of
 from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.referring import Which
+from e2ecore.engine.referring import Which, is_place, order_of
 from e2ecore.engine.remarks import apply_remark
 from e2ecore.engine.showing import shown_poll
 from e2ecore.engine.speaker import Speaker
@@ -37,7 +37,7 @@ from e2ecore.engine.writing import check_writable, write_listed, write_unlisted
 from e2ecore.ids import AccountId, MessageId
 from e2ecore.messaging import polls as rules
 from e2ecore.messaging.stamps import Stamp, next_ms
-from e2ecore.storage import messages, polls
+from e2ecore.storage import conversations, messages, polls
 from e2ecore.storage.messages import ORDER_BITS, ORDER_MASK, MessageRow, message_row_id
 from e2ecore.storage.outbox import OutboxRow
 from e2ecore.storage.polls import OwnCloseRow, OwnVoteRow
@@ -191,8 +191,9 @@ def _handle(job: Job, row: MessageRow, queued: OutboxRow) -> SentMessage:
 
 
 def _poll(tx: Tx, cid: int, message: Which) -> tuple[MessageRow, Poll]:
-    order = message if isinstance(message, int) else message.order
-    row = messages.get(tx, message_row_id(cid, order))
+    home = conversations.get(tx, cid)
+    order = order_of(b"" if home is None else home.uid, message)
+    row = messages.get(tx, message_row_id(cid, order)) if is_place(order) else None
     if row is None or row.kind == MessageKind.RECALLED:
         raise MessageGoneError
     poll = poll_of(row) if row.kind == MessageKind.POLL else None

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from e2ecore.engine.errors import (
     BadLifetimeError,
     BadMentionError,
+    MessageElsewhereError,
     MessageGoneError,
     NotATextError,
     NotYourMessageError,
@@ -14,7 +15,7 @@ from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_text
 from e2ecore.engine.values import Mention, Message, MessageKind
 from e2ecore.storage import messages
-from e2ecore.storage.messages import MessageRow, message_row_id
+from e2ecore.storage.messages import ORDER_MASK, MessageRow, message_row_id
 from e2ecore_protocol.content import rich_text
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.limits import ACCOUNT_ID_BYTES, MAX_MENTIONS, MAX_TEXT_LIFETIME_S
@@ -23,19 +24,38 @@ Which: TypeAlias = Message | int
 """A message, or its ``Message.order``."""
 
 
-def order_of(message: Which) -> int:
-    """Return a message's place in its conversation."""
-    return message if isinstance(message, int) else message.order
+def order_of(uid: bytes, message: Which) -> int:
+    """Return a message's place in its conversation.
+
+    Args:
+        uid: The conversation's id.
+        message: A message of it.
+
+    Raises:
+        MessageElsewhereError: It is in another one, where the same place is another message.
+    """
+    if isinstance(message, int):
+        return message
+    if message.conversation_id != uid:
+        raise MessageElsewhereError
+    return message.order
+
+
+def is_place(order: int) -> bool:
+    """Answer whether a message can be there: other numbers lead into other conversations."""
+    return 0 <= order <= ORDER_MASK
 
 
 def row_of(job: Job, cid: int, message: Which) -> MessageRow:
     """Return the row of a message that can be spoken of.
 
     Raises:
+        MessageElsewhereError: It is in another conversation.
         MessageGoneError: It is not here, or was taken back.
         NotATextError: It is a notice, of which others know nothing.
     """
-    row = messages.get(job.tx, message_row_id(cid, order_of(message)))
+    order = order_of(job.mirror(cid).uid, message)
+    row = messages.get(job.tx, message_row_id(cid, order)) if is_place(order) else None
     if row is None or row.kind == MessageKind.RECALLED:
         raise MessageGoneError
     if row.kind == MessageKind.NOTICE:

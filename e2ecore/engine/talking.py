@@ -26,6 +26,7 @@ from e2ecore.engine.referring import (
     Which,
     check_own,
     check_rich,
+    is_place,
     order_of,
     row_of,
     text_row,
@@ -197,16 +198,13 @@ class Talk(Sharing):
 
     async def earlier_texts(self, message: Which) -> list[str]:
         """Return what an edited message said before, the first words first; 32 at most."""
-        cid, order = self._row.cid, order_of(message)
-
-        def work(tx: Tx) -> list[str]:
-            return [one.body for one in remarks.revisions(tx, message_row_id(cid, order))]
-
-        return self._core.read(work)
+        return [one.text for one in await self.revisions(message)]
 
     async def revisions(self, message: Which) -> list[Revision]:
         """Return the same with when and where each was said."""
-        cid, order = self._row.cid, order_of(message)
+        cid, order = self._row.cid, order_of(self._row.uid, message)
+        if not is_place(order):
+            return []
 
         def work(tx: Tx) -> list[Revision]:
             return [

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from e2ecore.storage import polls, remarks, search_index
+from e2ecore.storage import expiries, polls, remarks, search_index
 from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, MessageRow
 from e2ecore.storage.search_tokens import NO_FOLD, Fold
 from e2ecore.storage.sql import select
@@ -121,6 +121,7 @@ def erase(
         "DELETE FROM message_names WHERE uid = ? AND id = ?", [(row.uid, row.id) for row in rows]
     )
     remarks.forget(tx, rows)
+    expiries.remove(tx, [row.id for row in rows])
     polls.forget(tx, rows)
     gone = {row.id for row in rows}
     tx.touch(gone)

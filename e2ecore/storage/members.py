@@ -35,6 +35,9 @@ class MemberRow(NamedTuple):
 
 
 _SELECT: Final = select("members", MemberRow._fields)
+_CURRENT_OF: Final = (
+    f"{_SELECT} WHERE leaf >= 0 AND cid IN (SELECT value FROM json_each(?)) ORDER BY cid, leaf"  # noqa: S608
+)
 _SAVE: Final = insert("members", MemberRow._fields, or_replace=True)
 
 
@@ -61,6 +64,15 @@ def all_rows(tx: Tx, cid: int) -> list[MemberRow]:
 def current(tx: Tx, cid: int) -> list[MemberRow]:
     """Return the member devices of one conversation, by leaf."""
     return tx.rows(MemberRow._make, f"{_SELECT} WHERE cid = ? AND leaf >= 0 ORDER BY leaf", (cid,))
+
+
+def current_of(tx: Tx, cids: Iterable[int]) -> dict[int, list[MemberRow]]:
+    """Return the member devices of many conversations by one query; none of those without any."""
+    found: dict[int, list[MemberRow]] = {}
+    wanted = f"[{','.join(map(str, cids))}]"
+    for row in tx.rows(MemberRow._make, _CURRENT_OF, (wanted,)):
+        found.setdefault(row.cid, []).append(row)
+    return found
 
 
 def conversations_of(tx: Tx, account_id: bytes) -> list[int]:

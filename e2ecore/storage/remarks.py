@@ -117,6 +117,8 @@ def keep_revision(tx: Tx, row: RevisionRow) -> None:
 def forget(tx: Tx, rows: Iterable[MessageRow], *, recalled: bool = False) -> None:
     """Delete everything that was said of messages, which are deleted or taken back as well.
 
+    When they erase themselves is left: what is left of a message that was taken back goes then.
+
     Args:
         tx: The transaction.
         rows: The messages.
@@ -126,7 +128,6 @@ def forget(tx: Tx, rows: Iterable[MessageRow], *, recalled: bool = False) -> Non
     attachments.forget(tx, [one for (one,) in ids], recalled=recalled)
     tx.executemany("DELETE FROM reactions WHERE message = ?", ids)
     tx.executemany("DELETE FROM revisions WHERE message = ?", ids)
-    tx.executemany("DELETE FROM expiries WHERE message = ?", ids)
     tx.executemany("DELETE FROM pins WHERE message = ?", ids)
 
 

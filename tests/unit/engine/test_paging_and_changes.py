@@ -1,18 +1,30 @@
 """Paging through a history, the list of conversations, and a view that is kept up to date."""
 
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 import pytest
 
 import e2ecore
 from e2ecore import ChangeReader, Conversation, ConversationChanged, Message, MessageState, blocking
+from e2ecore.engine.changes import MAX_LISTED
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.storage.messages import MAX_PAGE
-from e2ecore.testing import MemoryRelay, two_devices
-from tests.support.engines import PATIENCE_S, pair, texts
+from e2ecore.engine.job import Job
+from e2ecore.storage import conversations, messages
+from e2ecore.storage.conversations import ConversationKind, ConversationState
+from e2ecore.storage.messages import MAX_PAGE, MessageRow, message_row_id
+from e2ecore.storage.sql import Connection, Params, Row
+from e2ecore.testing import MemoryRelay, open_device, two_devices
+from tests.support.databases import message
+from tests.support.engines import PATIENCE_S, agree, pair, texts
 
 pytestmark = pytest.mark.anyio
+R = TypeVar("R")
 
 
 class View:
@@ -172,3 +184,153 @@ def test_scripts_page_and_follow_changes_too(tmp_path: Path) -> None:
         order = next(one for change in changes for one in change.orders)
         assert [one.text for one in alice.messages_at(notes, [order])] == ["one"]
         assert [one.text for one in alice.messages(notes, around=order)] == ["one"]
+
+
+async def test_a_place_in_another_conversation_is_never_taken_for_one_in_this(
+    tmp_path: Path,
+) -> None:
+    async with two_devices(tmp_path) as (_, alice, _bob):
+        one, two = [await alice.conversations.create_group(name, []) for name in "ab"]
+        for chat in (one, two):
+            await chat.ready()
+            await chat.send_many(["x", "y"])
+        before = [one_.text for one_ in await two.messages()]
+        foreign = (await two.messages())[-1]
+        refused = [
+            one.delete_messages([foreign]), one.react(foreign, "x"), one.edit(foreign, "z"),
+            one.recall(foreign), one.pin_message(foreign), one.send_rich("z", reply_to=foreign),
+            one.set_draft("z", reply_to=foreign), one.poll(foreign), one.revisions(foreign),
+        ]  # fmt: skip
+        for verb in refused:
+            with pytest.raises(e2ecore.MessageElsewhereError):
+                await verb
+        beyond = (1 << 32) + foreign.order  # the row id of the same message, seen from the first
+        assert await one.delete_messages([beyond, -1, 1 << 70]) == 0
+        assert await one.revisions(beyond) == []
+        for verb in (one.recall(beyond), one.poll(beyond)):
+            with pytest.raises(e2ecore.MessageGoneError):
+                await verb
+        assert await one.delete_before(-1) == 0
+        assert await one.delete_before(1 << 40) == len(before)
+        assert await one.messages() == []
+        assert one.last_message is None
+        assert [one_.text for one_ in await two.messages()] == before
+
+
+async def test_the_list_asks_as_often_for_many_conversations_as_for_few(tmp_path: Path) -> None:
+    asked: list[str] = []
+    here = threading.get_ident()  # the list reads in the caller's thread, the writer in its own
+
+    def note(sql: str) -> None:
+        if threading.get_ident() == here:
+            asked.append(sql)
+
+    class Counting(Connection):
+        __slots__ = ()
+
+        def rows(self, make: Callable[[Row], R], sql: str, params: Params = ()) -> list[R]:
+            note(sql)
+            return super().rows(make, sql, params)
+
+        def row(self, make: Callable[[Row], R], sql: str, params: Params = ()) -> R | None:
+            note(sql)
+            return super().row(make, sql, params)
+
+    relay = MemoryRelay(clock_ms=system_clock_ms)
+    async with await open_device(tmp_path / "a.db", relay.dial, connect=Counting) as alice:
+        await alice.register("alice")
+        await alice.caught_up()
+        for number in range(3):
+            chat = await alice.conversations.create_group(f"{number}", [])
+            await chat.ready()
+            await (await chat.send("mine")).accepted()
+
+        def copy(job: Job) -> None:
+            for number in range(500):
+                row = conversations.create(
+                    job.tx, uid=number.to_bytes(16, "big"), kind=ConversationKind.GROUP,
+                    state=ConversationState.LEFT, created_ms=1,
+                )  # fmt: skip
+                if number % 5:
+                    messages.insert(job.tx, [stored_message(row.cid, number)])
+
+        async def count() -> tuple[int, list[Conversation]]:
+            asked.clear()
+            listed = await alice.conversations.list()
+            return len(asked), listed
+
+        few, listed = await count()
+        assert [one.last_message.text for one in listed if one.last_message] == ["mine"] * 3
+        await alice._core.jobs.run(copy)
+        many, listed = await count()
+        assert len(listed) == 503
+        assert sum(one.last_message is not None for one in listed) == 403
+        assert many == few <= 3, asked
+
+
+def stored_message(cid: int, number: int) -> MessageRow:
+    """An own message that the relay has."""
+    own = message(cid, number)
+    return own._replace(mid=10**6 * cid + number, state=int(MessageState.ACCEPTED))
+
+
+async def test_each_commit_is_told_once_and_what_was_rolled_back_never(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (_, alice, _bob):
+        chat = await alice.conversations.create_group("notes", [])
+        await chat.ready()
+        reader = alice.changes()
+        cid = chat.local_number
+
+        def touch(job: Job, order: int, *, fails: bool) -> None:
+            job.tx.touch((message_row_id(cid, order),))
+            if fails:
+                raise e2ecore.BadTextError
+
+        pending = [
+            alice._core.jobs.submit(partial(touch, order=order, fails=order % 3 == 0))
+            for order in range(1, 30)
+        ]
+        heard: list[int] = []
+        for one in pending:
+            with suppress(e2ecore.BadTextError):
+                await one.wait()
+        with anyio.fail_after(PATIENCE_S):
+            while len(heard) < 20:
+                heard += (await anext(reader)).orders
+        assert sorted(heard) == [order for order in range(1, 30) if order % 3]
+        reader.close()
+        assert [one async for one in reader] == []
+
+
+async def test_a_reader_that_nobody_reads_keeps_little(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (_, alice, _bob):
+        chat = await alice.conversations.create_group("notes", [])
+        await chat.ready()
+        hub, reader = alice._core.changes_hub, alice.changes()
+        hub._uids.update(dict.fromkeys(range(1, 1001), chat.conversation_id))
+        for order in range(1, 400):
+            hub.committed([message_row_id(cid, order) for cid in range(1, 101)], [])
+            assert sum(len(one.orders) for one in reader._merged.values()) <= MAX_LISTED
+        reader.close()
+        left = [one async for one in reader]
+        assert all(one.everything and not one.orders for one in left)
+        assert len(left) == 100
+
+
+async def test_that_somebody_has_read_is_a_change_too(tmp_path: Path) -> None:
+    async with two_devices(tmp_path) as (_, alice, bob):
+        at_bob = bob.events()
+        chat, other = await pair(alice, bob)
+        await agree(bob, e2ecore.Purpose.READ_RECEIPTS)
+        await other.share_reading(on=True)
+        await chat.send("read me")
+        await texts(at_bob, 1)
+        mine = View(chat)
+        await mine.fill()
+        reader = alice.changes()
+        await mine.follow(reader, 1, MessageState.DELIVERED)
+        await other.mark_read()
+        with anyio.fail_after(PATIENCE_S):
+            async for change in reader:
+                if change.receipts and (await chat.messages())[-1].read_by:
+                    break
