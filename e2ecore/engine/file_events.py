@@ -28,7 +28,10 @@ class AttachmentExpired(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttachmentAsked(Event):
-    """Somebody asks for an own file that expired. ``Attachment.upload_again`` answers."""
+    """Somebody asks for an own file that expired, or another own device for any.
+
+    ``Attachment.upload_again`` answers.
+    """
 
     conversation_id: GroupId
     message_id: MessageId
@@ -39,7 +42,7 @@ class AttachmentAsked(Event):
 
 @dataclass(frozen=True, slots=True)
 class AttachmentOffered(Event):
-    """The sender has uploaded a file again: it can be fetched."""
+    """Its sender, or another own device, has uploaded a file again: it can be fetched."""
 
     conversation_id: GroupId
     message_id: MessageId

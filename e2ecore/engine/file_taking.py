@@ -7,8 +7,9 @@ from e2ecore.engine.file_showing import decode_item, encode_item
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.ids import AccountId, GroupId, MessageId
-from e2ecore.storage import attachments, message_names
+from e2ecore.storage import attachments, message_names, messages
 from e2ecore.storage.attachments import AttachmentRow, FileState
+from e2ecore.storage.messages import ORDER_BITS
 from e2ecore_protocol.content.attachments import AttachmentAgain, AttachmentRequest, Attachments
 from e2ecore_protocol.content.messages import AnyContent
 
@@ -25,26 +26,40 @@ def take_files(job: Job, message: int, content: Attachments) -> None:
 
 
 def take_request(job: Job, mirror: Mirror, account_id: bytes, content: AnyContent) -> None:
-    """Somebody asks for a file; the user decides."""
+    """Somebody asks for a file of ours, or an own device asks for any; the user decides.
+
+    Devices that have no copy stay silent, but for the one that sent it.
+    """
     wish = cast("AttachmentRequest", content)
-    if wish.author != job.own.account_id:
+    if job.own.account_id not in {wish.author, account_id}:
         return
     message = message_names.find(job.tx, mirror.cid, wish.message_id, wish.author)
     row = attachments.of_blob(job.tx, wish.blob_id)
     if message is None or row is None or row.message != message.id:
         return
-    names = GroupId(mirror.uid), MessageId(message.uid)
-    job.effects.events.append(AttachmentAsked(*names, row.aid, AccountId(account_id)))
+    if row.cached or row.state == FileState.UPLOADED:
+        names = GroupId(mirror.uid), MessageId(message.uid)
+        job.effects.events.append(AttachmentAsked(*names, row.aid, AccountId(account_id)))
 
 
 def take_again(job: Job, mirror: Mirror, account_id: bytes, content: AnyContent) -> None:
-    """The author of a message says where one of its files is now."""
+    """The author of a message, or another own device, says where one of its files is now.
+
+    Who has the file, or does not believe this one, tells the relay that it wants nothing of it.
+    """
     said = cast("AttachmentAgain", content)
-    message = message_names.find(job.tx, mirror.cid, said.message_id, account_id)
-    row = attachments.of_blob(job.tx, said.before)
-    if message is None or row is None or row.message != message.id or row.cached:
-        return
     if attachments.of_blob(job.tx, said.blob_id) is not None:
+        return
+    row = attachments.of_blob(job.tx, said.before)
+    message = None if row is None else messages.get(job.tx, row.message)
+    if (
+        row is None
+        or message is None
+        or (message.uid, message.id >> ORDER_BITS) != (said.message_id, mirror.cid)
+        or account_id not in {message.account_id, job.own.account_id}
+        or row.cached
+    ):
+        attachments.wave_off(job.tx, said.blob_id)
         return
     item = decode_item(row)._replace(blob_id=said.blob_id, file_key=said.file_key)
     # A new key for the local copy: what was begun may have been of another blob.

@@ -198,7 +198,9 @@ class Attachment:
         return await self.files.status(self.attachment_id)
 
     async def ask_again(self) -> None:
-        """Ask its sender for a file that has expired. They get an ``AttachmentAsked``.
+        """Ask for a file that has expired: its sender, and the other own devices.
+
+        Those that have it get an ``AttachmentAsked``.
 
         Raises:
             UsageError: As ``Conversation.send``.
@@ -206,10 +208,13 @@ class Attachment:
         await self.files.ask_again(self.attachment_id)
 
     async def upload_again(self) -> None:
-        """Upload an own file once more, for those who asked. All get an ``AttachmentOffered``.
+        """Upload a file once more, for those who asked. They get an ``AttachmentOffered``.
+
+        Of a message of this account all members hear, whichever of its devices uploads; of somebody
+        else's message only the other devices of this account do.
 
         Raises:
-            AttachmentNotHereError: There is no local copy any more. Send the file anew.
+            AttachmentNotHereError: There is no local copy, or it is being uploaded already.
         """
         await self.files.upload_again(self.attachment_id)
 

@@ -240,12 +240,12 @@ async def ask_again(core: "Core", aid: int) -> None:
 
 
 async def upload_again(core: "Core", aid: int) -> None:
-    """Upload the copy of an own file to a new blob. See ``Attachment.upload_again``."""
+    """Upload the local copy of a file to a new blob. See ``Attachment.upload_again``."""
     core.check_open()
 
     def work(job: Job) -> int:
         row = attachments.get(job.tx, aid)
-        if row is None or not row.message or not row.cached or row.state != FileState.UPLOADED:
+        if row is None or not row.message or not row.cached or row.parcel:
             raise AttachmentNotHereError
         cid = row.message >> ORDER_BITS
         check_writable(job, job.mirror(cid))

@@ -200,6 +200,12 @@ def recall(tx: Tx, row: AttachmentRow) -> None:
     add(tx, bare)
 
 
+def wave_off(tx: Tx, blob_id: bytes) -> None:
+    """Have the relay know that this device wants nothing of a blob."""
+    add(tx, AttachmentRow(0, 0, 0, 0, blob_id, b"", 0, FileState.REMOTE, Owed.ACKNOWLEDGEMENT))
+    tx.left_files = True
+
+
 def bury(tx: Tx, row: AttachmentRow, owed: Owed) -> None:
     """Keep of a file only what the relay is still to be told, and what it has promised."""
     tx.left_files = True
