@@ -1,6 +1,6 @@
 """Where a file is, in words for people. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import e2ecore
@@ -46,10 +46,14 @@ def why(trouble: e2ecore.E2EError | None) -> str:
     return known or " ".join(explain(trouble).split())
 
 
+def name_of(names: Sequence[str]) -> str:
+    """What the files of one message are called together."""
+    return names[0] if len(names) == 1 else counted(len(names), "file")
+
+
 def on_its_way(upload: e2ecore.Upload) -> str:
     """Say what is being uploaded, how far it is, and what is in its way."""
-    names = upload.names
-    name = names[0] if len(names) == 1 else counted(len(names), "file")
+    name = name_of(upload.names)
     done, total = upload.progress
     far = f"{100 * done // total} % of {amount(total)} are at the relay" if done else ""
     if upload.is_paused:

@@ -199,6 +199,7 @@ from e2ecore.engine.maintenance import new_recovery_code, rekey, repair
 from e2ecore.engine.my_data import MyData, OwnProfile
 from e2ecore.engine.offering import Upload
 from e2ecore.engine.poll_events import PollClosed, PollVoted, VoteOpened
+from e2ecore.engine.reading import Reading
 from e2ecore.engine.removals import ReceiptInvalidError
 from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
 from e2ecore.engine.typing_events import TypingChanged
@@ -547,6 +548,7 @@ __all__ = [
     "Reaction",
     "ReactionChanged",
     "ReadOnlyError",
+    "Reading",
     "ReceiptInvalidError",
     "ReceiptKeyChangedError",
     "RecoveryCode",

@@ -212,6 +212,7 @@ class BlockingEngine:
     send_many = _of(Conversation.send_many)
     send_rich = _of(Conversation.send_rich)
     forward = _of(Conversation.forward)
+    forward_files = _of(Conversation.forward_files)
     share_contact = _of(Conversation.share_contact)
     ask = _of(Conversation.ask)
     vote = _of(Conversation.vote)

@@ -109,7 +109,10 @@ class Acts:
 
     async def forward(self, message: MessageView, uid: str) -> None:
         """Send it to another conversation."""
-        await self._window.desk.messages.forward(self._uid, message.order, uid)
+        if not message.files:
+            await self._window.desk.messages.forward(self._uid, message.order, uid)
+        elif not await self._carrier.forward(message, uid):
+            return
         view = await self._window.desk.conversation(uid)
         self._window.tell(f"Forwarded to {view.title}.", severity="information")
 

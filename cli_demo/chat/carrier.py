@@ -1,7 +1,8 @@
 """Files sent and fetched beside the screen: begun, watched, paused, gone on with, given up."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +12,8 @@ import e2ecore
 from cli_demo.chat.paths import folder_of, paths_in
 from cli_demo.chat.transfers import Phase, Transfer
 from cli_demo.exits import CliError, Exit
-from cli_demo.file_words import why
+from cli_demo.file_words import name_of, why
 from cli_demo.places import default_downloads
-from cli_demo.text import counted
 from cli_demo.views import FileView, MessageView
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class _Upload:
     transfer: Transfer
     handle: e2ecore.Upload | None = None
     """None while they are read."""
+    reading: e2ecore.Reading = field(default_factory=e2ecore.Reading)
 
 
 @dataclass(eq=False)
@@ -81,38 +82,61 @@ class Carrier:
         uid = self._window.room.uid
         if not self._window.room.writable:
             raise CliError("Nothing can be sent here.", Exit.USAGE)
-        name = paths[0].name if len(paths) == 1 else counted(len(paths), "file")
-        one = _Upload(self._begin(name, is_upload=True, phase=Phase.READING))
+        called = [path.name for path in paths]
+        await self._carry(uid, called, lambda by: self._files.send(uid, paths, caption.strip(), by))
+
+    async def forward(self, message: MessageView, to: str) -> bool:
+        """Send the files of a message here to another conversation; return whether they went."""
+        uid, names = self._window.room.uid, [file.name for file in message.files]
+        return await self._carry(
+            to, names, lambda by: self._files.forward(uid, message.order, to, by)
+        )
+
+    async def _carry(
+        self,
+        uid: str,
+        names: Sequence[str],
+        begin: "Callable[[e2ecore.Reading], Awaitable[e2ecore.Upload]]",
+    ) -> bool:
+        """Show files while they are read and uploaded; return whether they became a message."""
+        one = _Upload(self._begin(name_of(names), is_upload=True, phase=Phase.READING))
         self._running[one.transfer.label] = one
         try:
-            one.handle = await self._files.send(uid, paths, caption.strip())
+            one.handle = await begin(one.reading)
             self._known.add(one.handle.upload_id)
+            if one.reading.is_paused:
+                await one.handle.pause()
+        except e2ecore.UploadCancelledError:
+            self._end(one.transfer)
+            return False
         except BaseException:
             self._end(one.transfer)
             raise
         one.transfer.turn(Phase.RUNNING)
-        await self._watch(uid, one, one.handle)
+        return await self._watch(uid, one, one.handle)
 
     async def take_up(self, uid: str) -> None:
         """Show what an earlier window began to send."""
         for handle in await self._files.uploads(uid):
             if handle.upload_id not in self._known:
                 self._known.add(handle.upload_id)
-                transfer = self._begin(_named(handle.names), is_upload=True, phase=Phase.RUNNING)
+                transfer = self._begin(name_of(handle.names), is_upload=True, phase=Phase.RUNNING)
                 one = _Upload(transfer, handle)
                 self._running[one.transfer.label] = one
                 self._window.start(self._watch, uid, one, handle)
 
-    async def _watch(self, uid: str, one: _Upload, handle: e2ecore.Upload) -> None:
-        """Wait until files are a message; why they are not is told by an event."""
+    async def _watch(self, uid: str, one: _Upload, handle: e2ecore.Upload) -> bool:
+        """Wait until files are a message, or not; why they are not is told by an event."""
         try:
             await handle.sent()
         except (e2ecore.UsageError, e2ecore.TransientError, e2ecore.PeerError):
-            return
+            return False
         finally:
             self._end(one.transfer)
-        await self._window.room.show_end(uid)
-        await self.look()
+        if uid == self._window.room.uid:
+            await self._window.room.show_end(uid)
+            await self.look()
+        return True
 
     # -- fetching --------------------------------------------------------------------------------
 
@@ -223,6 +247,9 @@ class Carrier:
         if isinstance(one, _Upload):
             if one.handle is not None:
                 await one.handle.pause()
+            else:
+                one.reading.pause()
+                one.transfer.turn(Phase.PAUSED)
             return
         one.transfer.turn(Phase.PAUSED)
         if one.scope is not None:
@@ -235,14 +262,18 @@ class Carrier:
             self._window.start(self._download, one)
         elif one.handle is not None:
             await one.handle.resume()
+        else:
+            one.transfer.turn(Phase.READING)
+            one.reading.resume()
 
     async def cancel(self, rest: str) -> None:
         """Give it up; nothing of it stays."""
         one = self._labelled(rest, paused=None)
         if isinstance(one, _Upload):
             if one.handle is None:
-                raise CliError("It is being read. Try again in a moment.", Exit.FAILURE)
-            await one.handle.cancel()
+                one.reading.cancel()
+            else:
+                await one.handle.cancel()
             return
         one.transfer.turn(Phase.RUNNING)
         if one.scope is not None:
@@ -292,7 +323,3 @@ class Carrier:
             return Phase.PAUSED
         moves = self._window.is_online and handle.trouble is None
         return Phase.RUNNING if moves else Phase.WAITING
-
-
-def _named(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else counted(len(names), "file")

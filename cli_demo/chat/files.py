@@ -86,10 +86,25 @@ class Files:
 
     # -- doing -----------------------------------------------------------------------------------
 
-    async def send(self, uid: str, paths: Sequence[Path], caption: str) -> e2ecore.Upload:
+    async def send(
+        self, uid: str, paths: Sequence[Path], caption: str, reading: e2ecore.Reading
+    ) -> e2ecore.Upload:
         """Returns when copies of the files are safe on this device."""
         wanted = [e2ecore.OutgoingFile(one) for one in paths]
-        return await (await self._get(uid)).send_files(wanted, caption)
+        return await (await self._get(uid)).send_files(wanted, caption, reading=reading)
+
+    async def forward(
+        self, uid: str, order: int, to: str, reading: e2ecore.Reading
+    ) -> e2ecore.Upload:
+        """Send the files of a message to another conversation; returns as ``send`` does.
+
+        Raises:
+            MessageGoneError: It is not there any more.
+        """
+        found = await (await self._get(uid)).messages_at([order])
+        if not found:
+            raise e2ecore.MessageGoneError
+        return await (await self._get(to)).forward_files(found[0], reading=reading)
 
     @staticmethod
     async def fetch(

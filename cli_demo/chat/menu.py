@@ -47,7 +47,7 @@ _WRITING: Final = frozenset(
 
 ANSWERED: Final = frozenset({Kind.TEXT, Kind.CARD, Kind.FILES, Kind.POLL})
 """What can be answered."""
-_FORWARDED: Final = frozenset({Kind.TEXT, Kind.CARD, Kind.POLL})
+_FORWARDED: Final = frozenset({Kind.TEXT, Kind.CARD, Kind.FILES, Kind.POLL})
 
 
 def acts_for(message: MessageView, *, writable: bool) -> list[Act]:

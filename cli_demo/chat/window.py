@@ -191,7 +191,7 @@ class Window(Screen[None]):
 
     # -- work beside the screen ------------------------------------------------------------------
 
-    async def _guarded(self, work: Callable[[*Ts], Awaitable[None]], *args: *Ts) -> None:
+    async def _guarded(self, work: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
         """Run something; an error of the library becomes a notice, never a crash.
 
         What is under way when the window closes may still look for its parts: that is no error.
@@ -204,7 +204,7 @@ class Window(Screen[None]):
             if not self.is_gone:
                 raise
 
-    def start(self, work: Callable[[*Ts], Awaitable[None]], *args: *Ts) -> None:
+    def start(self, work: Callable[[*Ts], Awaitable[object]], *args: *Ts) -> None:
         """Run something beside the screen, guarded; it ends with the window."""
         _: Worker[None] = self.run_worker(partial(self._guarded, work, *args))
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Final, Self
@@ -107,16 +108,30 @@ def send_file(
             e2ecore.OutgoingFile(one, form=form, duration_ms=length_ms, keep_metadata=keep_metadata)
             for one in files
         ]
-        note = "The files are stored and go out as soon as the relay is reached."
-        with Bar(files[0].name if len(files) == 1 else f"{len(files)} files") as bar:
-            upload = await chat.send_files(wanted, text, on_progress=bar)
-            await go_out(engine, chat.ready, where.timeout, note)
-            sent = await _while_it_moves(upload, bar, where.timeout, note)
-        await go_out(engine, sent.accepted, where.timeout, note)
-        if where.json:
-            print(jsonlines.dump(jsonlines.sent(chat, sent)))
+        name = files[0].name if len(files) == 1 else f"{len(files)} files"
+        await carry(
+            engine, where, chat, name, lambda bar: chat.send_files(wanted, text, on_progress=bar)
+        )
 
     with_engine(where, work)
+
+
+async def carry(
+    engine: e2ecore.Engine,
+    where: Access,
+    chat: e2ecore.Conversation,
+    name: str,
+    begin: Callable[[Bar], Awaitable[e2ecore.Upload]],
+) -> None:
+    """Send files, show how far they are, and wait until the relay has them and the message."""
+    note = "The files are stored and go out as soon as the relay is reached."
+    with Bar(name) as bar:
+        upload = await begin(bar)
+        await go_out(engine, chat.ready, where.timeout, note)
+        sent = await _while_it_moves(upload, bar, where.timeout, note)
+    await go_out(engine, sent.accepted, where.timeout, note)
+    if where.json:
+        print(jsonlines.dump(jsonlines.sent(chat, sent)))
 
 
 async def _while_it_moves(

@@ -7,10 +7,12 @@ import typer
 
 import e2ecore
 from cli_demo import jsonlines
+from cli_demo.file_words import name_of
 from cli_demo.options import Access, Lifetime, Mentioned, Target, Which, Words, local, online
 from cli_demo.running import go_out, reach, with_engine
 from cli_demo.targets import find_conversation, find_mentions, find_message
 from cli_demo.text import visible
+from cli_demo.verbs.files import carry
 
 Act = Callable[[e2ecore.Conversation, e2ecore.Message], Awaitable[e2ecore.SentMessage]]
 _NOTE = "It is stored and goes out as soon as the relay is reached."
@@ -45,14 +47,21 @@ def forward(
         str, typer.Argument(metavar="TO", help="The conversation to send it to, named alike.")
     ],
 ) -> None:
-    """Send a text, a contact card or a poll on. A text is marked as forwarded.
+    """Send a text, files, a contact card or a poll on. A text is marked as forwarded.
 
-    Who wrote it is not told. Of a poll a new one is begun: votes stay where they were given.
+    Who wrote it is not told. Of a poll a new one is begun: votes stay where they were given. Files
+    that are not here are fetched first.
     """
 
     async def work(engine: e2ecore.Engine) -> None:
         one = await find_message(await find_conversation(engine, target), message)
         other = await reach(engine, lambda: find_conversation(engine, to), where.timeout)
+        if one.attachments:
+            name = name_of([file.name for file in one.attachments])
+            await carry(
+                engine, where, other, name, lambda bar: other.forward_files(one, on_progress=bar)
+            )
+            return
         sent = await other.forward(one)
         for waiting in (other.ready, sent.accepted):
             await go_out(engine, waiting, where.timeout, _NOTE)

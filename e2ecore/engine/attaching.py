@@ -6,6 +6,7 @@ same bytes.
 """
 
 import hashlib
+import io
 import mimetypes
 import os
 import stat
@@ -25,8 +26,18 @@ from e2ecore.attachments.names import sendable_name
 from e2ecore.attachments.previews import Preview, preview_of
 from e2ecore.crypto.rng import Rng
 from e2ecore.engine.file_errors import BadFileError
+from e2ecore.engine.file_showing import decode_item
 from e2ecore.engine.file_values import OutgoingFile
-from e2ecore.storage.file_cache import KEY_SIZE, RUN_BYTES, RUN_CHUNKS, FileCache, LocalFile
+from e2ecore.engine.reading import Reading
+from e2ecore.storage.attachments import AttachmentRow
+from e2ecore.storage.file_cache import (
+    KEY_SIZE,
+    RUN_BYTES,
+    RUN_CHUNKS,
+    CachedFileError,
+    FileCache,
+    LocalFile,
+)
 from e2ecore_protocol.content.attachments import AttachmentForm, Attachments, FileItem
 from e2ecore_protocol.content.messages import decode_content
 from e2ecore_protocol.errors import MalformedError
@@ -68,15 +79,19 @@ class _Opened:
     """Refuses the file if it was changed meanwhile."""
 
 
-def copy_file(cache: FileCache, wanted: OutgoingFile, rng: Rng) -> Copied:
+def copy_file(
+    cache: FileCache, wanted: OutgoingFile, rng: Rng, reading: Reading | None = None
+) -> Copied:
     """Make the engine's own copy of a file. Runs in a thread of its own.
 
     Args:
         cache: Where the copy goes.
         wanted: The file and what is said of it.
         rng: Where keys come from.
+        reading: Stops it and lets it go on.
 
     Raises:
+        UploadCancelledError: It was given up.
         FileChangedError: It grew, shrank or was written to while it was read.
         AttachmentTooLargeError: It is larger than 4 GiB.
         BadFileError: It cannot be read, or what is said of it does not fit.
@@ -84,17 +99,54 @@ def copy_file(cache: FileCache, wanted: OutgoingFile, rng: Rng) -> Copied:
         UnknownPictureError: Metadata cannot be taken out of it.
         StorageError: The disk said no.
     """
+    step = _no_step if reading is None else reading.step
+    with _copy(cache, rng) as (key, path):
+        return Copied(_copied(path, key, wanted, rng, step), key, path)
+
+
+def copy_stored(
+    cache: FileCache, row: AttachmentRow, rng: Rng, reading: Reading | None = None
+) -> Copied:
+    """Make another copy of a file that is here, for another message. As ``copy_file``.
+
+    Nothing but what the file is goes along: its keys and its blob are its own.
+
+    Raises:
+        CachedFileError: What is here is damaged.
+        UploadCancelledError: It was given up.
+        StorageError: The disk said no.
+    """
+    item = decode_item(row)
+    step = _no_step if reading is None else reading.step
+    with _copy(cache, rng) as (key, path), cache.open(row.aid, row.cache_key, row.size) as local:
+        source = _Opened(io.BytesIO(), item.name, row.size, _no_step)
+        pieces = (local.read(at, RUN_BYTES) for at in range(0, row.size, RUN_BYTES))
+        digest, size = _write(path, key, pieces, source, step)
+        if (digest, size) != (item.digest, item.size):
+            raise CachedFileError
+    fresh = item._replace(blob_id=rng(BLOB_ID_BYTES), file_key=rng(FILE_KEY_BYTES))
+    return Copied(fresh, key, path)
+
+
+def _no_step() -> None:
+    """Nobody stops it."""
+
+
+@contextmanager
+def _copy(cache: FileCache, rng: Rng) -> Iterator[tuple[bytes, Path]]:
+    """Give a copy key and place; it is durable afterwards, or gone."""
     key, path = rng(KEY_SIZE), cache.copy_path(rng(16))
     try:
-        item = _copied(path, key, wanted, rng)
+        yield key, path
         cache.sync_names()
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return Copied(item, key, path)
 
 
-def _copied(path: Path, key: bytes, wanted: OutgoingFile, rng: Rng) -> FileItem:
+def _copied(
+    path: Path, key: bytes, wanted: OutgoingFile, rng: Rng, step: Callable[[], None]
+) -> FileItem:
     """Write the copy and return what names the file in a message."""
     with _opened(wanted) as source:
         name = sendable_name(wanted.name or source.name)
@@ -107,7 +159,7 @@ def _copied(path: Path, key: bytes, wanted: OutgoingFile, rng: Rng) -> FileItem:
         start = _read(source.file, RUN_BYTES)
         picture = _picture(source, start, wanted, form)
         runs = _runs(source, start) if picture is None else _pieces(picture, wanted)
-        digest, size = _write(path, key, runs, source)
+        digest, size = _write(path, key, runs, source, step)
     preview = Preview(b"", 0, 0)
     if picture is not None:
         preview = preview_of(picture) or preview
@@ -206,11 +258,13 @@ def _write(
     key: bytes,
     runs: Iterator[bytes],
     source: _Opened,
+    step: Callable[[], None],
 ) -> tuple[bytes, int]:
     """Write the copy; return digest and size."""
     digest, size, waiting = hashlib.sha256(), 0, b""
     with LocalFile(path, key, MAX_ATTACHMENT_BYTES + 1, writing=True) as local:
         for run in runs:
+            step()
             if waiting:
                 local.write(size // RUN_BYTES * RUN_CHUNKS - RUN_CHUNKS, waiting)
             digest.update(run)

@@ -95,8 +95,22 @@ class FileDesk:
         self.sendings: dict[int, Sending] = {}
         self.fetches: dict[int, anyio.Lock] = {}
         """One download of a file at a time."""
-        self.copying = anyio.Lock()
-        """Held while a copy is made and has no row yet: nothing is swept then."""
+        self.storing = anyio.Lock()
+        """Held while a copy gets its row and name, and while what has no row is swept."""
+        self._copying = 0
+
+    @contextmanager
+    def making_copies(self) -> Iterator[None]:
+        """While copies are made, which have no rows yet: none of them is swept."""
+        self._copying += 1
+        try:
+            yield
+        finally:
+            self._copying -= 1
+
+    def is_copying(self) -> bool:
+        """Are copies being made?"""
+        return self._copying > 0
 
     def sending(self, pid: int) -> Sending:
         """Return what is known of a parcel."""

@@ -4,7 +4,10 @@ from e2ecore.errors import PeerError, TransientError, UsageError
 
 
 class AttachmentGoneError(TransientError):
-    """The relay has deleted this file: its time was over, or all devices had it. Ask its sender."""
+    """The relay has deleted this file: its time was over, or all devices had it.
+
+    Ask its sender; if that is you, send it anew.
+    """
 
     retry = False
 

@@ -222,9 +222,9 @@ async def keep_tidy(core: "Core") -> None:
     """Remove local copies that a crash, or a row that is gone, has left behind."""
     desk = core.desk
     while True:
-        async with desk.copying:
+        async with desk.storing:
             kept = await core.jobs.run(_kept)  # behind whatever is being stored
-            await anyio.to_thread.run_sync(desk.cache.sweep, kept)
+            await anyio.to_thread.run_sync(desk.cache.sweep, kept, desk.is_copying)
         await desk.tidy_signal.wait()
 
 

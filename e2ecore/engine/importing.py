@@ -310,7 +310,7 @@ async def _bring(core: "Core", source: _Import, on_progress: OnProgress | None) 
 async def _bring_with_files(core: "Core", source: _Import, on_progress: OnProgress | None) -> None:
     """Store everything; between two turns no copy is without a row, and others may sweep."""
     while True:
-        async with core.desk.copying:
+        async with core.desk.storing:
             found = await anyio.to_thread.run_sync(source.next_batches)
             if not found:
                 return

@@ -5,7 +5,7 @@ after a restart. The message is written when everything is at the relay, not bef
 message whose files do not come.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from e2ecore.crypto.chunked import SALT_BYTES
-from e2ecore.engine.attaching import Copied, copy_file
+from e2ecore.engine.attaching import Copied, copy_file, copy_stored
 from e2ecore.engine.errors import ConversationReadOnlyError, MessageGoneError
 from e2ecore.engine.file_errors import (
     AttachmentNotHereError,
@@ -26,10 +26,12 @@ from e2ecore.engine.file_values import OutgoingFile, Progress
 from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_text
+from e2ecore.engine.reading import Reading
 from e2ecore.engine.writing import WRITABLE, check_writable, write_unlisted
 from e2ecore.errors import E2EError
 from e2ecore.storage import attachments, messages
 from e2ecore.storage.attachments import AttachmentRow, FileState
+from e2ecore.storage.file_cache import CachedFileError
 from e2ecore.storage.messages import ORDER_BITS
 from e2ecore_protocol.content.attachments import AttachmentRequest
 from e2ecore_protocol.limits import (
@@ -130,11 +132,67 @@ async def send_files(
     cid: int,
     wanted: Sequence[OutgoingFile],
     caption: str,
+    *,
     on_progress: Progress | None,
+    reading: Reading | None,
 ) -> Upload:
     """Copy files and store the parcel. See ``Conversation.send_files``."""
+    reading = reading or Reading()
+    works = [partial(copy_file, core.desk.cache, one, core.rng, reading) for one in wanted]
+    copies = [partial(_in_thread, one, reading) for one in works]
+    return await _send(core, cid, copies, caption, on_progress)
+
+
+async def forward_files(
+    core: "Core",
+    cid: int,
+    aids: Sequence[int],
+    caption: str,
+    *,
+    on_progress: Progress | None,
+    reading: Reading | None,
+) -> Upload:
+    """Copy files of a message for another one. See ``Conversation.forward_files``."""
+    reading = reading or Reading()
+
+    async def copied(aid: int) -> Copied:
+        try:
+            return await _copied_here(core, aid, reading)
+        except CachedFileError:  # then it is fetched once more
+            await core.desk.discard(aid)
+            return await _copied_here(core, aid, reading)
+
+    return await _send(core, cid, [partial(copied, aid) for aid in aids], caption, on_progress)
+
+
+async def _copied_here(core: "Core", aid: int, reading: Reading) -> Copied:
+    """Copy a file of a message, fetched if it is not here."""
+    await core.desk.download(aid, None, None)
+    row = core.read(lambda tx: attachments.get(tx, aid))
+    if row is None or not row.cached:
+        raise AttachmentNotHereError
+    return await _in_thread(partial(copy_stored, core.desk.cache, row, core.rng, reading), reading)
+
+
+async def _in_thread(work: Callable[[], Copied], reading: Reading) -> Copied:
+    """Copy in a thread, which ends soon after nobody waits for it; what it leaves is swept."""
+    try:
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+    except anyio.get_cancelled_exc_class():
+        reading.cancel()
+        raise
+
+
+async def _send(
+    core: "Core",
+    cid: int,
+    works: Sequence[Callable[[], Awaitable[Copied]]],
+    caption: str,
+    on_progress: Progress | None,
+) -> Upload:
+    """Make own copies, one after the other, and store the parcel."""
     core.check_open()
-    if not 1 <= len(wanted) <= MAX_ATTACHMENTS:
+    if not 1 <= len(works) <= MAX_ATTACHMENTS:
         raise TooManyFilesError
     if caption:
         check_text(caption)
@@ -143,10 +201,11 @@ async def send_files(
     await core.jobs.run(lambda job: _check_open_to_files(job, cid))
     desk, copies = core.desk, list[Copied]()
     try:
-        async with desk.copying:
-            for one in wanted:
-                copies.append(await _copied(core, one))
-            pid = await core.jobs.run(lambda job: _store(job, core, cid, caption, copies))
+        with desk.making_copies():
+            for work in works:
+                copies.append(await work())
+            async with desk.storing:
+                pid = await core.jobs.run(lambda job: _store(job, core, cid, caption, copies))
     except BaseException:
         desk.tidy_signal.set()  # copies without a row go
         desk.upload_signal.set()  # a job that was not waited for is done all the same
@@ -156,12 +215,6 @@ async def send_files(
     known.total = sum(copy.item.size for copy in copies)
     desk.upload_signal.set()
     return Upload(core, pid)
-
-
-async def _copied(core: "Core", wanted: OutgoingFile) -> Copied:
-    work = partial(copy_file, core.desk.cache, wanted, core.rng)
-    # The thread cannot be stopped in the middle; what it leaves behind is swept.
-    return await anyio.to_thread.run_sync(work)
 
 
 def _check_open_to_files(job: Job, cid: int) -> None:

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from e2ecore.engine import offering
+from e2ecore.engine.file_errors import AttachmentNotHereError
 from e2ecore.engine.file_values import OutgoingFile, Progress, Source
 from e2ecore.engine.offering import Upload
+from e2ecore.engine.reading import Reading
+from e2ecore.engine.values import Message
 from e2ecore.storage.conversations import ConversationRow
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ class Sharing:
         *,
         name: str | None = None,
         on_progress: Progress | None = None,
+        reading: Reading | None = None,
     ) -> Upload:
         """Send a file. Returns when a copy of it is safe here; the rest happens by itself.
 
@@ -36,6 +40,7 @@ class Sharing:
             caption: What is said of it.
             name: What it is called; needed for something open.
             on_progress: Called with bytes that the relay has, and bytes in all.
+            reading: By which the copying can be stopped and given up meanwhile.
 
         Raises:
             FileChangedError: It was changed while it was read.
@@ -43,11 +48,12 @@ class Sharing:
             BadFileError: It cannot be read.
             BadAttachmentNameError: Nobody could store it under this name.
             UnknownPictureError: Metadata cannot be taken out of this picture.
+            UploadCancelledError: It was given up by ``reading``.
             DiskFullError: There is no room for the copy. Nothing was stored.
             UsageError: As ``Conversation.send``.
         """
         wanted = source if isinstance(source, OutgoingFile) else OutgoingFile(source, name)
-        return await self.send_files((wanted,), caption, on_progress=on_progress)
+        return await self.send_files((wanted,), caption, on_progress=on_progress, reading=reading)
 
     async def send_files(
         self,
@@ -55,6 +61,7 @@ class Sharing:
         caption: str = "",
         *,
         on_progress: Progress | None = None,
+        reading: Reading | None = None,
     ) -> Upload:
         """Send up to 32 files as one message, an album. As ``send_file``.
 
@@ -63,7 +70,45 @@ class Sharing:
             CaptionTooLongError: More than 64 KiB.
             UsageError: As ``send_file``.
         """
-        return await offering.send_files(self._core, self._row.cid, files, caption, on_progress)
+        return await offering.send_files(
+            self._core, self._row.cid, files, caption, on_progress=on_progress, reading=reading
+        )
+
+    async def forward_files(
+        self,
+        message: Message,
+        caption: str | None = None,
+        *,
+        on_progress: Progress | None = None,
+        reading: Reading | None = None,
+    ) -> Upload:
+        """Send the files of a message of any conversation here. Who sent them is not told.
+
+        Files that are not on this device are fetched first. Each is sealed anew, under a key of its
+        own, and uploaded for those who are here: nothing at the relay or in the messages says that
+        it is the same file, but for its content.
+
+        Args:
+            message: Of any conversation.
+            caption: What is said of them; None: what was said there.
+            on_progress: Called with bytes that the relay has, and bytes in all.
+            reading: By which the copying can be stopped and given up meanwhile.
+
+        Raises:
+            AttachmentNotHereError: It has no files, or was deleted.
+            AttachmentGoneError: One is neither here, nor at the relay any more. Nothing was sent;
+                see ``Attachment.ask_again``.
+            AttachmentDamagedError: What the relay has of one is not what was sealed.
+            TransientError: One is not here, and the relay was not reached.
+            UsageError: As ``send_files``.
+        """
+        if not message.attachments:
+            raise AttachmentNotHereError
+        said = message.text if caption is None else caption
+        aids = [one.attachment_id for one in message.attachments]
+        return await offering.forward_files(
+            self._core, self._row.cid, aids, said, on_progress=on_progress, reading=reading
+        )
 
     async def uploads(self) -> list[Upload]:
         """Return what is on its way here and no message yet, the oldest first."""

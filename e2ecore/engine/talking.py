@@ -111,7 +111,7 @@ class Talk(Sharing):
         begun with the same question, which somebody has to close: votes stay where they were given.
 
         Raises:
-            NotATextError: It is neither text nor card nor poll.
+            NotATextError: It is neither text nor card nor poll; see ``forward_files``.
             UsageError: As ``send``.
         """
         if message.card is not None:

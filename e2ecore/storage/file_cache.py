@@ -8,7 +8,7 @@ Chunks are sealed one by one, so a file can be written on after a break and read
 """
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -231,15 +231,17 @@ class FileCache:
         with suppress(OSError):
             self.path(aid).unlink()
 
-    def sweep(self, kept: Collection[int]) -> int:
+    def sweep(self, kept: Collection[int], is_copying: Callable[[], bool] = bool) -> int:
         """Remove what belongs to no row any more; return how many files that were.
 
-        Copies that are being made have no row yet: none may be under way.
+        Args:
+            kept: Rows that have a local copy.
+            is_copying: Are copies being made? They have no row yet: none of them goes.
         """
         names, count = {f"{aid}" for aid in kept}, 0
         with suppress(OSError):  # what cannot be removed now is noise, and is tried again
             for one in self.folder.iterdir():
-                if one.name not in names:
+                if one.name not in names and not (one.name.startswith(_COPY) and is_copying()):
                     with suppress(OSError):
                         one.unlink()
                         count += 1

@@ -166,6 +166,34 @@ def test_a_file_that_expired_is_told_and_asked_for(
     assert "attachment_asked" in [one["type"] for one in events]
 
 
+def test_files_are_sent_on_and_what_is_gone_is_told(
+    people: tuple[Person, Person], tmp_path: Path
+) -> None:
+    alice, bob = people
+    assert alice.run("send-file", "bob", some(tmp_path, "on.txt"), "--text", "look").code == Exit.OK
+    assert bob.run("tail", "-n", "1").code == Exit.OK
+    on = bob.run("forward", "alice", "last", "alice", "--json")
+    assert (on.code, on.line["state"]) == (Exit.OK, "accepted")
+    got = alice.run("tail", "--json", "-n", "1").line
+    (file,) = files_in(got)
+    assert (got["text"], file["name"], file["size"]) == ("look", "on.txt", len(DATA))
+    here = alice.run("get", "bob", "last", "--to", str(tmp_path / "back"))
+    assert (here.code, (tmp_path / "back").read_bytes()) == (Exit.OK, DATA)
+    assert alice.run("tail", "--idle", "1").code == Exit.OK
+    discarded(alice)
+    gone = alice.run("forward", "bob", "last", "bob")
+    assert (gone.code, "its time was over, or all devices had it" in gone.err) == (
+        Exit.REFUSED,
+        True,
+    )
+
+
+def discarded(person: Person) -> None:
+    """Damage all local copies of a person: they are noise then."""
+    for one in (person.folder / f"{person.name}.db.files").iterdir():
+        one.write_bytes(b"noise")
+
+
 def test_a_bar_is_drawn_on_a_terminal_and_nowhere_else(
     people: tuple[Person, Person], tmp_path: Path
 ) -> None:
