@@ -198,6 +198,7 @@ from e2ecore.engine.linking import Linking, LinkRequest
 from e2ecore.engine.maintenance import new_recovery_code, rekey, repair
 from e2ecore.engine.my_data import MyData, OwnProfile
 from e2ecore.engine.offering import Upload
+from e2ecore.engine.own_events import OwnDeviceForked
 from e2ecore.engine.poll_events import PollClosed, PollVoted, VoteOpened
 from e2ecore.engine.reading import Reading
 from e2ecore.engine.removals import ReceiptInvalidError
@@ -527,6 +528,7 @@ __all__ = [
     "OsKeyring",
     "OutgoingFile",
     "OwnAccountError",
+    "OwnDeviceForked",
     "OwnDevicesChanged",
     "OwnProfile",
     "PasscodePauseError",

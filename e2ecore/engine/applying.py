@@ -61,6 +61,8 @@ def apply_commit(job: Job, mirror: Mirror, staged: StagedCommit, effect: Effect)
     follow_sibling(job, mirror, effect)
     follow_chains(job, effect)
     encrypt_again(job, mirror)
+    if mirror.is_own:
+        job.effects.own_seats = True
     if effect.added and before.devices.keys() != mirror.roster().devices.keys():
         tell_newcomers(job, mirror)
 

@@ -1,16 +1,17 @@
 """What one person does with a conversation for themselves: drafts, and its place in the list.
 
-Nothing of it leaves the device.
+Nobody else gets to know of it but this account's other devices.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from e2ecore.engine.drafting import check_draft, discard, draft_of, keep, send_draft
+from e2ecore.engine.drafting import check_draft, discard, draft_of, keep, other_drafts, send_draft
 from e2ecore.engine.erasing import purge
 from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
+from e2ecore.engine.op_state import say_arranged
 from e2ecore.engine.values import Draft, Mention, Message
 from e2ecore.storage import arrangements
 from e2ecore.storage.arrangements import ArrangementRow
@@ -38,6 +39,14 @@ class Arranged:
     def draft(self) -> Draft | None:
         """What was begun to be written; None: nothing."""
         return None if self._draft is None else draft_of(self._draft)
+
+    async def other_drafts(self) -> list[Draft]:
+        """Return what was begun on other devices without knowledge of ``draft``, newest first.
+
+        The next ``set_draft`` or ``send_draft`` on any device replaces them all: show them first.
+        """
+        row = self._row
+        return self._core.read(lambda tx: other_drafts(tx, row.cid, row.uid))
 
     @property
     def pinned(self) -> bool:
@@ -130,7 +139,10 @@ class Arranged:
         cid = self._row.cid
 
         def work(job: Job) -> None:
-            arrangements.save(job.tx, change(arrangements.get(job.tx, cid)))
+            before = arrangements.get(job.tx, cid)
+            after = change(before)
+            arrangements.save(job.tx, after)
+            say_arranged(job, self._row.uid, before, after)
 
         await self._arrange(work)
         await self.refresh()

@@ -8,14 +8,17 @@ from e2ecore.engine.errors import ChainInvalidError
 from e2ecore.engine.events import ContactChainInvalid, KeyChanged
 from e2ecore.engine.job import Job
 from e2ecore.engine.notices import note_keys
+from e2ecore.engine.oplog import slot
 from e2ecore.engine.seating import note_own_chain
 from e2ecore.ids import AccountId
 from e2ecore.messaging.safety_number import Party, device_set_hash, fingerprint
 from e2ecore.storage import chains
 from e2ecore.storage.chains import ChainAccountRow, ChainEntryRow, Verification
+from e2ecore.sync import merging
 from e2ecore_protocol.chain.entry import Entry
 from e2ecore_protocol.chain.errors import ChainError
 from e2ecore_protocol.chain.state import AccountState, extend, start
+from e2ecore_protocol.content.op_bodies import Verified
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames.accounts import ChainHead
 
@@ -108,6 +111,9 @@ def _store_account(
             job.effects.events.append(KeyChanged(AccountId(chain.account_id), was_verified))
             note_keys(job, chain.account_id)
     chains.save_account(job.tx, row)
+    if known is None:
+        job.state.keep_chain(chain)
+        apply_verified(job, chain.account_id)
 
 
 def _devices(chain: AccountState) -> bytes:
@@ -121,6 +127,25 @@ def set_verification(job: Job, account_id: bytes, verification: Verification) ->
         return
     verified = fingerprint(party_of(chain)) if verification is Verification.VERIFIED else b""
     chains.save_account(job.tx, row._replace(verification=verification, verified=verified))
+    job.state.forget_changed_contacts()
+
+
+def apply_verified(job: Job, account_id: bytes) -> None:
+    """Bring a contact's verification to what was last compared on any of our devices.
+
+    Whether it still holds is judged by the chain that this device sees.
+    """
+    op = merging.written_last(slot(job, Verified.KIND, account_id), job.now_ms)
+    body = None if op is None else op.body()
+    chain, row = job.state.chain(job.tx, account_id), chains.account(job.tx, account_id)
+    if not isinstance(body, Verified) or chain is None or row is None:
+        return
+    compared = body.compared or b""
+    verification = Verification.UNVERIFIED
+    if compared:
+        same = compared == fingerprint(party_of(chain))
+        verification = Verification.VERIFIED if same else Verification.CHANGED
+    chains.save_account(job.tx, row._replace(verification=verification, verified=compared))
     job.state.forget_changed_contacts()
 
 

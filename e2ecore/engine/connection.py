@@ -54,6 +54,7 @@ async def keep_connected(core: "Core") -> None:
         asked_ms = error.retry_after_ms if isinstance(error, RelayRefusedError) else 0
         core.set_connection(ConnectionState.WAITING, error)
         core.attempted(error)
+        core.upkeep.own_here.settle()
         await core.reconnect_signal.wait_for(pause_ms(failures, asked_ms, core.rng) / 1000)
 
 

@@ -1,6 +1,7 @@
 """People: found by handle, checked by their account chains, verified by safety number."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from e2ecore.engine import blocks
@@ -16,6 +17,8 @@ from e2ecore.engine.errors import (
 )
 from e2ecore.engine.job import Job
 from e2ecore.engine.names import check_handle
+from e2ecore.engine.op_state import say_verified
+from e2ecore.engine.oplog import say
 from e2ecore.engine.state import read_chain
 from e2ecore.engine.values import ContactDevice, Verification
 from e2ecore.ids import AccountId, DeviceId
@@ -28,6 +31,7 @@ from e2ecore.storage.tx import Tx
 from e2ecore.transport.errors import RelayRefusedError
 from e2ecore_protocol.chain.checkpoint import Checkpoint
 from e2ecore_protocol.chain.state import AccountState
+from e2ecore_protocol.content.op_bodies import Blocked
 from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames.accounts import Account, LookupHandle
 
@@ -159,11 +163,11 @@ class Contact:
         Groups that they own and add this account to are left at once, unseen. In groups of other
         people they are heard as before.
         """
-        await self._do(blocks.block)
+        await self._do(partial(_set_block, on=True))
 
     async def unblock(self) -> None:
         """Hear this person again. What they said meanwhile is gone."""
-        await self._do(blocks.unblock)
+        await self._do(partial(_set_block, on=False))
 
     async def refresh(self) -> None:
         """Fetch what the account's chain has gained, and reload everything.
@@ -179,6 +183,7 @@ class Contact:
     async def _set(self, verification: StoredVerification) -> None:
         def change(job: Job, account_id: bytes) -> None:
             set_verification(job, account_id, verification)
+            say_verified(job, account_id)
 
         await self._do(change)
 
@@ -195,6 +200,11 @@ class Contact:
         fresh = load_contact(self._core, self._row.account_id)
         self._row, self._chain = fresh._row, fresh._chain  # noqa: SLF001 - of the same class
         self._blocked_ms = fresh.blocked_ms
+
+
+def _set_block(job: Job, account_id: bytes, *, on: bool) -> None:
+    (blocks.block if on else blocks.unblock)(job, account_id)
+    say(job, account_id, Blocked(int(on)))
 
 
 class Contacts:

@@ -19,6 +19,7 @@ from e2ecore.engine.guardian_notes import GuardianNote, take_note
 from e2ecore.engine.job import Job
 from e2ecore.engine.listed import Listed, bounded, form_of
 from e2ecore.engine.mirror import Mirror, Peer
+from e2ecore.engine.oplog import is_gone
 from e2ecore.engine.own_topics import take_own
 from e2ecore.engine.remarks import Remark, take_early, take_remark
 from e2ecore.engine.showing import show_one
@@ -195,11 +196,13 @@ class Inbox:
     def _message(
         self, mirror: Mirror, sender: Peer, item: Delivery, content: _Message, counter: int
     ) -> None:
-        order = mirror.next_order
-        mirror.next_order = order + 1
-        mirror.last_mid = mid = self._state.next_mid(self._tx)
+        receipts = self._effects.receipts
+        receipts[mirror.cid] = receipts.get(mirror.cid, 0) + 1
+        named = item.envelope_id if isinstance(content, UnknownContent) else content.message_id
+        if is_gone(self._job, mirror, named, sender.account_id, item.seq):
+            return
         mine = sender.account_id == self._own_id
-        mirror.unread += not mine
+        order, mid = self._next_place(mirror, item, mine=mine)
         now_ms = self._now_ms
         if mirror.lifetime_s is not None and not isinstance(content, UnknownContent):
             content = bounded(content, mirror.lifetime_s)
@@ -218,8 +221,6 @@ class Inbox:
                 counter, item.seq, sent_ms, now_ms, kind, _RECEIVED, text, raw,
             )
         )  # fmt: skip
-        receipts = self._effects.receipts
-        receipts[mirror.cid] = receipts.get(mirror.cid, 0) + 1
         if raw or uid in mirror.awaited or kind == MessageKind.FILES:
             self._special(mirror, uid, content)
             return
@@ -234,6 +235,17 @@ class Inbox:
                 ),
             )
         )  # fmt: skip
+
+    def _next_place(self, mirror: Mirror, item: Delivery, *, mine: bool) -> tuple[int, int]:
+        """Return the order and the arrival number of the next message; count it if unread."""
+        order = mirror.next_order
+        mirror.next_order = order + 1
+        mirror.last_mid = self._state.next_mid(self._tx)
+        if item.seq <= mirror.marks.read_seq:
+            mirror.read_order = order + 1  # read on another device, and all before it
+        else:
+            mirror.unread += not mine
+        return order, mirror.last_mid
 
     def _special(self, mirror: Mirror, uid: bytes, content: _Message) -> None:
         """The last message is more than a plain text, or something was said of it already."""

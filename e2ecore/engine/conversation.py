@@ -30,6 +30,7 @@ from e2ecore.engine.job import Job
 from e2ecore.engine.jobs import SMALL_BYTES
 from e2ecore.engine.keeping import Kept
 from e2ecore.engine.names import check_text, check_title
+from e2ecore.engine.op_marks import tell_cleared, tell_erased
 from e2ecore.engine.pinning import Pinned
 from e2ecore.engine.polling import Polling
 from e2ecore.engine.referring import order_of
@@ -215,7 +216,8 @@ class Conversation(Polling, Pinned, Arranged, Kept, Signalling):
     async def delete_messages(self, messages: Sequence[Message | int]) -> int:
         """Erase messages from this device. When the call returns, nothing of them is in its files.
 
-        Others keep what they have. An own message that has not left yet does not leave any more,
+        The account's other devices erase them as well, and never show them again. Other people
+        keep what they have. An own message that has not left yet does not leave any more,
         unless it is on its way just now.
 
         Args:
@@ -231,7 +233,7 @@ class Conversation(Polling, Pinned, Arranged, Kept, Signalling):
             TransientError: The disk said no. Some may be erased; call again.
         """
         orders = [order_of(self._row.uid, one) for one in messages]
-        count = await erase_listed(self._core, self._row.cid, orders)
+        count = await erase_listed(self._core, self._row.cid, orders, tell_erased)
         await self.refresh()
         return count
 
@@ -243,7 +245,8 @@ class Conversation(Polling, Pinned, Arranged, Kept, Signalling):
         Args:
             order: ``Message.order`` of the oldest message to be kept.
         """
-        count = await erase_below(self._core, self._row.cid, place_of(self._row.cid, order))
+        below = place_of(self._row.cid, order)
+        count = await erase_below(self._core, self._row.cid, below, tell_cleared)
         await self.refresh()
         return count
 
@@ -252,7 +255,7 @@ class Conversation(Polling, Pinned, Arranged, Kept, Signalling):
 
         What is being uploaded here is cancelled. The conversation stays.
         """
-        count = await clear(self._core, self._row.cid)
+        count = await clear(self._core, self._row.cid, tell_cleared)
         await self.refresh()
         return count
 

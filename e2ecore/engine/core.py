@@ -246,8 +246,6 @@ class Core:
     def _apply_rare(self, effects: Effects) -> None:
         self._apply_ends(effects)
         self._apply_signals(effects)
-        if effects.batch_taken or effects.sent:
-            self.upkeep.to_index.set()
         if effects.batch_taken:
             self.intake.taken()
         if effects.pause_ms is not None:
@@ -312,6 +310,7 @@ class Core:
         self.set_connection(ConnectionState.ONLINE)
         self.emit(CaughtUp())
         self.all_here.settle()
+        self.upkeep.own_here.settle()
 
     def answered(self, batch: Sequence[Outgoing], results: Sequence[SubmitResult], /) -> None:
         """Settle what the relay accepted; have the rest seen to."""

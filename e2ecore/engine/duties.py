@@ -16,6 +16,7 @@ from e2ecore.engine.polling import keep_polls
 from e2ecore.engine.receipts import send_receipts
 from e2ecore.engine.removals import keep_removals
 from e2ecore.engine.searching import keep_index
+from e2ecore.engine.siblings import compare_with_siblings, tell_siblings
 from e2ecore.engine.signalling import keep_signals
 
 CHORES: Final = (
@@ -39,5 +40,7 @@ CHORES: Final = (
     watch_damage,
     keep_polls,
     keep_signals,
+    tell_siblings,
+    compare_with_siblings,
 )
 """Each begins anew when it fails; see ``chores.keep_going``."""

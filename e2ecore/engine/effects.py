@@ -62,5 +62,13 @@ class Effects:
     """This device was removed, and is to erase itself."""
     guardianship: bool = False
     """The relay is to be asked, or told, about ward and guardian."""
+    own_news: bool = False
+    """Ops are to be told to our other devices."""
+    own_seats: bool = False
+    """Something about the conversation of our own devices gives reason to compare with them."""
+    past_own: bool = False
+    """What waited for us in the conversation of our own devices is stored."""
+    erased: bool = False
+    """Messages were erased because another device did: the files are to be cleaned of them."""
     pause_ms: int | None = None
     """The sender was stopped for refusals: go on after this time."""

@@ -37,13 +37,8 @@ from e2ecore.engine.names import check_display_name
 from e2ecore.engine.opening import chosen_suite, dial_of
 from e2ecore.engine.parting import part, refuse_parted
 from e2ecore.engine.registering import load_account, register, rename_account
-from e2ecore.engine.searching import (
-    SearchPage,
-    SearchStatus,
-    filter_of,
-    run_search,
-    status,
-)
+from e2ecore.engine.searching import SearchPage, SearchStatus, filter_of, run_search, status
+from e2ecore.engine.siblings import hear_siblings
 from e2ecore.engine.values import Account, ConnectionState, MessageKind
 from e2ecore.engine.youth import YouthMode
 from e2ecore.ids import AccountId
@@ -170,10 +165,15 @@ class Engine:
         """What unlocks the database."""
 
     async def __aenter__(self) -> Self:
-        """Start working: connect, send what waits, receive."""
+        """Start working: connect, hear what our other devices erased, send what waits, receive."""
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.callback(self._tasks.cancel_scope.cancel)
         self._start(self._tasks)
+        try:
+            await hear_siblings(self._core)
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def _start(self, tasks: TaskGroup) -> None:
@@ -370,6 +370,7 @@ class Engine:
             self._take(await anyio.to_thread.run_sync(self._core.database.reopen, key))
             if self._tasks is not None:
                 self._start(self._tasks)
+        await hear_siblings(self._core)
 
     async def _stop(self) -> None:
         """End all tasks, tell everybody, finish what was accepted."""

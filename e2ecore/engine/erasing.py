@@ -5,30 +5,35 @@ received in between. The call ends when the search index is clean and the log is
 nothing in the files says what there was. Erasures take their turn, one after the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 
+from e2ecore.engine.drafting import discard
 from e2ecore.engine.errors import ErasureDelayedError, TooManyMessagesError
 from e2ecore.engine.events import MessagesErased
 from e2ecore.engine.job import Job
 from e2ecore.engine.referring import is_place
+from e2ecore.engine.oplog import say
 from e2ecore.engine.silencing import silence_remarks
 from e2ecore.engine.values import MessageKind, MessageState
 from e2ecore.ids import GroupId
-from e2ecore.storage import attachments, drafts, erasure, expiries, messages, remarks, revisions
+from e2ecore.storage import attachments, erasure, expiries, messages, remarks, revisions
 from e2ecore.storage.handoff import wake_for_current_loop
 from e2ecore.storage.messages import MAX_PAGE, ORDER_BITS, ORDER_MASK, MessageRow, message_row_id
 from e2ecore.storage.search_tokens import Fold
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.messages import Receipt
+from e2ecore_protocol.content.op_bodies import Revisions
 from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
+TellRows: TypeAlias = Callable[[Job, int, Sequence[MessageRow]], None]
+TellPlace: TypeAlias = Callable[[Job, int, int], None]
 SWEEP_S: Final = 60.0
 """How often messages whose time is over are looked for."""
 MIN_RETENTION_MS: Final = 1_000
@@ -36,12 +41,21 @@ MIN_RETENTION_MS: Final = 1_000
 PURGE_TRIES: Final = 200
 """How often the log is asked to be emptied: some 20 s, far longer than any reader reads."""
 _PURGE_PAUSE_S: Final = 0.05
-_SILENCE: Final = Receipt(()).encode()
+SILENCE: Final = Receipt(()).encode()
 """A receipt for nothing: keeps the place of a message that is not to be sent any more."""
 
 
-async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
-    """Erase single messages; return how many there were. See ``Conversation.delete_messages``."""
+async def erase_listed(
+    core: "Core", cid: int, orders: Sequence[int], tell: TellRows | None = None
+) -> int:
+    """Erase single messages; return how many there were. See ``Conversation.delete_messages``.
+
+    Args:
+        core: The engine.
+        cid: Conversation.
+        orders: Their places.
+        tell: Called in each transaction with what it erases, to tell our other devices.
+    """
     core.check_open()
     if len(orders) > MAX_PAGE:
         raise TooManyMessagesError
@@ -56,6 +70,8 @@ async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
         def work(job: Job, part: Sequence[int]) -> int:
             rows = messages.pick(job.tx, part)
             erase_rows(job, cid, rows, core.upkeep.fold)
+            if tell is not None and rows:
+                tell(job, cid, rows)
             return len(rows)
 
         for at in range(0, len(ids), size):
@@ -66,21 +82,34 @@ async def erase_listed(core: "Core", cid: int, orders: Sequence[int]) -> int:
     return count
 
 
-async def erase_below(core: "Core", cid: int, below: int) -> int:
-    """Erase all messages of a conversation below a row id; return how many there were."""
+async def erase_below(core: "Core", cid: int, below: int, tell: TellPlace | None = None) -> int:
+    """Erase all messages of a conversation below a row id; return how many there were.
+
+    Args:
+        core: The engine.
+        cid: Conversation.
+        below: Row id.
+        tell: Called once with the conversation and the row id, to tell our other devices: in the
+            transaction from which on a crash does not keep the rest from being erased.
+    """
     core.check_open()
     async with core.upkeep.erasing:
         amount = core.read(lambda tx: erasure.count(tx, cid, below, erasure.MANY + 1))
         if amount <= erasure.FEW:
-            count = await _erase_few(core, cid, below)
+            count = await _erase_few(core, cid, below, tell)
         else:
-            begin = core.jobs.run(lambda job: erasure.begin(job.tx, cid, below, amount))
-            count = await _finish(core, await begin)
+
+            def begin(job: Job) -> int:
+                if tell is not None:
+                    tell(job, cid, below)
+                return erasure.begin(job.tx, cid, below, amount)
+
+            count = await _finish(core, await core.jobs.run(begin))
         await purge(core)
     return count
 
 
-async def clear(core: "Core", cid: int) -> int:
+async def clear(core: "Core", cid: int, tell: TellPlace) -> int:
     """Erase all messages of a conversation, its draft, and what was set aside of it.
 
     Files on their way into a message go as well, before anything else: what the user has erased is
@@ -91,22 +120,26 @@ async def clear(core: "Core", cid: int) -> int:
         for parcel in attachments.parcels_of(job.tx, cid):
             attachments.give_up(job.tx, parcel.pid)
         erasure.forget_poison(job.tx, cid)
-        drafts.remove(job.tx, cid)
+        discard(job, cid)
 
     await core.jobs.run(work)
-    return await erase_below(core, cid, message_row_id(cid + 1, 0))
+    return await erase_below(core, cid, message_row_id(cid + 1, 0), tell)
 
 
-async def _erase_few(core: "Core", cid: int, below: int) -> int:
+async def _erase_few(core: "Core", cid: int, below: int, tell: TellPlace | None) -> int:
     def work(job: Job) -> int:
         rows = erasure.oldest(job.tx, cid, below, erasure.FEW_SLICE)
         erase_rows(job, cid, rows, core.upkeep.fold)
+        if tell is not None and len(rows) < erasure.FEW_SLICE:
+            tell(job, cid, below)
         return len(rows)
 
     total = 0
-    while count := await core.jobs.run(work):
+    while True:
+        count = await core.jobs.run(work)
         total += count
-    return total
+        if count < erasure.FEW_SLICE:
+            return total
 
 
 async def _finish(core: "Core", eid: int) -> int:
@@ -114,9 +147,9 @@ async def _finish(core: "Core", eid: int) -> int:
     total = 0
 
     def work(job: Job) -> erasure.Step:
-        done = erasure.go_on(job.tx, eid, silence=_SILENCE, fold=core.upkeep.fold)
-        silence_remarks(job, done.cid, {row.uid for row in done.rows}, _SILENCE)
-        _note(job, done.cid, done.rows)
+        done = erasure.go_on(job.tx, eid, silence=SILENCE, fold=core.upkeep.fold)
+        silence_remarks(job, done.cid, {row.uid for row in done.rows}, SILENCE)
+        note_erased(job, done.cid, done.rows)
         return done
 
     is_left = True
@@ -130,12 +163,12 @@ async def _finish(core: "Core", eid: int) -> int:
 
 def erase_rows(job: Job, cid: int, rows: Sequence[MessageRow], fold: Fold) -> None:
     """Delete some messages in this transaction. Only a purge takes them out of the files."""
-    erasure.erase(job.tx, rows, silence=_SILENCE, fold=fold)
-    silence_remarks(job, cid, {row.uid for row in rows}, _SILENCE)
-    _note(job, cid, rows)
+    erasure.erase(job.tx, rows, silence=SILENCE, fold=fold)
+    silence_remarks(job, cid, {row.uid for row in rows}, SILENCE)
+    note_erased(job, cid, rows)
 
 
-def _note(job: Job, cid: int, rows: Sequence[MessageRow]) -> None:
+def note_erased(job: Job, cid: int, rows: Sequence[MessageRow]) -> None:
     """Correct what the conversation says of its messages, and tell the app."""
     if not rows:
         return
@@ -161,6 +194,8 @@ async def choose_revisions(core: "Core", cid: int, kept: bool | None) -> None:  
 
     def work(job: Job) -> bool:
         revisions.choose(job.tx, cid, kept)
+        uid = job.mirror(cid).uid if cid else b""
+        say(job, uid, Revisions(None if kept is None else int(kept)))
         return revisions.are_kept(job.tx, cid)
 
     async with core.upkeep.erasing:
@@ -187,13 +222,16 @@ async def purge(core: "Core") -> None:
 
 async def keep_erasing(core: "Core") -> None:
     """Finish what a crash has interrupted, then erase what is over, again and again."""
-    for row in core.read(erasure.under_way):
-        async with core.upkeep.erasing:
-            await _finish(core, row.eid)
-            await purge(core)
+    was_told = False
     while True:
+        for row in core.read(erasure.under_way):
+            async with core.upkeep.erasing:
+                await _finish(core, row.eid)
+                await purge(core)
+        if was_told:
+            await purge(core)
         await sweep(core)
-        await anyio.sleep(SWEEP_S)
+        was_told = await core.upkeep.to_clean.wait_for(SWEEP_S)
 
 
 async def sweep(core: "Core") -> None:

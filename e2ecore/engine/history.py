@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from e2ecore.engine.contacts import VERIFICATIONS
 from e2ecore.engine.errors import TooManyMessagesError, TwoCursorsError
 from e2ecore.engine.job import Job
+from e2ecore.engine.op_marks import say_read
 from e2ecore.engine.showing import dressed, message_of
 from e2ecore.engine.values import Member, Message, MessageState, Verification
 from e2ecore.ids import AccountId, DeviceId
@@ -189,5 +190,6 @@ def mark_read(job: Job, cid: int) -> None:
         mirror.read_order = mirror.next_order
         mirror.traffic = True
         mirror.save(job.tx)
+        say_read(job, mirror)
         if reading.told(job.tx, cid) is not None:
             job.effects.receipts[cid] = 0

@@ -14,7 +14,7 @@ from e2ecore.engine.jobs import SMALL_BYTES
 from e2ecore.engine.receiving import IntakeStoppedError, poison, receive
 from e2ecore.errors import TransientError
 from e2ecore.storage.errors import ClosedError
-from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
+from e2ecore_protocol.frames.delivery import INBOX, Delivery, EnvelopeKind
 from e2ecore_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_ENVELOPES
 
 if TYPE_CHECKING:
@@ -86,8 +86,14 @@ class Intake:
         return batch
 
     def _submit(self, batch: list[Delivery]) -> None:
+        core, hidden = self._core, self._core.state.hidden
+        is_past = not core.upkeep.own_here.settled and any(
+            one.log_id != INBOX and one.log_id not in hidden for one in batch
+        )
+
         def work(job: Job) -> None:
             receive(job, batch)
+            job.effects.past_own = is_past and hidden.isdisjoint(job.state.held)
 
         def failed(error: BaseException) -> None:
             self._batch_failed(batch, error)

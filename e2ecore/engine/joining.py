@@ -12,6 +12,7 @@ from e2ecore.engine.job import Job
 from e2ecore.engine.judging import BadConversationError, judge_group
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.notices import NOBODY, note
+from e2ecore.engine.op_applying import apply_conversation
 from e2ecore.engine.profiles import tell_name
 from e2ecore.engine.values import ConversationState
 from e2ecore.engine.writing import encrypt_again
@@ -153,6 +154,7 @@ def _enter(job: Job, mirror: Mirror, group: Group, info: ConversationInfo) -> No
         job.effects.events.append(ConversationAdded(uid, None))
     if is_healed:
         job.effects.events.append(ConversationHealed(uid))
+    apply_conversation(job, mirror)
     _note_entry(job, mirror, known if is_healed else None)
     job.effects.intents.add(mirror.cid)
     encrypt_again(job, mirror)

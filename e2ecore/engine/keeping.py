@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 from e2ecore.engine.erasing import MIN_RETENTION_MS, choose_revisions, sweep
 from e2ecore.engine.errors import BadPolicyError, BadRetentionError
 from e2ecore.engine.handles import Change
+from e2ecore.engine.job import Job
+from e2ecore.engine.oplog import say
 from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.messaging.lifetimes import lifetime_of
 from e2ecore.storage import erasure, revisions
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore_protocol.content.conversation import ConversationInfo
+from e2ecore_protocol.content.op_bodies import Retention
 from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S
 
 if TYPE_CHECKING:
@@ -70,7 +73,7 @@ class Kept:
         return await self._wish(Wish(IntentKind.SET_LIFETIME, lifetime_s=chosen))
 
     async def set_retention(self, keep_ms: int | None) -> None:
-        """Have messages erased here after a time. Others keep theirs as they like.
+        """Have messages erased on our devices after a time. Others keep theirs as they like.
 
         Args:
             keep_ms: Milliseconds after a message was stored here, at least 1,000; looked at every
@@ -82,7 +85,12 @@ class Kept:
         if keep_ms is not None and keep_ms < MIN_RETENTION_MS:
             raise BadRetentionError
         cid = self._row.cid
-        await self._core.jobs.run(lambda job: erasure.retain(job.tx, cid, keep_ms))
+
+        def work(job: Job) -> None:
+            erasure.retain(job.tx, cid, keep_ms)
+            say(job, self._row.uid, Retention(keep_ms))
+
+        await self._core.jobs.run(work)
         await sweep(self._core)
 
     async def retention(self) -> int | None:

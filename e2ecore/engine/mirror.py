@@ -18,6 +18,7 @@ from e2ecore.storage import conversations, members, mls_rows, trials
 from e2ecore.storage.conversations import ConversationKind as StoredKind
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.members import NO_LEAF, MemberRow
+from e2ecore.storage.shared_marks import MarkRow
 from e2ecore.storage.trials import LogPlace, TrialRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import ConversationInfo, Role
@@ -85,6 +86,7 @@ class Mirror:
         "kind",
         "last_mid",
         "log_epoch",
+        "marks",
         "next_order",
         "own_counter",
         "peer",
@@ -114,6 +116,8 @@ class Mirror:
         self.unread = row.unread
         self.info = ConversationInfo.decode(row.info)
         self.healing_ms = row.healing_ms
+        self.marks = MarkRow(row.cid)
+        """How far our devices have read, and erased, by numbers of the relay's log."""
         self.created_ms = row.created_ms
         self.log_epoch = row.epoch
         """How many commits of the relay's log are behind us, in force or not."""

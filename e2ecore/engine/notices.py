@@ -27,7 +27,10 @@ def note(job: Job, mirror: Mirror, by: bytes, found: Iterable[notices.Notice]) -
 
     None in a conversation that is never shown: see ``blocks``, ``own_group``.
     """
-    if mirror.is_own or was_turned_away(job, mirror):
+    if mirror.is_own:
+        job.effects.own_seats = True  # what expired is missing: see ``siblings``
+        return
+    if was_turned_away(job, mirror):
         return
     rows: list[MessageRow] = []
     now_ms = job.now_ms

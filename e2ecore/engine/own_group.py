@@ -67,7 +67,7 @@ def tell_own_devices(job: Job, topic: int, bodies: Collection[bytes]) -> bool:
 
     Args:
         job: The work under way.
-        topic: What the bodies are, a number in ``own_topics``.
+        topic: What the bodies are, an ``OwnTopic``.
         bodies: At most MAX_OWN_BODY_BYTES each.
 
     Returns:

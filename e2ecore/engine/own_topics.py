@@ -6,22 +6,19 @@ envelope that is not right. To add a topic, add a number to ``OwnTopic`` and a t
 """
 
 from collections.abc import Callable, Mapping
-from enum import IntEnum
 from typing import Final, TypeAlias
 
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror, Peer
+from e2ecore.engine.op_talk import take_ops
+from e2ecore.engine.own_topic import OwnTopic
 from e2ecore_protocol.content.own import Own
 
 Taker: TypeAlias = Callable[[Job, Mirror, Peer, bytes], None]
 """Takes a body that another device of ours has sent: the conversation, the sender, the bytes."""
 
 
-class OwnTopic(IntEnum):
-    """What own devices tell each other. The numbers are on the wire: never change one."""
-
-
-_TAKERS: Final[Mapping[int, Taker]] = {}
+_TAKERS: Final[Mapping[int, Taker]] = {OwnTopic.OPS: take_ops}
 
 
 def take_own(job: Job, mirror: Mirror, sender: Peer, content: Own) -> None:

@@ -25,6 +25,8 @@ def fresh_connection(job: Job) -> None:
     job.state.relay_epochs.clear()
     job.state.behind_since.clear()
     seat_devices(job)
+    job.state.comparisons.reconnected()
+    job.effects.own_news = job.effects.own_seats = True
     for wish in intents.all_rows(job.tx):
         job.effects.intents.add(wish.cid)
         if wish.state == IntentState.WANTED and wish.kind in INVITING:

@@ -13,6 +13,7 @@ from typing import Final
 from e2ecore.engine.events import OwnDevicesChanged
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.op_state import begin_or_end
 from e2ecore.engine.own_group import begin_own_group, own_group
 from e2ecore.engine.removals import note_removed
 from e2ecore.engine.values import ConversationState
@@ -35,6 +36,7 @@ def seat_devices(job: Job, only: int | None = None) -> None:
     chain = job.state.chain(job.tx, own.account_id)
     if chain is None or len(chain.devices) == 1:
         return
+    begin_or_end(job)
     valid = {one.device_id for one in chain.valid_devices(job.now_ms)}
     if own.device_id not in valid:
         return

@@ -15,6 +15,7 @@ from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import ED25519, SigningKey
 from e2ecore.crypto.suites import CipherSuite
 from e2ecore.engine.closing import count_own_closes
+from e2ecore.engine.comparing import Comparisons
 from e2ecore.engine.errors import NotHolderError, NotRegisteredError, UnknownConversationError
 from e2ecore.engine.file_values import Files
 from e2ecore.engine.mirror import Mirror
@@ -33,6 +34,7 @@ from e2ecore.storage import (
     mls_rows,
     outbox,
     remarks,
+    shared_marks,
     trials,
 )
 from e2ecore.storage.search_tokens import NO_FOLD, Fold
@@ -114,6 +116,8 @@ class State:
     _changed: frozenset[bytes] | None
     _blocked: frozenset[bytes] | None
     _own_cids: list[int] | None = None
+    any_erased: bool | None = None
+    """Is there any message that may never be stored again? None: look."""
     server_name = ""
     """The relay's name for itself, as of the last connection."""
 
@@ -160,6 +164,11 @@ class State:
         self._changed = self._blocked = None
 
     @cached_property
+    def comparisons(self) -> Comparisons:
+        """Comparisons with our other devices that are under way."""
+        return Comparisons()
+
+    @cached_property
     def hidden(self) -> set[bytes]:
         """Conversations of own devices: the app is told nothing of them."""
         return set()
@@ -181,7 +190,7 @@ class State:
         self._chains.clear()
         self._changed = None
         self._blocked = None
-        self._own_cids = None
+        self._own_cids = self.any_erased = None
 
     def break_intake(self) -> None:
         """A batch of deliveries was rolled back."""
@@ -265,6 +274,7 @@ class State:
         mirror.load_place(trials.place(tx, row.cid), trials.of_conversation(tx, row.cid))
         mirror.load_members(members.all_rows(tx, row.cid))
         mirror.awaited = remarks.awaited(tx, row.cid)
+        mirror.marks = shared_marks.get(tx, row.cid)
         if row.state not in _DEAD:
             source = mls_rows.MlsRows(tx, row.cid)
             if mirror.by_leaf:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from e2ecore.engine.effects import Effects
+from e2ecore.engine.handles import Outcome
 from e2ecore.engine.signals import Signal
 from e2ecore.storage.search_tokens import NO_FOLD, Fold
 
@@ -24,12 +25,16 @@ class Upkeep:
         "index_failed",
         "is_parting",
         "on_parting",
+        "own_here",
         "rebuilding",
         "settling",
         "to_guard",
+        "to_clean",
+        "to_compare",
         "to_index",
         "to_lapse",
         "to_settle",
+        "to_tell",
         "transfers",
     )
 
@@ -64,6 +69,14 @@ class Upkeep:
         """The relay may have something to tell, or to be told, about ward and guardian."""
         self.settling = anyio.Lock()
         """Held by whoever tells it."""
+        self.to_tell = Signal()
+        """Our other devices do not know yet what was done here."""
+        self.own_here = Outcome()
+        """Settled once we have, or cannot have, what our other devices said while we were away."""
+        self.to_compare = Signal()
+        """There may be reason to compare with our other devices."""
+        self.to_clean = Signal()
+        """Messages were erased, and the files still have traces of them."""
 
     def part(self) -> None:
         """This device was removed, and the app was told: nothing else happens here."""
@@ -83,3 +96,17 @@ class Upkeep:
         if effects.guardianship:
             self.guardian_news = True
             self.to_guard.set()
+        self._wake(effects)
+
+    def _wake(self, effects: Effects) -> None:
+        """Wake those for whom a committed job has left work."""
+        if effects.batch_taken or effects.sent:
+            self.to_index.set()
+        if effects.own_news:
+            self.to_tell.set()
+        if effects.past_own:
+            self.own_here.settle()
+        if effects.own_seats:
+            self.to_compare.set()
+        if effects.erased:
+            self.to_clean.set()

@@ -6,6 +6,7 @@ from typing import Final
 from e2ecore.testing.faults import Faults
 from e2ecore.testing.memory_channel import Session
 from e2ecore.testing.memory_log import MemoryLog
+from e2ecore_protocol.frames.conversations import ConversationKind
 from e2ecore_protocol.frames.delivery import INBOX, CaughtUp, Deliver
 
 _PAGE: Final = 64
@@ -17,9 +18,9 @@ def stream(session: Session, logs: Mapping[bytes, MemoryLog], faults: Faults) ->
     if session.device is None or session.closed:
         return
     device_id = session.device.device_id
-    names = [b"inbox" + device_id]
-    names += [name for name, log in logs.items() if log.log_id != INBOX]
-    for name in names:
+    others = [name for name, log in logs.items() if log.log_id != INBOX]
+    others.sort(key=lambda name: logs[name].kind != ConversationKind.SELF)
+    for name in (b"inbox" + device_id, *others):
         if device_id in logs[name].readers:
             _stream_log(session, device_id, name, logs[name], faults)
     if not session.caught_up and session.room() > 0:

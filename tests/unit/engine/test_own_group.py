@@ -106,7 +106,10 @@ async def test_a_removed_device_loses_its_seat_and_the_other_stays_alone(
             assert await hears(heard, 1) == [(device(tablet), b"hi")]
 
 
-async def test_of_two_devices_that_begin_it_at_once_one_does(tmp_path: Path) -> None:
+async def test_of_two_devices_that_begin_it_at_once_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("e2ecore.engine.seating.LATER_MS", 0)
     async with phone_laptop_bob(tmp_path) as (_, phone, laptop, _):
         await seated(laptop, 2)
 

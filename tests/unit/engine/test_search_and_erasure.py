@@ -126,7 +126,7 @@ async def test_an_erased_message_that_has_not_left_does_not_leave(tmp_path: Path
         def write(job: Job) -> list[int]:
             sent = write_three(job, chat)
             erasure.erase(
-                job.tx, messages.pick(job.tx, [sent[1]]), silence=erasing._SILENCE, fold={}
+                job.tx, messages.pick(job.tx, [sent[1]]), silence=erasing.SILENCE, fold={}
             )
             job.effects.outgoing.clear()
             return sent

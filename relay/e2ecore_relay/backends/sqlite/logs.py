@@ -11,7 +11,7 @@ from e2ecore_relay.backends.sqlite.connection import Connection, Row
 from e2ecore_relay.backends.sqlite.journal import Journal, find_given
 from e2ecore_relay.backends.sqlite.rows import insert, select, singles
 from e2ecore_relay.domain.feed import Entry, Unread
-from e2ecore_relay.domain.log import Hole, Log, Reader
+from e2ecore_relay.domain.log import Hole, Log, LogKind, Reader
 from e2ecore_relay.domain.ports import Answers
 
 _HEAD: Final = "max(l.head, coalesce((SELECT max(e.seq) FROM envelopes e WHERE e.lid = l.lid), 0))"
@@ -22,7 +22,7 @@ _ROUTE: Final = (
 )
 _READABLE: Final = f"""
 SELECT l.lid, l.name, r.cursor, r.until, {_HEAD} FROM routes r JOIN logs l USING (lid)
-WHERE r.device = ? ORDER BY l.kind <> 0, l.lid
+WHERE r.device = ? ORDER BY l.kind <> 0, l.kind <> {LogKind.SELF.value}, l.lid
 """  # noqa: S608  constants only
 _CONVERSATIONS: Final = f"""
 SELECT l.lid, l.name, l.kind, l.epoch, {_HEAD}, r.cursor

@@ -1,0 +1,10 @@
+"""What our own devices tell each other about."""
+
+from enum import IntEnum
+
+
+class OwnTopic(IntEnum):
+    """The topics. The numbers are on the wire: never change one."""
+
+    OPS = 1
+    """What all our devices agree about; see ``op_talk``."""
