@@ -100,7 +100,6 @@ async def open(  # noqa: A001 - the app writes e2ecore.open
         FoldingMissingError: ``fold_chinese`` without the library that knows the characters.
     """
     file, chosen, key = Path(path), chosen_suite(suite), one_key(passphrase, unlock)
-
     fold = chinese_fold() if fold_chinese else NO_FOLD
 
     def opened() -> Database:
@@ -172,7 +171,7 @@ class Engine:
         try:
             await hear_siblings(self._core)
         except BaseException as error:
-            await self.__aexit__(type(error), error, error.__traceback__)
+            await self.__aexit__(type(error), error, None)
             raise
         return self
 

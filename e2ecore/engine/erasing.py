@@ -15,8 +15,8 @@ from e2ecore.engine.drafting import discard
 from e2ecore.engine.errors import ErasureDelayedError, TooManyMessagesError
 from e2ecore.engine.events import MessagesErased
 from e2ecore.engine.job import Job
-from e2ecore.engine.referring import is_place
 from e2ecore.engine.oplog import say
+from e2ecore.engine.referring import is_place
 from e2ecore.engine.silencing import silence_remarks
 from e2ecore.engine.values import MessageKind, MessageState
 from e2ecore.ids import GroupId
