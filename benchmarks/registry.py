@@ -15,6 +15,7 @@ from benchmarks.scenarios import (
     mls_join,
     mls_limits,
     mls_messages,
+    own_devices,
     portability,
     relay_alone,
     search,
@@ -53,6 +54,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     stored_receive.RECEIVE,
     search.SEARCH,
     search.ERASE,
+    own_devices.RECONCILE,
     portability.PORTABILITY,
     portability.PORTABLE_FILES,
 )

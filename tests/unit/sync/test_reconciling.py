@@ -89,6 +89,28 @@ def test_frames_have_a_sensible_length(size: int) -> None:
         answer(Items([]), question, max_frame_bytes=size)
 
 
+def test_a_question_that_does_not_fit_is_asked_in_parts() -> None:
+    """Who answers has split everything, so that what is to be asked next is longer than a frame."""
+    here, there = items(range(0, 60_000, 2), spread=7), items(range(0, 60_000, 3), spread=7)
+    asking, theirs = Reconciler(Items(here), max_frame_bytes=MIN_FRAME_BYTES), Items(there)
+    question = asking.initiate()
+    found = asking.respond(answer(theirs, question))
+    lengths = []
+    have, need = [*found.have], [*found.need]
+    while found.frame is not None and len(lengths) < MAX_COMPARISON_ROUNDS - 2:
+        lengths.append(len(found.frame))
+        found = asking.respond(answer(theirs, found.frame))
+        have += found.have
+        need += found.need
+    assert max(lengths) <= MIN_FRAME_BYTES
+    assert {*have} <= {name for _, name in {*here} - {*there}}
+    assert {*need} <= {name for _, name in {*there} - {*here}}
+
+
+def test_how_many_ops_there_are_is_known() -> None:
+    assert len(Items(items(range(5)))) == 5
+
+
 def test_an_op_that_is_there_twice_is_refused() -> None:
     with pytest.raises(UsageError):
         Items([*items([1]), *items([1])])
