@@ -23,6 +23,10 @@ async def tell_news(engine: e2ecore.Engine, language: str | None = None) -> None
         return
     news = await engine.devices.news()
     words = device_words(language)
+    moved_to = await engine.devices.moved_to()
+    if moved_to is not None:
+        print(words.news_moved.format(device=moved_to.hex()), file=sys.stderr)
+        return
     for one in news.added:
         said = words.news_added.format(day=day(one.added_ms), device=one.device_id.hex())
         print(said, file=sys.stderr)

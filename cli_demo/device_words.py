@@ -33,6 +33,13 @@ class DeviceWords(NamedTuple):
     erased: str
     not_erased: str
     no_such_device: str
+    link_or_move: str
+    move_means: tuple[str, ...]
+    ask_move: str
+    stays: str
+    ask_same_and_move: str
+    moved: str
+    news_moved: str
 
 
 WORDS: Final = {
@@ -69,6 +76,22 @@ WORDS: Final = {
         " {blobs} files.",
         "The relay has not signed yet that it keeps nothing for {device}; see e2e device list.",
         "No such device, or several: see e2e device list",
+        "You have not agreed to several devices. To use both: e2e consent grant multi_device_sync."
+        " To go on with the new one only: e2e device move",
+        (
+            "Your account MOVES to the new device. That cannot be undone from here.",
+            "  - This device can send and receive nothing any more.",
+            "  - What is stored here stays here, to be read. It does not come along: messages,",
+            "    drafts, blocks, pins, settings. Take the messages along in a file:",
+            "    e2e export FILE here, e2e import FILE there.",
+            "  - Your conversations come along as soon as somebody in them is online. Your",
+            "    contacts are told that you have another device.",
+        ),
+        "Move it? Write yes, or anything else for no: ",
+        "Nothing was moved.",
+        "Does it, and shall the account move there now? Write yes, or anything else for no: ",
+        "Moved: device {device} has the account now. What is stored here stays readable.",
+        "NOTICE: your account has moved to another device: {device}. Nothing can be sent here.",
     ),
     "zh-CN": DeviceWords(
         "请在新设备上输入：e2e device join {code}",
@@ -102,6 +125,21 @@ WORDS: Final = {
         "密钥 {key_packages} 个，文件 {blobs} 个。",
         "中继尚未签名确认不再为 {device} 保存任何数据；可用 e2e device list 查看。",
         "没有此设备，或有多台符合：请查看 e2e device list",
+        "您尚未同意使用多台设备。如需两台都用：e2e consent grant multi_device_sync。"
+        "如只用新设备：e2e device move",
+        (
+            "您的账号将转移到新设备。此操作无法在本设备上撤销。",
+            "  - 本设备将不能再收发任何消息。",
+            "  - 已保存的内容留在本设备上，仍可阅读，但不会随账号转移：消息、草稿、",
+            "    黑名单、置顶和设置都不会转移。可用文件带走消息：",
+            "    在本设备 e2e export 文件，在新设备 e2e import 文件。",
+            "  - 会话中有人在线时，会话即转到新设备。您的联系人会得知您换了设备。",
+        ),
+        "是否转移？是请输入“是”，输入其他内容表示否：",
+        "未转移任何内容。",
+        "是否相同，并且现在就转移账号？是请输入“是”，输入其他内容表示否：",
+        "已转移：账号现属于设备 {device}。已保存的内容仍可在此阅读。",
+        "提醒：您的账号已转移到另一台设备：{device}。本设备不能再发送消息。",
     ),
 }
 """By language tag."""

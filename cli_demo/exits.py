@@ -52,11 +52,14 @@ class RelayTimeoutError(CliError):
 
 _UNREACHABLE: Final = (
     e2ecore.ConnectionLostError,
+    e2ecore.MoveUnfinishedError,
     e2ecore.NotARelayError,
     e2ecore.RelayCertificateError,
     e2ecore.RelayUnreachableError,
 )
 _REFUSED: Final = (
+    e2ecore.AccountMovedError,
+    e2ecore.AccountMovingError,
     e2ecore.AttachmentGoneError,
     e2ecore.UploadRefusedError,
     e2ecore.PasscodePauseError,

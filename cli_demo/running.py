@@ -149,8 +149,11 @@ async def at_relay(engine: e2ecore.Engine, work: Callable[[], Awaitable[T]], tim
     """Do something that needs the relay's answer; give up as soon as the relay is not reached.
 
     Raises:
+        AccountMovedError: It does not serve this device any more.
         RelayTimeoutError: It was not reached, or took longer than ``timeout_s`` to answer.
     """
+    if engine.account is not None and await engine.devices.moved_to() is not None:
+        raise e2ecore.AccountMovedError
     reader = engine.events()
     connected = anyio.Event()
     results: list[T] = []

@@ -25,11 +25,18 @@ from e2ecore.engine.contacts import Contact, Contacts
 from e2ecore.engine.conversation import Conversation
 from e2ecore.engine.conversations import Conversations
 from e2ecore.engine.damage import DatabaseDamaged
-from e2ecore.engine.device_events import DeviceErased, DeviceReceiptLate, ThisDeviceRemoved
+from e2ecore.engine.device_events import (
+    AccountMoved,
+    DeviceErased,
+    DeviceReceiptLate,
+    ThisDeviceRemoved,
+)
 from e2ecore.engine.device_values import Device, DeviceErasure, DeviceNews
 from e2ecore.engine.devices import Devices
 from e2ecore.engine.engine import Engine, open  # noqa: A004 - apps write e2ecore.open
 from e2ecore.engine.errors import (
+    AccountMovedError,
+    AccountMovingError,
     AlreadyRegisteredError,
     BadCheckpointError,
     BadChoiceError,
@@ -64,6 +71,7 @@ from e2ecore.engine.errors import (
     MessageElsewhereError,
     MessageGoneError,
     MessageRefusedError,
+    MoveUnfinishedError,
     NameTooLongError,
     NoDraftError,
     NoKeyPackageError,
@@ -311,6 +319,9 @@ __all__ = [
     "GUARDIAN_NOTICE",
     "Account",
     "AccountId",
+    "AccountMoved",
+    "AccountMovedError",
+    "AccountMovingError",
     "AlreadyRegisteredError",
     "ApprovalRequest",
     "ApprovalRequestChanged",
@@ -500,6 +511,7 @@ __all__ = [
     "MessagesRead",
     "MinorMarkChanged",
     "MinorStatus",
+    "MoveUnfinishedError",
     "MyData",
     "NameTooLongError",
     "NewerExportError",

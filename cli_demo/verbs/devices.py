@@ -54,23 +54,38 @@ def link(where: Access, *, language: Language = None) -> None:
     async def work(engine: e2ecore.Engine) -> None:
         words = device_words(language)
         await at_relay(engine, engine.caught_up, where.timeout)
-        async with engine.devices.link() as linking:
-            _show_code(linking.code, where, words)
-            request = await linking.joined()
-            if where.json:
-                print(jsonlines.dump({"type": "link_request", "check": request.check_string}))
-            else:
-                print(words.compare.format(check=_spaced(request.check_string)))
-            if not await _is_same(where, words):
-                await linking.refuse()
-                raise CliError(words.refused, Exit.REFUSED)
-            phrase = read_passphrase(fd=where.passphrase_fd, create=False)
-            device_id = await linking.confirm(phrase)
+        try:
+            async with engine.devices.link() as linking:
+                device_id = await _confirmed(linking, where, words)
+        except e2ecore.ConsentRequiredError as error:
+            raise CliError(words.link_or_move, Exit.REFUSED) from error
         count = await settle(engine, where.timeout)
         if where.json:
             print(jsonlines.dump({"type": "linked", "device": device_id.hex(), "waiting": count}))
         else:
             print(words.linked.format(device=device_id.hex(), count=count))
+
+    with_engine(where, work, language=language)
+
+
+@app.command()
+@online
+def move(where: Access, *, language: Language = None) -> None:
+    """Give the account away to a new device: this one keeps what it has, and can send no more."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        words = device_words(language)
+        await at_relay(engine, engine.caught_up, where.timeout)
+        if not where.json:
+            print(*words.move_means, sep="\n")
+            if not await _answers_yes(words.ask_move, words):
+                raise CliError(words.stays, Exit.REFUSED)
+        async with engine.devices.move() as linking:
+            device_id = await _confirmed(linking, where, words)
+        if where.json:
+            print(jsonlines.dump({"type": "moved", "device": device_id.hex()}))
+        else:
+            print(words.moved.format(device=device_id.hex()))
 
     with_engine(where, work, language=language)
 
@@ -147,11 +162,30 @@ def _show_code(code: e2ecore.LinkCode, where: Access, words: DeviceWords) -> Non
     print(words.waiting, flush=True)
 
 
-async def _is_same(where: Access, words: DeviceWords) -> bool:
-    """Let the person say whether both screens show the same; no answer is no."""
-    if not where.json:
-        print(words.ask_same, end="", flush=True)
-    sys.stdout.flush()
+async def _confirmed(
+    linking: e2ecore.Linking, where: Access, words: DeviceWords
+) -> e2ecore.DeviceId:
+    """Show the code, have the person compare, ask for the passphrase."""
+    _show_code(linking.code, where, words)
+    request = await linking.joined()
+    check = request.check_string
+    question = ""
+    if where.json:
+        shown = {"type": "link_request", "check": check, "moves": request.moves}
+        print(jsonlines.dump(shown))
+    else:
+        print(words.compare.format(check=_spaced(check)))
+        question = words.ask_same_and_move if request.moves else words.ask_same
+    if not await _answers_yes(question, words):
+        await linking.refuse()
+        raise CliError(words.refused, Exit.REFUSED)
+    phrase = read_passphrase(fd=where.passphrase_fd, create=False)
+    return await linking.confirm(phrase)
+
+
+async def _answers_yes(question: str, words: DeviceWords) -> bool:
+    """Ask; no answer is no."""
+    print(question, end="", flush=True)
     answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
     return answer.strip().casefold() in words.yes
 

@@ -66,7 +66,7 @@ def prepare(job: Job, handle: str | None, display_name: str | None, relay: str) 
         AlreadyRegisteredError: There is a registered account.
     """
     row = account.load(job.tx)
-    if row is not None and row.state == AccountState.LINKING:
+    if row is not None and row.state == AccountState.LINKING and not row.identity_key:
         account.remove(job.tx)  # it came to nothing, or is given up
         row = None
     if row is not None and row.state != AccountState.MADE:

@@ -1,6 +1,7 @@
 """What a commit that is in force means for a conversation, whoever made it."""
 
 from dataclasses import replace
+from typing import Final
 
 from e2ecore.engine.agreements import PolicyChanged
 from e2ecore.engine.errors import ChangeFailedError, MessageRefusedError
@@ -31,6 +32,8 @@ from e2ecore.mls.staged import StagedCommit
 from e2ecore.storage import intents, messages, mls_rows, outbox
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import Policy
+
+_HEALING: Final = frozenset({IntentKind.HEAL, IntentKind.SUCCEED})
 
 
 def apply_commit(job: Job, mirror: Mirror, staged: StagedCommit, effect: Effect) -> None:
@@ -107,7 +110,7 @@ def settle_intents(job: Job, mirror: Mirror, effect: Effect) -> None:
     added = set(effect.added)
     for row in intents.of_conversation(job.tx, mirror.cid):
         if (
-            row.kind == IntentKind.HEAL and added & set(Wish.decode(row.kind, row.args).devices)
+            row.kind in _HEALING and added & set(Wish.decode(row.kind, row.args).devices)
         ) or row.kind == IntentKind.SETTLE:
             intents.remove(job.tx, row.iid)
         elif row.state == intents.IntentState.COMMIT_MADE and row.epoch != mirror.epoch:

@@ -9,6 +9,7 @@ Spec: protocol/spec/70-linking.md
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
@@ -19,12 +20,14 @@ from e2ecore.engine.chains import store_chain
 from e2ecore.engine.errors import (
     AlreadyRegisteredError,
     ChainInvalidError,
+    MoveUnfinishedError,
     NoRelayError,
     NotRegisteredError,
 )
 from e2ecore.engine.job import Job
 from e2ecore.engine.profiles import note_own_names
 from e2ecore.engine.registering import SUPPLY_S, account_of
+from e2ecore.engine.succeeding import check_free, check_place, note_place
 from e2ecore.engine.values import Account
 from e2ecore.errors import E2EError, TransientError
 from e2ecore.linking.ceremony import NewSide
@@ -38,8 +41,9 @@ from e2ecore.transport.login import Credentials, Dial, Frames, authenticate, gre
 from e2ecore.transport.rendezvous import GuestLine, RendezvousOverError
 from e2ecore_protocol.chain.entry import Entry, device_id_of, possession_message
 from e2ecore_protocol.chain.errors import ChainError
+from e2ecore_protocol.chain.state import AccountState as ChainState
 from e2ecore_protocol.chain.state import start
-from e2ecore_protocol.content.linking import ExistingDevice, Linked
+from e2ecore_protocol.content.linking import ExistingDevice, Handover, Linked, Place
 from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames import (
     Account as FoundAccount,
@@ -59,6 +63,9 @@ if TYPE_CHECKING:
 _FETCH: Final = 1
 _RETRY_S: Final = 5.0
 """Pause between two questions to a relay that does not answer."""
+_LOOKS: Final = 20
+_LOOK_S: Final = 0.5
+"""How often and with which pause to look whether an account that moves has come."""
 _MEET_S: Final = 30
 """How long both devices may take to come to the check string: the other one has nothing to ask."""
 _NOT_ADDED: Final = frozenset(
@@ -95,13 +102,14 @@ class Joining:
         Raises:
             RendezvousOverError: It was refused, or nobody confirmed in time. Nothing was linked.
             LinkBrokenError: The other device or the relay does not keep to the rules.
+            MoveUnfinishedError: The account moves, and the relay has not heard of it yet.
             TransientError: The relay was not reached. If it was linked, it shows by itself later.
         """
         linked = await self._awaited()
         dial = self._core.dial
         if dial is None:
             raise NoRelayError
-        made = await complete(self._core, dial, linked)
+        made = await _complete_soon(self._core, dial, linked)
         if linked is not None:
             with suppress(E2EError):  # the chain has told it already
                 await self._line.pass_on(self._side.done())
@@ -135,23 +143,26 @@ class Joining:
                 raise
             if isinstance(said, Linked):
                 return said
-            if not has_signed:
-                await self._core.jobs.run(self._store)
+            if not has_signed or isinstance(said, Handover):
+                await self._core.jobs.run(partial(self._store, said=said))
                 has_signed = True
             message = possession_message(
                 self._shown.account_id, said.seq, said.prev_hash, self._key.public
             )
             await self._line.pass_on(self._side.possession(self._key.sign(message)))
 
-    def _store(self, job: Job) -> None:
-        """Keep the key, before anybody can have it in a chain."""
-        row = account.load(job.tx)
-        if row is not None and row.state != AccountState.LINKING:
-            raise AlreadyRegisteredError
+    def _store(self, job: Job, said: Place | Handover) -> None:
+        """Keep the key, before anybody can have it in a chain; and the account's, if it moves."""
+        account_id = self._shown.account_id
+        check_free(job.tx, account_id)
         row = AccountRow(
-            self._shown.account_id, device_id_of(self._key.public), b"", self._key.private,
+            account_id, device_id_of(self._key.public), b"", self._key.private,
             self._shown.handle or "", "", "", AccountState.LINKING, job.now_ms,
         )  # fmt: skip
+        if isinstance(said, Handover):
+            ED25519.load(said.identity_key)
+            row = row._replace(identity_key=said.identity_key, display_name=said.display_name)
+            note_place(job.tx, said)
         account.replace(job.tx, row)
         job.state.drop()
 
@@ -204,11 +215,21 @@ def _has_account(tx: Tx) -> bool:
     return row is not None and row.state != AccountState.LINKING
 
 
+async def _complete_soon(core: "Core", dial: Dial, linked: Linked | None) -> Account:
+    """Look a few times for an account that moves: the other device may have to read first."""
+    for _ in range(_LOOKS):
+        with suppress(MoveUnfinishedError):
+            return await complete(core, dial, linked)
+        await anyio.sleep(_LOOK_S)
+    return await complete(core, dial, linked)
+
+
 async def complete(core: "Core", dial: Dial, linked: Linked | None) -> Account:
     """Ask the relay for the account's chain; if it names this device, the account is here.
 
     Raises:
         LinkBrokenError: It does not; or the chain is not what the other device said.
+        MoveUnfinishedError: It does not yet, and the account is on its way here.
         TransientError: The relay was not reached.
     """
     async with core.upkeep.settling:
@@ -223,13 +244,17 @@ async def complete(core: "Core", dial: Dial, linked: Linked | None) -> Account:
 async def _complete(core: "Core", dial: Dial, linked: Linked | None, row: AccountRow) -> Account:
     try:
         found = await _own_chain(core, dial, row)
-        _check_chain(found.entries, row, linked)
+        chain = _check_chain(found.entries, row, linked)
+        if row.identity_key:
+            core.read(partial(check_place, row=row, chain=chain))
     except RelayRefusedError as error:
         if error.code not in _NOT_ADDED:
             raise
+        if row.identity_key:
+            raise MoveUnfinishedError from error
         await core.jobs.run(_give_up)
         raise LinkBrokenError("this device was not added") from error
-    name = "" if linked is None else linked.display_name
+    name = row.display_name if linked is None else linked.display_name
     made = await core.jobs.run(lambda job: _settle(job, found, name))
     core.account = account_of(made)
     core.registered.set()
@@ -302,7 +327,7 @@ async def _answer(frames: Frames) -> FoundAccount:
             raise LinkBrokenError("something else than was due")
 
 
-def _check_chain(entries: tuple[bytes, ...], row: AccountRow, linked: Linked | None) -> None:
+def _check_chain(entries: tuple[bytes, ...], row: AccountRow, linked: Linked | None) -> ChainState:
     """Check that the relay shows the chain that the other device has.
 
     Raises:
@@ -320,6 +345,7 @@ def _check_chain(entries: tuple[bytes, ...], row: AccountRow, linked: Linked | N
         linked.head_seq >= len(parsed) or parsed[linked.head_seq].hash() != linked.head_hash
     ):
         raise LinkBrokenError("another chain than the other device has")
+    return chain
 
 
 async def finish_arriving(core: "Core") -> None:

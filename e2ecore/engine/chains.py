@@ -6,6 +6,7 @@ from e2ecore.crypto.errors import SignatureError
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.errors import ChainInvalidError
 from e2ecore.engine.events import ContactChainInvalid, KeyChanged
+from e2ecore.engine.heirs import follow_move
 from e2ecore.engine.job import Job
 from e2ecore.engine.notices import note_keys
 from e2ecore.engine.oplog import slot
@@ -110,6 +111,7 @@ def _store_account(
         if chain.account_id != job.own.account_id:
             job.effects.events.append(KeyChanged(AccountId(chain.account_id), was_verified))
             note_keys(job, chain.account_id)
+            follow_move(job, chain)
     chains.save_account(job.tx, row)
     if known is None:
         job.state.keep_chain(chain)

@@ -12,6 +12,7 @@ from e2ecore.engine.job import Job, nothing
 from e2ecore.engine.receiving import expire_held, look_again
 from e2ecore.engine.restoring import restore_chain, take_numbers
 from e2ecore.engine.resuming import ask_for_routes, conversations_amiss, conversations_in_use
+from e2ecore.engine.succeeding import take_places
 from e2ecore.engine.unopened import ask_with_fresh_keys
 from e2ecore.errors import E2EError, TransientError
 from e2ecore.storage import chains
@@ -205,6 +206,7 @@ async def compare_chains(core: "Core") -> None:
         try:
             for at in range(0, len(ids), MAX_HEADS_PER_FRAME):
                 await _compare(core, tuple(ids[at : at + MAX_HEADS_PER_FRAME]))
+            await take_places(core)
             await _compare_routes(core)
         except E2EError:
             continue

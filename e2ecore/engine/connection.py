@@ -9,7 +9,8 @@ import anyio
 
 from e2ecore.engine.accounts import supply_due
 from e2ecore.engine.effects import Outgoing
-from e2ecore.engine.errors import DeviceRevokedError
+from e2ecore.engine.errors import AccountMovedError, DeviceRevokedError
+from e2ecore.engine.moving import depart, has_moved
 from e2ecore.engine.parting import take_proof
 from e2ecore.engine.restoring import restore_account
 from e2ecore.engine.values import ConnectionState
@@ -44,8 +45,9 @@ async def keep_connected(core: "Core") -> None:
         await core.registered.wait()
     if core.dial is None:
         return
+    core.upkeep.has_moved = core.upkeep.has_moved or core.read(has_moved)
     failures = 0
-    while True:
+    while not core.upkeep.has_moved:
         began_ms = core.clock_ms()
         error = await _connect_once(core, core.dial)
         if core.clock_ms() - began_ms > _STABLE_MS:
@@ -55,7 +57,15 @@ async def keep_connected(core: "Core") -> None:
         core.set_connection(ConnectionState.WAITING, error)
         core.attempted(error)
         core.upkeep.own_here.settle()
+        if core.upkeep.has_moved:
+            break
         await core.reconnect_signal.wait_for(pause_ms(failures, asked_ms, core.rng) / 1000)
+    core.set_connection(ConnectionState.OFFLINE, AccountMovedError())
+    core.all_here.settle(AccountMovedError())
+    core.upkeep.own_here.settle()
+    while True:  # tell whoever asks
+        core.attempted(AccountMovedError())
+        await core.reconnect_signal.wait()
 
 
 async def _connect_once(core: "Core", dial: Dial) -> E2EError:
@@ -68,12 +78,8 @@ async def _connect_once(core: "Core", dial: Dial) -> E2EError:
         core.connected()
         core.attempted()
         await link.run()
-    except RemovalShownError as error:
-        return await take_proof(core, error)
     except RelayRefusedError as error:
-        if error.code is ErrorCode.UNKNOWN_ACCOUNT:
-            return await _restore(core, dial, error)
-        return DeviceRevokedError(str(error)) if error.code in _REVOKED else error
+        return await _turned_away(core, dial, error)
     except E2EError as error:
         return error
     except Exception as error:  # noqa: BLE001 - whatever a relay sends must not end the program
@@ -81,6 +87,16 @@ async def _connect_once(core: "Core", dial: Dial) -> E2EError:
     finally:
         core.forget_connection()
     return ConnectionLostError()
+
+
+async def _turned_away(core: "Core", dial: Dial, error: RelayRefusedError) -> E2EError:
+    """Act on a refusal; return why there is no connection."""
+    if error.code is ErrorCode.UNKNOWN_ACCOUNT:
+        return await _restore(core, dial, error)
+    shown = await take_proof(core, error) if isinstance(error, RemovalShownError) else error
+    if error.code is ErrorCode.DEVICE_REVOKED and await depart(core):
+        return AccountMovedError()
+    return DeviceRevokedError(str(error)) if error.code in _REVOKED else shown
 
 
 async def _restore(core: "Core", dial: Dial, refusal: RelayRefusedError) -> E2EError:

@@ -39,3 +39,15 @@ class DeviceReceiptLate(Event):
     device_id: DeviceId
     since_ms: int
     """When this device learned of the removal."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountMoved(Event):
+    """The account has moved from this device to another one. Always tell the user.
+
+    The history stays and can be exported; nothing can be sent or received here any more. If they
+    did not do it themselves: somebody had this device unlocked in hand, and its passphrase.
+    """
+
+    device_id: DeviceId
+    """The device that has the account now."""

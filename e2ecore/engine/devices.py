@@ -13,6 +13,7 @@ from e2ecore.engine.device_values import Device, DeviceNews
 from e2ecore.engine.errors import OnlyDeviceError, UnknownOwnDeviceError
 from e2ecore.engine.job import Job
 from e2ecore.engine.linking import Linking, link_device
+from e2ecore.engine.moving import has_moved
 from e2ecore.engine.own_chain import grow_own_chain, own_chain, store_own_chain
 from e2ecore.engine.removals import erasure_of
 from e2ecore.engine.seating import unsettled
@@ -47,6 +48,13 @@ class Devices:
         """Note that the user was shown all of ``list``."""
         await self._core.jobs.run(_note_seen)
 
+    async def moved_to(self) -> DeviceId | None:
+        """Return the device that has the account now, if it has moved there from this one.
+
+        Say so whenever the app opens: nothing can be sent or received here any more.
+        """
+        return await self._core.jobs.run(_moved_to)
+
     def link(self) -> AbstractAsyncContextManager[Linking]:
         """Show a code by which another device comes to this account. Use it with ``async with``.
 
@@ -59,6 +67,22 @@ class Devices:
             TransientError: The relay was not reached.
         """
         return link_device(self._core)
+
+    def move(self) -> AbstractAsyncContextManager[Linking]:
+        """Show a code by which this account *moves* to another device. Needs no consent.
+
+        As ``link``, but when it is confirmed this device is removed from the account in the same
+        step in which the other one is added. The account's own key goes with it. What is stored
+        here stays here; nothing can be sent from here any more, nor undone. Say so, and ask, before
+        ``Linking.confirm``.
+
+        Raises:
+            NotHolderError: This device was linked itself.
+            AccountMovingError: It is on its way to another device.
+            AccountMovedError: It has moved.
+            TransientError: The relay was not reached.
+        """
+        return link_device(self._core, moves=True)
 
     def join(self, code: str) -> AbstractAsyncContextManager[Joining]:
         """Bring this device, which has no account yet, to that of another one.
@@ -94,6 +118,15 @@ class Devices:
             core, partial(core.jobs.run, partial(_removal, device_id=device_id))
         )
         await core.jobs.run(partial(store_own_chain, entries=entries))
+
+
+def _moved_to(job: Job) -> DeviceId | None:
+    if not has_moved(job.tx):
+        return None
+    chain = own_chain(job)
+    gone = chain.devices[job.own.device_id]
+    later = [one for one in chain.devices.values() if one.added_seq > gone.added_seq]
+    return DeviceId(later[-1].device_id)
 
 
 def _listed(job: Job) -> list[Device]:

@@ -12,6 +12,7 @@ from e2ecore.engine.file_store import FILE_CHORES
 from e2ecore.engine.guardians import keep_guardians
 from e2ecore.engine.lapsing import keep_lapses
 from e2ecore.engine.learning import learn_kinds
+from e2ecore.engine.moving import keep_moving
 from e2ecore.engine.polling import keep_polls
 from e2ecore.engine.receipts import send_receipts
 from e2ecore.engine.removals import keep_removals
@@ -33,6 +34,7 @@ CHORES: Final = (
     keep_removals,
     keep_lapses,
     keep_guardians,
+    keep_moving,
     keep_index,
     keep_erasing,
     learn_kinds,

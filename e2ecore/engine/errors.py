@@ -283,6 +283,24 @@ class DeviceRevokedError(UsageError):
     """
 
 
+class AccountMovingError(UsageError):
+    """The account is on its way to another device, so nothing of it can be changed here any more.
+
+    It goes on by itself whenever the relay is reached.
+    """
+
+
+class AccountMovedError(UsageError):
+    """The account has moved to another device. What is stored here stays; nothing can be sent."""
+
+
+class MoveUnfinishedError(TransientError):
+    """The account is not here yet: the other device has to reach the relay once more.
+
+    Keep both. It goes on by itself whenever the two are open, one after the other or at once.
+    """
+
+
 class EngineDefectError(CorruptStateError):
     """Something in the engine failed that must not fail.
 

@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.consents import Consents
-from e2ecore.engine.errors import NotHolderError, NotRegisteredError
+from e2ecore.engine.errors import NotRegisteredError
 from e2ecore.engine.export_pages import Page, read_page
 from e2ecore.engine.exporting_files import ExportedFiles
 from e2ecore.engine.values import ConversationKind
@@ -42,6 +42,8 @@ from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.files import mapped
 from e2ecore.storage.messages import message_row_id
 from e2ecore.storage.tx import Tx
+from e2ecore_protocol.chain.bodies import DeviceAdded
+from e2ecore_protocol.chain.entry import Entry, device_id_of
 from e2ecore_protocol.content.conversation import ConversationInfo
 
 if TYPE_CHECKING:
@@ -198,15 +200,28 @@ class _Export:
         row = self._read(account.load)
         if row is None:
             raise NotRegisteredError
-        genesis = self._read(partial(chains.entries, account_id=row.account_id))[0].entry
-        if not row.identity_key:
-            raise NotHolderError
-        key = ED25519.load(row.identity_key)
-        self._writer.finish(row.account_id, row.device_id, genesis, self._began_ms, key.sign)
+        found = self._read(partial(chains.entries, account_id=row.account_id))
+        genesis, *behind = [one.entry for one in found]
+        if row.identity_key:
+            key, behind = ED25519.load(row.identity_key), []
+        else:
+            key, behind = ED25519.load(row.device_key), _upto(behind, row.device_id)
+        self._writer.finish(
+            row.account_id, row.device_id, genesis, self._began_ms, key.sign, entries=behind
+        )
 
     def discard(self) -> None:
         """Leave nothing behind of what is not complete."""
         self._writer.discard()
+
+
+def _upto(entries: list[bytes], device_id: bytes) -> list[bytes]:
+    """Return the entries of a chain up to the one that adds a device."""
+    for at, entry in enumerate(entries, 1):
+        body = Entry.decode(entry).parse_body()
+        if isinstance(body, DeviceAdded) and device_id_of(body.device_key) == device_id:
+            return entries[:at]
+    raise NotRegisteredError
 
 
 def _heading(tx: Tx, row: ConversationRow, own: bytes) -> dict[str, object]:

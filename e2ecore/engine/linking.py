@@ -22,6 +22,7 @@ from e2ecore.engine.errors import (
 )
 from e2ecore.engine.job import Job
 from e2ecore.engine.keys import Keys
+from e2ecore.engine.moving import check_may_move, move_account
 from e2ecore.engine.own_chain import grow_own_chain, own_chain, store_own_chain
 from e2ecore.ids import DeviceId
 from e2ecore.linking.ceremony import ExistingSide
@@ -52,15 +53,22 @@ class LinkRequest:
     device_id: DeviceId
     check_string: str
     """Six digits. The new device shows the same, or somebody is in between."""
+    moves: bool
+    """Confirmed, the account *moves* to the new device, and this one has it no more. Say so first:
+    its history stays here, and it can send nothing any more."""
 
 
 class Linking:
     """A code that is shown, until a device was linked with it or it is void."""
 
-    def __init__(self, core: "Core", line: HostLine, code: LinkCode, side: ExistingSide) -> None:
+    def __init__(
+        self, core: "Core", line: HostLine, code: LinkCode, side: ExistingSide, *, moves: bool
+    ) -> None:
         self._core = core
         self._line = line
         self._side = side
+        self.moves = moves
+        """Is the account to move, instead of having two devices?"""
         self.code = code
         """To be shown: ``code.text`` to be typed, ``code.qr`` to be drawn. Never to be sent."""
 
@@ -79,10 +87,14 @@ class Linking:
         except LinkBrokenError:
             line.close()
             raise
-        return LinkRequest(DeviceId(device_id_of(side.new_key)), side.check_string)
+        return LinkRequest(
+            DeviceId(device_id_of(side.new_key)), side.check_string, moves=self.moves
+        )
 
     async def confirm(self, key: str | Unlock) -> DeviceId:
         """Link the device: the person has compared the check strings, and they are the same.
+
+        Where the account moves, it is on the new device when this returns.
 
         Args:
             key: What opens the database, asked for anew.
@@ -94,12 +106,17 @@ class Linking:
             WrongKeyError: It does not open it. Ask again.
             NotComparedError: ``joined`` has not returned yet.
             RendezvousOverError: The new device is gone. Nothing was linked.
+            MoveUnfinishedError: The account is to move, and the relay has not said yet that it has.
+                It goes on by itself.
             E2EError: The relay did not take it. Nothing was linked.
         """
         if not self._side.check_string:
             raise NotComparedError
         await Keys(self._core).verify(key)
         try:
+            if self.moves:
+                await move_account(self._core, self._line, self._side)
+                return DeviceId(device_id_of(self._side.new_key))
             chain = await self._added()
         except LinkBrokenError:
             self._line.close()
@@ -154,9 +171,9 @@ def _entries(job: Job, body: DeviceAdded) -> Sequence[bytes]:
 
 
 @asynccontextmanager
-async def link_device(core: "Core") -> AsyncIterator[Linking]:
-    """Show a code; see ``Devices.link``."""
-    await core.jobs.run(_check_may_link)
+async def link_device(core: "Core", *, moves: bool = False) -> AsyncIterator[Linking]:
+    """Show a code; see ``Devices.link`` and ``Devices.move``."""
+    await core.jobs.run(check_may_move if moves else _check_may_link)
     await settle(core)
     link = await core.await_link()
     opened = await link.request(OpenRendezvous(0), RendezvousOpened)
@@ -172,7 +189,7 @@ async def link_device(core: "Core") -> AsyncIterator[Linking]:
         rng=core.rng,
     )
     try:
-        yield Linking(core, line, code, side)
+        yield Linking(core, line, code, side, moves=moves)
     finally:
         line.close()
         if core.line is line:

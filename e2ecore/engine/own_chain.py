@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 from e2ecore.engine.chains import store_chain
 from e2ecore.engine.chores import fetch_chain
-from e2ecore.engine.errors import NotRegisteredError
+from e2ecore.engine.errors import AccountMovingError, NotRegisteredError
 from e2ecore.engine.job import Job
+from e2ecore.storage import settings
 from e2ecore.transport.errors import RelayRefusedError
 from e2ecore_protocol.chain.state import AccountState
 from e2ecore_protocol.errors import ErrorCode
@@ -16,6 +17,8 @@ from e2ecore_protocol.frames.session import Ok
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
 
+MOVING: Final = "account_moving"
+"""The setting that holds the entries by which the account moves, until they are in the chain."""
 _ATTEMPTS: Final = 4
 """How often the chain may grow under our hands before we give up."""
 
@@ -45,9 +48,12 @@ async def grow_own_chain(
         What the relay has taken. It is not stored here yet.
 
     Raises:
+        AccountMovingError: The account is on its way to another device.
         RelayRefusedError: Not taken.
         TransientError: The relay was not reached.
     """
+    if core.read(lambda tx: settings.get(tx, MOVING)) is not None:
+        raise AccountMovingError
     for attempt in range(1, _ATTEMPTS + 1):
         await fetch_chain(core, core.account_id)
         entries = await make()

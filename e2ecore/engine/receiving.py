@@ -190,6 +190,8 @@ class Batch:
                 self._dispatch(mirror, item)
             except (DuplicateMessageError, OwnMessageError):
                 pass  # a repeat, or our own echo: nothing new
+            except ChainsNeeded as needed:
+                raise Postponed(needed.accounts) from needed
             except EpochInFutureError as error:
                 if _waits(mirror, item):
                     raise Postponed from error
@@ -231,8 +233,6 @@ class Batch:
         try:
             staged = _stage(group, item)
             effect = judge_commit(self._job, mirror, staged, item.time_ms)
-        except ChainsNeeded as needed:
-            raise Postponed(needed.accounts) from needed
         except (PeerError, MalformedError) as error:
             self._inbox.flush()
             refuse(self._job, mirror, item, error)

@@ -240,6 +240,8 @@ def _take_stale(job: Job, cid: int, rows: Sequence[Outgoing]) -> None:
     behind = frozenset(row.oid for row in rows if row.envelope.epoch < mirror.log_epoch)
     if any(row.envelope.kind == EnvelopeKind.PROPOSAL for row in rows):
         propose_again(job, mirror)
+    if mirror.is_direct and not behind:
+        job.effects.fetch.add(mirror.peer)  # nobody there can read it: they have moved
     encrypt_again(job, mirror, behind)
     job.effects.intents.add(cid)
     mirror.save(job.tx)

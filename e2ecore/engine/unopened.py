@@ -48,7 +48,7 @@ def ask_anew(job: Job, item: Delivery, error: Exception) -> Mirror | None:
         return None
     mirror = job.state.find(job.tx, uid)
     if mirror is None:
-        mirror = _keep_place(job, uid, error)
+        mirror = keep_place(job, uid, error)
     elif not _is_news(mirror, item):
         return None
     _begin_waiting(job, mirror, item, error)
@@ -86,7 +86,8 @@ def is_shut_out(job: Job, mirror: Mirror, item: Delivery) -> bool:
     return True
 
 
-def _keep_place(job: Job, uid: bytes, error: Exception) -> Mirror:
+def keep_place(job: Job, uid: bytes, error: Exception) -> Mirror:
+    """Make a conversation that has no keys yet, of which nothing but the id is known."""
     kind = InfoKind.GROUP if is_group_conversation(uid) else InfoKind.DIRECT
     if is_self_conversation(uid, job.own.account_id):
         kind = InfoKind.SELF

@@ -21,9 +21,11 @@ class Upkeep:
         "fold",
         "guardian_news",
         "guarding",
+        "has_moved",
         "importing",
         "index_failed",
         "is_parting",
+        "moved",
         "on_parting",
         "own_here",
         "rebuilding",
@@ -33,6 +35,7 @@ class Upkeep:
         "to_guard",
         "to_index",
         "to_lapse",
+        "to_move",
         "to_settle",
         "to_tell",
         "transfers",
@@ -67,6 +70,12 @@ class Upkeep:
         """The relay has said that something has changed, and was not asked yet."""
         self.to_guard = Signal()
         """The relay may have something to tell, or to be told, about ward and guardian."""
+        self.to_move = Signal()
+        """The account may be on its way to another device, and the relay can be told."""
+        self.has_moved = False
+        """Is it there?"""
+        self.moved = Outcome()
+        """Settled once it is there, or cannot come there any more."""
         self.settling = anyio.Lock()
         """Held by whoever tells it."""
         self.to_tell = Signal()
@@ -88,6 +97,7 @@ class Upkeep:
         """There is a connection: tell the relay what it may not know yet."""
         self.to_settle.set()
         self.to_guard.set()
+        self.to_move.set()
 
     def heard(self, effects: Effects) -> None:
         """See to what a job has found out."""

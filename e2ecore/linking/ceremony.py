@@ -6,7 +6,8 @@
      |  Proof (confirmation, NewDevice) -> |   both know each other's keys now:
      |  <--- ExistingDevice                |   both show the check string
      |                                     |   the person confirms
-     |  <--- Place in the chain            |
+     |  <--- Place in the chain            |   (Handover, if the account moves:
+     |                                     |   the last message that comes then)
      |  Possession (signature) --->        |
      |  <--- Linked                        |
      |  Done --->                          |
@@ -35,6 +36,7 @@ from e2ecore_protocol.content.linking import (
     NONCE_BYTES,
     Done,
     ExistingDevice,
+    Handover,
     Hello,
     LinkContent,
     Linked,
@@ -178,6 +180,10 @@ class ExistingSide(_Side):
         """Return Place: the person has confirmed."""
         return self._say(Place(seq, prev_hash))
 
+    def hand_over(self, place: Place, identity_key: bytes, display_name: str) -> bytes:
+        """Return Handover: the person has confirmed that the account moves."""
+        return self._say(Handover(place.seq, place.prev_hash, identity_key, display_name))
+
     def possession(self, payload: bytes) -> bytes:
         """Take Possession; return the signature. It is not checked here."""
         return self._heard(payload, Possession).signature
@@ -224,10 +230,10 @@ class NewSide(_Side):
         self.check_string = self._agreed().check_string(self._own, existing)
         return existing
 
-    def next(self, payload: bytes) -> Place | Linked:
+    def next(self, payload: bytes) -> Place | Handover | Linked:
         """Take what comes after the confirmation."""
         content = self._open(_message(payload, Sealed).sealed)
-        if self.existing is None or not isinstance(content, Place | Linked):
+        if self.existing is None or not isinstance(content, Place | Handover | Linked):
             raise LinkBrokenError("something else than was due")
         return content
 

@@ -70,6 +70,8 @@ class IntentKind(IntEnum):
     """Add devices of our own account."""
     UNSEAT = 13
     """Remove devices of our own account."""
+    SUCCEED = 14
+    """Add the device to which an account has moved, and remove those that it had."""
 
 
 class IntentState(IntEnum):
@@ -249,6 +251,18 @@ def _heal(wish: Wish, roster: Roster) -> Plan | Fulfilled:
     return Plan(heal=sick) if sick else Fulfilled()
 
 
+def _succeed(wish: Wish, roster: Roster) -> Plan | Fulfilled:
+    """The first device is the new one, the others were before it."""
+    new, *old = wish.devices
+    seated = roster.devices.get(new.account_id, frozenset())
+    if not seated:
+        raise Impossible("the account is no member any more")
+    gone = tuple(one for one in old if one.device_id in seated)
+    if not gone and new.device_id in seated:
+        return Fulfilled()
+    return Plan(heal=(new,), remove=gone)
+
+
 def _seat(wish: Wish, roster: Roster) -> Plan | Fulfilled:
     new = tuple(
         one for one in wish.devices if one.device_id not in roster.devices.get(one.account_id, ())
@@ -287,5 +301,6 @@ _PLANNERS: Final = MappingProxyType(
         IntentKind.SET_LIFETIME: _set_lifetime,
         IntentKind.SEAT: _seat,
         IntentKind.UNSEAT: _unseat,
+        IntentKind.SUCCEED: _succeed,
     }
 )

@@ -6,7 +6,7 @@ The bytes are laid down in ``docs/portability.md``.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ from e2ecore.portability.errors import (
 )
 from e2ecore.portability.lines import Json, record
 from e2ecore_protocol.chain import ChainError, Entry, start
+from e2ecore_protocol.codec import pack, unpack
 from e2ecore_protocol.errors import MalformedError
 
 FORMAT: Final = "e2ecore export"
@@ -32,6 +33,8 @@ FOLDER: Final = "conversations/"
 ATTACHMENTS: Final = "attachments/"
 CONSENTS: Final = "consents.json"
 SIGNATURE_BYTES: Final = 64
+MAX_SIGNATURE_BYTES: Final = 1 << 20
+"""With the chain of a device that signs: some thousand entries."""
 MAX_MANIFEST_BYTES: Final = 32 << 20
 """Some 200 bytes for each of the conversations that the directory of an archive can name."""
 _LABEL: Final = b"e2ecore export v1"
@@ -89,13 +92,20 @@ class Manifest:
 
 
 def signed_message(manifest: bytes) -> bytes:
-    """Return what the account's identity key signs: a label, and the hash of ``manifest.json``."""
+    """Return what is signed: a label, and the hash of ``manifest.json``."""
     return _LABEL + hashlib.sha256(manifest).digest()
 
 
-def sign(manifest: bytes, signer: Callable[[bytes], bytes]) -> bytes:
-    """Return the bytes of ``manifest.sig``."""
-    return signer(signed_message(manifest))
+def sign(manifest: bytes, signer: Callable[[bytes], bytes], entries: Sequence[bytes] = ()) -> bytes:
+    """Return the bytes of ``manifest.sig``.
+
+    Args:
+        manifest: The bytes of ``manifest.json``.
+        signer: The account's identity key; or that of the device which ``entries`` name.
+        entries: Without the identity key: the chain behind its first entry, up to the one that
+            adds the device.
+    """
+    return signer(signed_message(manifest)) + (pack(tuple(entries)) if entries else b"")
 
 
 def verify(manifest: bytes, signature: bytes) -> Manifest:
@@ -108,10 +118,14 @@ def verify(manifest: bytes, signature: bytes) -> Manifest:
         ExportSignatureError: Somebody else signed it, or nobody.
     """
     found = decode(manifest)
+    proof, behind = signature[:SIGNATURE_BYTES], signature[SIGNATURE_BYTES:]
     try:
-        state = start([Entry.decode(found.genesis)], ED25519.verify)
-        ED25519.verify(state.identity_key, signed_message(manifest), signature)
-    except (MalformedError, ChainError, SignatureError):
+        entries = unpack(behind, MAX_SIGNATURE_BYTES) if behind else ()
+        chain = [found.genesis, *[one for one in entries if isinstance(one, bytes)]]
+        state = start([Entry.decode(one) for one in chain], ED25519.verify)
+        key = state.devices[found.device_id].key if entries else state.identity_key
+        ED25519.verify(key, signed_message(manifest), proof)
+    except (MalformedError, ChainError, SignatureError, KeyError):
         raise ExportSignatureError from None
     if state.account_id != found.account_id:
         raise ExportSignatureError

@@ -11,7 +11,7 @@ from e2ecore.portability.errors import ExportDamagedError, MalformedImportError
 from e2ecore.portability.lines import CHUNK_BYTES, Json, records
 from e2ecore.portability.manifest import (
     MAX_MANIFEST_BYTES,
-    SIGNATURE_BYTES,
+    MAX_SIGNATURE_BYTES,
     ExportedFile,
     Manifest,
     hex_field,
@@ -54,7 +54,7 @@ class OwnExport:
         self._archive = archive
         self._own, self._me = own_account, me
         content = _all(archive.open(manifest.MANIFEST), MAX_MANIFEST_BYTES)
-        signature = _all(archive.open(manifest.SIGNATURE), SIGNATURE_BYTES)
+        signature = _all(archive.open(manifest.SIGNATURE), MAX_SIGNATURE_BYTES)
         self.manifest: Manifest = manifest.verify(content, signature)
         """What it says of itself."""
         self._is_own = self.manifest.account_id == own_account

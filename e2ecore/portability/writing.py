@@ -118,6 +118,8 @@ class ExportWriter:
         genesis: bytes,
         created_ms: int,
         sign: Callable[[bytes], bytes],
+        *,
+        entries: Sequence[bytes] = (),
     ) -> Manifest:
         """Sign the export and give it its name, durably.
 
@@ -126,7 +128,8 @@ class ExportWriter:
             device_id: Which device wrote it.
             genesis: First entry of the account's chain.
             created_ms: When it was begun.
-            sign: The account's identity key.
+            sign: The account's identity key, or the device's.
+            entries: What proves that the device is the account's, if it signs; see ``manifest``.
 
         Raises:
             ExportExistsError: A file of that name has come up meanwhile.
@@ -139,7 +142,7 @@ class ExportWriter:
         encoded = made.encode()
         for name, content in (
             (manifest.MANIFEST, encoded),
-            (manifest.SIGNATURE, manifest.sign(encoded, sign)),
+            (manifest.SIGNATURE, manifest.sign(encoded, sign, entries)),
         ):
             self._zip.writestr(name, content)
         self._zip.close()

@@ -14,7 +14,12 @@ class AccountState(IntEnum):
     REGISTERED = 2
     CLOSED = 3
     LINKING = 4
-    """The account is another device's; whether it has this one in its chain is not known yet."""
+    """The account is another device's; whether it has this one in its chain is not known yet.
+
+    With an identity key it moves here, and what that device does decides.
+    """
+    MOVED = 5
+    """The account has moved to another device, and its identity key with it. History stays."""
 
 
 class AccountRow(NamedTuple):

@@ -68,6 +68,11 @@ def remove(tx: Tx, ref: bytes) -> None:
     tx.execute("DELETE FROM key_packages WHERE ref = ?", (ref,))
 
 
+def remove_all(tx: Tx) -> None:
+    """Forget every key package: nobody is to add this device any more."""
+    tx.execute("DELETE FROM key_packages")
+
+
 def remove_expired(tx: Tx, now_ms: int) -> int:
     """Forget those whose lifetime is over; returns how many."""
     return tx.execute("DELETE FROM key_packages WHERE expires_ms < ?", (now_ms,))

@@ -27,7 +27,7 @@ from e2ecore_protocol.frames.delivery import (
     Refused,
     RouteChange,
 )
-from e2ecore_protocol.limits import MAX_DIRECT_ATTEMPT, PAST_EPOCHS_ACCEPTED
+from e2ecore_protocol.limits import MAX_DIRECT_ATTEMPT, PAST_EPOCHS_ACCEPTED, VACANCY_S
 
 MAX_OUTSIDE_BYTES: Final = 512
 """Largest re-add request of a device outside of the route."""
@@ -84,6 +84,8 @@ class MemoryLog:
     items: list[Stored] = field(default_factory=list)
     readers: dict[bytes, Reader] = field(default_factory=dict)
     answers: dict[tuple[bytes, bytes], Accepted] = field(default_factory=dict)
+    vacant_ms: dict[bytes, int] = field(default_factory=dict)
+    """Devices that took another one's place, and when: no commit has added them since."""
 
     def is_member(self, device: bytes) -> bool:
         """Tell whether a device is in the route now."""
@@ -114,6 +116,7 @@ class MemoryLog:
         if not self.is_member(sender) and not (is_request and self._takes_outside(envelope)):
             raise RefusedError(ErrorCode.NOT_A_MEMBER)
         self._check_epoch(envelope.kind, envelope.epoch)
+        self._check_vacancy(envelope.kind, now_ms)
         draft = delivery(envelope.kind, envelope.epoch, envelope.envelope_id, envelope.payload)
         accepted = self.append(b"" if is_request else sender, draft, now_ms, envelope.lifetime_s)
         self.answers[draft.envelope_id, sender] = accepted
@@ -132,6 +135,16 @@ class MemoryLog:
             oldest -= PAST_EPOCHS_ACCEPTED
         if epoch < oldest:
             raise RefusedError(ErrorCode.STALE_EPOCH, self.epoch)
+
+    def _check_vacancy(self, kind: int, now_ms: int) -> None:
+        """A device that took the place of another one could not open it yet."""
+        since = [when for who, when in self.vacant_ms.items() if self.is_member(who)]
+        if not since or kind != EnvelopeKind.APPLICATION:
+            return
+        if self.kind == ConversationKind.DIRECT:
+            raise RefusedError(ErrorCode.STALE_EPOCH, self.epoch)
+        if now_ms < max(since) + VACANCY_S * 1_000:
+            raise RefusedError(ErrorCode.RATE_LIMITED)
 
     def commit(
         self, sender: DeviceAddress, frame: Commit, now_ms: int, lifetime_s: int
@@ -155,6 +168,7 @@ class MemoryLog:
             if address.device_id not in staying and self.is_member(address.device_id):
                 self.readers[address.device_id].until = self.head
         for address in frame.added:
+            self.vacant_ms.pop(address.device_id, None)
             if address.device_id not in staying:
                 self._admit(address.device_id)
         return accepted

@@ -17,6 +17,7 @@ from e2ecore.testing.memory_blobs import MemoryBlobChannel, MemoryBlobs
 from e2ecore.testing.memory_channel import MemoryChannel, Session
 from e2ecore.testing.memory_log import MemoryLog, Reader, RefusedError, check_creation, delivery
 from e2ecore.testing.memory_lounge import MemoryLounge
+from e2ecore.testing.memory_moves import append_chain
 from e2ecore.testing.memory_people import MemoryAccount, MemoryPeople
 from e2ecore.testing.memory_signals import forward
 from e2ecore.testing.memory_stream import stream
@@ -102,6 +103,7 @@ class MemoryRelay:
         self.blobs = MemoryBlobs(clock_ms, rng, server_name)
         self.blob_channel = MemoryBlobChannel(self.blobs, lambda: self.faults.offline)
         self.server_name = server_name
+        self._kept = memory_removals.Kept(self.logs.values(), self.people, self.blobs)
         self._lounge = MemoryLounge(clock_ms, rng)
         self._clock_ms = clock_ms
         self._rng = rng
@@ -211,7 +213,7 @@ class MemoryRelay:
             case LookupHandle() | FetchChain() | FetchHeads():
                 return self.people.show(frame)
             case AppendChain():
-                return self._append(device.account_id, frame)
+                return self._append(device, frame)
             case PublishKeyPackages():
                 return self.people.publish(device, frame)
             case ClaimKeyPackages():
@@ -222,17 +224,14 @@ class MemoryRelay:
             case _:
                 return self.people.guardians.answer(device.account_id, frame)
 
-    def _append(self, account_id: bytes, frame: AppendChain) -> Ok:
+    def _append(self, device: DeviceAddress, frame: AppendChain) -> Ok:
         """Devices that their chain has removed leave all routes, and are sent away."""
-        account, now_ms = self.people.accounts[account_id], self._clock_ms()
-        before, answer = account.state, self.people.append(account_id, frame)
-        kept = memory_removals.Kept(self.logs.values(), self.people, self.blobs)
-        gone, stay, proof = memory_removals.erase(kept, before, account.state, now_ms)
+        gone, stay, proof = append_chain(self._kept, device, frame, self._clock_ms())
         for address in stay:
             self._notice(address, proof)
         for session in [one for one in self._sessions if one.device in gone]:
-            self._go_away(session, _AWAY[account.state.closed])
-        return answer
+            self._go_away(session, _AWAY[self.people.accounts[device.account_id].state.closed])
+        return Ok(frame.request)
 
     def _answer_about_logs(
         self,

@@ -202,10 +202,7 @@ MAX_RETRY_AFTER_MS: Final = 24 * HOUR_MS
 """Longest pause that the relay may ask for."""
 
 PAST_EPOCHS_ACCEPTED: Final = 2
-"""Epochs before the current one in which the relay still takes application messages.
-
-Clients keep the keys of 3 past epochs, so what the relay takes can be opened.
-"""
+"""Past epochs of which the relay still takes application messages; clients keep the keys of 3."""
 
 MAX_MISSING_COUNTERS: Final = 64
 """Missing counters named by one receipt for one sender."""
@@ -307,6 +304,9 @@ MAX_PREVIEW_SIDE: Final = 320
 
 RENDEZVOUS_NUMBERS: Final = 100_000
 """Numbers of rendezvous: five digits, which a person can type."""
+
+VACANCY_S: Final = 20
+"""How long a group waits for a member whose account has moved: somebody online adds the device."""
 
 RENDEZVOUS_S: Final = 600
 """Seconds for which a rendezvous is open: time to find the other device and compare."""

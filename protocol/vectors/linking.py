@@ -111,8 +111,18 @@ def exchange(code: str) -> tuple[bytes, bytes, bytes]:
     return b"A" + point_x, b"B" + point_y, key
 
 
+def derived(prk: bytes, name: str) -> bytes:
+    """Return the key with a name."""
+    return expand(prk, f"e2ecore link {name} v1".encode(), 32)
+
+
+def confirmed(prk: bytes, side: str, transcript: bytes) -> bytes:
+    """Return what shows that a side has the key."""
+    return hmac.digest(derived(prk, f"confirm {side}"), transcript, "sha256")
+
+
 def run(code: str, handle: str | None) -> Json:
-    """Return one whole ceremony up to the check string."""
+    """Return one whole ceremony: up to the check string, and on if the account moves."""
     pake_a, pake_b, key = exchange(code)
     nonce_a, nonce_b = filler("nonce a" + code, 32), filler("nonce b" + code, 32)
     new, old = public("new device"), public("existing device")
@@ -123,23 +133,22 @@ def run(code: str, handle: str | None) -> Json:
     transcript = sha(b"e2ecore link transcript v1", enc(*seen))
     prk = hmac.digest(transcript, key, "sha256")
 
-    def derived(name: str) -> bytes:
-        return expand(prk, f"e2ecore link {name} v1".encode(), 32)
-
-    def confirmed(side: str) -> bytes:
-        return hmac.digest(derived(f"confirm {side}"), transcript, "sha256")
-
-    def sealed(side: str, *values: object) -> bytes:
-        aead = ChaCha20Poly1305(derived(f"seal {side}"))
-        return aead.encrypt(bytes(12), enc(*values), transcript)
+    def sealed(side: str, *values: object, count: int = 0) -> bytes:
+        aead = ChaCha20Poly1305(derived(prk, f"seal {side}"))
+        return aead.encrypt(count.to_bytes(12), enc(*values), transcript)
 
     shown = enc(nonce_a, new, nonce_b, ACCOUNT, old)
     check = int.from_bytes(expand(prk, b"e2ecore link check v1" + shown, 8)) % 1_000_000
     messages = (
         enc(1, pake_a, commitment_a),
-        enc(2, pake_b, commitment_b, confirmed("existing")),
-        enc(3, confirmed("new"), sealed("new", 1, nonce_a, new)),
+        enc(2, pake_b, commitment_b, confirmed(prk, "existing", transcript)),
+        enc(3, confirmed(prk, "new", transcript), sealed("new", 1, nonce_a, new)),
         enc(4, sealed("existing", 2, nonce_b, ACCOUNT, old, handle)),
+    )
+    moving = (7, 5, filler("prev" + code, 32), filler("identity", 32), handle or "")
+    moves = (
+        sealed("existing", *moving, count=1),
+        sealed("new", 4, filler("signature", 64), count=1),
     )
     return {
         "what": "ceremony",
@@ -152,6 +161,7 @@ def run(code: str, handle: str | None) -> Json:
         "transcript": transcript.hex(),
         "messages": [message.hex() for message in messages],
         "check": f"{check:06}",
+        "moves": [enc(4, one).hex() for one in moves],
     }
 
 

@@ -85,12 +85,14 @@ def tell(process: "subprocess.Popen[str]", word: str) -> None:
     process.stdin.flush()
 
 
-def linked(phone: Machine, laptop: Machine) -> tuple[str, str]:
-    """Link as a person does. Return the code that was used, and the laptop's device id."""
-    shows = phone.begin("device", "link")
+def linked(phone: Machine, laptop: Machine, how: str = "link") -> tuple[str, str]:
+    """Link or move as a person does. Return the code that was used, and the laptop's device id."""
+    shows = phone.begin("device", how)
     code = str(line_of(shows)["code"])
     enters = laptop.begin("device", "join", code, *laptop.relay)
-    check = line_of(shows)["check"]
+    request = line_of(shows)
+    check = request["check"]
+    assert request["moves"] == (how == "move")
     assert line_of(enters)["check"] == check
     tell(shows, "yes")
     device = str(line_of(shows)["device"])
@@ -147,3 +149,28 @@ def test_a_person_links_a_laptop_talks_on_both_and_shuts_it_out(
     laptop.run("send", "bob", "still there?", code=Exit.REFUSED)
     assert "removed this device" in laptop.said
     assert not (tmp_path / "laptop.db").exists()
+
+
+def test_a_person_without_consent_moves_to_a_laptop_and_loses_nothing_that_comes_after(
+    tmp_path: Path, relay: RelayProcess
+) -> None:
+    phone, laptop, bob = [Machine(name, tmp_path, relay) for name in ("phone", "laptop", "bob")]
+    phone.run("register", "alice", *phone.relay)
+    bob.run("register", "bob", *bob.relay)
+    phone.run("send", "bob", "before")
+    bob.hears("alice", "before")
+    bob.run("send", "alice", "not fetched yet")
+
+    _, device = linked(phone, laptop, "move")
+    bob.run("send", "alice", "while nobody knew")  # his device has heard of no move
+    laptop.hears("bob", "while nobody knew")
+    laptop.run("send", "bob", "from the laptop")
+    bob.hears("alice", "before", "not fetched yet", "while nobody knew", "from the laptop")
+
+    assert phone.texts("bob") == ["before", "not fetched yet"]
+    assert device in phone.said
+    phone.run("send", "bob", "too late", code=Exit.REFUSED)
+    phone.run("device", "link", code=Exit.REFUSED)
+    exported = tmp_path / "history.zip"
+    phone.run("export", str(exported))
+    laptop.run("import", str(exported))

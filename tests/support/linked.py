@@ -19,14 +19,16 @@ from e2ecore.testing.memory_relay import MemoryRelay
 from tests.support.engines import PATIENCE_S, agree
 
 
-async def link(phone: Engine, laptop: Engine) -> bytes:
+async def link(phone: Engine, laptop: Engine, *, moves: bool = False) -> bytes:
     """Link a device as two people would: read the code, compare, confirm. Return its id."""
     done: list[bytes] = []
-    async with phone.devices.link() as linking, anyio.create_task_group() as tasks:
+    begun = phone.devices.move() if moves else phone.devices.link()
+    async with begun as linking, anyio.create_task_group() as tasks:
 
         async def confirm() -> None:
             request = await linking.joined()
             compared.append(request.check_string)
+            assert request.moves == moves
             done.append(await linking.confirm(PASSPHRASE))
 
         compared: list[str] = []
@@ -37,6 +39,11 @@ async def link(phone: Engine, laptop: Engine) -> bytes:
                 await joining.finished()
     assert len(set(compared)) == 1
     return done[0]
+
+
+async def move(phone: Engine, laptop: Engine) -> bytes:
+    """Move the account to another device. Return its id."""
+    return await link(phone, laptop, moves=True)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from nacl.signing import SigningKey
 
 from e2ecore.linking.ceremony import ExistingSide, NewSide
 from e2ecore.linking.code import BadLinkCodeError, LinkCode
+from e2ecore_protocol.content.linking import Handover, Place
 
 FILE = Path(__file__).parents[2] / "protocol/vectors/linking.json"
 
@@ -26,6 +27,7 @@ class Vector(TypedDict, total=False):
     handle: str | None
     messages: list[str]
     check: str
+    moves: list[str]
 
 
 def vectors(what: str) -> list[Vector]:
@@ -80,3 +82,8 @@ def test_both_sides_say_byte_for_byte_what_the_specification_does(vector: Vector
     new.meet(said[3])
     assert [one.hex() for one in said] == vector["messages"]
     assert new.check_string == existing.check_string == vector["check"]
+    place = Place(5, filler("prev" + digits, 32))
+    moves = [existing.hand_over(place, filler("identity", 32), vector["handle"] or "")]
+    assert isinstance(new.next(moves[0]), Handover)
+    moves.append(new.possession(filler("signature", 64)))
+    assert [one.hex() for one in moves] == vector["moves"]

@@ -61,6 +61,10 @@ class Device:
     removed_ms: int | None = None
     removed_for: RemovalReason | None = None
 
+    def was_live(self, time_ms: int) -> bool:
+        """Tell whether it had not been removed at a time."""
+        return self.removed_ms is None or time_ms < self.removed_ms
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:
@@ -115,21 +119,19 @@ class AccountState:
     def was_valid(self, device_id: bytes, time_ms: int) -> bool:
         """Tell whether a device was one to talk to at a time in the past, [CHN-20].
 
-        A device that the chain does not name is nothing that the chain can judge: True.
+        A device that the chain does not name is nothing that the chain can judge: True. Of the time
+        before it was added counts what held when it was: clocks differ.
         """
-        if device_id not in self.devices or len(self.devices) == 1:
+        device = self.devices.get(device_id)
+        if device is None or len(self.devices) == 1:
             return True
-        live = [
-            one.device_id
-            for one in self.devices.values()
-            if one.removed_ms is None or time_ms < one.removed_ms
-        ]
-        return device_id in live[:1] or (
-            device_id in live
-            and any(
-                one.purpose == MULTI_DEVICE_SYNC and one.was_in_force(time_ms)
-                for one in self.consents.values()
-            )
+        if not device.was_live(time_ms):
+            return False
+        since_ms = max(time_ms, device.added_ms)
+        older = (one for one in self.devices.values() if one.added_seq < device.added_seq)
+        return not any(one.was_live(since_ms) for one in older) or any(
+            one.purpose == MULTI_DEVICE_SYNC and one.was_in_force(time_ms)
+            for one in self.consents.values()
         )
 
     def has_consent(self, purpose: str, now_ms: int) -> bool:

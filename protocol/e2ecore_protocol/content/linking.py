@@ -4,7 +4,7 @@ Spec: protocol/spec/70-linking.md
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Final, Self, TypeAlias, TypeVar, get_args
 
@@ -156,9 +156,26 @@ class Done(_Numbered):
     SHAPE: ClassVar[tuple[Check[object], ...]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Handover(_Numbered):
+    """Sealed: as Place, and the account moves. The private identity key, and the display name."""
+
+    TYPE: ClassVar[int] = 7
+    SHAPE: ClassVar[tuple[Check[object], ...]] = (
+        integer(MAX_CHAIN_ENTRIES - 1, 1),
+        _HASH,
+        exactly(KEY_BYTES),
+        text(MAX_DISPLAY_NAME_CHARS),
+    )
+    seq: int
+    prev_hash: bytes
+    identity_key: bytes = field(repr=False)
+    display_name: str
+
+
 LinkMessage: TypeAlias = Hello | Welcome | Proof | Sealed
 """What is passed in a rendezvous."""
-LinkContent: TypeAlias = NewDevice | ExistingDevice | Place | Possession | Linked | Done
+LinkContent: TypeAlias = NewDevice | ExistingDevice | Place | Possession | Linked | Done | Handover
 """What is sealed."""
 
 _MESSAGES: Final[Mapping[int, type[LinkMessage]]] = MappingProxyType(

@@ -14,7 +14,7 @@ from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames.accounts import Account, ChainHead, ChainHeads
 from e2ecore_protocol.frames.conversations import DeviceAddress
 from e2ecore_protocol.limits import MAX_CHAIN_ENTRIES, MAX_ENTRIES_PER_FRAME
-from e2ecore_relay.domain import blobs, minors, removals
+from e2ecore_relay.domain import blobs, minors, moving, removals
 from e2ecore_relay.domain.blobs import BlobKeeper
 from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
 from e2ecore_relay.domain.exchange import Turn
@@ -64,7 +64,8 @@ def append(
     """Add entries to a chain, all or none; those it holds already are passed over.
 
     A removed device leaves all routes at once: it cannot come back to read. What was kept for it
-    is deleted, and the account's other devices get a receipt.
+    is deleted, and the account's other devices get a receipt. If the account has moved, its new
+    device takes the places.
 
     Raises:
         RefusedError: Nothing was changed.
@@ -78,6 +79,7 @@ def append(
     after = _extended(before, new, verify)
     minors.check_growth(ledger, stored.account, after, new, now_ms)
     gone = _store(turn, stored.account, before, after, new)
+    moving.succeed(turn, account_id, before, after)
     removals.erase(keeper, turn, after, gone)
     if after.closed:
         blobs.account_closed(ledger, stored.account)

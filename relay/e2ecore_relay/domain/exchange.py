@@ -22,7 +22,7 @@ from e2ecore_protocol.frames.delivery import (
     EnvelopeKind,
     Refused,
 )
-from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, PAST_EPOCHS_ACCEPTED
+from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, PAST_EPOCHS_ACCEPTED, VACANCY_S
 from e2ecore_relay.domain.feed import Entry, Unread
 from e2ecore_relay.domain.log import Log, LogKind, Reader, inbox_name
 from e2ecore_relay.domain.ports import Ledger
@@ -48,7 +48,9 @@ _PAST_EPOCHS: Final = {
     EnvelopeKind.READD_REQUEST.value: 1 << 62,
 }
 """How many epochs an envelope may be late, by kind."""
+_APPLICATION: Final = EnvelopeKind.APPLICATION.value
 _READD: Final = EnvelopeKind.READD_REQUEST.value
+_VACANCY_RETRY_MS: Final = 500
 _MAX_OUTSIDE_BYTES: Final = 512
 """Largest re-add request of a device outside of the route: twice what one needs."""
 
@@ -138,6 +140,13 @@ class Exchange:
         if missing:
             self._keep(ledger.logs.load(missing))
 
+    def numbered(self, ledger: Ledger, lids: Collection[int]) -> list[Log]:
+        """Return the logs with these numbers, as far as they exist; they are mirrored then."""
+        missing = {lid for lid in lids if lid not in self._by_lid}
+        if missing:
+            self._keep(ledger.logs.load_numbers(missing))
+        return [self._by_lid[lid] for lid in lids if lid in self._by_lid]
+
     def log(self, ledger: Ledger, name: bytes) -> Log | None:
         """Return one log by name."""
         if name not in self._by_name:
@@ -196,7 +205,7 @@ class Exchange:
             if log is None or log.name != conversation:
                 log = self._by_name.get(conversation) or self.log(ledger, conversation)
                 entries = _NOBODY if log is None else self._push(log).entries
-            refusal = self._objection(log, device, kind, epoch)
+            refusal = self._objection(log, device, kind, epoch, now_ms)
             if refusal is _NO_ROUTE and kind == _READD and log is not None:
                 refusal = _from_outside(log, payload)
             if refusal is not None or log is None:
@@ -210,7 +219,9 @@ class Exchange:
             results.append(accepted)
         return results
 
-    def _objection(self, log: Log | None, device: int, kind: int, epoch: int) -> Refused | None:
+    def _objection(
+        self, log: Log | None, device: int, kind: int, epoch: int, now_ms: int
+    ) -> Refused | None:
         if log is None or not log.kind:
             return _NO_LOG
         reader = log.readers.get(device)
@@ -220,7 +231,7 @@ class Exchange:
         if late is None:
             return _COMMIT_ELSEWHERE
         if log.epoch - late <= epoch <= log.epoch:
-            return None
+            return _vacancy(log, now_ms) if log.vacant_ms and kind == _APPLICATION else None
         code = ErrorCode.FUTURE_EPOCH if epoch > log.epoch else ErrorCode.STALE_EPOCH
         return Refused(code, 0, log.epoch)
 
@@ -309,9 +320,7 @@ class Exchange:
         """Store all noted acknowledgements, and delete what everybody has read."""
         if not self._progress:
             return
-        missing = {lid for lid, _ in self._progress if lid not in self._by_lid}
-        if missing:
-            self._keep(ledger.logs.load_numbers(missing))
+        self.numbered(ledger, [lid for lid, _ in self._progress])
         moved: list[tuple[int, int, int]] = []
         risen: dict[int, Log] = {}
         done: list[tuple[int, int]] = []
@@ -335,9 +344,7 @@ class Exchange:
         """Forget readers, given as pairs of log and device; delete what nobody waits for."""
         if not readers:
             return
-        missing = {lid for lid, _ in readers if lid not in self._by_lid}
-        if missing:
-            self._keep(ledger.logs.load_numbers(missing))
+        self.numbered(ledger, [lid for lid, _ in readers])
         ledger.logs.drop_readers(readers)
         risen = {}
         for lid, device in readers:
@@ -359,6 +366,15 @@ class Exchange:
         """Return what waits for a device, inbox first; its noted acknowledgements count."""
         self.store_progress(ledger)
         return ledger.logs.unread(device)
+
+
+def _vacancy(log: Log, now_ms: int) -> Refused | None:
+    """Judge what a device that has taken another one's place could not open, [ORD-51]."""
+    if log.kind == LogKind.DIRECT:
+        return Refused(ErrorCode.STALE_EPOCH, 0, log.epoch)
+    if now_ms < log.vacant_ms + VACANCY_S * 1_000:
+        return Refused(ErrorCode.RATE_LIMITED, _VACANCY_RETRY_MS, None)
+    return None
 
 
 def _from_outside(log: Log, payload: bytes) -> Refused | None:

@@ -43,15 +43,18 @@ class Reader:
         account: Number of the account that the device belongs to.
         cursor: Highest acknowledged sequence number.
         until: 0 for a member; else the commit that removed it, the last envelope it may read.
+        vacant_ms: When it took the place of another device of its account, if no commit has added
+            it since; else 0. What is encrypted meanwhile it cannot open.
     """
 
-    __slots__ = ("account", "cursor", "until")
+    __slots__ = ("account", "cursor", "until", "vacant_ms")
 
-    def __init__(self, account: int, cursor: int, until: int = 0) -> None:
+    def __init__(self, account: int, cursor: int, until: int = 0, vacant_ms: int = 0) -> None:
         """Stand at ``cursor``."""
         self.account = account
         self.cursor = cursor
         self.until = until
+        self.vacant_ms = vacant_ms
 
 
 class Log:
@@ -65,6 +68,7 @@ class Log:
         head: Highest sequence number given.
         floor: Lowest cursor of all readers.
         readers: By device number.
+        vacant_ms: The latest of its readers; 0 where each has been added by a commit.
         audience: The device numbers of all members. Replaced, never changed, so that other threads
             may hold it.
     """
@@ -79,6 +83,7 @@ class Log:
         "lid",
         "name",
         "readers",
+        "vacant_ms",
     )
 
     def __init__(
@@ -98,7 +103,8 @@ class Log:
         self.epoch = epoch
         self.head = head
         self.readers = readers
-        self.audience = _members(readers)
+        self.vacant_ms = 0
+        self._look()
         self.floor = 0
         self._standing = 0
         self._find_floor()
@@ -132,7 +138,7 @@ class Log:
             elif reader.until:
                 holes.append(Hole(device, reader.until + 1, cursor))
                 reader.until = 0
-        self.audience = _members(self.readers)
+        self._look()
         self._find_floor()
         return holes
 
@@ -140,14 +146,28 @@ class Log:
         """End memberships: each device reads up to and including ``until``, then is forgotten."""
         for device in devices:
             self.readers[device].until = until
-        self.audience = _members(self.readers)
+        self._look()
 
     def drop(self, device: int) -> bool:
         """Forget a reader at once. Return whether the floor rose."""
         reader = self.readers.pop(device)
         if not reader.until:
-            self.audience = _members(self.readers)
+            self._look()
         return self._left(reader.cursor)
+
+    def succeed(self, old: int, new: int, now_ms: int) -> None:
+        """Give a device the place of another one of its account, from the head on."""
+        self.readers[new] = Reader(self.readers[old].account, self.head, 0, now_ms)
+        self._find_floor()
+        self._look()
+
+    def seat(self, devices: Iterable[int]) -> list[int]:
+        """A commit has added members. Return those of them whose places were vacant."""
+        seated = [one for one in devices if self.readers[one].vacant_ms]
+        for device in seated:
+            self.readers[device].vacant_ms = 0
+        self._look()
+        return seated
 
     def move(self, device: int, cursor: int) -> bool:
         """Move a cursor forward, as far as the device may read. Return whether the floor rose."""
@@ -164,6 +184,12 @@ class Log:
             return False
         self._standing -= 1
         return self._standing <= 0 and self._find_floor()
+
+    def _look(self) -> None:
+        self.audience = _members(self.readers)
+        self.vacant_ms = max(
+            (one.vacant_ms for one in self.readers.values() if not one.until), default=0
+        )
 
     def _find_floor(self) -> bool:
         cursors = [reader.cursor for reader in self.readers.values()]

@@ -189,6 +189,8 @@ def _carry_out(turn: Turn, log: Log, sender: StoredDevice, frame: Commit, change
         newcomers = [(device.device, device.account) for device in change.added]
         holes = log.admit(newcomers, seq)
         ledger.logs.admit(log.lid, [device for device, _ in newcomers], seq, holes)
+    if log.vacant_ms:
+        ledger.logs.seat(log.lid, log.seat([one.device for one in change.welcomed]))
     if change.welcomed and frame.welcome is not None:
         inboxes = [(device.device, device.account) for device in change.welcomed]
         wire = (EnvelopeKind.WELCOME.value, log.epoch, frame.envelope_id, frame.welcome, log.name)

@@ -173,6 +173,14 @@ class LogTable(Protocol):
         """Add readers; devices with a hole are readers again."""
         ...
 
+    def succeed(self, lid: int, device: int, cursor: int, now_ms: int) -> None:
+        """Add a reader behind ``cursor`` whose place is vacant since ``now_ms``."""
+        ...
+
+    def seat(self, lid: int, devices: Iterable[int]) -> None:
+        """The places of these readers are vacant no more."""
+        ...
+
     def dismiss(self, lid: int, devices: Iterable[int], until: int) -> None:
         """End memberships behind ``until``."""
         ...

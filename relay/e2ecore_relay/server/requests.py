@@ -47,7 +47,7 @@ from e2ecore_protocol.frames import (
     SubmitGuardian,
 )
 from e2ecore_protocol.limits import MAX_DETAIL_BYTES, MAX_RETRY_AFTER_MS
-from e2ecore_relay.domain import accounts, guardians, key_packages, membership
+from e2ecore_relay.domain import accounts, guardians, key_packages, membership, moving
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.ports import Ledger, StoredDevice
@@ -257,6 +257,7 @@ def _about_account(
 
 
 def _append_chain(hub: Hub, sender: StoredDevice, frame: AppendChain, turn: Turn) -> Reply:
+    moving.check_read(turn, sender, frame.entries)
     grown = accounts.append(
         hub.office.keeper, turn, sender.address.account_id, frame.entries, verify
     )

@@ -17,7 +17,7 @@ from e2ecore_relay.domain.ports import Answers
 _HEAD: Final = "max(l.head, coalesce((SELECT max(e.seq) FROM envelopes e WHERE e.lid = l.lid), 0))"
 _LOG: Final = f"SELECT l.lid, l.name, l.kind, l.epoch, {_HEAD} FROM logs l WHERE"  # noqa: S608  constants only
 _ROUTE: Final = (
-    "SELECT r.lid, r.device, d.account, r.cursor, r.until"
+    "SELECT r.lid, r.device, d.account, r.cursor, r.until, r.vacant_ms"
     " FROM routes r JOIN devices d USING (device) WHERE r.lid IN"
 )
 _READABLE: Final = f"""
@@ -60,10 +60,8 @@ class SqliteLogs:
         found = cast("list[tuple[int, bytes, int, int, int]]", rows)
         readers: dict[int, dict[int, Reader]] = {row[0]: {} for row in found}
         routes = select(self._connection, _ROUTE, singles(readers), "ORDER BY r.lid, r.device")
-        for lid, device, account, cursor, until in cast(
-            "list[tuple[int, int, int, int, int]]", routes
-        ):
-            readers[lid][device] = Reader(account, cursor, until)
+        for lid, device, *reader in cast("list[tuple[int, int, int, int, int, int]]", routes):
+            readers[lid][device] = Reader(*reader)
         return [
             Log(lid, name, kind, epoch=epoch, head=self._head(lid, head), readers=readers[lid])
             for lid, name, kind, epoch, head in found
@@ -120,6 +118,20 @@ class SqliteLogs:
         self._connection.executemany(
             "UPDATE routes SET until = 0 WHERE lid = ? AND device = ?",
             [(lid, device) for device in returning],
+        )
+
+    def succeed(self, lid: int, device: int, cursor: int, now_ms: int) -> None:
+        """See ports.LogTable."""
+        self._connection.execute(
+            "INSERT INTO routes (lid, device, start, cursor, vacant_ms) VALUES (?, ?, ?, ?, ?)",
+            (lid, device, cursor, cursor, now_ms),
+        )
+
+    def seat(self, lid: int, devices: Iterable[int]) -> None:
+        """See ports.LogTable."""
+        self._connection.executemany(
+            "UPDATE routes SET vacant_ms = 0 WHERE lid = ? AND device = ?",
+            [(lid, device) for device in devices],
         )
 
     def dismiss(self, lid: int, devices: Iterable[int], until: int) -> None:
