@@ -103,7 +103,6 @@ class MemoryRelay:
         self.blobs = MemoryBlobs(clock_ms, rng, server_name)
         self.blob_channel = MemoryBlobChannel(self.blobs, lambda: self.faults.offline)
         self.server_name = server_name
-        self._kept = memory_removals.Kept(self.logs.values(), self.people, self.blobs)
         self._lounge = MemoryLounge(clock_ms, rng)
         self._clock_ms = clock_ms
         self._rng = rng
@@ -226,7 +225,8 @@ class MemoryRelay:
 
     def _append(self, device: DeviceAddress, frame: AppendChain) -> Ok:
         """Devices that their chain has removed leave all routes, and are sent away."""
-        gone, stay, proof = append_chain(self._kept, device, frame, self._clock_ms())
+        kept = memory_removals.Kept(self.logs.values(), self.people, self.blobs)
+        gone, stay, proof = append_chain(kept, device, frame, self._clock_ms())
         for address in stay:
             self._notice(address, proof)
         for session in [one for one in self._sessions if one.device in gone]:
