@@ -12,6 +12,7 @@ from cli_demo.verbs import (
     drafts,
     files,
     groups,
+    guardians,
     keeping,
     keys,
     messages,
@@ -77,6 +78,7 @@ app.command(rich_help_panel=_PEOPLE)(accounts.block)
 app.command(rich_help_panel=_PEOPLE)(accounts.unblock)
 app.add_typer(consents.app, rich_help_panel=_PEOPLE)
 app.add_typer(devices.app, rich_help_panel=_PEOPLE)
+app.add_typer(guardians.app, rich_help_panel=_PEOPLE)
 app.add_typer(youth.app, rich_help_panel=_PEOPLE)
 app.add_typer(keys.app, rich_help_panel=_PEOPLE)
 app.command(rich_help_panel=_RUN)(keys.repair)

@@ -68,6 +68,10 @@ _REFUSED: Final = (
     e2ecore.ContactBlockedError,
     e2ecore.ContactChangedError,
     e2ecore.ConsentRequiredError,
+    e2ecore.GuardianRequiredError,
+    e2ecore.HasGuardianError,
+    e2ecore.NoGuardianError,
+    e2ecore.NotMarkedError,
     e2ecore.ConversationReadOnlyError,
     e2ecore.NotHolderError,
     e2ecore.RendezvousOverError,
@@ -100,6 +104,7 @@ _USAGE: Final = (
     e2ecore.BadChoiceError,
     e2ecore.BadHandleError,
     e2ecore.BadLinkCodeError,
+    e2ecore.BadMarkError,
     e2ecore.BadLifetimeError,
     e2ecore.BadMentionError,
     e2ecore.BadPolicyError,
@@ -120,6 +125,8 @@ _USAGE: Final = (
     e2ecore.TextTooLongError,
     e2ecore.TitleTooLongError,
     e2ecore.UnknownAccountError,
+    e2ecore.UnknownBondError,
+    e2ecore.UnknownRequestError,
     e2ecore.UnknownConversationError,
     e2ecore.UnknownSlotError,
     e2ecore.WeakPassphraseError,
@@ -147,6 +154,8 @@ def explain(error: BaseException) -> str:
     match error:
         case e2ecore.ConsentRequiredError():
             return f"Read what this means, and agree or not:\ne2e consent grant {said} asks first."
+        case e2ecore.GuardianRequiredError():
+            return f"This needs your guardian's yes as well:\ne2e guardian ask {said} asks them."
         case e2ecore.RelayRefusedError():
             return _sentence(f"the relay said no: {said}")
         case e2ecore.E2EError():

@@ -112,7 +112,7 @@ def grant(
     """Show what it means, ask, and only then turn it on."""
     with reported(debug=where.debug, language=language):
         notice = e2ecore.shipped_notice(purpose, chosen_language(language))
-        _decide(notice, agree, where)
+        decide(notice, agree, where)
 
     async def work(engine: e2ecore.Engine) -> None:
         until = None if lasts is None else time.time_ns() // 1_000_000 + 1000 * lasts
@@ -214,7 +214,7 @@ def verify(
                 print(f"{visible(one.purpose):<21} {_say(one, words)}")
 
 
-def _decide(notice: e2ecore.ConsentNotice, agree: str | None, where: Access) -> None:
+def decide(notice: e2ecore.ConsentNotice, agree: str | None, where: Access) -> None:
     """Let the person decide; a script has to name the very text.
 
     Raises:

@@ -18,6 +18,7 @@ from e2ecore.engine.guardian_values import (
     MinorStatus,
     NoGuardianError,
 )
+from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.recording import Decision
 from e2ecore.errors import E2EError
@@ -52,6 +53,7 @@ class Guardians:
     def __init__(self, core: "Core", conversations: Conversations) -> None:
         self._core = core
         self._conversations = conversations
+        self._said: list[SentMessage] = []
 
     async def status(self) -> MinorStatus | None:
         """Return whether this account is that of somebody under 14; None: it is not."""
@@ -103,7 +105,9 @@ class Guardians:
         text = (notice or shipped_notice(GUARDIAN_NOTICE)).text
         chat = await self._conversations.direct(contact)
         number = chat.local_number
-        return await self._core.jobs.run(lambda job: guarding.invite(job, number, text))
+        bond, said = await self._core.jobs.run(lambda job: guarding.invite(job, number, text))
+        self._said.append(said)
+        return bond
 
     async def bonds(self) -> tuple[GuardianBond, ...]:
         """Return all bonds and invitations of this account, on either side, the oldest first."""
@@ -125,7 +129,11 @@ class Guardians:
             UnknownBondError: There is no such invitation, or it is over.
         """
         number = await self._chat(lambda tx: guarding.peer_of(tx, link_id))
-        await self._core.jobs.run(lambda job: guarding.decline(job, link_id, job.mirror(number)))
+        self._said.append(
+            await self._core.jobs.run(
+                lambda job: guarding.decline(job, link_id, job.mirror(number))
+            )
+        )
 
     async def ask(
         self,
@@ -160,10 +168,12 @@ class Guardians:
 
         number = await self._chat(guardian)
 
-        def work(job: Job) -> ApprovalRequest:
+        def work(job: Job) -> tuple[ApprovalRequest, SentMessage]:
             return guarding.ask(job, decision.recorded(job), notice.text, number)
 
-        return await self._core.jobs.run(work)
+        asked, said = await self._core.jobs.run(work)
+        self._said.append(said)
+        return asked
 
     async def requests(self) -> tuple[ApprovalRequest, ...]:
         """Return what was ever asked, by this account and of it, the oldest first."""
@@ -185,9 +195,11 @@ class Guardians:
             UnknownRequestError: There is no such request, or it was decided.
         """
         number = await self._chat(lambda tx: guarding.asker_of(tx, consent_id))
-        return await self._core.jobs.run(
+        refused, said = await self._core.jobs.run(
             lambda job: guarding.refuse(job, consent_id, job.mirror(number))
         )
+        self._said.append(said)
+        return refused
 
     async def take_back(self, consent_id: bytes) -> ApprovalRequest:
         """Agree no longer to what was approved: the ward's consent ends.
@@ -218,7 +230,7 @@ class Guardians:
         return await self._core.jobs.run(lambda job: guarding.end(job, link_id, EndingScope.MARK))
 
     async def settled(self) -> None:
-        """Wait until the relay has what was decided here, and has told what it knows.
+        """Wait until the relay has what was decided and said here, and has told what it knows.
 
         Raises:
             TransientError: The relay was not reached. It is tried again with the next connection.
@@ -226,6 +238,9 @@ class Guardians:
         """
         self._core.upkeep.guardian_news = True
         await settle_guardians(self._core)
+        while self._said:
+            await self._said[0].accepted()
+            self._said = [one for one in self._said if not one.is_accepted]
 
     async def _chat(self, peer: Callable[[Tx], bytes]) -> int:
         """Return the local number of the direct conversation with somebody."""

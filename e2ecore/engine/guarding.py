@@ -22,10 +22,11 @@ from e2ecore.engine.guardian_values import (
     UnknownBondError,
     UnknownRequestError,
 )
+from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
 from e2ecore.engine.writing import check_writable, write_unlisted
-from e2ecore.ids import AccountId
+from e2ecore.ids import AccountId, MessageId
 from e2ecore.storage import guardians
 from e2ecore.storage.guardians import LinkRow, LinkState, MarkRow, RequestRow, RequestState, Side
 from e2ecore.storage.tx import Tx
@@ -35,6 +36,7 @@ from e2ecore_protocol.content.guardians import (
     GuardianRefusal,
     GuardianRequest,
 )
+from e2ecore_protocol.content.kind import Content
 from e2ecore_protocol.family_limits import GUARDIAN_LINK_ID_BYTES, MAX_MINOR_MS
 from e2ecore_protocol.frames.guardians import MarkedBy
 from e2ecore_protocol.guardians import (
@@ -132,7 +134,7 @@ def mark(job: Job, until_ms: int) -> None:
     job.effects.guardianship = True
 
 
-def invite(job: Job, cid: int, notice: str) -> GuardianBond:
+def invite(job: Job, cid: int, notice: str) -> tuple[GuardianBond, SentMessage]:
     """Ask the other one in a direct conversation to be the guardian."""
     if not agreeing.is_minor(job.tx, job.now_ms):
         raise NotMarkedError
@@ -155,8 +157,7 @@ def invite(job: Job, cid: int, notice: str) -> GuardianBond:
         0, job.now_ms,
     )  # fmt: skip
     save_link(job, row)
-    write_unlisted(job, mirror, GuardianInvitation(link.encode(), notice))
-    return bond_of(row)
+    return bond_of(row), _say(job, mirror, GuardianInvitation(link.encode(), notice))
 
 
 def accept(job: Job, link_id: bytes) -> GuardianBond:
@@ -172,16 +173,18 @@ def accept(job: Job, link_id: bytes) -> GuardianBond:
     return bond_of(row)
 
 
-def decline(job: Job, link_id: bytes, mirror: Mirror) -> None:
+def decline(job: Job, link_id: bytes, mirror: Mirror) -> SentMessage:
     """Do not be somebody's guardian, and tell them."""
     row = guardians.link(job.tx, link_id)
     if row is None or row.role != Side.GUARDIAN or row.state != LinkState.INVITED:
         raise UnknownBondError
     save_link(job, row._replace(state=LinkState.DECLINED))
-    write_unlisted(job, mirror, GuardianRefusal(link_id))
+    return _say(job, mirror, GuardianRefusal(link_id))
 
 
-def ask(job: Job, record: ConsentRecord, notice: str, cid: int) -> ApprovalRequest:
+def ask(
+    job: Job, record: ConsentRecord, notice: str, cid: int
+) -> tuple[ApprovalRequest, SentMessage]:
     """Have the guardian decide about something that the person agrees to."""
     link = own_guardian(job.tx)
     mirror = job.mirror(cid)
@@ -196,8 +199,8 @@ def ask(job: Job, record: ConsentRecord, notice: str, cid: int) -> ApprovalReque
         RequestState.OPEN, job.now_ms,
     )  # fmt: skip
     save_request(job, row, link)
-    write_unlisted(job, mirror, GuardianRequest(link.link_id, encoded, row.salt, notice))
-    return request_of(row, link)
+    note = GuardianRequest(link.link_id, encoded, row.salt, notice)
+    return request_of(row, link), _say(job, mirror, note)
 
 
 def approve(job: Job, consent_id: bytes) -> ApprovalRequest:
@@ -213,11 +216,11 @@ def approve(job: Job, consent_id: bytes) -> ApprovalRequest:
     return _decided(job, row, link, RequestState.APPROVED)
 
 
-def refuse(job: Job, consent_id: bytes, mirror: Mirror) -> ApprovalRequest:
+def refuse(job: Job, consent_id: bytes, mirror: Mirror) -> tuple[ApprovalRequest, SentMessage]:
     """Do not agree to what a ward has asked for, and tell them."""
     row, link = _asked(job, consent_id, RequestState.OPEN)
-    write_unlisted(job, mirror, GuardianRefusal(consent_id))
-    return _decided(job, row, link, RequestState.REFUSED)
+    said = _say(job, mirror, GuardianRefusal(consent_id))
+    return _decided(job, row, link, RequestState.REFUSED), said
 
 
 def take_back(job: Job, consent_id: bytes) -> ApprovalRequest:
@@ -290,3 +293,11 @@ def _decided(job: Job, row: RequestRow, link: LinkRow, state: RequestState) -> A
 def _send(job: Job, document: bytes) -> None:
     guardians.add_errand(job.tx, document)
     job.effects.guardianship = True
+
+
+def _say(job: Job, mirror: Mirror, note: Content) -> SentMessage:
+    """Say something in the conversation of the two that is no message."""
+    row = write_unlisted(job, mirror, note)
+    said = SentMessage(MessageId(row.envelope_id), row.counter, 0)
+    job.effects.sent.append((row.oid, said))
+    return said

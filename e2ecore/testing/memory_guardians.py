@@ -41,7 +41,9 @@ from e2ecore_protocol.guardians import (
 
 
 @dataclass
-class _Approved:
+class Approved:
+    """An approval that is held."""
+
     approval: GuardianApproval
     by: bytes
     given_ms: int
@@ -49,12 +51,14 @@ class _Approved:
 
 
 @dataclass
-class _Minor:
+class Minor:
+    """A marked account."""
+
     mark: MinorMark
     link: GuardianLink | None = None
     used: set[bytes] = field(default_factory=set)
     endings: dict[bytes, GuardianEnding] = field(default_factory=dict)
-    approvals: dict[bytes, _Approved] = field(default_factory=dict)
+    approvals: dict[bytes, Approved] = field(default_factory=dict)
 
 
 class MemoryGuardians:
@@ -65,7 +69,7 @@ class MemoryGuardians:
     ) -> None:
         self._clock_ms = clock_ms
         self._chain_of = chain_of
-        self._minors: dict[bytes, _Minor] = {}
+        self.minors: dict[bytes, Minor] = {}
         self.news: list[bytes] = []
         """Accounts whose devices are to be told that something has changed."""
 
@@ -75,14 +79,14 @@ class MemoryGuardians:
             raise RefusedError(ErrorCode.GUARDIAN_INVALID)
         minor = self._minor(account_id)
         if minor is None:
-            self._minors[account_id] = _Minor(MinorMark(until_ms, by))
+            self.minors[account_id] = Minor(MinorMark(until_ms, by))
         elif by is MarkedBy.OPERATOR or until_ms > minor.mark.until_ms:
             minor.mark = minor.mark._replace(until_ms=until_ms)
         self.news.append(account_id)
 
     def unmark(self, account_id: bytes) -> None:
         """Take a mark away, as the operator can."""
-        self._minors.pop(account_id, None)
+        self.minors.pop(account_id, None)
         self.news.append(account_id)
 
     def answer(self, account_id: bytes, frame: Frame) -> Frame:
@@ -127,21 +131,21 @@ class MemoryGuardians:
 
     def account_closed(self, account_id: bytes) -> None:
         """Forget a ward; end the links of a guardian."""
-        self._minors.pop(account_id, None)
+        self.minors.pop(account_id, None)
         for minor in self._wards(account_id).values():
             minor.link = None
 
-    def _minor(self, account_id: bytes) -> _Minor | None:
-        minor = self._minors.get(account_id)
+    def _minor(self, account_id: bytes) -> Minor | None:
+        minor = self.minors.get(account_id)
         if minor is not None and minor.mark.until_ms <= self._clock_ms():
-            del self._minors[account_id]
+            del self.minors[account_id]
             return None
         return minor
 
-    def _wards(self, guardian: bytes) -> Mapping[bytes, _Minor]:
+    def _wards(self, guardian: bytes) -> Mapping[bytes, Minor]:
         return {
             name: minor
-            for name in sorted(self._minors)
+            for name in sorted(self.minors)
             if (minor := self._minor(name)) and minor.link and minor.link.guardian == guardian
         }
 
@@ -161,7 +165,7 @@ class MemoryGuardians:
             request, minor.mark, link, tuple(approvals), _endings(minor), tuple(wards)
         )
 
-    def _is_approved(self, minor: _Minor | None, granted: ConsentGranted) -> bool:
+    def _is_approved(self, minor: Minor | None, granted: ConsentGranted) -> bool:
         found = minor.approvals.get(granted.consent_id) if minor else None
         if minor is None or found is None or minor.link is None or found.retraction:
             return False
@@ -204,7 +208,7 @@ class MemoryGuardians:
             return
         now_ms = self._clock_ms()
         _check(is_fresh(approval.approved_ms, now_ms))
-        minor.approvals[approval.consent_id] = _Approved(approval, sender, now_ms)
+        minor.approvals[approval.consent_id] = Approved(approval, sender, now_ms)
         self.news += [approval.ward, sender]
 
     def _retract(self, sender: bytes, retraction: GuardianRetraction) -> None:
@@ -228,12 +232,12 @@ class MemoryGuardians:
         minor.endings[sender] = ending
         scopes = {name: one.scope for name, one in minor.endings.items()}
         if scopes.get(link.ward) == scopes.get(link.guardian) == EndingScope.MARK:
-            del self._minors[link.ward]
+            del self.minors[link.ward]
         elif scopes.get(link.guardian) == EndingScope.LINK:
             minor.link = None
         self.news += [link.ward, link.guardian]
 
-    def _linked(self, link_id: bytes, account_id: bytes) -> _Minor:
+    def _linked(self, link_id: bytes, account_id: bytes) -> Minor:
         """Return the ward of a link that holds, from either side."""
         for minor in (self._minor(account_id), *self._wards(account_id).values()):
             if minor is not None and minor.link is not None and minor.link.link_id == link_id:
@@ -253,5 +257,5 @@ def _encoded(link: GuardianLink | None) -> bytes:
     return link.encode() if link else b""
 
 
-def _endings(minor: _Minor) -> tuple[bytes, ...]:
+def _endings(minor: Minor) -> tuple[bytes, ...]:
     return tuple(one.encode() for one in minor.endings.values())

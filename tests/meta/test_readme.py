@@ -26,6 +26,7 @@ print(anyio.run(talk, sys.argv[1], sys.argv[2], backend=sys.argv[3]))
     [
         ("README.md", "first", "['hello', '"),
         ("docs/attachments.md", "files", "['notes.txt', 'what we said']"),
+        ("docs/guardians.md", "guardians", "['read_receipts', 'granting']"),
     ],
 )
 def test_an_example_runs_as_it_stands(

@@ -16,7 +16,7 @@ DOCUMENT = (Path(__file__).parents[3] / "docs" / "cli.md").read_text(encoding="u
 SECTIONS = {
     match[1]: match[2]
     for match in re.finditer(
-        r"^### `e2e ([a-z-]+(?: [a-z]+)?)\b[^`]*`\n(.*?)(?=^##|\Z)",
+        r"^### `e2e ([a-z-]+(?: [a-z-]+)?)\b[^`]*`\n(.*?)(?=^##|\Z)",
         DOCUMENT,
         re.MULTILINE | re.DOTALL,
     )
