@@ -21,6 +21,7 @@ from e2ecore.engine.typing_events import TypingChanged
 from e2ecore.engine.values import ConversationState
 from e2ecore.errors import CorruptStateError, E2EError
 from e2ecore.ids import AccountId, GroupId
+from e2ecore.messaging.allowance import Allowance
 from e2ecore.messaging.identity import LeafIdentity, decode_identity
 from e2ecore.messaging.signals import Place, SignalKey, open_signal, seal_signal, signal_key
 from e2ecore.messaging.typists import Told, Typist, Typists
@@ -38,6 +39,17 @@ if TYPE_CHECKING:
 
 _MAX_EPOCHS: Final = 64
 """Conversations whose keys are kept; more do not signal at one time."""
+BAD_AT_ONCE: Final = 32
+"""Signals of one conversation that do not open or verify, and are looked at all the same: around
+a commit some come from the epoch before."""
+_BAD_PER_S: Final = 2
+GOOD_AT_ONCE: Final = 8
+"""Signals in the name of one device in one conversation that are looked into; one in 3 s is
+usual."""
+_GOOD_PER_S: Final = 1
+_MAX_SPEAKERS: Final = 1_024
+_ELSEWHERE: Final = b""
+"""Stands for all conversations of which no key is kept: a first signal fetches it."""
 _LOOK_S: Final = 1.0
 """How long to sleep at most while somebody types: clocks are put right at times."""
 _NOTHING: Final = Told()
@@ -64,6 +76,8 @@ class Signals:
         self._epochs: OrderedDict[bytes, _Epoch] = OrderedDict()
         self._told: dict[int, Told] = {}
         self._typists = Typists()
+        self._bad = Allowance(BAD_AT_ONCE, _BAD_PER_S, _MAX_EPOCHS + 1)
+        self._good = Allowance(GOOD_AT_ONCE, _GOOD_PER_S, _MAX_SPEAKERS)
         self._signer: SigningKey | None = None
         self.ahead_ms = 0
         """The relay's clock less ours, as of the present connection."""
@@ -133,26 +147,39 @@ class Signals:
     # --- in -------------------------------------------------------------------------------------
 
     def take(self, uid: bytes, payload: bytes) -> None:
-        """Take a signal. What is wrong with it is nobody's concern: signals get lost anyway."""
-        try:
-            self._take(uid, payload)
-        except (E2EError, MalformedError):
-            return
+        """Take a signal. What is wrong with it is nobody's concern: signals get lost anyway.
 
-    def _take(self, uid: bytes, payload: bytes) -> None:
+        What is wrong is counted, by conversation: nothing that does not verify says who sent it.
+        """
+        place = uid if uid in self._epochs else _ELSEWHERE
+        if not self._bad.has(place, self._now_ms):
+            return
+        try:
+            is_good = self._take(uid, payload)
+        except (E2EError, MalformedError):
+            is_good = False
+        if not is_good:
+            self._bad.take(place, self._now_ms)
+
+    def _take(self, uid: bytes, payload: bytes) -> bool:
+        """Take a signal; return whether it was one of a member who does not overdo it."""
         found, now_ms = self._epoch(uid), self._now_ms
         signal = None if found is None else open_signal(found.key, payload)
         speaker = None if found is None or signal is None else self._speaker(found, signal.leaf)
         if found is None or signal is None or speaker is None:
-            return
+            return False  # also what is of a kind that is not known here
         (account_id, device_id), public = speaker
-        is_own = account_id == self._core.account_id
-        if is_own or not self._typists.is_news(uid, device_id, signal.stamp_ms, now_ms):
-            return
+        if not self._good.take((uid, device_id), now_ms):
+            return False
+        if account_id == self._core.account_id:
+            return True
+        if not self._typists.is_news(uid, device_id, signal.stamp_ms, now_ms):
+            return False
         ED25519.verify(public, signal.signed_message(*found.place), signal.signature)
         who, is_typing = Typist(uid, account_id), signal.state == TYPING
         if self._typists.hear(who, device_id, signal.stamp_ms, now_ms, is_typing=is_typing):
             self._emit(who, is_typing=is_typing)
+        return True
 
     def _speaker(self, found: _Epoch, leaf: int) -> tuple[LeafIdentity, bytes] | None:
         """Return who sits at a leaf in the present epoch."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from e2ecore import Conversation, Engine, Purpose, TypingChanged
-from e2ecore.engine.signalling import _Epoch
-from e2ecore.messaging.signals import Place, seal_signal
+from e2ecore import Conversation, Engine, EventReader, Purpose, TypingChanged
+from e2ecore.engine import signalling
+from e2ecore.engine.signalling import BAD_AT_ONCE, GOOD_AT_ONCE, _Epoch
+from e2ecore.messaging.signals import Place, SignalKey, open_signal, seal_signal
 from e2ecore.testing import MemoryRelay, VirtualClock, devices
 from e2ecore_protocol.content.signals import TYPING, Typing
 from e2ecore_protocol.frames.signals import Signal, Signalled
@@ -67,6 +68,16 @@ class Scene:
         """Wait until Bob is in Alice's epoch."""
         await self.group.refresh()
         await epoch_reached(self.bobs, self.group.epoch)
+
+    async def nothing_came_but(self, reader: EventReader, most: int) -> bool:
+        """Alice was told at most so often before Bob, whose genuine signal comes next."""
+        self.clock.advance(ms=TYPING_REPEAT_MS)
+        self.stamp_ms = self.clock()
+        assert await self.bobs.typing()
+        for _ in range(most + 1):
+            if (await until(reader, TypingChanged)).account_id == account(self.bob):
+                return True
+        return False
 
     async def nothing_came(self) -> bool:
         """Alice has not been told that anybody types: a genuine signal is the next one."""
@@ -152,6 +163,8 @@ async def test_what_is_not_genuine_is_not_shown(tmp_path: Path) -> None:
         for name, lie in LIES.items():
             at.send(lie(at))
             assert await at.nothing_came(), name
+            at.clock.advance(ms=60_000)  # many lies in a row are not even looked at
+            at.stamp_ms = at.clock()
 
 
 async def test_what_is_genuine_is_shown(tmp_path: Path) -> None:
@@ -230,3 +243,71 @@ async def test_a_flood_of_signals_delays_no_message(tmp_path: Path) -> None:
         assert await texts(at.at_alice, 20) == [str(number) for number in range(20)]
         at.clock.advance(ms=60_000)
         assert not at.group.typists
+
+
+class Opened:
+    """How many signals were opened; nothing costs anything before that."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        monkeypatch.setattr(signalling, "open_signal", self._open)
+
+    def _open(self, key: SignalKey, payload: bytes) -> Typing | None:
+        self.count += 1
+        return open_signal(key, payload)
+
+
+@pytest.mark.parametrize(
+    "lie", ["of noise", "of a leaf that is blank", "in the name of another member"]
+)
+async def test_signals_that_do_not_verify_cost_little_however_many_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str
+) -> None:
+    async with scene(tmp_path) as at:
+        core = at.alice._core
+        assert await at.nothing_came()
+        lies = [LIES[lie](at) for _ in range(300)]
+        opened = Opened(monkeypatch)
+        for one in lies:
+            core.signalled(at.uid, one)
+        assert opened.count == BAD_AT_ONCE
+        for one in lies:
+            core.signalled(at.uid, one)
+        assert opened.count == BAD_AT_ONCE
+        at.clock.advance(ms=60_000)
+        assert await at.nothing_came(), "it is forgotten after a while"
+
+
+async def test_a_member_who_signals_without_end_is_looked_at_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene(tmp_path) as at:
+        signals = [at.sealed(at.signal(at.mallory, number % 2)) for number in range(300)]
+        at.clock.advance(ms=1_000)
+        opened = Opened(monkeypatch)
+        for one in signals:
+            at.alice._core.signalled(at.uid, one)
+        assert opened.count == GOOD_AT_ONCE + BAD_AT_ONCE
+        told = at.at_alice
+        at.clock.advance(ms=60_000)
+        assert await at.nothing_came_but(told, GOOD_AT_ONCE)
+
+
+async def test_signals_for_made_up_conversations_are_looked_up_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scene(tmp_path) as at:
+        core, looked = at.alice._core, 0
+        real = core.signals._epoch
+
+        def counting(uid: bytes) -> _Epoch | None:
+            nonlocal looked
+            looked += 1
+            return real(uid)
+
+        monkeypatch.setattr(core.signals, "_epoch", counting)
+        for number in range(500):
+            core.signalled(number.to_bytes(16, "big"), bytes(SIGNAL_BYTES))
+        assert looked == BAD_AT_ONCE
+        at.clock.advance(ms=60_000)
+        assert await at.nothing_came()
