@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from e2ecore.crypto.errors import SignatureError
 from e2ecore.engine.job import Job
 from e2ecore.engine.op_applying import apply_slot
-from e2ecore.engine.oplog import author_of, keep, save_author, slot
+from e2ecore.engine.oplog import author_of, keep, save_author, touched
 from e2ecore.engine.own_events import OwnDeviceForked
 from e2ecore.engine.own_group import own_group, several_count, tell_own_devices
 from e2ecore.engine.own_topic import OwnTopic
@@ -119,7 +119,7 @@ def _take(job: Job, op: Op) -> None:
         check_links(op, map(Op.decode, ops.near(job.tx, op.device_id, op.number)))
     except ForkedDeviceError:
         job.effects.events.append(OwnDeviceForked(DeviceId(op.device_id)))
-    before = slot(job, op.kind, op.subject)
+    before = touched(job, op.kind, op.subject)
     now = keep(job, before, op)
     save_author(job, author_of(job).hear(op, job.now_ms))
     if now != before:

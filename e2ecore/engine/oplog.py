@@ -17,7 +17,7 @@ from e2ecore.storage.messages import MessageRow
 from e2ecore.storage.ops import AuthorRow, OpRow
 from e2ecore.sync.authoring import Author
 from e2ecore.sync.hlc import Hlc
-from e2ecore.sync.merging import kept
+from e2ecore.sync.merging import keeps_all, kept
 from e2ecore_protocol.content.op_bodies import Erased, Named, OpBody
 from e2ecore_protocol.content.ops import NO_OP, Op
 from e2ecore_protocol.limits import MAX_OP_ERASED
@@ -34,7 +34,7 @@ def say(job: Job, subject: bytes, body: OpBody) -> None:
     if not several_count(job):
         return
     own = job.own
-    before = slot(job, body.KIND, subject)
+    before = touched(job, body.KIND, subject)
     author, op = author_of(job).write(
         subject,
         body,
@@ -88,11 +88,19 @@ def slot(job: Job, kind: int, subject: bytes) -> tuple[Op, ...]:
     return kept(map(Op.decode, ops.slot(job.tx, kind, subject)))
 
 
+def touched(job: Job, kind: int, subject: bytes) -> tuple[Op, ...]:
+    """Return what a new op of a slot may overwrite: nothing, where everything is kept for ever.
+
+    There may be thousands of deletes in one conversation, and each new one touches none of them.
+    """
+    return () if keeps_all(kind) else slot(job, kind, subject)
+
+
 def keep(job: Job, before: Sequence[Op], op: Op) -> tuple[Op, ...]:
-    """Merge an op into what is kept of its slot, and store that.
+    """Merge an op into what is kept of its slot, as far as it touches that, and store it.
 
     Returns:
-        What is kept now.
+        What is kept now of those that it touches, and itself.
     """
     now = kept((*before, op))
     names = {one.hash() for one in now}

@@ -44,6 +44,11 @@ def kept(ops: Iterable[Op]) -> tuple[Op, ...]:
             return tuple(found)
 
 
+def keeps_all(kind: int) -> bool:
+    """Tell whether every op of a kind is kept: then others of its slot need not be looked at."""
+    return rule_of(kind) in (Rule.FOREVER, None)
+
+
 def rank(op: Op) -> _Rank:
     """Return what decides between ops that did not know of each other: the greatest counts."""
     return op.time, op.device_id, op.hash()

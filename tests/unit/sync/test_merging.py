@@ -5,6 +5,7 @@ import pytest
 from e2ecore.sync import hlc
 from e2ecore.sync.merging import (
     is_set,
+    keeps_all,
     kept,
     rank,
     seen_in,
@@ -194,6 +195,7 @@ def test_kinds_that_are_not_known_are_merged_by_their_rule(kind: int, count: int
         assert Op.decode(op.encode()) == op
         assert op.body() is None
     assert len(kept([first, second])) == count
+    assert keeps_all(kind) == (count == 2)
     assert rank(first) < rank(second)
 
 
