@@ -198,7 +198,8 @@ class _Transfer:
         self._row = row
         self._ticket = ticket
         self._progress = progress
-        self._local = core.desk.cache.open(row.aid, row.cache_key, row.size, writing=True)
+        self._cache = core.desk.cache
+        self._local = self._cache.open(row.aid, row.cache_key, row.size, writing=True)
         self._opened = memoryview(bytearray(SEALED_RUN_BYTES))
         self.digest = hashlib.sha256()
 
@@ -224,7 +225,12 @@ class _Transfer:
             begin, stop = opener.range_of(first, opener.chunks)
             async with self._channel.download(self._ticket, begin, stop) as blocks:
                 first = await self._take(opener, first, stop - begin, blocks)
-        await anyio.to_thread.run_sync(self._local.sync)
+        await anyio.to_thread.run_sync(self._make_safe)
+
+    def _make_safe(self) -> None:
+        """Content, then name: what is told to be here is acknowledged, and deleted elsewhere."""
+        self._local.sync()
+        self._cache.sync_names()
 
     def _resume(self) -> int:
         """Return how many chunks are here and whole; their digest is taken."""

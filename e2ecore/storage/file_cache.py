@@ -181,6 +181,7 @@ class FileCache:
 
     def __init__(self, database: Path) -> None:
         self.folder: Final = folder_of(database)
+        self._is_safe = False
 
     def path(self, aid: int) -> Path:
         """Return where a file's local copy is."""
@@ -213,6 +214,9 @@ class FileCache:
     def _make_folder(self) -> None:
         try:
             self.folder.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
+            if not self._is_safe:  # a copy is only as safe as the name of its folder
+                files.sync_directory(self.folder.parent)
+                self._is_safe = True
         except OSError as error:
             raise files.mapped(error) from None
 

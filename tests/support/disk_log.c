@@ -196,6 +196,16 @@ OPEN(open64)
 OPENAT(openat)
 OPENAT(openat64)
 
+int mkdir(const char *path, mode_t mode) {
+    pthread_mutex_lock(&turn);
+    int done = REAL(mkdir)(path, mode);
+    const char *name = inside(path);
+    if (!done && name && *name)
+        note('m', name, 0, 0, "", 0);
+    pthread_mutex_unlock(&turn);
+    return done;
+}
+
 int rename(const char *from, const char *to) {
     pthread_mutex_lock(&turn);
     int done = REAL(rename)(from, to);

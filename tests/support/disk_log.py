@@ -31,7 +31,7 @@ class Step(NamedTuple):
     """One call that succeeded."""
 
     what: str
-    """w(rite), t(runcate), s(ync), c(reate or open), r(ename), u(nlink)."""
+    """w(rite), t(runcate), s(ync), c(reate or open), r(ename), u(nlink), m(ake a folder)."""
     name: str
     file: int
     at: int
@@ -158,7 +158,8 @@ class Disk:
         self._names: dict[str, File] = {}
         self._safe_names: dict[str, File] = {}
         self._changes: list[dict[str, File | None]] = []
-        """What happened to names since the folder was flushed: what each stands for then."""
+        """What happened to names since their folder was flushed: what each stands for then."""
+        self._folders: dict[str, File] = {"": File()}
 
     def do(self, step: Step) -> None:
         """Go on by one step."""
@@ -170,8 +171,11 @@ class Disk:
             self._change({step.name: None, step.data.decode(): self._names[step.name]})
         elif step.what == "u":
             self._change({step.name: None})
-        elif step.what == "s" and not step.name:
-            self._safe_names, self._changes = dict(self._names), []
+        elif step.what == "m":
+            self._folders[step.name] = File()
+            self._change({step.name: self._folders[step.name]})
+        elif step.what == "s" and step.name in self._folders:
+            self._flush_names(step.name)
         elif step.what == "s":
             self._of(step).flush()
         else:
@@ -191,8 +195,23 @@ class Disk:
         return {
             name: file.left(unsafe, dice)
             for name, file in names.items()
-            if file is not None and name.startswith(start)
+            if file is not None and name.startswith(start) and self._is_reached(name, names)
         }
+
+    def _is_reached(self, name: str, names: dict[str, File | None]) -> bool:
+        """Is it a file, in a folder that is there?"""
+        folder = _folder_of(name)
+        return name not in self._folders and (not folder or names.get(folder) is not None)
+
+    def _flush_names(self, folder: str) -> None:
+        """The names in a folder are safe now; those in folders inside of it are not."""
+        changes, self._changes = self._changes, []
+        for change in changes:
+            mine = {name: file for name, file in change.items() if _folder_of(name) == folder}
+            safe = {**self._safe_names, **mine}
+            self._safe_names = {name: file for name, file in safe.items() if file is not None}
+            if len(mine) < len(change):
+                self._changes.append({name: change[name] for name in change.keys() - mine.keys()})
 
     def _of(self, step: Step) -> File:
         return self._files.setdefault(step.file, File())
@@ -201,6 +220,10 @@ class Disk:
         self._changes.append(change)
         names = {**self._names, **change}
         self._names = {name: file for name, file in names.items() if file is not None}
+
+
+def _folder_of(name: str) -> str:
+    return name.rpartition("/")[0]
 
 
 def cuts(
