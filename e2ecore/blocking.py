@@ -206,6 +206,7 @@ class BlockingEngine:
 
     messages = _of(Conversation.messages)
     messages_at = _of(Conversation.messages_at)
+    messages_with_files = _of(Conversation.messages_with_files)
     find_message = _of(Conversation.find_message)
     refresh = _of(Conversation.refresh)
     mark_read = _of(Conversation.mark_read)

@@ -1,5 +1,6 @@
 """The files of a message as lines: what each is, where it is, and a picture. Pure."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +12,8 @@ from cli_demo.file_words import wave
 from cli_demo.text import wrap
 from cli_demo.views import ASCII, FileView, Symbols
 
+_GLUE: Final = "\N{NO-BREAK SPACE}"
+_AMOUNT: Final = re.compile(r"([0-9]) (?=(?:B|KiB|MiB|GiB|d|h|min|s)\b)")
 _PICTURES: Final = 4
 """Of one message that are drawn; the others are named."""
 
@@ -44,4 +47,10 @@ def _words(file: FileView, room: int, symbols: Symbols) -> list[str]:
     about = file.about
     if file.wave and symbols is not ASCII:
         about += f" {wave(file.wave)}"
-    return wrap(f"[{file.number}] {about}: {file.where}", room, room)
+    lines = wrap(_glued(f"[{file.number}] {about}: {file.where}"), room, room)
+    return [one.replace(_GLUE, " ") for one in lines]
+
+
+def _glued(text: str) -> str:
+    """Keep numbers and their units on one line."""
+    return _AMOUNT.sub(rf"\1{_GLUE}", text)

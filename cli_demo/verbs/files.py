@@ -20,10 +20,13 @@ from cli_demo.file_words import description, on_its_way, whereabouts, why
 from cli_demo.options import Access, Target, Which, local, online
 from cli_demo.running import at_relay, go_out, reach, with_engine
 from cli_demo.targets import find_conversation, find_message
-from cli_demo.text import visible
+from cli_demo.text import one_line, visible
 
 _SHOWN: Final = 100
-"""Messages that ``files`` looks through."""
+"""Messages with files that are listed unless the user wants more."""
+_MOST: Final = 1_000
+_NAME_CELLS: Final = 48
+"""A longer name is cut in the list: `get` goes by numbers."""
 _LOOK_S: Final = 0.5
 """How often it is looked whether something is in a file's way."""
 
@@ -124,7 +127,7 @@ async def carry(
     begin: Callable[[Bar], Awaitable[e2ecore.Upload]],
 ) -> None:
     """Send files, show how far they are, and wait until the relay has them and the message."""
-    note = "The files are stored and go out as soon as the relay is reached."
+    note = "The files are stored and go out as soon as the relay is reached and takes them."
     with Bar(name) as bar:
         upload = await begin(bar)
         await go_out(engine, chat.ready, where.timeout, note)
@@ -201,12 +204,20 @@ def files(
     status: Annotated[
         bool, typer.Option("--status", help="Ask the relay who still needs each of them.")
     ] = False,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=_MOST, help="How many messages with files.")
+    ] = _SHOWN,
 ) -> None:
     """List the files of a conversation, the newest last, and what is being uploaded."""
 
     async def work(engine: e2ecore.Engine) -> None:
         chat = await find_conversation(engine, target)
-        for one in await chat.messages(limit=_SHOWN):
+        found = await chat.messages_with_files(limit=limit)
+        if len(found) == limit and not where.json:
+            older = await chat.messages_with_files(found[0].order, 1)
+            if older:
+                print(f"(older ones are not shown: --limit {min(10 * limit, _MOST)})")
+        for one in found:
             for number, file in enumerate(one.attachments, 1):
                 said = await _status(engine, file, where.timeout) if status else None
                 if where.json:
@@ -229,7 +240,7 @@ def _line(file: e2ecore.Attachment, said: e2ecore.FileStatus | None) -> str:
     """A file in one line: what it is, where it is, who waits for it and how long."""
     now_ms = time.time_ns() // 1_000_000
     where = whereabouts(file, said, now_ms, ask="`get --ask`", fetch="`get`")
-    return f"{description(file, visible)}: {where}"
+    return f"{description(file, lambda name: one_line(name, _NAME_CELLS))}: {where}"
 
 
 async def _tried(upload: e2ecore.Upload, timeout_s: float) -> None:

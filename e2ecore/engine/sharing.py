@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 from e2ecore.engine import offering
 from e2ecore.engine.file_errors import AttachmentNotHereError
 from e2ecore.engine.file_values import OutgoingFile, Progress, Source
+from e2ecore.engine.history import listed
 from e2ecore.engine.offering import Upload
 from e2ecore.engine.reading import Reading
 from e2ecore.engine.values import Message
+from e2ecore.storage import attachments
 from e2ecore.storage.conversations import ConversationRow
+from e2ecore.storage.messages import MAX_PAGE, ORDER_MASK, message_row_id
 
 if TYPE_CHECKING:
     from e2ecore.engine.core import Core
@@ -109,6 +112,23 @@ class Sharing:
         return await offering.forward_files(
             self._core, self._row.cid, aids, said, on_progress=on_progress, reading=reading
         )
+
+    async def messages_with_files(
+        self, before: int | None = None, limit: int = 100
+    ) -> list[Message]:
+        """Return the newest messages that have files, the oldest first.
+
+        Args:
+            before: ``Message.order``: only those that are older; None: from the newest on.
+            limit: How many at most, up to 1,000.
+        """
+        cid = self._row.cid
+        end = message_row_id(cid + 1, 0) if before is None else message_row_id(cid, before)
+        size = max(1, min(limit, MAX_PAGE))
+        ids = self._core.read(
+            lambda tx: attachments.messages_before(tx, message_row_id(cid, 0), end, size)
+        )
+        return listed(self._core, self._row, [one & ORDER_MASK for one in ids])
 
     async def uploads(self) -> list[Upload]:
         """Return what is on its way here and no message yet, the oldest first."""

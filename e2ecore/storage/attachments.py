@@ -67,6 +67,10 @@ class ParcelRow(NamedTuple):
         return f"<ParcelRow {self.pid}>"
 
 
+class _Named(NamedTuple):
+    message: int
+
+
 _FIELDS: Final = AttachmentRow._fields
 _SELECT: Final = select("attachments", _FIELDS)
 _INSERT: Final = insert("attachments", _FIELDS[1:])
@@ -114,6 +118,17 @@ def between(tx: Tx, first: int, last: int, limit: int) -> list[AttachmentRow]:
         f"{_SELECT} WHERE message >= ? AND message <= ? ORDER BY message, place LIMIT ?",
         (first, last, limit),
     )
+
+
+def messages_before(tx: Tx, first: int, before: int, limit: int) -> list[int]:
+    """Return the newest messages with files, from one row id to below another one, ascending."""
+    found = tx.rows(
+        _Named._make,
+        "SELECT DISTINCT message FROM attachments WHERE message >= ? AND message < ?"
+        " ORDER BY message DESC LIMIT ?",
+        (first, before, limit),
+    )
+    return [one.message for one in reversed(found)]
 
 
 def whole_after(tx: Tx, aid: int, limit: int) -> list[AttachmentRow]:

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from rich.cells import cell_len
+from rich.style import Style
 
 from cli_demo.chat.blocks import Painter
+from cli_demo.chat.file_lines import file_lines
 from cli_demo.chat.pictures import MAX_CELLS, MAX_ROWS, Ink, PictureLine, picture_lines
 from cli_demo.chat.transfers import Meter, Phase, Transfer, line, lines
 from cli_demo.file_words import description, on_its_way, wave, whereabouts, why
@@ -256,6 +258,15 @@ def test_no_claim_about_a_picture_makes_it_large_or_breaks_the_screen(
     for one in lines:
         assert 0 < one.cells <= MAX_CELLS
         assert one.strip().cell_length <= 2 + max(room, 4)
+
+
+@pytest.mark.parametrize("room", range(12, 60))
+def test_a_number_and_its_unit_stay_on_one_line(room: int) -> None:
+    one = FileView(7, "x", "plan.pdf, 97.7 KiB", "waiting for 3 of 9, expires in 6 d 23 h")
+    found = file_lines([one], room, 0, style=Style(), ink=Ink.SHADES, symbols=UNICODE)
+    lines = ["".join(part.text for part in line) for line in found if isinstance(line, list)]
+    assert " ".join(lines) == f"[7] {one.about}: {one.where}"
+    assert not [line for line in lines if line.startswith(("KiB", "d ", "h"))]
 
 
 def test_the_first_pictures_of_a_message_are_drawn_and_all_files_named() -> None:

@@ -273,6 +273,26 @@ async def test_a_voice_note_arrives_with_its_length_and_shape(tmp_path: Path) ->
         )  # fmt: skip
 
 
+async def test_messages_with_files_are_found_among_many_others(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        sent = []
+        for n in range(3):
+            upload = await at.chat.send_file(io.BytesIO(b"x"), name=f"{n}.bin")
+            with anyio.fail_after(PATIENCE_S):
+                sent.append(await upload.sent())
+            for _ in range(3):
+                await at.chat.send("talk")
+
+        async def names(before: int | None, limit: int) -> list[str]:
+            found = await at.chat.messages_with_files(before, limit)
+            return [one.attachment.name for one in found]
+
+        assert await names(None, 10) == ["0.bin", "1.bin", "2.bin"]
+        assert await names(None, 2) == ["1.bin", "2.bin"]
+        assert await names(sent[2].order, 1) == ["1.bin"]
+        assert await names(sent[0].order, 1) == []
+
+
 async def test_an_album_holds_thirty_two_files_and_no_more(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         many = [OutgoingFile(io.BytesIO(b"x"), f"{n}") for n in range(33)]
