@@ -12,6 +12,17 @@ EN: Final = "en"
 """The language of all verbs that know no other."""
 
 CHINESE: Final[Mapping[type[BaseException], str]] = {
+    e2ecore.WrongPasscodeError: "密码不正确，青少年模式仍然开启；本次输入已计数。",
+    e2ecore.UnusablePasscodeError: "密码须为 6 至 64 个字符，不能过于简单，也不能打开数据库。",
+    e2ecore.PasscodePauseError: "输错次数过多，请稍后再试。",
+    e2ecore.OwnAccountError: "这是您自己的账号。",
+    e2ecore.UnknownRequestError: "没有这样的申请，或已作出决定。",
+    e2ecore.UnknownBondError: "没有这样的邀请或监护关系，或它已结束。",
+    e2ecore.NotMarkedError: "此账号未标记为未满十四周岁的用户，不需要监护人。",
+    e2ecore.NoGuardianError: "尚无监护人。请先邀请并等待对方接受：e2e guardian invite 用户名",
+    e2ecore.HasGuardianError: "此账号已有监护人；对方退出后才能邀请他人。",
+    e2ecore.GuardianRequiredError: "还需要监护人同意：e2e guardian ask {said}",
+    e2ecore.BadMarkError: "日期须在今后十四年之内。",
     e2ecore.AlreadyRegisteredError: "本机的数据库已有账号。",
     e2ecore.BadConsentError: "同意的内容不完整、过长，或已经到期；未作任何更改。",
     e2ecore.BadConsentFileError: "这不是同意证明文件，或文件已被改动。",

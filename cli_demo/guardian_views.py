@@ -4,6 +4,7 @@ import sys
 from typing import Final
 
 import e2ecore
+from cli_demo.consent_words import words_in
 from cli_demo.exits import CliError, Exit
 from cli_demo.guardian_words import GuardianWords
 from cli_demo.options import Access
@@ -43,6 +44,12 @@ async def name_of(engine: e2ecore.Engine, account_id: e2ecore.AccountId) -> str:
     """How an account is called."""
     contact = await engine.contacts.get(account_id)
     return visible(contact.handle or account_id.hex()[:SHOWN])
+
+
+def purpose_in(purpose: str, language: str | None) -> str:
+    """What a purpose is called."""
+    named = {str(one): text for one, text in words_in(language).purposes.items()}
+    return named.get(purpose) or visible(purpose)
 
 
 def day_of(time_ms: int) -> str:

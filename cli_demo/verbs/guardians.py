@@ -18,6 +18,7 @@ from cli_demo.guardian_views import (
     day_of,
     name_of,
     print_bond,
+    purpose_in,
     request_fields,
 )
 from cli_demo.guardian_words import GuardianWords, guardian_words
@@ -76,7 +77,7 @@ def status(where: Access, *, language: Language = None) -> None:
         for one in bonds:
             await print_bond(engine, one, words)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -94,7 +95,7 @@ def mark(
     language: Language = None,
 ) -> None:
     """Say that whoever uses this account is under 14."""
-    with reported(debug=where.debug):
+    with reported(debug=where.debug, language=language):
         words = guardian_words(language)
         ask_person(words.ask_mark.format(day=day_of(until)), words, where, yes=yes)
 
@@ -105,14 +106,14 @@ def mark(
             print(words.marked.format(day=day_of(until)))
             print(words.no_guardian)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
 @online
 def invite(where: Access, handle: Handle, *, yes: Yes = False, language: Language = None) -> None:
     """Ask a parent to be the guardian of this account."""
-    with reported(debug=where.debug):
+    with reported(debug=where.debug, language=language):
         words = guardian_words(language)
         notice = e2ecore.shipped_notice(e2ecore.GUARDIAN_NOTICE, chosen_language(language))
         if not yes:
@@ -127,7 +128,7 @@ def invite(where: Access, handle: Handle, *, yes: Yes = False, language: Languag
         invited = words.invited.format(who=visible(handle))
         print(jsonlines.dump(bond_fields(bond)) if where.json else invited)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -147,7 +148,7 @@ def accept(where: Access, handle: Handle, *, yes: Yes = False, language: Languag
         accepted = words.accepted.format(who=visible(handle))
         print(jsonlines.dump(bond_fields(bond)) if where.json else accepted)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -163,7 +164,7 @@ def decline(where: Access, handle: Handle, *, language: Language = None) -> None
         if not where.json:
             print(words.declined.format(who=visible(handle)))
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -184,7 +185,7 @@ def ask(
     ] = None,
 ) -> None:
     """Agree to something, and ask the guardian to agree as well."""
-    with reported(debug=where.debug):
+    with reported(debug=where.debug, language=language):
         notice = e2ecore.shipped_notice(purpose, chosen_language(language))
         decide(notice, agree, where)
 
@@ -198,7 +199,7 @@ def ask(
         await _out(engine, where, words)
         print(jsonlines.dump(request_fields(made)) if where.json else words.asked)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -222,10 +223,10 @@ def requests(
                 print(jsonlines.dump(request_fields(one)))
                 continue
             who = await name_of(engine, one.account_id)
-            number, purpose = one.consent_id.hex()[:SHOWN], visible(one.record.purpose)
-            print(f"{number}  {purpose:<21} {who:<20} {words.requests[one.state]}")
+            what = purpose_in(one.record.purpose, language)
+            print(f"{one.consent_id.hex()[:SHOWN]}  {what}  {who}  {words.requests[one.state]}")
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -239,7 +240,7 @@ def approve(where: Access, number: Number, *, yes: Yes = False, language: Langua
         who = await name_of(engine, found.account_id)
         if not yes:
             print(visible(found.notice))
-            print(words.wants.format(who=who, purpose=visible(found.record.purpose)))
+            print(words.wants.format(who=who, purpose=purpose_in(found.record.purpose, language)))
             if found.record.scope:
                 print(words.scope.format(scope=visible(found.record.scope)))
             if found.record.times.expires_ms is not None:
@@ -250,7 +251,7 @@ def approve(where: Access, number: Number, *, yes: Yes = False, language: Langua
         said = words.approved.format(number=found.consent_id.hex()[:SHOWN])
         print(jsonlines.dump(request_fields(decided)) if where.json else said)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -265,7 +266,7 @@ def refuse(where: Access, number: Number, *, language: Language = None) -> None:
         await _out(engine, where, words)
         print(jsonlines.dump(request_fields(decided)) if where.json else words.refused)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command("take-back")
@@ -280,7 +281,7 @@ def take_back(where: Access, number: Number, *, language: Language = None) -> No
         await _out(engine, where, words)
         print(jsonlines.dump(request_fields(decided)) if where.json else words.taken_back)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -301,7 +302,7 @@ def leave(where: Access, handle: Handle, *, language: Language = None) -> None:
             else words.left.format(who=visible(handle))
         )
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -319,7 +320,7 @@ def release(where: Access, handle: Handle, *, language: Language = None) -> None
         said = words.both_needed if both else words.released
         print(jsonlines.dump(bond_fields(bond)) if where.json else said)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 async def _out(engine: e2ecore.Engine, where: Access, words: GuardianWords) -> None:

@@ -56,14 +56,14 @@ def status(where: Access, *, language: Language = None) -> None:
             minutes = -(-now.pause_ms // _MINUTE_MS)
             print(words.youth_tries.format(failures=now.failures, minutes=minutes))
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
 @local
 def on(where: Access, *, passcode_fd: Fd = None, language: Language = None) -> None:
     """Turn it on, with a passcode that only the parents know. Needs no relay."""
-    with reported(debug=where.debug):
+    with reported(debug=where.debug, language=language):
         words = words_in(language)
         passcode = read_secret(fd=passcode_fd, ask=words.new_passcode, again=words.once_more)
 
@@ -72,14 +72,14 @@ def on(where: Access, *, passcode_fd: Fd = None, language: Language = None) -> N
         if not where.json:
             print(words.youth_on)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
 @local
 def off(where: Access, *, passcode_fd: Fd = None, language: Language = None) -> None:
     """Leave it by its passcode. What was withdrawn stays withdrawn. Needs no relay."""
-    with reported(debug=where.debug):
+    with reported(debug=where.debug, language=language):
         words = words_in(language)
         passcode = read_secret(fd=passcode_fd, ask=words.passcode)
 
@@ -88,4 +88,4 @@ def off(where: Access, *, passcode_fd: Fd = None, language: Language = None) -> 
         if not where.json:
             print(words.youth_off)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)

@@ -200,7 +200,6 @@ async def settle(core: "Core") -> None:
         except RelayRefusedError as error:
             if error.code is not ErrorCode.GUARDIAN_REQUIRED:
                 raise
-            core.upkeep.guardian_news = True
-            core.upkeep.to_guard.set()
+            core.upkeep.guarding.hear()
             raise GuardianRequiredError(str(error.data)) from error
         await core.jobs.run(partial(agreeing.note_settled, entries=entries))

@@ -236,7 +236,7 @@ class Guardians:
             TransientError: The relay was not reached. It is tried again with the next connection.
             E2EError: It refused.
         """
-        self._core.upkeep.guardian_news = True
+        self._core.upkeep.guarding.has_news = True
         await settle_guardians(self._core)
         while self._said:
             await self._said[0].accepted()
@@ -254,7 +254,7 @@ class Guardians:
 async def keep_guardians(core: "Core") -> None:
     """Tell the relay what was decided, and hear what it knows, for the life of the engine."""
     while True:
-        await core.upkeep.to_guard.wait()
+        await core.upkeep.guarding.signal.wait()
         if core.link is None:
             continue  # the next connection gives the signal again
         try:
@@ -266,12 +266,12 @@ async def keep_guardians(core: "Core") -> None:
 async def settle_guardians(core: "Core") -> None:
     """Give the relay what waits for it; then ask what it holds, if there may be anything."""
     upkeep = core.upkeep
-    async with upkeep.guarding:
-        if not upkeep.guardian_news and not core.read(guardians.is_concerned):
+    async with upkeep.guarding.lock:
+        if not upkeep.guarding.has_news and not core.read(guardians.is_concerned):
             return
         await core.await_link()
         await _tell(core)
-        upkeep.guardian_news = False
+        upkeep.guarding.has_news = False
         try:
             link = core.need_link()
             answer = await link.request(FetchGuardianship(0), Guardianship)
@@ -281,7 +281,7 @@ async def settle_guardians(core: "Core") -> None:
                 await fetch_chain(core, account_id, is_contact=True)
             await core.jobs.run(lambda job: guardianship.take_guardianship(job, answer))
         except BaseException:
-            upkeep.guardian_news = True
+            upkeep.guarding.has_news = True
             raise
         upkeep.to_settle.set()
 

@@ -13,13 +13,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+class Guarding:
+    """What the task that keeps ward and guardian shares with others."""
+
+    __slots__ = ("has_news", "lock", "signal")
+
+    def __init__(self) -> None:
+        self.lock = anyio.Lock()
+        """Held by whoever talks to the relay about it."""
+        self.has_news = False
+        """The relay has said that something has changed, and was not asked yet."""
+        self.signal = Signal()
+        """There may be something to do."""
+
+    def hear(self) -> None:
+        """The relay may have news."""
+        self.has_news = True
+        self.signal.set()
+
+
 class Upkeep:
     """The state of the work that follows behind the messages."""
 
     __slots__ = (
         "erasing",
         "fold",
-        "guardian_news",
         "guarding",
         "has_moved",
         "importing",
@@ -32,7 +50,6 @@ class Upkeep:
         "settling",
         "to_clean",
         "to_compare",
-        "to_guard",
         "to_index",
         "to_lapse",
         "to_move",
@@ -64,12 +81,8 @@ class Upkeep:
         """The account chain may have to be told of consents."""
         self.to_lapse = Signal()
         """The consent to several devices may be over, or last longer now."""
-        self.guarding = anyio.Lock()
-        """Held by whoever talks to the relay about ward and guardian."""
-        self.guardian_news = False
-        """The relay has said that something has changed, and was not asked yet."""
-        self.to_guard = Signal()
-        """The relay may have something to tell, or to be told, about ward and guardian."""
+        self.guarding = Guarding()
+        """What the relay may have to tell, or is to be told, about ward and guardian."""
         self.to_move = Signal()
         """The account may be on its way to another device, and the relay can be told."""
         self.has_moved = False
@@ -96,7 +109,7 @@ class Upkeep:
     def connected(self) -> None:
         """There is a connection: tell the relay what it may not know yet."""
         self.to_settle.set()
-        self.to_guard.set()
+        self.guarding.signal.set()
         self.to_move.set()
 
     def heard(self, effects: Effects) -> None:
@@ -104,8 +117,7 @@ class Upkeep:
         if effects.is_parting:
             self.part()
         if effects.guardianship:
-            self.guardian_news = True
-            self.to_guard.set()
+            self.guarding.hear()
         self._wake(effects)
 
     def _wake(self, effects: Effects) -> None:

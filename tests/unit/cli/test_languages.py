@@ -1,4 +1,4 @@
-"""What ``e2e consent`` and ``e2e device`` say: all of it in each language."""
+"""What ``e2e consent``, ``device``, ``guardian`` and ``youth`` say: all of it in each language."""
 
 import re
 import string
@@ -7,17 +7,23 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 import e2ecore
-from cli_demo import consent_words, device_words
+from cli_demo import consent_words, device_words, guardian_words
 from cli_demo.error_words import CHINESE, explain_in
 from cli_demo.exits import NoAccountError, RelayTimeoutError
 
-TABLES: tuple[Mapping[str, "AnyWords"], ...] = (consent_words.WORDS, device_words.WORDS)
-AnyWords = consent_words.Words | device_words.DeviceWords
+TABLES: tuple[Mapping[str, "AnyWords"], ...] = (
+    consent_words.WORDS,
+    device_words.WORDS,
+    guardian_words.WORDS,
+)
+AnyWords = consent_words.Words | device_words.DeviceWords | guardian_words.GuardianWords
 SURFACE = (
     e2ecore.Consents,
     e2ecore.Devices,
     e2ecore.Linking,
     e2ecore.Joining,
+    e2ecore.Guardians,
+    e2ecore.YouthMode,
 )
 
 
@@ -50,6 +56,9 @@ def test_every_purpose_state_and_reason_has_a_name() -> None:
     for words in consent_words.WORDS.values():
         assert words.purposes.keys() == {*e2ecore.Purpose}
         assert words.states.keys() == {*e2ecore.ConsentState}
+    for of_guardians in guardian_words.WORDS.values():
+        assert of_guardians.bonds.keys() == {*e2ecore.BondState}
+        assert of_guardians.requests.keys() == {*e2ecore.ApprovalState}
     for of_devices in device_words.WORDS.values():
         assert of_devices.reasons.keys() == {*e2ecore.RemovalReason}
 
