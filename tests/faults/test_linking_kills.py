@@ -8,12 +8,13 @@ import pytest
 
 from cli_demo.exits import Exit
 from e2ecore import Purpose, shipped_notice
-from tests.scenarios.test_linked_devices import Line, Machine, line_of, linked, tell
+from tests.scenarios.test_linked_devices import PATIENCE, Line, Machine, line_of, linked, tell
 from tests.support.processes import RelayProcess
 
 if TYPE_CHECKING:
     import subprocess
 
+GROUPS = 6
 pytestmark = [pytest.mark.slow, pytest.mark.clause("GB42012-8.1.1d")]
 
 
@@ -93,3 +94,26 @@ def test_whoever_is_killed_after_the_confirmation_the_device_is_linked_or_not(
         ended(again)
         assert "account" in laptop.said, "it was linked, and finds that out instead"
     assert len(in_use(phone)) == len(in_use(laptop)) == 2
+
+
+def test_a_phone_that_is_killed_while_it_seats_a_device_goes_on_where_it_was(
+    tmp_path: Path, relay: RelayProcess, phone: Machine
+) -> None:
+    bob = Machine("bob", tmp_path, relay)
+    bob.run("register", "bob", *bob.relay)
+    for number in range(GROUPS):
+        phone.run("group", "create", f"group {number}", "bob")
+    laptop = Machine("laptop", tmp_path, relay)
+    shows, enters = met(phone, laptop)
+    tell(shows, "yes")
+    assert line_of(enters)["device"]
+    ended(shows)  # it is in the middle of adding the laptop everywhere
+    enters.communicate()
+    for _ in range(PATIENCE):
+        phone.run("tail", "--idle", "1")
+        laptop.run("tail", "--idle", "1")
+        waiting = [one["waiting"] for one in phone.run("device", "list")]
+        if waiting == [[], []] and len(laptop.run("list")) == GROUPS:
+            break
+    phone.run("send", "+group 0", "hello")
+    laptop.hears("+group 0", "hello")
