@@ -170,61 +170,65 @@ def about(
     return op(NAMES[device - 1], number, time, (kind, subject, value), named)
 
 
+YEAR = 366 * 1_440
+DRAFTS = (("a", None, ()), ("b", None, ()), ("c", None, ()))
+# Ops; which are kept; which count, the first one first.
+CASES: dict[str, tuple[list[Op], list[int], list[int]]] = {
+    "nobody knew of the other: the later": ([mute(1, 1, 5), mute(2, 1, 6)], [0, 1], [1]),
+    "written in view of a later one": ([mute(1, 1, 9), mute(2, 1, 6, (1, 1))], [1], [1]),
+    "own later op, with an earlier time": ([mute(1, 1, 9), mute(1, 2, 3)], [1], [1]),
+    "one from the future": ([mute(1, 1, YEAR), mute(2, 1, 0)], [0, 1], [1]),
+    "only one, from the future": ([mute(1, 1, YEAR)], [0], [0]),
+    "all from the future": ([mute(1, 1, YEAR), mute(2, 1, YEAR + 1)], [0, 1], [1]),
+    "each claims to have had the other": (
+        [mute(1, 1, 5, (2, 1)), mute(2, 1, 6, (1, 1))],
+        [0, 1],
+        [1],
+    ),
+    "one device went two ways": (
+        sorted([mute(1, 1, 5, value=1), mute(1, 1, 5, value=2)], key=lambda one: hash_of(one[:-1])),
+        [1],
+        [1],
+    ),
+    "the greatest, though earlier": (
+        [about(200, TALK, (9,), (1, 1, 0)), about(200, TALK, (8,), (2, 1, 5))],
+        [0],
+        [0],
+    ),
+    "two drafts": (
+        [about(300, TALK, DRAFTS[0], (1, 1, 0)), about(300, TALK, DRAFTS[1], (2, 1, 5))],
+        [0, 1],
+        [1, 0],
+    ),
+    "a draft in view of one of two": (
+        [
+            about(300, TALK, DRAFTS[0], (1, 1, 0)),
+            about(300, TALK, DRAFTS[1], (2, 1, 5)),
+            about(300, TALK, DRAFTS[2], (3, 1, 1), (1, 1)),
+        ],
+        [1, 2],
+        [1, 2],
+    ),
+    "what was erased": (
+        [about(400, TALK, ((MESSAGE,),), (one, one, 0)) for one in (1, 2, 3)],
+        [0, 1, 2],
+        [0, 1, 2],
+    ),
+    "blocked, and unblocked without knowing": (
+        [about(500, PERSON, (1,), (1, 1, 0)), about(500, PERSON, (0,), (2, 1, 5))],
+        [0, 1],
+        [0],
+    ),
+    "blocked, and unblocked": (
+        [about(500, PERSON, (1,), (1, 1, 0)), about(500, PERSON, (0,), (2, 1, 5), (1, 1))],
+        [1],
+        [],
+    ),
+}
+
+
 def merging() -> list[Json]:
     """Return vectors of slots: what is kept of ops, and what counts, [OPL-32] and [OPL-33]."""
-    year = 366 * 1_440
-    draft = (("a", None, ()), ("b", None, ()), ("c", None, ()))
-    cases: dict[str, tuple[list[Op], list[int], list[int]]] = {
-        "nobody knew of the other: the later": ([mute(1, 1, 5), mute(2, 1, 6)], [0, 1], [1]),
-        "written in view of a later one": ([mute(1, 1, 9), mute(2, 1, 6, (1, 1))], [1], [1]),
-        "own later op, with an earlier time": ([mute(1, 1, 9), mute(1, 2, 3)], [1], [1]),
-        "one from the future": ([mute(1, 1, year), mute(2, 1, 0)], [0, 1], [1]),
-        "only one, from the future": ([mute(1, 1, year)], [0], [0]),
-        "all from the future": ([mute(1, 1, year), mute(2, 1, year + 1)], [0, 1], [1]),
-        "each claims to have had the other": (
-            [mute(1, 1, 5, (2, 1)), mute(2, 1, 6, (1, 1))],
-            [0, 1],
-            [1],
-        ),
-        "one device went two ways": ([mute(1, 1, 5, value=1), mute(1, 1, 5, value=2)], [1], [1]),
-        "the greatest, though earlier": (
-            [about(200, TALK, (9,), (1, 1, 0)), about(200, TALK, (8,), (2, 1, 5))],
-            [0],
-            [0],
-        ),
-        "two drafts": (
-            [about(300, TALK, draft[0], (1, 1, 0)), about(300, TALK, draft[1], (2, 1, 5))],
-            [0, 1],
-            [1, 0],
-        ),
-        "a draft in view of one of two": (
-            [
-                about(300, TALK, draft[0], (1, 1, 0)),
-                about(300, TALK, draft[1], (2, 1, 5)),
-                about(300, TALK, draft[2], (3, 1, 1), (1, 1)),
-            ],
-            [1, 2],
-            [1, 2],
-        ),
-        "what was erased": (
-            [about(400, TALK, ((MESSAGE,),), (one, one, 0)) for one in (1, 2, 3)],
-            [0, 1, 2],
-            [0, 1, 2],
-        ),
-        "blocked, and unblocked without knowing": (
-            [about(500, PERSON, (1,), (1, 1, 0)), about(500, PERSON, (0,), (2, 1, 5))],
-            [0, 1],
-            [0],
-        ),
-        "blocked, and unblocked": (
-            [about(500, PERSON, (1,), (1, 1, 0)), about(500, PERSON, (0,), (2, 1, 5), (1, 1))],
-            [1],
-            [],
-        ),
-    }
-    # Of one device's two ways the greater hash stays.
-    ways = cases["one device went two ways"]
-    ways[0].sort(key=lambda one: hash_of(one[:-1]))
     return [
         {
             "what": "merging",
@@ -235,7 +239,7 @@ def merging() -> list[Json]:
             "kept": sorted(hash_of(given[place][:-1]).hex() for place in kept),
             "counts": [hash_of(given[place][:-1]).hex() for place in counts],
         }
-        for why, (given, kept, counts) in cases.items()
+        for why, (given, kept, counts) in CASES.items()
     ]
 
 
