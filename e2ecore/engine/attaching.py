@@ -245,12 +245,28 @@ def _runs(source: _Opened, start: bytes) -> Iterator[bytes]:
 def _read(file: BinaryIO, size: int) -> bytes:
     """Return so many bytes, fewer only at the end of the file."""
     found = bytearray()
+    while len(found) < size and (more := _more(file, size - len(found))):
+        found += more
+    return bytes(found)
+
+
+def _more(file: BinaryIO, most: int) -> bytes:
+    """Read once; what is open may be anything that has this method.
+
+    Raises:
+        BadFileError: It fails, has nothing for now, or gives what is no answer.
+    """
     try:
-        while len(found) < size and (more := file.read(size - len(found))):
-            found += more
+        more: object = file.read(most)
     except OSError as error:
         raise BadFileError(error.strerror or "cannot be read") from None
-    return bytes(found)
+    except ValueError:
+        raise BadFileError("it is closed, or not open for reading") from None
+    if more is None:  # a stream that does not wait: this is not its end
+        raise BadFileError("it has no more for now, and has not ended")
+    if not isinstance(more, bytes | bytearray) or len(more) > most:
+        raise BadFileError("it is not open for reading bytes")
+    return bytes(more)
 
 
 def _write(

@@ -45,7 +45,8 @@ def take_request(job: Job, mirror: Mirror, account_id: bytes, content: AnyConten
 def take_again(job: Job, mirror: Mirror, account_id: bytes, content: AnyContent) -> None:
     """The author of a message, or another own device, says where one of its files is now.
 
-    Who has the file, or does not believe this one, tells the relay that it wants nothing of it.
+    Who has the file tells the relay that it wants no other copy of it; but only if an own device
+    has made that one. Anybody else could name a blob that somebody's next message needs.
     """
     said = cast("AttachmentAgain", content)
     if attachments.of_blob(job.tx, said.blob_id) is not None:
@@ -57,9 +58,11 @@ def take_again(job: Job, mirror: Mirror, account_id: bytes, content: AnyContent)
         or message is None
         or (message.uid, message.id >> ORDER_BITS) != (said.message_id, mirror.cid)
         or account_id not in {message.account_id, job.own.account_id}
-        or row.cached
     ):
-        attachments.wave_off(job.tx, said.blob_id)
+        return
+    if row.cached:
+        if account_id == job.own.account_id:
+            attachments.wave_off(job.tx, said.blob_id)
         return
     item = decode_item(row)._replace(blob_id=said.blob_id, file_key=said.file_key)
     # A new key for the local copy: what was begun may have been of another blob.

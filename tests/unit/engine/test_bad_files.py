@@ -64,6 +64,49 @@ def test_what_is_no_file_is_refused(tmp_path: Path, cache: FileCache) -> None:
     assert left(cache) == []
 
 
+class Odd(io.RawIOBase):
+    """A stream that gives one whole run, and then something else."""
+
+    def __init__(self, then: object) -> None:
+        self._then, self._count = then, 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        self._count += 1
+        if self._count == 1:
+            return bytes(size)
+        if isinstance(self._then, Exception):
+            raise self._then
+        return self._then  # type: ignore[return-value]  # whatever streams of others give
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param(None, id="nothing for now"),
+        pytest.param("text", id="text"),
+        pytest.param(bytes(1 << 20), id="more than was asked for"),
+        pytest.param(OSError(5, "broken"), id="an error"),
+        pytest.param(ValueError("closed"), id="it was closed"),
+        pytest.param(io.UnsupportedOperation("read"), id="only for writing"),
+    ],
+)
+def test_a_stream_that_is_none_is_refused_and_never_cut_short(
+    cache: FileCache, then: object
+) -> None:
+    with pytest.raises(e2ecore.BadFileError):
+        copy_file(cache, OutgoingFile(Odd(then), "a.bin"), system_rng)  # type: ignore[arg-type]
+    assert left(cache) == []
+
+
+def test_a_stream_without_end_is_refused_by_its_size(
+    cache: FileCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attaching, "MAX_ATTACHMENT_BYTES", 1 << 20)
+    with Path("/dev/zero").open("rb") as endless, pytest.raises(e2ecore.AttachmentTooLargeError):
+        copy_file(cache, OutgoingFile(endless, "a.bin"), system_rng)
+    assert left(cache) == []
+
+
 def test_a_name_that_is_no_text_is_refused(tmp_path: Path, cache: FileCache) -> None:
     path = os.fsencode(tmp_path) + b"/\xff.bin"
     Path(os.fsdecode(path)).write_bytes(b"x")

@@ -10,7 +10,11 @@ import pytest
 
 import e2ecore
 from e2ecore import AttachmentState, Conversation, DeletionReason, Engine, Message
+from e2ecore.engine.job import Job
+from e2ecore.engine.writing import write_unlisted
+from e2ecore.storage import attachments
 from e2ecore.testing import MemoryRelay
+from e2ecore_protocol.content.attachments import AttachmentAgain
 from tests.support.engines import PATIENCE_S, pair, same, until
 from tests.support.files import DATA
 from tests.support.linked import phone_laptop_bob, settled
@@ -119,7 +123,6 @@ async def test_a_device_gets_from_its_sibling_what_it_missed_of_somebody_else(
         assert again.attachment.state is AttachmentState.REMOTE
         await again.attachment.download(tmp_path / "out")
         assert (tmp_path / "out").read_bytes() == DATA
-        await at.nothing_waits()
 
 
 async def test_nobody_but_the_sender_and_siblings_is_believed_where_a_file_is(
@@ -134,26 +137,51 @@ async def test_nobody_but_the_sender_and_siblings_is_believed_where_a_file_is(
         missed = await at.file_of(at.laptop)
         await gone(missed)
         await (await at.file_of(at.bob)).attachment.upload_again()  # nobody has asked bob
-        await at.nothing_waits()
+        with anyio.fail_after(PATIENCE_S):
+            while await at.bob.uploads():  # noqa: ASYNC110  nobody sets an event for it
+                await anyio.sleep(0.005)
         await at.bob.send("done")
         while (await until(at.at_laptop, e2ecore.MessageReceived)).message.text != "done":
             continue
         assert (await at.file_of(at.laptop)).attachment.state is AttachmentState.EXPIRED
 
 
-async def test_a_file_that_is_sent_again_does_not_wait_for_those_who_have_it(
+async def test_an_own_device_that_has_a_file_does_not_keep_it_waiting(tmp_path: Path) -> None:
+    async with three(tmp_path) as at:
+        upload = await at.phone.send_file(io.BytesIO(DATA), name="plan.pdf")
+        with anyio.fail_after(PATIENCE_S):
+            await upload.sent()
+        await (await at.file_of(at.laptop)).attachment.download()
+        at.expire()
+        await gone(await at.file_of(at.bob))
+        await (await at.file_of(at.laptop)).attachment.upload_again()
+        await until(at.at_bob, e2ecore.AttachmentOffered)
+        await (await at.file_of(at.bob)).attachment.download()
+        await at.nothing_waits()
+
+
+async def test_nobody_can_have_a_blob_given_up_that_a_message_still_to_come_needs(
     tmp_path: Path,
 ) -> None:
+    """Bob names, for a file of his, the blob of something that the phone has not heard of yet."""
     async with three(tmp_path) as at:
-        upload = await at.bob.send_file(io.BytesIO(DATA), name="plan.pdf")
+        upload = await at.bob.send_file(io.BytesIO(DATA), name="bait")
         with anyio.fail_after(PATIENCE_S):
-            sent = await upload.sent()
-        await (await at.file_of(at.phone)).attachment.download()
-        at.expire()
-        missed = await at.file_of(at.laptop)
-        await gone(missed)
-        (own,) = await at.bob.messages_at([sent.order])
-        await own.attachment.upload_again()
-        await until(at.at_laptop, e2ecore.AttachmentOffered)
-        await (await at.file_of(at.laptop)).attachment.download()
-        await at.nothing_waits()
+            await upload.sent()
+        bait = await at.file_of(at.phone)
+        await bait.attachment.download()
+        core = at.phone._core
+        row = core.read(lambda tx: attachments.get(tx, bait.attachment.attachment_id))
+        assert row is not None
+        wanted = bytes(range(16))
+        for before in (row.blob_id, bytes(16)):
+            content = AttachmentAgain(bait.message_id, before, wanted, bytes(32))
+
+            def work(job: Job, content: AttachmentAgain = content) -> None:
+                write_unlisted(job, job.mirror(at.bob.local_number), content)
+
+            await at.bob._core.jobs.run(work)
+        await at.bob.send("done")
+        while (await until(at.at_phone, e2ecore.MessageReceived)).message.text != "done":
+            continue
+        assert core.read(lambda tx: attachments.of_blob(tx, wanted)) is None

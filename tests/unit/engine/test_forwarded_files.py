@@ -1,6 +1,7 @@
 """Files sent on to another conversation: the same content, under other keys, in other blobs."""
 
 import io
+import os
 from pathlib import Path
 
 import anyio
@@ -127,6 +128,19 @@ async def test_a_damaged_copy_is_not_sent_on(tmp_path: Path) -> None:
         with pytest.raises(e2ecore.AttachmentGoneError):
             await bobs.forward_files(seen)
         assert await bobs.uploads() == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 262_144, 262_145])
+async def test_a_file_of_any_size_is_sent_on(tmp_path: Path, size: int) -> None:
+    async with scene(tmp_path) as at:
+        data = os.urandom(size)
+        _, seen = await at.send(data)
+        with anyio.fail_after(PATIENCE_S):
+            await (await at.other.forward_files(seen)).sent()
+        while not (got := (await until(at.at_alice, e2ecore.MessageReceived)).message).attachments:
+            continue
+        await got.attachment.download()
+        assert await got.attachment.read() == data
 
 
 async def test_own_files_are_sent_on_from_the_own_copy(tmp_path: Path) -> None:
