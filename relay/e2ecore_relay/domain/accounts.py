@@ -127,18 +127,6 @@ def usable_device(ledger: Ledger, address: DeviceAddress, now_ms: int) -> Stored
     return device
 
 
-def removed_device(ledger: Ledger, address: DeviceAddress) -> StoredDevice:
-    """Return a device that is live no more, as ``usable_device`` has said.
-
-    Raises:
-        RefusedError: There never was one.
-    """
-    device = ledger.accounts.devices([address]).get(address)
-    if device is None:
-        raise RefusedError(ErrorCode.UNKNOWN_DEVICE)
-    return device
-
-
 def removal_of(ledger: Ledger, address: DeviceAddress) -> list[Account]:
     """Return the chain from the entry on that added a device, as it is told who was removed."""
     stored = known(ledger, address.account_id)

@@ -101,7 +101,7 @@ def _proven(
     except RefusedError as refusal:
         if refusal.code not in _REMOVED:
             raise
-        device = accounts.removed_device(ledger, address)
+        device = ledger.accounts.devices([address])[address]
     try:
         verify(device.key, message, signature)
     except BadSignatureError as error:

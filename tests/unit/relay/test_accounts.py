@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from nacl.signing import VerifyKey
 
 from e2ecore_protocol.chain.bodies import (
     MULTI_DEVICE_SYNC,
@@ -12,6 +13,7 @@ from e2ecore_protocol.chain.bodies import (
     ConsentGranted,
     DeviceAdded,
     DeviceRemoved,
+    RemovalReason,
 )
 from e2ecore_protocol.chain.entry import Entry
 from e2ecore_protocol.errors import ErrorCode
@@ -32,6 +34,9 @@ from e2ecore_protocol.frames import (
     Refused,
     Register,
 )
+from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind
+from e2ecore_protocol.frames.notices import decode_notice
+from e2ecore_protocol.frames.removals import DevicesErased, device_receipt_message
 from e2ecore_relay.server.relay import Relay
 from tests.support.raw_client import KeyPair, Person, RawClient, online, stranger
 from tests.support.relay import relay_at, where
@@ -68,6 +73,15 @@ async def end_of(client: RawClient) -> GoAway:
     while not isinstance(frame := await client.next(), GoAway):
         pass
     return frame
+
+
+async def noticed(client: RawClient) -> Delivery:
+    """Return the first notice."""
+    while True:
+        for one in client.delivered:
+            if one.kind == EnvelopeKind.NOTICE:
+                return one
+        await client.wait_for(len(client.delivered) + 1)
 
 
 async def test_a_handle_leads_to_the_whole_chain(relay: Relay) -> None:
@@ -207,6 +221,41 @@ async def test_a_closed_account_cannot_connect_and_keeps_its_handle(relay: Relay
         async with stranger(*where(relay), other) as thief:
             frame = Register(1, entries(*other.entries), "alice")
             assert (await refusal(thief, frame)).code is ErrorCode.HANDLE_TAKEN
+
+
+async def test_a_removed_device_is_shown_the_entries_that_say_so_and_the_others_a_receipt(
+    relay: Relay,
+) -> None:
+    alice, phone, bob = Person(), KeyPair.make(), Person()
+    async with online(*where(relay), alice) as first, online(*where(relay), bob) as b:
+        added = entries(grow(alice, CONSENT), grow_device(alice, phone))
+        assert await first.ask(AppendChain(2, added), Ok) == Ok(2)
+        group = await b.group(alice)
+        await b.submit(group, b"waits for both")
+        second_id = Person(device=phone).device_id
+        removal = DeviceRemoved(second_id, RemovalReason.CONSENT_WITHDRAWN)
+        assert await first.ask(AppendChain(3, entries(grow(alice, removal))), Ok) == Ok(3)
+        notice = decode_notice((await noticed(first)).payload)
+        assert isinstance(notice, DevicesErased)
+        (receipt,) = notice.receipts
+        assert (receipt.device_id, receipt.reason) == (second_id, 2)
+        message = device_receipt_message(
+            *(first.challenge.server_name, alice.account_id, second_id),
+            reason=2,
+            erased=receipt.erased,
+            time_ms=receipt.time_ms,
+        )
+        VerifyKey(notice.receipt_key).verify(message, receipt.signature)
+    async with stranger(*where(relay), alice) as third:
+        await third.send(third.proof(phone))
+        shown = await third.next()
+        assert isinstance(shown, Account)
+        assert shown.entries == entries(*alice.entries[3:]), "from the one that added it on"
+        assert (await end_of(third)).code is ErrorCode.DEVICE_REVOKED
+    async with stranger(*where(relay), alice) as forger:
+        good = forger.proof(phone)
+        await forger.send(replace(good, signature=bytes(64)))
+        assert (await end_of(forger)).code is ErrorCode.BAD_SIGNATURE
 
 
 async def test_with_an_account_all_its_devices_are_sent_away_and_read_nothing_more(
