@@ -37,12 +37,14 @@ def list_drafts(where: Access) -> None:
 @app.command()
 @local
 def show(where: Access, target: Target) -> None:
-    """Print the draft of a conversation; nothing if there is none. Needs no relay."""
+    """Print the draft of a conversation, then those begun on other devices. Needs no relay."""
 
     async def work(engine: e2ecore.Engine) -> None:
         conversation = await find_conversation(engine, target)
         if conversation.draft is not None:
             await _print(where, conversation, conversation.draft)
+        for other in await conversation.other_drafts():
+            await _print(where, conversation, other)
 
     with_engine(where, work)
 
@@ -60,7 +62,7 @@ def write(
     ] = None,
     mention: Mentioned = None,
 ) -> None:
-    """Keep a draft, instead of the one before. Nothing leaves this device."""
+    """Keep a draft, instead of the one before. Own other devices get it; nobody else does."""
     words = " ".join(text)
 
     async def work(engine: e2ecore.Engine) -> None:

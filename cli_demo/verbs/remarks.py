@@ -125,7 +125,7 @@ def earlier(where: Access, target: Target, message: Which) -> None:
 
 @local
 def delete(where: Access, target: Target, message: Which) -> None:
-    """Erase a message from this database only. Others keep it. Needs no relay."""
+    """Erase a message here and on your other devices. Others keep it. Needs no relay."""
 
     async def work(engine: e2ecore.Engine) -> None:
         conversation = await find_conversation(engine, target)

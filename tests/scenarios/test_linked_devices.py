@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ PATIENCE = 40
 """How often it is looked for what others said; once or twice, unless a test fails."""
 PASSPHRASE = "correct horse battery"
 Line = Mapping[str, object]
+SHARED = ("top", "archived", "muted_until_ms", "unread", "draft")
 
 
 class Machine:
@@ -174,3 +175,43 @@ def test_a_person_without_consent_moves_to_a_laptop_and_loses_nothing_that_comes
     exported = tmp_path / "history.zip"
     phone.run("export", str(exported))
     laptop.run("import", str(exported))
+def test_what_is_done_on_one_device_shows_on_the_other(tmp_path: Path, relay: RelayProcess) -> None:
+    phone, laptop, bob = [Machine(name, tmp_path, relay) for name in ("phone", "laptop", "bob")]
+    phone.run("register", "alice", *phone.relay)
+    bob.run("register", "bob", *bob.relay)
+    mark = shipped_notice(Purpose.MULTI_DEVICE_SYNC, "en").hash.hex()[:16]
+    phone.run("consent", "grant", "multi_device_sync", "--agree", mark, "--language", "en")
+    linked(phone, laptop)
+    bob.run("send", "alice", "one")
+    bob.run("send", "alice", "two")
+    laptop.hears("bob", "one", "two")
+    phone.hears("bob", "one", "two")
+
+    phone.run("mute", "bob", "1h")
+    phone.run("top", "bob", "on")
+    phone.run("draft", "write", "bob", "begun on the phone")
+    laptop.run("archive", "bob", "on")
+    laptop.run("history", "bob", "--mark-read")
+    here = agreed(phone, laptop, lambda line: line["archived"] and line["draft"])
+    assert (here["top"], here["unread"], here["draft"]) == (True, 0, "begun on the phone")
+    assert here["muted_until_ms"] is not None
+
+    line = next(line for line in phone.run("history", "bob") if line.get("text") == "one")
+    phone.run("delete", "bob", str(line["id"]))
+    bob.run("send", "alice", "three")
+    phone.hears("bob", "two", "three")
+    laptop.hears("bob", "two", "three")
+    assert bob.texts("alice") == ["one", "two", "three"], "others keep what they have"
+    agreed(phone, laptop, lambda line: line["unread"] == 1)
+
+
+def agreed(one: Machine, other: Machine, check: Callable[[Line], object]) -> Line:
+    """Let two devices of a person meet until both show the same of a conversation, as it should."""
+    found: list[Line] = []
+    for _ in range(PATIENCE):
+        found = [machine.run("list")[0] for machine in (one, other)]
+        if check(found[0]) and all(found[0][name] == found[1][name] for name in SHARED):
+            return found[0]
+        for machine in (one, other):
+            machine.run("tail", "bob", "--idle", "1")
+    raise AssertionError(found)
