@@ -175,6 +175,8 @@ def test_a_person_without_consent_moves_to_a_laptop_and_loses_nothing_that_comes
     exported = tmp_path / "history.zip"
     phone.run("export", str(exported))
     laptop.run("import", str(exported))
+
+
 def test_what_is_done_on_one_device_shows_on_the_other(tmp_path: Path, relay: RelayProcess) -> None:
     phone, laptop, bob = [Machine(name, tmp_path, relay) for name in ("phone", "laptop", "bob")]
     phone.run("register", "alice", *phone.relay)
