@@ -54,10 +54,12 @@ class Film:
             monkeypatch.setattr(Sweep, name, self._behind(getattr(Sweep, name)))
         delete = self.relay.hub.office.folder.delete
 
-        def one_by_one(blob_ids: Iterable[bytes]) -> None:
+        def one_by_one(blob_ids: Iterable[bytes]) -> set[bytes]:
+            stuck = set[bytes]()
             for blob_id in blob_ids:
-                delete([blob_id])
+                stuck |= delete([blob_id])
                 self.take()
+            return stuck
 
         monkeypatch.setattr(self.relay.hub.office.folder, "delete", one_by_one)
 

@@ -159,9 +159,10 @@ class MemoryBlobTable:
             heapq.heappush(self._due, (one.due_ms, one.blob))
         return found
 
-    def doomed(self, limit: int) -> list[Blob]:
+    def doomed(self, limit: int, after: bytes = b"") -> list[Blob]:
         found = [self.rows[blob].blob for blob in self._doomed]
-        return sorted(found, key=lambda one: one.blob_id)[:limit]
+        left = [one for one in found if one.blob_id > after]
+        return sorted(left, key=lambda one: one.blob_id)[:limit]
 
     def bury(self, kept: Sequence[tuple[int, Kept]], forget_ms: int) -> None:
         for blob, (_, receipt) in kept:
@@ -218,9 +219,10 @@ class MemoryBytes:
     def size(self, blob_id: bytes) -> int:
         return self.sizes.get(blob_id, 0)
 
-    def delete(self, blob_ids: Iterable[bytes]) -> None:
+    def delete(self, blob_ids: Iterable[bytes]) -> set[bytes]:
         for blob_id in blob_ids:
             self.sizes.pop(blob_id, None)
+        return set()
 
     def names(self) -> Iterator[bytes]:
         yield from list(self.sizes)

@@ -6,6 +6,7 @@ contradict the file after a crash. Whether a blob is complete is said in the dat
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -35,16 +36,26 @@ class BlobFolder:
         except FileNotFoundError:
             return 0
 
-    def delete(self, blob_ids: Iterable[bytes]) -> None:
+    def delete(self, blob_ids: Iterable[bytes]) -> set[bytes]:
         """See blob_ports.BlobBytes. The deletion is durable on return."""
-        folders: set[Path] = set()
+        folders, stuck = defaultdict[Path, set[bytes]](set), set[bytes]()
         for blob_id in blob_ids:
             path = self._path(blob_id)
-            with suppress(FileNotFoundError):
-                path.unlink()
-                folders.add(path.parent)
-        for folder in folders:
-            _sync_folder(folder)
+            folders[path.parent].add(
+                blob_id
+            )  # who deleted what is not there may have flushed nothing
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                stuck.add(blob_id)
+        for folder, deleted in folders.items():
+            try:
+                _sync_folder(folder)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                stuck |= deleted
+        return stuck
 
     def names(self) -> Iterator[bytes]:
         """See blob_ports.BlobBytes. A file that is no blob is not named."""

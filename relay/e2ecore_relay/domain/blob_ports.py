@@ -160,8 +160,8 @@ class BlobTable(Protocol):
         """Return blobs whose time is over and that are not doomed, the oldest first."""
         ...
 
-    def doomed(self, limit: int) -> list[Blob]:
-        """Return doomed blobs, by their ids."""
+    def doomed(self, limit: int, after: bytes = b"") -> list[Blob]:
+        """Return doomed blobs, by their ids, from behind one on."""
         ...
 
     def bury(self, kept: Sequence[tuple[int, Kept]], forget_ms: int) -> None:
@@ -212,8 +212,12 @@ class BlobBytes(Protocol):
         """Return how many bytes there are; 0 if there are none."""
         ...
 
-    def delete(self, blob_ids: Iterable[bytes]) -> None:
-        """Delete bytes. What is not there is passed over."""
+    def delete(self, blob_ids: Iterable[bytes]) -> set[bytes]:
+        """Delete bytes. What is not there is passed over.
+
+        Returns:
+            Those that the disk did not let go of.
+        """
         ...
 
     def names(self) -> Iterator[bytes]:

@@ -162,8 +162,7 @@ class BlobOffice:
         names = self.folder.names()
         while part := list(islice(names, _WALK)):
             found = self._hub.store.walk(partial(_orphans, part))
-            self.folder.delete(found)
-            deleted += len(found)
+            deleted += len(found) - len(self.folder.delete(found))
         return deleted
 
     async def read(self, work: "Callable[[Ledger], list[Blob]]") -> list[Blob]:

@@ -96,12 +96,16 @@ class Sweep:
 
     async def round(self) -> bool:
         """Delete blobs whose time is over. Return whether there may be more."""
-        has_more = await self._condemn()
-        while doomed := await self._office.read(_doomed):
+        has_more, after, stuck = await self._condemn(), b"", 0
+        while doomed := await self._office.read(partial(_doomed, after)):
+            after = doomed[-1].blob_id
             self._office.transfers.cut([blob.blob_id for blob in doomed])
             await self._scrub()
-            await self._delete(doomed)
-            await self._bury(doomed)
+            left = await self._delete(doomed)
+            await self._bury([blob for blob in doomed if blob.blob_id not in left])
+            stuck += len(left)
+        if stuck:  # they stay doomed, without a share; the next round tries again
+            _log.error("blob_files_stuck", files=stuck)
         return has_more
 
     async def _condemn(self) -> bool:
@@ -128,15 +132,16 @@ class Sweep:
         while not await scrubbed(self._hub.store):  # noqa: ASYNC110
             await anyio.sleep(_READER_PAUSE_S)
 
-    async def _delete(self, doomed: list[Blob]) -> None:
-        """Delete files, folder by folder: each is flushed once for all."""
-        left = sorted([blob.blob_id for blob in doomed], reverse=True)
+    async def _delete(self, doomed: list[Blob]) -> set[bytes]:
+        """Delete files, folder by folder: each is flushed once for all. Return which stayed."""
+        left, stuck = sorted([blob.blob_id for blob in doomed], reverse=True), set[bytes]()
         while left:
             part = [left.pop() for _ in range(min(self._slice(_FILES), len(left)))]
             started = time.monotonic()
             delete = partial(self._office.folder.delete, part)
-            await anyio.to_thread.run_sync(delete, limiter=self._office.threads)
+            stuck |= await anyio.to_thread.run_sync(delete, limiter=self._office.threads)
             await self._rest(started)
+        return stuck
 
     async def _bury(self, doomed: list[Blob]) -> None:
         """Sign receipts, those of one device together."""
@@ -189,5 +194,5 @@ class Sweep:
             await anyio.sleep((time.monotonic() - started) * _REST)
 
 
-def _doomed(ledger: "Ledger") -> list[Blob]:
-    return ledger.blobs.doomed(PART)
+def _doomed(after: bytes, ledger: "Ledger") -> list[Blob]:
+    return ledger.blobs.doomed(PART, after)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 import anyio.to_thread
 import pytest
 
-from e2ecore_protocol.frames import BlobStates, DeletionReason, QueryBlobs
+from e2ecore_protocol.frames import BlobStates, DeletionReason, Ok, QueryBlobs, RecallBlob
 from e2ecore_relay.backends.folder import BlobFolder
 from e2ecore_relay.backends.sqlite import blobs
-from e2ecore_relay.server import blob_office
+from e2ecore_relay.server import blob_office, blob_sweeping
 from e2ecore_relay.server.relay import Relay
 from tests.support.blob_client import send_blob, until_true
 from tests.support.raw_client import Person, online
@@ -42,9 +42,10 @@ class EndlessFolder(BlobFolder):
             self.listed += 1
             yield os.urandom(16)
 
-    def delete(self, blob_ids: Iterable[bytes]) -> None:
+    def delete(self, blob_ids: Iterable[bytes]) -> set[bytes]:
         self.held = max(self.held, self.listed - self.deleted)
         self.deleted += len(list(blob_ids))
+        return set()
 
 
 def leave_behind(relay: Relay, count: int) -> None:
@@ -123,3 +124,27 @@ async def test_walking_through_the_rows_in_parts_sorts_and_skips_nothing(relay: 
         return [str(row[-1]) for row in rows]
 
     assert await anyio.to_thread.run_sync(plan) == ["SEARCH b USING INTEGER PRIMARY KEY (rowid>?)"]
+
+
+async def test_a_file_that_cannot_be_deleted_holds_up_no_other_and_gets_its_receipt_later(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = Person()
+    monkeypatch.setattr(blob_sweeping, "PART", 1)
+    async with online(*where(relay)) as alice, online(*where(relay), bob):
+        group = await alice.group(bob)
+        sent = sorted([(await send_blob(relay, alice, group, b"x"))[0] for _ in range(3)])
+        path = relay.hub.office.folder._path(sent[0])
+        path.unlink()
+        (path / "in the way").mkdir(parents=True)
+        for blob_id in sent:
+            assert isinstance(await alice.ask(RecallBlob(alice.request(), blob_id), Ok), Ok)
+        deleted = relay.hub.metrics.blobs_deleted
+        await until_true(lambda: sum(deleted.values()) == 2)
+        states = await alice.ask(QueryBlobs(alice.request(), tuple(sent)), BlobStates)
+        assert isinstance(states, BlobStates)
+        assert {one.blob_id for one in states.deleted} == {*sent[1:]}
+        (path / "in the way").rmdir()
+        path.rmdir()
+        relay.hub.office.look_soon()
+        await until_true(lambda: sum(deleted.values()) == 3)

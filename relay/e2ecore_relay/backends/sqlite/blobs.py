@@ -25,6 +25,9 @@ _FETCHED_BY: Final = (
 _AFTER: Final = f"{_BLOB} WHERE blob > ? AND +stage = 1 ORDER BY blob LIMIT ?"
 """By number, not by the index of stages: that would read all of them and sort them, each time."""
 
+_DOOMED: Final = (
+    f"{_BLOB} INDEXED BY blobs_doomed WHERE stage = 2 AND blob_id > ? ORDER BY blob_id LIMIT ?"
+)
 _ACCOUNT, _LOG = 0, 1
 _DOOM: Final = "UPDATE blobs SET stage = 2, due_ms = 0, reason = ? WHERE blob = ? AND stage < 2"
 
@@ -178,11 +181,9 @@ class SqliteBlobs:
             found.extend(map(_blob, rows))
         return sorted(found, key=lambda blob: blob.due_ms)[:limit]
 
-    def doomed(self, limit: int) -> list[Blob]:
+    def doomed(self, limit: int, after: bytes = b"") -> list[Blob]:
         """See blob_ports.BlobTable."""
-        rows = self._connection.execute(
-            f"{_BLOB} INDEXED BY blobs_doomed WHERE stage = 2 ORDER BY blob_id LIMIT ?", (limit,)
-        ).fetchall()
+        rows = self._connection.execute(_DOOMED, (after, limit)).fetchall()
         return list(map(_blob, rows))
 
     def bury(self, kept: Sequence[tuple[int, Kept]], forget_ms: int) -> None:
