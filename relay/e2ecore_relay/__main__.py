@@ -12,6 +12,7 @@ import anyio
 
 from e2ecore_relay import operating
 from e2ecore_relay.backends.sqlite.connection import StoreError
+from e2ecore_relay.server import minor_orders
 from e2ecore_relay.server.config import ConfigError, RelayConfig, load_config
 from e2ecore_relay.server.logs import configure_logs
 from e2ecore_relay.server.relay import Relay, running
@@ -37,7 +38,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, metavar="N", help="port for clients; 0: any free one")
     parser.add_argument("--http-port", type=int, metavar="N", help="port for health and metrics")
-    operating.add_parser(parser.add_subparsers(dest="command", title="instead of running a relay"))
+    commands = parser.add_subparsers(dest="command", title="instead of running a relay")
+    operating.add_parser(commands)
+    minor_orders.add_parser(commands)
     return parser
 
 
@@ -97,6 +100,8 @@ def main() -> int:
     try:
         config = load_config(options.config, given)
         if options.command is not None:
+            if options.command == "minors":
+                return minor_orders.operate(config.data, options)
             return operating.operate(config.data, options)
         configure_logs(config)
         _raise_file_limit()

@@ -67,6 +67,23 @@ def mark(turn: Turn, account_id: bytes, frame: MarkMinor, random: bytes) -> list
     return _changed(turn, [sender.account], random)
 
 
+def order(turn: Turn, account_id: bytes, until_ms: int | None, random: bytes) -> list[int]:
+    """Note the operator's word: an account is a child's until a time, or is not (None).
+
+    Returns:
+        Numbers of the devices that nothing covers any more.
+
+    Raises:
+        RefusedError: There is no such account, or the time is over, or too far ahead.
+    """
+    account = accounts.known(turn.ledger, account_id).account
+    if until_ms is None:
+        turn.ledger.guardians.forget([account])
+    else:
+        minors.mark(turn.ledger, account, until_ms, MarkedBy.OPERATOR, turn.now_ms)
+    return _changed(turn, [account], random)
+
+
 def submit(
     turn: Turn, account_id: bytes, document: bytes, verify: Verify, random: bytes
 ) -> list[int]:

@@ -8,17 +8,21 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from e2ecore_relay.domain import blob_orders
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_relay.domain import blob_orders, guardians
 from e2ecore_relay.domain.blob_orders import Order, OrderRecord
+from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
-from e2ecore_relay.server import order_files
+from e2ecore_relay.server import minor_orders, order_files
 from e2ecore_relay.server.asking import ask
+from e2ecore_relay.server.minor_orders import MinorOrder
 
 if TYPE_CHECKING:
     from e2ecore_relay.server.hub import Hub
 
 _log = structlog.get_logger()
 
+_NOTICE_RANDOM_BYTES: Final = 10
 _LOOK_S: Final = 0.5
 """How often the folder of orders is looked into."""
 
@@ -29,6 +33,9 @@ async def keep_obeying(hub: "Hub") -> None:
         try:
             for file in await anyio.to_thread.run_sync(order_files.waiting, hub.config.data):
                 await _obey(hub, file)
+            files = partial(order_files.waiting, hub.config.data, minor_orders.SUFFIX)
+            for file in await anyio.to_thread.run_sync(files):
+                await _obey_minor(hub, file)
         except Exception as error:  # noqa: BLE001  the next look tries again
             _log.error("blob_order_failed", error=type(error).__name__, detail=str(error))
         await anyio.sleep(_LOOK_S)
@@ -56,3 +63,27 @@ async def _obey(hub: "Hub", file: Path) -> None:
 def _carry_out(hub: "Hub", order: Order, turn: Turn) -> OrderRecord:
     ledger = turn.ledger
     return blob_orders.carry_out(ledger.blobs, ledger.orders, hub.office.time(), order)
+
+
+async def _obey_minor(hub: "Hub", file: Path) -> None:
+    """Mark an account, or take its mark away."""
+    try:
+        order = await anyio.to_thread.run_sync(minor_orders.read, file)
+        work = partial(_mark, hub, order)
+        hub.expel(await ask(hub.store, work), ErrorCode.CONSENT_REQUIRED)
+    except (order_files.BadOrderError, RefusedError) as error:
+        _log.warning("minor_order_refused", file=file.name, reason=str(error))
+        await anyio.to_thread.run_sync(order_files.refuse, file)
+        return
+    _log.warning(
+        "minor_ordered",
+        account=order.account_id.hex(),
+        marked=order.until_ms is not None,
+        reference=order.reference,
+    )
+    await anyio.to_thread.run_sync(order_files.done, file)
+
+
+def _mark(hub: "Hub", order: MinorOrder, turn: Turn) -> list[int]:
+    random = hub.rng(_NOTICE_RANDOM_BYTES)
+    return guardians.order(turn, order.account_id, order.until_ms, random)

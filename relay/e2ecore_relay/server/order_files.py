@@ -37,12 +37,20 @@ def checked(order: Order) -> Order:
     """
     if len(order.order_id) != _ORDER_ID_BYTES or len(order.blob_id) != BLOB_ID_BYTES:
         raise BadOrderError(f"an attachment's id has {2 * BLOB_ID_BYTES} hexadecimal digits")
-    reference = order.reference
+    check_reference(order.reference)
+    return order
+
+
+def check_reference(reference: str) -> None:
+    """Refuse a reference that is none.
+
+    Raises:
+        BadOrderError: It is empty, too long, or more than a line.
+    """
     if not reference.strip() or len(reference) > MAX_REFERENCE_CHARS:
         raise BadOrderError(f"a reference has 1 to {MAX_REFERENCE_CHARS} characters")
     if not reference.isprintable():
         raise BadOrderError("a reference is one line")
-    return order
 
 
 def write(data: Path, order: Order) -> Path:
@@ -57,10 +65,19 @@ def write(data: Path, order: Order) -> Path:
         OSError: The folder cannot be written to.
     """
     checked(order)
+    text = json.dumps({"blob": order.blob_id.hex(), "reference": order.reference})
+    return leave(data, f"{order.order_id.hex()}{_SUFFIX}", text)
+
+
+def leave(data: Path, name: str, text: str) -> Path:
+    """Put a file into the folder of orders, durably.
+
+    Raises:
+        OSError: The folder cannot be written to.
+    """
     folder = data / FOLDER_NAME
     folder.mkdir(mode=0o700, exist_ok=True)
-    target = folder / f"{order.order_id.hex()}{_SUFFIX}"
-    text = json.dumps({"blob": order.blob_id.hex(), "reference": order.reference})
+    target = folder / name
     part = target.with_suffix(".part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -73,11 +90,11 @@ def write(data: Path, order: Order) -> Path:
     return target
 
 
-def waiting(data: Path) -> list[Path]:
-    """Return the files of orders that were not carried out, by name."""
+def waiting(data: Path, suffix: str = _SUFFIX) -> list[Path]:
+    """Return the files of orders of one kind that were not carried out, by name."""
     folder = data / FOLDER_NAME
     try:
-        return sorted(one for one in folder.iterdir() if one.suffix == _SUFFIX)
+        return sorted(one for one in folder.iterdir() if one.suffix == suffix)
     except FileNotFoundError:
         return []
 
