@@ -13,11 +13,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static, TextArea
 from textual.widgets.option_list import Option
 
-from cli_demo.text import counted, visible
+from cli_demo.ends import EXAMPLES, end_ms
+from cli_demo.text import counted, moment, now_ms, visible
 from cli_demo.views import PollView
 
 _SEPARATOR: Final = re.compile("[|\uff5c\n]")
 """The second one is as Chinese keyboards write it."""
+_SEALED: Final = "Tab goes on. Votes are sealed until the poll is closed."
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Asked:
     question: str
     choices: tuple[str, ...]
     most: int = 1
+    closes_ms: int | None = None
+    """When it closes by itself; None: when somebody closes it."""
 
 
 def asked(text: str) -> Asked | None:
@@ -48,9 +52,11 @@ class AskPoll(ModalScreen[Asked | None]):
             compact=True, show_line_numbers=False, tab_behavior="focus", id="poll-choices"
         )
         self._most = Input("1", type="integer", compact=True)
+        self._end = Input(placeholder=EXAMPLES, compact=True, id="poll-end")
+        self._hint = Static(_SEALED, classes="dialog-hint", markup=False)
 
     def compose(self) -> ComposeResult:
-        """Question, choices one per line, how many may be chosen."""
+        """Question, choices one per line, how many may be chosen, when it ends."""
         with VerticalScroll(classes="dialog"):
             yield Label("New poll", classes="dialog-title", markup=False)
             yield Label("Question", markup=False)
@@ -59,10 +65,9 @@ class AskPoll(ModalScreen[Asked | None]):
             yield self._choices
             yield Label("How many may one choose?", markup=False)
             yield self._most
-            yield Static(
-                "Tab goes on. Votes are sealed until the poll is closed.",
-                classes="dialog-hint", markup=False,
-            )  # fmt: skip
+            yield Label("When does it close? Empty: when you close it", markup=False)
+            yield self._end
+            yield self._hint
             with Horizontal(classes="dialog-buttons"):
                 yield Button("Ask", id="accept", variant="primary", compact=True)
                 yield Button("Cancel", id="cancel", compact=True)
@@ -70,6 +75,22 @@ class AskPoll(ModalScreen[Asked | None]):
     def on_mount(self) -> None:
         """Write at once."""
         (self._choices if self._question.value else self._question).focus()
+
+    @on(Input.Changed, "#poll-end")
+    def _timed(self, event: Input.Changed) -> None:
+        """Say what is understood, before it counts."""
+        event.stop()
+        self._hint.update(self._said_of_end())
+
+    def _said_of_end(self) -> str:
+        text = self._end.value.strip()
+        if not text:
+            return _SEALED
+        found = end_ms(text, now_ms())
+        if found is None:
+            return f"Write the end as one of: {EXAMPLES}"
+        is_ahead = found > now_ms()
+        return f"It closes {moment(found)}." if is_ahead else f"{moment(found)} is over."
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
@@ -94,8 +115,12 @@ class AskPoll(ModalScreen[Asked | None]):
         elif found is None:
             self._choices.focus()
         else:
-            most = int(self._most.value or 1)
-            _ = self.dismiss(Asked(found.question, found.choices, most))
+            most, text = int(self._most.value or 1), self._end.value.strip()
+            closes_ms = end_ms(text, now_ms()) if text else None
+            if text and (closes_ms is None or closes_ms <= now_ms()):
+                self._end.focus()
+            else:
+                _ = self.dismiss(Asked(found.question, found.choices, most, closes_ms))
 
 
 class Ballot(ModalScreen[tuple[int, ...] | None]):

@@ -8,6 +8,7 @@ from typing import Final
 
 import e2ecore
 from cli_demo import polls
+from cli_demo.chat.ballot import Asked
 from cli_demo.chat.files import Files
 from cli_demo.happenings import told
 from cli_demo.naming import Names
@@ -230,9 +231,12 @@ class Messages:
             raise e2ecore.MessageGoneError
         await (await self._get(to)).forward(found[0])
 
-    async def ask(self, uid: str, question: str, choices: Sequence[str], most: int) -> None:
+    async def ask(self, uid: str, poll: Asked) -> None:
         """Begin a poll."""
-        await (await self._get(uid)).ask(question, choices, max_choices=most)
+        conversation = await self._get(uid)
+        await conversation.ask(
+            poll.question, poll.choices, max_choices=poll.most, closes_ms=poll.closes_ms
+        )
 
     async def vote(self, uid: str, order: int, choices: Sequence[int]) -> None:
         """Vote on a poll; no choice takes the vote back."""

@@ -30,7 +30,7 @@ class Polls:
         poll: Asked | None = asked(rest) or await self._window.ask(AskPoll(rest))
         if poll is not None:
             uid = self._window.room.uid
-            await self._window.desk.messages.ask(uid, poll.question, poll.choices, poll.most)
+            await self._window.desk.messages.ask(uid, poll)
             await self._window.room.show_end(uid)
 
     async def vote(self, message: MessageView, rest: str = "") -> None:

@@ -6,6 +6,7 @@ import anyio
 import pytest
 
 import e2ecore
+from cli_demo.text import now_ms
 from cli_demo.views import ASCII
 from tests.support.chat_window import talking
 from tests.support.engines import PATIENCE_S
@@ -85,6 +86,30 @@ async def test_a_poll_is_begun_in_a_dialog(tmp_path: Path) -> None:
         assert poll is not None
         assert (poll.question, poll.options) == ("When?", ("now", "later"))
         await desk.shows("you: (poll) When?")
+
+
+async def test_a_poll_gets_an_end_in_the_dialog_once_it_is_understood(tmp_path: Path) -> None:
+    async with talking(tmp_path) as (desk, bobs):
+        await desk.write("/poll When?")
+        await desk.shows("When does it close?")
+        await desk.type("now\nlater")
+        await desk.press("tab", "tab")
+        await desk.type("soon")
+        await desk.shows("Write the end as one of")
+        await desk.press("enter", *["backspace"] * 4)
+        await desk.shows("Votes are sealed")
+        await desk.type("2020-01-01 9:00")
+        await desk.shows("2020-01-01 09:00 is over")
+        await desk.press("enter", *["backspace"] * 15)
+        await desk.type("2h")
+        await desk.shows("It closes ")
+        before_ms = now_ms()
+        await desk.press("enter")
+        await desk.shows("no votes yet, sealed until 20")
+        poll = (await poll_at(bobs)).poll
+        assert poll is not None
+        assert poll.closes_ms is not None
+        assert 0 <= poll.closes_ms - before_ms - 7_200_000 <= 1000 * PATIENCE_S
 
 
 async def test_cards_and_polls_are_answered_and_sent_on(tmp_path: Path) -> None:
