@@ -11,7 +11,9 @@ _MS: Final = 1000
 _MAX_S: Final = 10 * 365 * 86_400
 """Nobody waits for longer; dates have an end, too."""
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_AT: Final = re.compile(r"(?:(?P<day>(?!at )\S+)\s+)?(?:at\s+)?(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})")
+_AT: Final = re.compile(
+    r"(?:(?P<day>(?!at )\S+)\s+)?(?:at\s+)?(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})"
+)
 
 
 def end_ms(text: str, now_ms: int) -> int | None:
