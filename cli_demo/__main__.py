@@ -13,6 +13,7 @@ from cli_demo.verbs import (
     files,
     groups,
     guardians,
+    histories,
     keeping,
     keys,
     messages,
@@ -77,6 +78,8 @@ app.command(rich_help_panel=_PEOPLE)(accounts.checkpoint)
 app.command(rich_help_panel=_PEOPLE)(accounts.block)
 app.command(rich_help_panel=_PEOPLE)(accounts.unblock)
 app.add_typer(consents.app, rich_help_panel=_PEOPLE)
+for verb in (histories.give, histories.transfers, histories.stop):
+    devices.app.command()(verb)
 app.add_typer(devices.app, rich_help_panel=_PEOPLE)
 app.add_typer(guardians.app, rich_help_panel=_PEOPLE)
 app.add_typer(youth.app, rich_help_panel=_PEOPLE)

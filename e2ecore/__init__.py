@@ -199,6 +199,12 @@ from e2ecore.engine.guardian_values import (
 )
 from e2ecore.engine.guardians import GUARDIAN_NOTICE, Guardians
 from e2ecore.engine.handles import Change, SentMessage
+from e2ecore.engine.history_values import (
+    HistoryArrived,
+    HistoryTransfer,
+    HistoryTransferChanged,
+    TransferState,
+)
 from e2ecore.engine.hub import EventReader
 from e2ecore.engine.importing import ImportReport
 from e2ecore.engine.keys import Keys
@@ -465,7 +471,10 @@ __all__ = [
     "Guardians",
     "HandleTakenError",
     "HasGuardianError",
+    "HistoryArrived",
     "HistorySharing",
+    "HistoryTransfer",
+    "HistoryTransferChanged",
     "HostKey",
     "ImportFileError",
     "ImportFormat",
@@ -600,6 +609,7 @@ __all__ = [
     "TooManyRestartsError",
     "TooManySlotsError",
     "TransferProgress",
+    "TransferState",
     "TransientError",
     "TwoCursorsError",
     "TypingChanged",

@@ -96,6 +96,7 @@ class Consents:
 
         count = await self._core.jobs.run(work)
         self._core.upkeep.to_settle.set()
+        self._core.upkeep.to_give.set()
         return count
 
     async def list(self) -> tuple[Consent, ...]:

@@ -3,14 +3,17 @@
 Spec: protocol/spec/70-linking.md
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from e2ecore.engine.announced import shown_taking
 from e2ecore.engine.arriving import Joining, join_account
 from e2ecore.engine.device_values import Device, DeviceNews
 from e2ecore.engine.errors import OnlyDeviceError, UnknownOwnDeviceError
+from e2ecore.engine.giving import end_gift, give_history, shown_gift
+from e2ecore.engine.history_values import HistoryTransfer
 from e2ecore.engine.job import Job
 from e2ecore.engine.linking import Linking, link_device
 from e2ecore.engine.moving import has_moved
@@ -18,7 +21,7 @@ from e2ecore.engine.own_chain import grow_own_chain, own_chain, store_own_chain
 from e2ecore.engine.removals import erasure_of
 from e2ecore.engine.seating import unsettled
 from e2ecore.ids import DeviceId, GroupId
-from e2ecore.storage import removals, settings
+from e2ecore.storage import history_transfers, removals, settings
 from e2ecore_protocol.chain.bodies import DeviceRemoved
 from e2ecore_protocol.chain.state import AccountState
 
@@ -99,6 +102,42 @@ class Devices:
         """
         return join_account(self._core, code)
 
+    async def give_history(
+        self,
+        device_id: bytes,
+        *,
+        since_ms: int = 0,
+        conversations: Collection[bytes] | None = None,
+    ) -> HistoryTransfer:
+        """Give messages of this device to another one of the same person, through the relay.
+
+        Returns as soon as that is durable; the rest follows whenever both devices are online, also
+        after a restart. Messages that disappear are withheld, see ``HistoryTransfer.withheld``.
+
+        Args:
+            device_id: Who gets them.
+            since_ms: Only what was sent then or later, in milliseconds since 1970; 0: everything.
+            conversations: Ids of the only ones to give; None: all.
+
+        Raises:
+            ConsentRequiredError: The person has not agreed to ``history_transfer``.
+            UnknownOwnDeviceError: It is no other device of this account that may talk now.
+            UnknownConversationError: One of them is not here.
+        """
+        return await give_history(self._core, device_id, since_ms, conversations)
+
+    async def history_transfers(self) -> tuple[HistoryTransfer, ...]:
+        """Return what this device gives to others or takes from them, the oldest first."""
+        return await self._core.jobs.run(_transfers)
+
+    async def stop_history(self, transfer_id: bytes) -> None:
+        """Give no more in a transfer; what was not fetched is deleted at the relay.
+
+        One that is not there, or is over, stays as it is.
+        """
+        self._core.check_open()
+        await end_gift(self._core, transfer_id)
+
     async def remove(self, device_id: bytes) -> None:
         """Take a device out of the account, at once and for good.
 
@@ -127,6 +166,12 @@ def _moved_to(job: Job) -> DeviceId | None:
     gone = chain.devices[job.own.device_id]
     later = [one for one in chain.devices.values() if one.added_seq > gone.added_seq]
     return DeviceId(later[-1].device_id)
+
+
+def _transfers(job: Job) -> tuple[HistoryTransfer, ...]:
+    found = [shown_gift(row) for row in history_transfers.gifts(job.tx)]
+    found += [shown_taking(row) for row in history_transfers.takings(job.tx)]
+    return tuple(sorted(found, key=lambda one: one.began_ms))
 
 
 def _listed(job: Job) -> list[Device]:

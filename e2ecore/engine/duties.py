@@ -9,6 +9,7 @@ from e2ecore.engine.consents import keep_consents
 from e2ecore.engine.damage import watch_damage
 from e2ecore.engine.erasing import keep_erasing
 from e2ecore.engine.file_store import FILE_CHORES
+from e2ecore.engine.giving import keep_giving
 from e2ecore.engine.guardians import keep_guardians
 from e2ecore.engine.lapsing import keep_lapses
 from e2ecore.engine.learning import learn_kinds
@@ -19,6 +20,7 @@ from e2ecore.engine.removals import keep_removals
 from e2ecore.engine.searching import keep_index
 from e2ecore.engine.siblings import compare_with_siblings, tell_siblings
 from e2ecore.engine.signalling import keep_signals
+from e2ecore.engine.taking import keep_taking
 
 CHORES: Final = (
     finish_arriving,
@@ -44,5 +46,7 @@ CHORES: Final = (
     keep_signals,
     tell_siblings,
     compare_with_siblings,
+    keep_giving,
+    keep_taking,
 )
 """Each begins anew when it fails; see ``chores.keep_going``."""

@@ -55,6 +55,8 @@ class Effects:
     """A batch of deliveries was stored."""
     left_files: bool = False
     """Local files are left whose rows are gone."""
+    history: bool = False
+    """There is a part of a history to be taken."""
     holding: bool = False
     """Some envelopes are held back: look again before long."""
     key_packages_low: bool = False

@@ -28,9 +28,13 @@ class Page(NamedTuple):
     """Where the next page begins; 0: this was the last."""
     files: int = 0
     """Files that are named in it."""
+    withheld: int = 0
+    """Messages that are left out: those who sent them do not want copies of them to stay."""
 
 
-def read_page(tx: Tx, cid: int, cursor: int, last_mid: int) -> Page:
+def read_page(
+    tx: Tx, cid: int, cursor: int, last_mid: int, since_ms: int = 0, *, is_gift: bool = False
+) -> Page:
     """Return the next lines of a conversation.
 
     Args:
@@ -38,8 +42,11 @@ def read_page(tx: Tx, cid: int, cursor: int, last_mid: int) -> Page:
         cid: Conversation.
         cursor: ``Page.cursor`` of the page before, or a row id before its first message.
         last_mid: Arrival number; what came later is left out.
+        since_ms: What was sent before is left out.
+        is_gift: It is for another device of this person: says where files waited, and leaves out
+            messages that disappear.
     """
-    rows, is_more = export_lines.after(tx, cid, cursor)
+    rows, is_more = export_lines.after(tx, cid, cursor, since_ms)
     if not rows:
         return Page([], 0, 0)
     first, last = rows[0].id, rows[-1].id
@@ -49,21 +56,29 @@ def read_page(tx: Tx, cid: int, cursor: int, last_mid: int) -> Page:
         rows = [row for row in rows if row.id <= last]
         files = [one for one in files if one.message <= last]
     due = {one.message: one.expires_ms for one in expiries.between(tx, first, last)}
-    said = _said(tx, {row.id: row.uid for row in rows}, first, last, files)
-    kept = [row for row in rows if row.mid <= last_mid]
+    found = [row for row in rows if row.mid <= last_mid]
+    kept = [row for row in found if row.id not in due] if is_gift else found
+    said = _said(tx, {row.id: row.uid for row in kept}, (first, last), files, is_gift=is_gift)
     lines: list[str] = []
     for row in kept:
         more = row.ext or row.id in due
         lines.append(written.message_text(row.text, row.ext, due.get(row.id)) if more else row.text)
         if row.id in said:
             lines += said[row.id]
-    return Page(lines, len(kept), last if is_more else 0, len(files))
+    cursor = last if is_more else 0
+    return Page(lines, len(kept), cursor, len(files), len(found) - len(kept))
 
 
 def _said(
-    tx: Tx, uids: dict[int, bytes], first: int, last: int, files: list[AttachmentRow]
+    tx: Tx,
+    uids: dict[int, bytes],
+    ids: tuple[int, int],
+    files: list[AttachmentRow],
+    *,
+    is_gift: bool,
 ) -> dict[int, list[str]]:
     """Return the lines of what belongs to messages, by their row ids."""
+    first, last = ids
     found: defaultdict[int, list[str]] = defaultdict(list)
     for one in remarks.reactions(tx, first, last):
         signs = decode_signs(one.signs)
@@ -74,7 +89,7 @@ def _said(
         if other.message in uids:
             before = Earlier(other.changed_ms, other.device_id, other.body)
             found[other.message].append(written.earlier_text(uids[other.message], before))
-    for message, sort, fields in _parts(tx, first, last, files):
+    for message, sort, fields in _parts(tx, ids, files, is_gift=is_gift):
         if message in uids:
             found[message].append(written.part_text(sort, uids[message], fields))
     return found
@@ -83,15 +98,18 @@ def _said(
 _Part = tuple[int, str, dict[str, object]]
 
 
-def _parts(tx: Tx, first: int, last: int, files: list[AttachmentRow]) -> Iterator[_Part]:
+def _parts(
+    tx: Tx, ids: tuple[int, int], files: list[AttachmentRow], *, is_gift: bool
+) -> Iterator[_Part]:
     """Yield files, pins and votes of messages: of which message, which sort, what is said."""
     for file in files:
         if file.item:
-            yield file.message, parts.FILE, parts.file_fields(decode_item(file))
-    for pin in pins.between(tx, first, last):
+            fields = parts.file_fields(decode_item(file), with_blob=is_gift)
+            yield file.message, parts.FILE, fields
+    for pin in pins.between(tx, *ids):
         said = Pin(pin.account_id, pin.device_id, pin.changed_ms, bool(pin.state))
         yield pin.message, parts.PIN, parts.pin_fields(said)
-    yield from _votes(tx, first, last)
+    yield from _votes(tx, *ids)
 
 
 def _votes(tx: Tx, first: int, last: int) -> Iterator[_Part]:

@@ -164,7 +164,7 @@ class _Export:
                 return None
             row = self._now = self._waiting.pop()
             self._cursor = message_row_id(row.cid, 0)
-            uid, heading = row.uid, self._read(partial(_heading, row=row, own=self._own))
+            uid, heading = row.uid, self._read(partial(heading_of, row=row, own=self._own))
         cid = self._now.cid
         page = self._read(partial(read_page, cid=cid, cursor=self._cursor, last_mid=self._last_mid))
         self._cursor = page.cursor
@@ -224,7 +224,7 @@ def _upto(entries: list[bytes], device_id: bytes) -> list[bytes]:
     raise NotRegisteredError
 
 
-def _heading(tx: Tx, row: ConversationRow, own: bytes) -> dict[str, object]:
+def heading_of(tx: Tx, row: ConversationRow, own: bytes) -> dict[str, object]:
     """Return the first line of a conversation."""
     known = imports.get(tx, row.cid)
     if known is not None:

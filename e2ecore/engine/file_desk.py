@@ -122,6 +122,7 @@ class FileDesk:
     def ended(self, pid: int, error: Exception | None = None) -> None:
         """A parcel became a message, or was given up."""
         self.sending(pid).outcome.settle(error)
+        self._core.upkeep.to_give.set()
         settled = [one for one, known in self.sendings.items() if known.outcome.settled]
         for one in settled[:-_MAX_ENDED]:
             del self.sendings[one]
@@ -145,6 +146,7 @@ class FileDesk:
         """There is a connection: see to everything that waits for one."""
         self.upload_signal.set()
         self.duty_signal.set()
+        self._core.upkeep.to_take.set()
 
     def files_left(self) -> None:
         """Rows of files are gone: copies and uploads may be left that belong to nothing."""

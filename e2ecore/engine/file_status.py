@@ -223,8 +223,9 @@ async def keep_tidy(core: "Core") -> None:
     desk = core.desk
     while True:
         async with desk.storing:
+            names = await anyio.to_thread.run_sync(desk.cache.names)
             kept = await core.jobs.run(_kept)  # behind whatever is being stored
-            await anyio.to_thread.run_sync(desk.cache.sweep, kept, desk.is_copying)
+            await anyio.to_thread.run_sync(desk.cache.sweep, names, kept, desk.is_copying)
         await desk.tidy_signal.wait()
 
 

@@ -272,7 +272,7 @@ def _store(job: Job, core: "Core", batch: _Batch, format_: ImportFormat) -> byte
     imports.save_people(
         job.tx, [PersonRow(mirror.cid, who, name) for who, name in batch.people.items()]
     )
-    rows = _rows(job, mirror.cid, first, batch.entries)
+    rows = rows_of(job, enumerate(batch.entries, message_row_id(mirror.cid, first)))
     messages.insert(job.tx, rows)
     search_index.note_import(job.tx, rows)
     store_said(job, core.desk.cache, rows, batch.entries, batch.files)
@@ -284,7 +284,8 @@ def _store(job: Job, core: "Core", batch: _Batch, format_: ImportFormat) -> byte
     return mirror.uid
 
 
-def _rows(job: Job, cid: int, first: int, entries: Sequence[Entry]) -> list[MessageRow]:
+def rows_of(job: Job, placed: Iterable[tuple[int, Entry]]) -> list[MessageRow]:
+    """Return messages of a file, given their row ids, as they are stored."""
     now_ms, next_mid, tx = job.now_ms, job.state.next_mid, job.tx
     return [
         MessageRow(
@@ -292,7 +293,7 @@ def _rows(job: Job, cid: int, first: int, entries: Sequence[Entry]) -> list[Mess
             one.sent_ms, now_ms, one.kind, _OWN if one.is_mine else _RECEIVED, one.text,
             one.content,
         )
-        for place, one in enumerate(entries, message_row_id(cid, first))
+        for place, one in placed
     ]  # fmt: skip
 
 

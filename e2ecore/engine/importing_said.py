@@ -30,6 +30,8 @@ def store_said(
     rows: Iterable[MessageRow],
     entries: Iterable[Entry],
     brought: Mapping[tuple[bytes, int], Brought],
+    *,
+    keeps_blobs: bool = False,
 ) -> None:
     """Store what belongs to messages, and when they erase themselves.
 
@@ -39,6 +41,7 @@ def store_said(
         rows: The messages.
         entries: As the file has them, in the same order.
         brought: Copies of files that were made already, by message id and place.
+        keeps_blobs: Remember where files waited, so that they can be asked for again.
     """
     copies: list[tuple[Path, int]] = []
     for row, one in zip(rows, entries, strict=True):
@@ -48,7 +51,7 @@ def store_said(
             continue
         _store_words(job.tx, row.id, one.said)
         if one.said.files:
-            copies += _store_files(job, row, one.said, brought)
+            copies += _store_files(job, row, one.said, brought, keeps_blobs=keeps_blobs)
         if one.said.votes or one.said.closes:
             _store_votes(job.tx, row.id, one.said)
     cache.adopt(copies)
@@ -66,7 +69,12 @@ def _store_words(tx: Tx, message: int, said: Said) -> None:
 
 
 def _store_files(
-    job: Job, row: MessageRow, said: Said, brought: Mapping[tuple[bytes, int], Brought]
+    job: Job,
+    row: MessageRow,
+    said: Said,
+    brought: Mapping[tuple[bytes, int], Brought],
+    *,
+    keeps_blobs: bool,
 ) -> list[tuple[Path, int]]:
     """Store files as such that are at no relay: what is not here cannot be fetched.
 
@@ -75,7 +83,9 @@ def _store_files(
     """
     rng, copies = job.state.rng, list[tuple[Path, int]]()
     for place, one in enumerate(said.files):
-        item = one._replace(blob_id=rng(BLOB_ID_BYTES), file_key=rng(FILE_KEY_BYTES))
+        is_free = keeps_blobs and attachments.of_blob(job.tx, one.blob_id) is None
+        blob_id = one.blob_id if is_free else rng(BLOB_ID_BYTES)
+        item = one._replace(blob_id=blob_id, file_key=rng(FILE_KEY_BYTES))
         found = brought.get((row.uid, place))
         aid = attachments.add(
             job.tx,

@@ -8,3 +8,5 @@ class OwnTopic(IntEnum):
 
     OPS = 1
     """What all our devices agree about; see ``op_talk``."""
+    HISTORY = 2
+    """A part of a history is at the relay; see ``announced``."""

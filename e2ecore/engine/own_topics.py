@@ -8,6 +8,7 @@ envelope that is not right. To add a topic, add a number to ``OwnTopic`` and a t
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
+from e2ecore.engine.announced import take_part
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror, Peer
 from e2ecore.engine.op_talk import take_ops
@@ -18,7 +19,7 @@ Taker: TypeAlias = Callable[[Job, Mirror, Peer, bytes], None]
 """Takes a body that another device of ours has sent: the conversation, the sender, the bytes."""
 
 
-_TAKERS: Final[Mapping[int, Taker]] = {OwnTopic.OPS: take_ops}
+_TAKERS: Final[Mapping[int, Taker]] = {OwnTopic.OPS: take_ops, OwnTopic.HISTORY: take_part}
 
 
 def take_own(job: Job, mirror: Mirror, sender: Peer, content: Own) -> None:

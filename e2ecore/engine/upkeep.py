@@ -50,10 +50,13 @@ class Upkeep:
         "settling",
         "to_clean",
         "to_compare",
+        "to_give",
+        "to_guard",
         "to_index",
         "to_lapse",
         "to_move",
         "to_settle",
+        "to_take",
         "to_tell",
         "transfers",
     )
@@ -77,6 +80,10 @@ class Upkeep:
         """Was this device removed? Then the tasks end, and what it holds is erased."""
         self.on_parting: Callable[[], None] | None = None
         """Ends the tasks."""
+        self.to_give = Signal()
+        """There may be a part of a history to make for another device."""
+        self.to_take = Signal()
+        """There may be a part of a history to take from another device."""
         self.to_settle = Signal()
         """The account chain may have to be told of consents."""
         self.to_lapse = Signal()
@@ -132,3 +139,5 @@ class Upkeep:
             self.to_compare.set()
         if effects.erased:
             self.to_clean.set()
+        if effects.history:
+            self.to_take.set()

@@ -31,6 +31,7 @@ from e2ecore.engine.file_errors import (
 from e2ecore.engine.file_events import UploadFailed
 from e2ecore.engine.file_showing import decode_item
 from e2ecore.engine.file_status import check_promise
+from e2ecore.engine.giving import say_part
 from e2ecore.engine.handles import SentMessage
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
@@ -42,6 +43,7 @@ from e2ecore.errors import E2EError, PeerError, TransientError
 from e2ecore.ids import GroupId, MessageId
 from e2ecore.storage import attachments, conversations, messages
 from e2ecore.storage.attachments import AttachmentRow, FileState, ParcelRow
+from e2ecore.storage.history_transfers import part_of_parcel
 from e2ecore.storage.messages import message_row_id
 from e2ecore.transport.blobs import BlobTicket, UploadState
 from e2ecore.transport.errors import BlobRefusedError, RelayProtocolError, RelayRefusedError
@@ -301,8 +303,7 @@ async def _finish(
         late = [row for row in rows if is_late(row, mirror, job.now_ms)]
         if late:
             return late, None, 0
-        write = _say_again if parcel.before else _write
-        sent = write(job, mirror, now, rows) if rows else None
+        sent = _say(job, mirror, now, rows) if rows else None
         if len(rows) < len(every):
             attachments.part(job.tx, parcel.pid)
         else:
@@ -317,6 +318,18 @@ async def _finish(
             if core.read(lambda tx: attachments.parcel(tx, parcel.pid)) is None:
                 core.desk.ended(parcel.pid)
     return late
+
+
+def _say(
+    job: Job, mirror: Mirror, parcel: ParcelRow, rows: list[AttachmentRow]
+) -> SentMessage | None:
+    """Tell whoever the files are for."""
+    part = part_of_parcel(job.tx, parcel.pid)
+    if part is not None:
+        say_part(job, part, rows)
+        return None
+    write = _say_again if parcel.before else _write
+    return write(job, mirror, parcel, rows)
 
 
 def _write(job: Job, mirror: Mirror, parcel: ParcelRow, rows: list[AttachmentRow]) -> SentMessage:

@@ -35,8 +35,13 @@ _NO_BLOB: Final = bytes(BLOB_ID_BYTES)
 _NO_KEY: Final = bytes(FILE_KEY_BYTES)
 
 
-def file_fields(item: FileItem) -> dict[str, object]:
-    """Return what a line says of a file: not where it waits, and not what opens it."""
+def file_fields(item: FileItem, *, with_blob: bool = False) -> dict[str, object]:
+    """Return what a line says of a file: not what opens it.
+
+    Args:
+        item: The file.
+        with_blob: Say where it waited as well, so that it can be asked for again.
+    """
     fields: dict[str, object] = {
         "name": item.name, "media_type": item.media_type, "form": item.form, "bytes": item.size,
         "sha256": item.digest.hex(),
@@ -47,6 +52,8 @@ def file_fields(item: FileItem) -> dict[str, object]:
         fields["duration_ms"] = item.duration_ms
     if item.waveform:
         fields["waveform"] = item.waveform.hex()
+    if with_blob:
+        fields["blob"] = item.blob_id.hex()
     if item.preview:
         fields["preview"] = base64.b64encode(item.preview).decode()
     return fields
@@ -66,7 +73,8 @@ def file_of(fields: dict[str, Json]) -> FileItem:
     try:
         found = file_item(
             (
-                _NO_BLOB, _NO_KEY, int_field(fields, "bytes"),
+                hex_field(fields, "blob", BLOB_ID_BYTES) if "blob" in fields else _NO_BLOB,
+                _NO_KEY, int_field(fields, "bytes"),
                 hex_field(fields, "sha256", _HASH_BYTES), text_field(fields, "name"),
                 text_field(fields, "media_type"), int_field(fields, "form"),
                 _number(fields, "width"), _number(fields, "height"),

@@ -22,7 +22,7 @@ _LINES: Final = f"""
         CASE state WHEN 0 THEN 'received' WHEN 1 THEN 'queued' WHEN 2 THEN 'accepted'
             ELSE 'failed' END,
         json_quote(body)
-    ), ext FROM messages WHERE id > ? AND id < ? ORDER BY id LIMIT {MAX_PAGE}
+    ), ext FROM messages WHERE id > ? AND id < ? AND sent_ms >= ? ORDER BY id LIMIT {MAX_PAGE}
 """  # noqa: S608 - a number of ours
 
 
@@ -38,12 +38,13 @@ class Line(NamedTuple):
     """What is stored besides, and not in the line."""
 
 
-def after(tx: Tx, cid: int, cursor: int) -> tuple[list[Line], bool]:
+def after(tx: Tx, cid: int, cursor: int, since_ms: int = 0) -> tuple[list[Line], bool]:
     """Return the lines behind the message of a row id, and whether there are more.
 
-    A page has at most 1,000 lines, and ends with the first ones that fill ``PAGE_CHARS``.
+    A page has at most 1,000 lines, and ends with the first ones that fill ``PAGE_CHARS``. What was
+    sent before ``since_ms`` is left out.
     """
-    params = max(cursor, cid << ORDER_BITS), (cid + 1) << ORDER_BITS
+    params = max(cursor, cid << ORDER_BITS), (cid + 1) << ORDER_BITS, since_ms
     found, is_cut = tx.rows_within(Line._make, _LINES, params, size=_size, budget=PAGE_CHARS)
     return found, is_cut or len(found) == MAX_PAGE
 

@@ -235,20 +235,29 @@ class FileCache:
         with suppress(OSError):
             self.path(aid).unlink()
 
-    def sweep(self, kept: Collection[int], is_copying: Callable[[], bool] = bool) -> int:
+    def names(self) -> list[str]:
+        """Return the names of all copies that there are, with or without a row."""
+        with suppress(OSError):
+            return [one.name for one in self.folder.iterdir()]
+        return []
+
+    def sweep(
+        self, names: Iterable[str], kept: Collection[int], is_copying: Callable[[], bool] = bool
+    ) -> int:
         """Remove what belongs to no row any more; return how many files that were.
 
         Args:
+            names: The copies that there were before ``kept`` was read: a file that is fetched has
+                its row before it is there.
             kept: Rows that have a local copy.
             is_copying: Are copies being made? They have no row yet: none of them goes.
         """
-        names, count = {f"{aid}" for aid in kept}, 0
-        with suppress(OSError):  # what cannot be removed now is noise, and is tried again
-            for one in self.folder.iterdir():
-                if one.name not in names and not (one.name.startswith(_COPY) and is_copying()):
-                    with suppress(OSError):
-                        one.unlink()
-                        count += 1
+        found, count = {f"{aid}" for aid in kept}, 0
+        for name in names:
+            if name not in found and not (name.startswith(_COPY) and is_copying()):
+                with suppress(OSError):  # what cannot be removed now is noise, and is tried again
+                    (self.folder / name).unlink()
+                    count += 1
         return count
 
     def sync_names(self) -> None:

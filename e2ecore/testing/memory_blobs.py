@@ -17,6 +17,7 @@ from e2ecore.testing.memory_log import MemoryLog, RefusedError
 from e2ecore.transport.blobs import BlobTicket, UploadState
 from e2ecore.transport.errors import BlobRefusedError, ConnectionLostError
 from e2ecore_protocol.blob_http import BlobProblem
+from e2ecore_protocol.chain.bodies import HISTORY_TRANSFER
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.blobs import (
     AcknowledgeBlob,
@@ -94,6 +95,7 @@ class MemoryBlobs:
         self._clock_ms = clock_ms
         self._rng = rng
         self.server_name = server_name
+        self.require: Callable[[bytes, str], None] | None = None
 
     # --- frames ---------------------------------------------------------------------------------
 
@@ -122,14 +124,14 @@ class MemoryBlobs:
         """Make room; a repeat gets the first answer with a new token."""
         if not log.is_member(device.device_id):
             raise RefusedError(ErrorCode.NOT_A_MEMBER)
+        if log.kind == ConversationKind.SELF and self.require is not None:
+            self.require(device.account_id, HISTORY_TRANSFER)
         readers = [one for one in log.readers if log.is_member(one) and one != device.device_id]
         blob = self._find(frame.blob_id)
         if blob is None:
             blob = self._make(frame, device, log.kind, readers)
         elif (blob.sender, blob.conversation, blob.size) != (
-            device,
-            frame.conversation,
-            frame.size,
+            *(device, frame.conversation, frame.size),
         ):
             raise RefusedError(ErrorCode.BLOB_EXISTS)
         token = self._rng(BLOB_TOKEN_BYTES)

@@ -71,6 +71,11 @@ class MemoryPeople:
         self._packages: defaultdict[bytes, list[bytes]] = defaultdict(list)
         self._last_resorts: dict[bytes, bytes] = {}
 
+    def require(self, account_id: bytes, purpose: str) -> None:
+        """Refuse what an account's owner has not agreed to."""
+        if not self.accounts[account_id].state.has_consent(purpose, self._clock_ms()):
+            raise RefusedError(ErrorCode.CONSENT_REQUIRED, purpose)
+
     def register(self, frame: Register) -> Registered:
         """Make an account, or answer as at first."""
         try:

@@ -101,6 +101,7 @@ class MemoryRelay:
         self.people = MemoryPeople(clock_ms)
         self.logs: dict[bytes, MemoryLog] = {}
         self.blobs = MemoryBlobs(clock_ms, rng, server_name)
+        self.blobs.require = self.people.require
         self.blob_channel = MemoryBlobChannel(self.blobs, lambda: self.faults.offline)
         self.server_name = server_name
         self._lounge = MemoryLounge(clock_ms, rng)

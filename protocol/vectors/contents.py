@@ -97,6 +97,12 @@ MESSAGES: tuple[tuple[Wire, ...], ...] = (
     (1, 18, 1, b""),
     (1, 18, 255, b"for my laptop"),
 )
+PART = file_item("history", "application/x-ndjson")
+TRANSFER, LAPTOP = filler("transfer", 16), filler("device", 16)
+PARTS: tuple[tuple[Wire, ...], ...] = (
+    (1, TRANSFER, LAPTOP, 0, 0, PART),
+    (1, TRANSFER, LAPTOP, (1 << 20) - 1, 1, PART),
+)
 UNKNOWN: tuple[tuple[Wire, ...], ...] = ((1, 200), (1, 4_000, "later", (1, (b"x",)), None, True))
 COUNTERS = (1, 127, 128, 2**63 - 1)
 CONVERSATIONS: tuple[tuple[Wire, ...], ...] = (
@@ -264,6 +270,20 @@ WRONG: dict[str, tuple[str, bytes]] = {
     "role twice": ("conversation", pack((1, 2, "", ((ANNA, 2), (ANNA, 3)), (1, 1, 0)))),
     "title of 129 characters": ("conversation", pack((1, 2, "x" * 129, (), (1, 1, 0)))),
     "no lifetime": ("conversation", pack((1, 2, "", (), (1, 0, 0)))),
+    "part of version 2": ("history", pack((2, TRANSFER, LAPTOP, 0, 0, PART))),
+    "part that is nothing": ("history", pack(())),
+    "part 2^20": ("history", pack((1, TRANSFER, LAPTOP, 1 << 20, 0, PART))),
+    "part neither last nor not": ("history", pack((1, TRANSFER, LAPTOP, 0, 2, PART))),
+    "part for half a device": ("history", pack((1, TRANSFER, LAPTOP[:8], 0, 0, PART))),
+    "part that is a picture": ("history", pack((1, TRANSFER, LAPTOP, 0, 0, PICTURE))),
+    "part that is empty": (
+        "history",
+        pack((1, TRANSFER, LAPTOP, 0, 0, (*PART[:2], 0, *PART[3:]))),
+    ),
+    "part beyond 256 MiB": (
+        "history",
+        pack((1, TRANSFER, LAPTOP, 0, 0, (*PART[:2], (1 << 28) + 1, *PART[3:]))),
+    ),
     "sixth reason": ("readd", pack((1, *READD.to_fields()[:4], 6, *READD.to_fields()[5:]))),
     "half a digest": (
         "readd",
@@ -279,6 +299,7 @@ def contents() -> list[Json]:
     found += [good("message", wire, kept=True) for wire in UNKNOWN]
     found += [good("counter", (1, counter)) for counter in COUNTERS]
     found += [good("conversation", wire) for wire in CONVERSATIONS]
+    found += [good("history", wire) for wire in PARTS]
     for request in (READD, VOTE):
         found.append(good("readd", (1, *request.to_fields()), signed_by="device 1"))
     for why, (where, data) in WRONG.items():

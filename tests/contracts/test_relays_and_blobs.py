@@ -16,7 +16,7 @@ from e2ecore.engine.engine import system_clock_ms
 from e2ecore.testing import MemoryRelay
 from e2ecore.transport.blobs import BlobChannel, BlobTicket
 from e2ecore.transport.errors import BlobRefusedError
-from e2ecore_protocol.chain.bodies import AccountClosed
+from e2ecore_protocol.chain.bodies import HISTORY_TRANSFER, AccountClosed
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import (
     AcknowledgeBlob,
@@ -25,6 +25,8 @@ from e2ecore_protocol.frames import (
     BlobGranted,
     BlobsDeleted,
     BlobStates,
+    Committed,
+    ConversationKind,
     CreateBlob,
     DeletionReason,
     DeletionReceipt,
@@ -37,9 +39,11 @@ from e2ecore_protocol.frames import (
     RecallBlob,
     promise_message,
     receipt_message,
+    self_conversation_id,
 )
 from e2ecore_protocol.limits import MAX_ATTACHMENT_TTL_DIRECT_S, MAX_ATTACHMENT_TTL_GROUP_S
 from tests.support.blob_client import HttpBlobs, acknowledge, create, fetch, until_true
+from tests.support.chains import granted
 from tests.support.raw_client import Person, RawClient, online
 from tests.support.relay import relay_at, where
 
@@ -338,3 +342,22 @@ async def test_nobody_else_in_the_conversation_means_no_blob(relay: Kept) -> Non
         assert code(await alone.ask(frame, BlobCreated)) == ErrorCode.NO_RECIPIENT
         frame = CreateBlob(alone.request(), os.urandom(16), bytes(16), 5, 60)
         assert code(await alone.ask(frame, BlobCreated)) == ErrorCode.UNKNOWN_CONVERSATION
+
+
+@pytest.mark.clause("GB42012-8.1.1d")
+async def test_among_own_devices_nothing_is_kept_without_a_consent_to_history(relay: Kept) -> None:
+    async with relay.connect(Person()) as alice:
+        name = self_conversation_id(alice.person.address.account_id, 0)
+        assert isinstance(await alice.commit(name, 0, create=ConversationKind.SELF), Committed)
+        refused = await ask_for_room(alice, name)
+        assert (code(refused), refused.data) == (ErrorCode.CONSENT_REQUIRED, HISTORY_TRANSFER)
+        entry = alice.person.entry(granted(HISTORY_TRANSFER)).encode()
+        assert isinstance(await alice.ask(AppendChain(alice.request(), (entry,)), Ok), Ok)
+        assert code(await ask_for_room(alice, name)) == ErrorCode.NO_RECIPIENT
+
+
+async def ask_for_room(client: RawClient, conversation: bytes) -> Failed:
+    frame = CreateBlob(client.request(), os.urandom(16), conversation, 10, 60)
+    answer = await client.ask(frame, BlobCreated)
+    assert isinstance(answer, Failed)
+    return answer

@@ -15,6 +15,7 @@ from typing import Final
 
 from e2ecore.portability.archive import Archive
 from e2ecore.portability.errors import ImportFileError
+from e2ecore.portability.history_part import MAX_MESSAGES, first_line, read_part
 from e2ecore.portability.opening import Wishes, open_file
 from e2ecore.portability.records import (
     MAX_NAME_CHARS,
@@ -106,6 +107,17 @@ def _signed(data: bytes) -> object:
         return _read(sign_lines(Path(folder) / "a.zip", data), None)
 
 
+def _part(data: bytes) -> object:
+    """A part of a history from another device."""
+    heading, entries = read_part(io.BytesIO(data), OWN)
+    assert 0 <= heading.first <= heading.count <= MAX_MESSAGES
+    assert (len(heading.heading.key), len(heading.heading.live_uid)) == (32, 16)
+    found = list(entries)
+    for one in found:
+        _check(one)
+    return found
+
+
 def _zip(files: Mapping[str, bytes]) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -156,6 +168,11 @@ CHAT_TEXTS: Final = [text.encode() for text in WHATSAPP]
 TELEGRAM_TEXTS: Final = [json.dumps(one).encode() for one in (TELEGRAM, ALL_TELEGRAM)]
 SIGNAL_TEXT: Final = b"".join(json.dumps(one).encode() + b"\n" for one in SIGNAL)
 _OURS: Final = "".join((line_of(row(1, "hi")), *said_lines(1, ANN), line_of(row(2)))).encode()
+_HEADING: Final = {
+    "conversation": "ab" * 16, "kind": "direct", "title": "", "created_ms": 1, "key": "",
+    "names": {ANN.hex(): "ann"},
+}  # fmt: skip
+_PART: Final = first_line(_HEADING, 1, 3).encode() + _OURS
 _REFUSED: Final = (ImportFileError,)
 
 FILE_TARGETS: Mapping[str, Target] = {
@@ -172,5 +189,6 @@ FILE_TARGETS: Mapping[str, Target] = {
         (),
     ),
     "files.own export": Target(_file(None), _REFUSED, [_own_archive()], ()),
+    "files.history part": Target(_part, _REFUSED, [_PART], (read_part,)),
     "files.own lines": Target(_signed, _REFUSED, [_OURS], ()),
 }  # fmt: skip

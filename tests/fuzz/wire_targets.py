@@ -38,6 +38,7 @@ from e2ecore_protocol.content import (
     pad,
     unpad,
 )
+from e2ecore_protocol.content.history import decode_history_part
 from e2ecore_protocol.content.linking import decode_link_content, decode_link_message
 from e2ecore_protocol.content.polls import Counted
 from e2ecore_protocol.errors import MalformedError
@@ -189,6 +190,7 @@ WIRE_TARGETS: Mapping[str, Target] = {
         decode_login, (PeerError,), vectors("frames.json", side="relay"), (decode_login,)
     ),
     "wire.content": wire(decode_content, vectors("content.json", where="message")),
+    "wire.history part": wire(decode_history_part, vectors("content.json", where="history")),
     "wire.counter": Target(
         decode_counter,
         (MalformedError,),

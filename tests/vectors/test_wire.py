@@ -24,6 +24,7 @@ from e2ecore_protocol.chain import (
 )
 from e2ecore_protocol.codec import unpack
 from e2ecore_protocol.content import ConversationInfo, ReaddRequest, decode_content, decode_counter
+from e2ecore_protocol.content.history import decode_history_part
 from e2ecore_protocol.errors import MalformedError
 from e2ecore_protocol.frames import decode_client_frame, decode_server_frame
 from tests.vectors.minimal_reader import Value, encode, read
@@ -146,6 +147,7 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
     "message": decode_content,
     "counter": decode_counter,
     "conversation": ConversationInfo.decode,
+    "history": decode_history_part,
     "readd": ReaddRequest.decode,
 }
 

@@ -6,6 +6,7 @@ Spec: protocol/spec/80-chain-and-consent.md
 
 from e2ecore_protocol.chain.bodies import (
     BODIES,
+    HISTORY_TRANSFER,
     MULTI_DEVICE_SYNC,
     AccountClosed,
     Body,
@@ -56,6 +57,7 @@ __all__ = [
     "BODIES",
     "CHECKPOINT_VERSION",
     "ENTRY_VERSION",
+    "HISTORY_TRANSFER",
     "MULTI_DEVICE_SYNC",
     "AccountClosed",
     "AccountState",

@@ -24,6 +24,7 @@ from e2ecore_protocol.limits import (
 from e2ecore_protocol.shape import Check, exactly, maybe, one_of, text
 from e2ecore_protocol.shape import time_ms as a_time
 
+HISTORY_TRANSFER: Final = "history_transfer"
 MULTI_DEVICE_SYNC: Final = "multi_device_sync"
 """The consent purpose without which an account has one live device."""
 

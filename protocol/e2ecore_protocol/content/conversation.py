@@ -48,7 +48,7 @@ class Role(IntEnum):
 
 
 class HistorySharing(IntEnum):
-    """Who may give older messages to new members and own devices."""
+    """Who may give older messages to new members."""
 
     NOBODY = 0
     ADMINS = 1

@@ -14,6 +14,7 @@ from e2ecore_protocol.frames import (
     RecallBlob,
 )
 from e2ecore_relay.domain import blobs
+from e2ecore_relay.domain.blob_consents import check_agreed
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.ports import StoredDevice
@@ -39,6 +40,7 @@ def carry_out(
         case CreateBlob():
             if not office.has_room(frame.size):
                 raise RefusedError(ErrorCode.RELAY_FULL, retry_after_ms=_FULL_PAUSE_MS)
+            check_agreed(turn, office.time(), sender, frame)
             created = blobs.create(office.keeper, turn, office.time(), sender, frame)
             hub.metrics.blobs_created += 1
             return lambda: created

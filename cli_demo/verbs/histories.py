@@ -1,0 +1,171 @@
+"""``device give``, ``device transfers``, ``device stop``: history for another device."""
+
+import time
+from typing import Annotated, Final
+
+import anyio
+import typer
+
+import e2ecore
+from cli_demo import jsonlines
+from cli_demo.device_news import day
+from cli_demo.exits import CliError, Exit
+from cli_demo.history_words import HistoryWords, history_words
+from cli_demo.naming import Names
+from cli_demo.options import Access, local, online
+from cli_demo.running import at_relay, with_engine
+from cli_demo.targets import find_conversation
+from cli_demo.verbs.devices import Language
+
+_DAY_MS: Final = 86_400_000
+
+
+@online
+def give(
+    where: Access,
+    device: Annotated[str, typer.Argument(help="Its id, or how that begins: `e2e device list`.")],
+    *,
+    days: Annotated[
+        int, typer.Option("--days", min=0, help="Only the last so many days; 0: everything.")
+    ] = 0,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="CHAT", help="Only this one; may be given several times."),
+    ] = None,
+    language: Language = None,
+) -> None:
+    """Give messages of this device to another one of yours.
+
+    Needs `e2e consent grant history_transfer` first; nothing else begins it.
+    """
+
+    async def work(engine: e2ecore.Engine) -> None:
+        words = history_words(language)
+        await at_relay(engine, engine.caught_up, where.timeout)
+        device_id = await _device(engine, device, words)
+        chats = [(await find_conversation(engine, one)).conversation_id for one in only or ()]
+        since_ms = time.time_ns() // 1_000_000 - days * _DAY_MS if days else 0
+        begun = await engine.devices.give_history(
+            device_id, since_ms=since_ms, conversations=chats or None
+        )
+        if not where.json:
+            transfer = begun.transfer_id.hex()[:8]
+            shown = words.begun.format(
+                total=begun.total, device=device_id.hex()[:8], transfer=transfer
+            )
+            print(shown if begun.total else words.nothing)
+        with anyio.move_on_after(where.timeout):
+            await _over(engine, begun.transfer_id)
+        await _show(engine, await _transfer(engine, begun.transfer_id), where, words)
+
+    with_engine(where, work)
+
+
+@local
+def transfers(where: Access, *, language: Language = None) -> None:
+    """What this device gives to others of yours, and takes from them. Needs no relay."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        words = history_words(language)
+        for one in await engine.devices.history_transfers():
+            if where.json:
+                print(jsonlines.dump(_fields(one)))
+                continue
+            total = "" if one.total is None else f" / {one.total}"
+            print(
+                f"{one.transfer_id.hex()[:8]}  {day(one.began_ms)}"
+                f"  {words.to if one.is_given else words.by} {one.device_id.hex()[:8]}"
+                f"  {one.messages}{total}  {words.states[one.state.value]}"
+            )
+
+    with_engine(where, work)
+
+
+@online
+def stop(
+    where: Access,
+    transfer: Annotated[str, typer.Argument(help="How its id begins: `e2e device transfers`.")],
+    *,
+    language: Language = None,
+) -> None:
+    """Give no more history in a transfer, and have the relay delete what was not fetched."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        words = history_words(language)
+        found = [
+            one
+            for one in await engine.devices.history_transfers()
+            if one.is_given and one.transfer_id.hex().startswith(transfer.lower())
+        ]
+        if len(found) != 1:
+            raise CliError("no such transfer, or several; see `e2e device transfers`", Exit.USAGE)
+        await engine.devices.stop_history(found[0].transfer_id)
+        await _show(engine, await _transfer(engine, found[0].transfer_id), where, words)
+
+    with_engine(where, work)
+
+
+_UNDER_WAY = e2ecore.TransferState.UNDER_WAY
+
+
+async def _device(engine: e2ecore.Engine, begins: str, words: HistoryWords) -> e2ecore.DeviceId:
+    found = [
+        one.device_id
+        for one in await engine.devices.list()
+        if one.removed_ms is None and one.device_id.hex().startswith(begins.lower())
+    ]
+    if len(found) != 1:
+        raise CliError(words.no_device, Exit.USAGE)
+    return found[0]
+
+
+async def _transfer(engine: e2ecore.Engine, transfer_id: bytes) -> e2ecore.HistoryTransfer:
+    known = await engine.devices.history_transfers()
+    return next(one for one in known if one.transfer_id == transfer_id)
+
+
+async def _over(engine: e2ecore.Engine, transfer_id: bytes) -> None:
+    events = engine.events()
+    try:
+        if (await _transfer(engine, transfer_id)).state is not _UNDER_WAY:
+            return
+        async for event in events:
+            if isinstance(event, e2ecore.HistoryTransferChanged):
+                changed = event.transfer
+                if changed.transfer_id == transfer_id and changed.state is not _UNDER_WAY:
+                    return
+    finally:
+        events.close()
+
+
+async def _show(
+    engine: e2ecore.Engine, one: e2ecore.HistoryTransfer, where: Access, words: HistoryWords
+) -> None:
+    if where.json:
+        print(jsonlines.dump(_fields(one)))
+        return
+    names = Names(engine)
+    for uid, count in one.withheld.items():
+        chat = await engine.conversations.get(uid)
+        print(words.withheld.format(count=count, who=await names.title(chat)))
+    if one.state is _UNDER_WAY:
+        print(words.under_way.format(done=one.messages, total=one.total))
+        print(words.later)
+    elif one.state is e2ecore.TransferState.GIVEN:
+        print(words.given)
+    else:
+        print(words.ended)
+
+
+def _fields(one: e2ecore.HistoryTransfer) -> dict[str, object]:
+    return {
+        "type": "transfer",
+        "transfer": one.transfer_id.hex(),
+        "device": one.device_id.hex(),
+        "given": one.is_given,
+        "state": one.state.value,
+        "messages": one.messages,
+        "total": one.total,
+        "withheld": {uid.hex(): count for uid, count in one.withheld.items()},
+        "began_ms": one.began_ms,
+    }
