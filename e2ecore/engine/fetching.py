@@ -150,7 +150,9 @@ async def _grant(core: "Core", row: AttachmentRow) -> BlobGranted:
 async def _expired(core: "Core", aid: int) -> None:
     def work(job: Job) -> None:
         row = attachments.get(job.tx, aid)
-        if row is None or row.state != FileState.REMOTE:
+        if row is None or not row.item:  # its message was deleted, and the relay was told
+            raise AttachmentNotHereError
+        if row.state != FileState.REMOTE:
             return
         attachments.save(job.tx, row._replace(state=FileState.EXPIRED))
         names = names_of(job.tx, row)
