@@ -61,8 +61,13 @@ def read_page(
     said = _said(tx, {row.id: row.uid for row in kept}, (first, last), files, is_gift=is_gift)
     lines: list[str] = []
     for row in kept:
-        more = row.ext or row.id in due
-        lines.append(written.message_text(row.text, row.ext, due.get(row.id)) if more else row.text)
+        more = row.ext or row.id in due or is_gift
+        text = (
+            written.message_text(row.text, row.ext, due.get(row.id), seq=row.seq if is_gift else 0)
+            if more
+            else row.text
+        )
+        lines.append(text)
         if row.id in said:
             lines += said[row.id]
     cursor = last if is_more else 0

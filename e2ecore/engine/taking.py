@@ -27,6 +27,7 @@ from e2ecore.engine.importing_kept import begin
 from e2ecore.engine.importing_said import store_said
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.oplog import is_gone
 from e2ecore.engine.own_group import own_group
 from e2ecore.errors import TransientError
 from e2ecore.ids import GroupId
@@ -154,7 +155,8 @@ def _store(job: Job, core: "Core", found: _Slice) -> None:
     fresh, mirror = _fresh(job, found)
     if not fresh:
         return
-    rows = rows_of(job, fresh)
+    made = zip(rows_of(job, fresh), fresh, strict=True)
+    rows = [row._replace(seq=one.seq) for row, (_, one) in made]
     messages.insert(job.tx, rows)
     search_index.note(job.tx, rows)
     said = [one for _, one in fresh]
@@ -199,6 +201,7 @@ def _fresh(job: Job, found: _Slice) -> tuple[list[tuple[int, Entry]], Mirror]:
         (message_row_id(mirror.cid, first + heading.first + place), one)
         for place, one in enumerate(found.entries, found.first)
         if not transfers.is_known(job.tx, mirror.cid, one.uid)
+        and not is_gone(job, mirror, one.uid, one.account_id, one.seq)
     ], mirror
 
 

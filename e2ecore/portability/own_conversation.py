@@ -114,7 +114,8 @@ class Conversation:
         if content and entry.kind == TEXT:
             content = self._marks(content, entry.text)
         expires_ms = int_field(fields, "expires_ms") if "expires_ms" in fields else None
-        return entry._replace(content=content, expires_ms=expires_ms)
+        seq = int_field(fields, "seq") if "seq" in fields else 0
+        return entry._replace(content=content, expires_ms=expires_ms, seq=seq)
 
     def _marks(self, content: bytes, text: str) -> bytes:
         """Return what a text has besides, with whoever the accounts in it are here."""

@@ -97,6 +97,8 @@ class Entry(NamedTuple):
     expires_ms: int | None = None
     """When it erases itself; None: never."""
     said: "Said | None" = None
+    seq: int = 0
+    """Number in the relay's log, where another device of the same person says it."""
 
 
 class Reaction(NamedTuple):

@@ -26,13 +26,15 @@ MAX_EARLIER: Final = 40
 """Earlier words of one message, a little more than are kept of one."""
 
 
-def message_text(line: str, content: bytes, expires_ms: int | None) -> str:
+def message_text(line: str, content: bytes, expires_ms: int | None, *, seq: int = 0) -> str:
     """Return the line of a message with what is stored besides its words."""
     more = ""
     if content:
         more += f',"content":"{base64.b64encode(content).decode()}"'
     if expires_ms is not None:
         more += f',"expires_ms":{expires_ms}'
+    if seq:
+        more += f',"seq":{seq}'
     return f"{line[:-2]}{more}}}\n" if more else line
 
 

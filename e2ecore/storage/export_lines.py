@@ -22,7 +22,7 @@ _LINES: Final = f"""
         CASE state WHEN 0 THEN 'received' WHEN 1 THEN 'queued' WHEN 2 THEN 'accepted'
             ELSE 'failed' END,
         json_quote(body)
-    ), ext FROM messages WHERE id > ? AND id < ? AND sent_ms >= ? ORDER BY id LIMIT {MAX_PAGE}
+    ), ext, seq FROM messages WHERE id > ? AND id < ? AND sent_ms >= ? ORDER BY id LIMIT {MAX_PAGE}
 """  # noqa: S608 - a number of ours
 
 
@@ -36,6 +36,8 @@ class Line(NamedTuple):
     """A JSON object and the end of the line."""
     ext: bytes
     """What is stored besides, and not in the line."""
+    seq: int
+    """Number in the relay's log, not in the line; 0: none."""
 
 
 def after(tx: Tx, cid: int, cursor: int, since_ms: int = 0) -> tuple[list[Line], bool]:

@@ -343,3 +343,22 @@ async def test_a_third_device_fetches_nothing_and_keeps_nothing_waiting(tmp_path
             assert await words(there) == await words(chat)
             assert await tablet.devices.history_transfers() == ()
             assert await words(await same(tablet, there)) == []
+
+
+async def test_what_was_erased_on_either_device_does_not_come_back(tmp_path: Path) -> None:
+    relay = await prepare(tmp_path)
+    async with opened(tmp_path, relay, "alice") as (phone, chat):
+        laptop = next(one.device_id for one in await phone.devices.list() if not one.is_this)
+        first, second, *rest = await said(chat)
+        await phone.devices.give_history(laptop)
+        await reach(phone, TransferState.GIVEN)
+        await chat.delete_messages([first])  # behind the parts, which have it
+        async with opened(tmp_path, relay, "laptop") as (engine, there):
+            await reach(engine, TransferState.TAKEN)
+            left = [one.text for one in (second, *rest)]
+            assert await words(there) == left
+            await there.delete_messages([(await said(there))[0]])
+            await comes_true(lambda: has(phone, there, left[1:]))
+            await phone.devices.give_history(laptop)
+            await reach(engine, TransferState.TAKEN, TransferState.TAKEN)
+            assert await words(there) == left[1:]
