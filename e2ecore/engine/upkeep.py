@@ -51,7 +51,6 @@ class Upkeep:
         "to_clean",
         "to_compare",
         "to_give",
-        "to_guard",
         "to_index",
         "to_lapse",
         "to_move",
