@@ -11,6 +11,7 @@ import anyio
 import rich.console
 import rich.markup
 import rich.progress
+import rich.text
 import typer
 
 import e2ecore
@@ -21,6 +22,7 @@ from cli_demo.options import Access, Target, Which, local, online
 from cli_demo.running import at_relay, go_out, reach, with_engine
 from cli_demo.targets import find_conversation, find_message
 from cli_demo.text import one_line, visible
+from cli_demo.words import amount
 
 _SHOWN: Final = 100
 """Messages with files that are listed unless the user wants more."""
@@ -31,15 +33,35 @@ _LOOK_S: Final = 0.5
 """How often it is looked whether something is in a file's way."""
 
 
-class Bar:
-    """A progress bar with rate and time left, on standard error, if that is a terminal."""
+class _Far(rich.progress.ProgressColumn):
+    """How far it is and how fast, in the words that are used for files everywhere."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, before: str) -> None:
+        super().__init__()
+        self._before = before
+
+    def render(self, task: rich.progress.Task) -> rich.text.Text:
+        """What stands behind the bar."""
+        if task.total is None:
+            return rich.text.Text(self._before)
+        said = f"{amount(int(task.completed))} of {amount(int(task.total))}"
+        rate = task.finished_speed or task.speed
+        return rich.text.Text(f"{said}  {amount(int(rate))}/s" if rate else said)
+
+
+class Bar:
+    """A progress bar with rate and time left, on standard error, if that is a terminal.
+
+    Args:
+        what: What is on its way.
+        before: What is done before it moves.
+    """
+
+    def __init__(self, what: str, before: str = "being read") -> None:
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(),
-            rich.progress.DownloadColumn(),
-            rich.progress.TransferSpeedColumn(),
+            _Far(before),
             rich.progress.TimeRemainingColumn(),
             console=rich.console.Console(stderr=True),
             disable=not sys.stderr.isatty(),
@@ -181,7 +203,7 @@ def get(
             raise CliError("the message has no such file", Exit.USAGE)
         file = one.attachments[number - 1]
         try:
-            with Bar(file.name) as bar:
+            with Bar(file.name, "asking the relay") as bar:
                 path = await file.download(to, on_progress=bar)
         except e2ecore.AttachmentGoneError:
             if ask:
