@@ -39,7 +39,8 @@ def export(
             fields = {"type": "exported", "messages": report.messages, "files": report.files}
             print(jsonlines.dump({**fields, "files_missing": report.files_missing}))
             return
-        print(f"{report.messages} messages of {report.conversations} conversations in {file}")
+        where_from = counted(report.conversations, "conversation")
+        print(f"{counted(report.messages, 'message')} of {where_from} in {file}")
         if report.files or report.files_missing:
             print(f"{counted(report.files, 'file')}; {report.files_missing} not on this device")
         print("The file is not encrypted. Keep it safe, and delete it when you are done.")
@@ -85,7 +86,7 @@ def import_(
             }
             print(jsonlines.dump(fields))
             return
-        print(f"{report.messages} new messages, {report.known} were here already")
+        print(f"{counted(report.messages, 'new message')}, {report.known} were here already")
         if report.files or report.files_missing:
             print(f"{counted(report.files, 'file')}; {report.files_missing} only named")
         if report.blocked:

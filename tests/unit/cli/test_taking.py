@@ -10,6 +10,7 @@ from cli_demo.__main__ import app
 from e2ecore import blocking
 from e2ecore.engine.engine import system_clock_ms
 from e2ecore.testing import MemoryRelay
+from tests.support.exports import consents_file, row, write
 
 PASSPHRASE = "a long one"
 
@@ -43,6 +44,15 @@ def test_messages_are_taken_along_brought_in_and_shown(
     chat = tmp_path / "WhatsApp Chat with Bob.txt"
     chat.write_text("31/12/2023, 23:59 - Bob: hi\n31/12/2023, 23:59 - Me: ho\n")
     assert "2 new messages" in run("import", "--me", "Me", str(chat))
+    foreign = str(write(tmp_path / "old.zip", row(1), consents=consents_file()))
+    assert run("consent", "imported") == ""
+    assert "1 consent to look at, not in force: e2e consent imported" in run("import", foreign)
+    shown = run("consent", "imported", "--language", "en")
+    assert "Nothing here counts on this device" in shown
+    assert "presence" in shown
+    (found,) = run("consent", "imported", "--json").splitlines()
+    assert json.loads(found)["type"] == "imported_consent"
+    assert run("consent", "list", "--json") == ""
     assert json.loads(run("mydata", "--json"))["handle"] == "a•••"
     assert "messages.body" in run("mydata", "--inventory")
     assert json.loads(run("mydata", "--json", "--reveal"))["handle"] == "alice"

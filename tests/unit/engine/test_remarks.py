@@ -11,7 +11,7 @@ import e2ecore
 from e2ecore import Conversation, Engine, Mention, Message, MessageKind
 from e2ecore.engine.job import Job
 from e2ecore.engine.receipts import write_receipts
-from e2ecore.storage import outbox
+from e2ecore.storage import conversations, outbox
 from e2ecore.testing import MemoryRelay, two_devices
 from e2ecore_protocol.limits import EDIT_WINDOW_MS
 from tests.support.engines import PATIENCE_S, agree, history, pair, until
@@ -242,6 +242,24 @@ async def test_nobody_learns_what_was_read_unless_the_reader_wants_it(tmp_path: 
             await until(at.at_alice, e2ecore.MessageReceived)
         (shown,) = await at.chat.messages_at([own.order])
         assert shown.read_by == ()
+
+
+async def test_one_receipt_tells_of_all_that_was_read(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await agree(at.bob, e2ecore.Purpose.READ_RECEIPTS)
+        await at.other.share_reading(on=True)
+        own, _ = await at.say("first")
+        before = at.bob._core.read(conversations.all_rows)[0].own_counter
+        sent = await at.chat.send_many([f"{number}" for number in range(40)])
+        for _ in sent:
+            await until(at.at_bob, e2ecore.MessageReceived)
+        await at.other.mark_read()
+        read = await until(at.at_alice, e2ecore.MessagesRead)
+        while read.upto_counter < sent[-1].counter:
+            read = await until(at.at_alice, e2ecore.MessagesRead)
+        said = at.bob._core.read(conversations.all_rows)[0].own_counter - before
+        assert said <= 5, "receipts of both kinds, not one for each message"
+        assert all(one.read_by for one in await at.chat.messages_at([own.order, sent[7].order]))
 
 
 async def test_a_message_with_a_lifetime_goes_on_both_sides(tmp_path: Path) -> None:
