@@ -1,6 +1,6 @@
 """``register``, ``whoami``, ``contacts``, ``verify``, ``block``: who we are and whom we know."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -8,6 +8,7 @@ from rich.text import Text
 
 import e2ecore
 from cli_demo import jsonlines, qr
+from cli_demo.contact_words import contact_words, lines_of
 from cli_demo.exits import CliError, Exit
 from cli_demo.naming import account_text
 from cli_demo.options import Access, local, online
@@ -16,6 +17,13 @@ from cli_demo.running import at_relay, need_account, reported, with_engine
 from cli_demo.text import in_groups, moment, visible
 
 _GROUPS_PER_LINE = 6
+
+
+_STATES: Final = {
+    e2ecore.Verification.UNVERIFIED: "unverified",
+    e2ecore.Verification.VERIFIED: "verified",
+    e2ecore.Verification.CHANGED: "CHANGED: stop",
+}
 
 
 @online
@@ -85,8 +93,8 @@ def contacts(where: Access) -> None:
             else:
                 name = one.handle or account_text(one.account_id)
                 called = visible(one.display_name or "")
-                state = "blocked" if one.blocked_ms else one.verification.value
-                print(f"{visible(name):<34}{state:<12}{called}".rstrip())
+                state = "blocked" if one.blocked_ms else _STATES[one.verification]
+                print(f"{visible(name):<34}{state:<15}{called}".rstrip())
 
     with_engine(where, work)
 
@@ -108,6 +116,22 @@ def verify(
             help="The number that the other person sees: compare, mark if equal, else exit 5.",
         ),
     ] = None,
+    scanned: Annotated[
+        str | None,
+        typer.Option(
+            "--scanned",
+            metavar="HEX",
+            help="The same with what a scanner read from the other person's QR code.",
+        ),
+    ] = None,
+    unmark: Annotated[
+        bool,
+        typer.Option("--unmark", help="Take it back, or accept new devices without comparing."),
+    ] = False,
+    language: Annotated[
+        str | None,
+        typer.Option("--language", metavar="en|zh-CN", help="Default: this system's, else en."),
+    ] = None,
 ) -> None:
     """Show the safety number of a contact, as digits and as a QR code.
 
@@ -117,14 +141,15 @@ def verify(
 
     async def work(engine: e2ecore.Engine) -> None:
         contact = await at_relay(engine, lambda: engine.contacts.find(handle), where.timeout)
-        number = contact.safety_number()
+        number, words, who = contact.safety_number(), contact_words(language), visible(handle)
         if expect is not None and "".join(expect.split()) != number.digits:
-            raise CliError(
-                f"the numbers differ. Do not trust this connection to {handle}.", Exit.REFUSED
-            )
-        if mark or expect is not None:
+            raise CliError(words.differ.format(who=who), Exit.REFUSED)
+        if scanned is not None:
+            _check_scanned(number, scanned)
+        if mark or expect is not None or scanned is not None:
             await contact.mark_verified()
-            contact = await engine.contacts.get(contact.account_id)
+        elif unmark:
+            await contact.mark_unverified()
         if where.json:
             fields = {
                 **jsonlines.contact(contact),
@@ -134,6 +159,7 @@ def verify(
             print(jsonlines.dump(fields))
         else:
             show_number(handle, number.digits, number.qr_bytes, contact.verification.value)
+            print("\n".join(["", *lines_of(contact, who, words, moment)]))
 
     with_engine(where, work)
 
@@ -191,6 +217,14 @@ def checkpoint(
         print(mark.hex())
 
     with_engine(where, work)
+
+
+def _check_scanned(number: e2ecore.SafetyNumber, scanned: str) -> None:
+    try:
+        code = bytes.fromhex("".join(scanned.split()))
+    except ValueError:
+        raise CliError("a scanned code is written in hexadecimal", Exit.USAGE) from None
+    number.check_scanned(code)
 
 
 def _read_checkpoint(text: str) -> bytes:

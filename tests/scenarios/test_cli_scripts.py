@@ -176,6 +176,14 @@ def test_both_see_the_same_safety_number_and_compare_it(people: tuple[Person, Pe
     shown = bob.run("verify", "alice").out
     assert all(number[start : start + 5] in shown for start in range(0, 60, 5))
     assert "█" in shown
+    assert "NOT COMPARED" in shown
+    assert "Devices of alice:" in shown
+    code = str(alice.run("verify", "bob", "--json").line["qr"])
+    assert bob.run("verify", "alice", "--scanned", "00" + code).code == Exit.REFUSED
+    assert bob.run("verify", "alice", "--scanned", "scanned").code == Exit.USAGE
+    chinese = bob.run("verify", "alice", "--scanned", code, "--language", "zh-CN").out
+    assert "已核对" in chinese
+    assert "NOT COMPARED" in bob.run("verify", "alice", "--unmark").out
 
 
 def test_what_the_relay_shows_of_somebody_is_compared_from_scripts(

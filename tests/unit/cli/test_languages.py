@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 import e2ecore
-from cli_demo import consent_words, device_words, guardian_words
+from cli_demo import consent_words, contact_words, device_words, guardian_words
 from cli_demo.error_words import CHINESE, explain_in
 from cli_demo.exits import NoAccountError, RelayTimeoutError
 
@@ -15,8 +15,14 @@ TABLES: tuple[Mapping[str, "AnyWords"], ...] = (
     consent_words.WORDS,
     device_words.WORDS,
     guardian_words.WORDS,
+    contact_words.WORDS,
 )
-AnyWords = consent_words.Words | device_words.DeviceWords | guardian_words.GuardianWords
+AnyWords = (
+    consent_words.Words
+    | device_words.DeviceWords
+    | guardian_words.GuardianWords
+    | contact_words.ContactWords
+)
 SURFACE = (
     e2ecore.Consents,
     e2ecore.Devices,
