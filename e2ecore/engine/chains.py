@@ -137,7 +137,7 @@ def apply_verified(job: Job, account_id: bytes) -> None:
 
     Whether it still holds is judged by the chain that this device sees.
     """
-    op = merging.written_last(slot(job, Verified.KIND, account_id), job.now_ms)
+    op = merging.written_last(slot(job, Verified.KIND, account_id), job.relay_ms)
     body = None if op is None else op.body()
     chain, row = job.state.chain(job.tx, account_id), chains.account(job.tx, account_id)
     if not isinstance(body, Verified) or chain is None or row is None:

@@ -119,6 +119,7 @@ async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
             ready = await authenticate(frames, challenge, who)
             core.state.server_name = challenge.server_name
             core.signals.ahead_ms = challenge.now_ms - core.clock_ms()
+            core.state.ahead_ms = core.signals.ahead_ms
             core.desk.channel = channel.blobs if isinstance(channel, CarriesBlobs) else None
         is_due = await core.jobs.run(supply_due)
     except BaseException as error:

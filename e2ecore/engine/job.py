@@ -39,6 +39,11 @@ class Job:
         """Milliseconds since the Unix epoch."""
         return self.state.clock_ms()
 
+    @property
+    def relay_ms(self) -> int:
+        """The relay's clock as far as it is known, else ours: what our devices agree by."""
+        return self.now_ms + self.state.ahead_ms
+
     def mirror(self, cid: int) -> Mirror:
         """Return a conversation by its local number.
 

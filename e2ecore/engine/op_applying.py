@@ -60,11 +60,11 @@ def apply_conversation(job: Job, mirror: Mirror) -> None:
 
 def _latest(job: Job, kept: Sequence[Op], kind: type[B]) -> B | None:
     """Return what counts of a register; written again where one op of it is from the future."""
-    op = merging.written_last(kept, job.now_ms)
+    op = merging.written_last(kept, job.relay_ms)
     body = None if op is None else op.body()
     if op is None or not isinstance(body, kind):
         return None
-    if merging.wants_settling(kept, job.now_ms):
+    if merging.wants_settling(kept, job.relay_ms):
         say(job, op.subject, body)
     return body
 

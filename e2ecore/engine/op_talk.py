@@ -121,7 +121,7 @@ def _take(job: Job, op: Op) -> None:
         job.effects.events.append(OwnDeviceForked(DeviceId(op.device_id)))
     before = touched(job, op.kind, op.subject)
     now = keep(job, before, op)
-    save_author(job, author_of(job).hear(op, job.now_ms))
+    save_author(job, author_of(job).hear(op, job.relay_ms))
     if now != before:
         apply_slot(job, op.kind, op.subject, now, op)
 

@@ -39,7 +39,7 @@ def say(job: Job, subject: bytes, body: OpBody) -> None:
         subject,
         body,
         before,
-        now_ms=job.now_ms,
+        now_ms=job.relay_ms,
         sign=lambda one: one.signed(own.account_id, own.signer.sign),
     )
     keep(job, before, op)

@@ -120,6 +120,8 @@ class State:
     """Is there any message that may never be stored again? None: look."""
     server_name = ""
     """The relay's name for itself, as of the last connection."""
+    ahead_ms = 0
+    """The relay's clock less ours, as of the last connection."""
 
     def __init__(self, suite: CipherSuite, clock_ms: Callable[[], int], rng: Rng) -> None:
         self.suite = suite
