@@ -1,7 +1,7 @@
 """People who are blocked: what they say to us alone is not kept, and they are not told.
 
-A block is this device's own affair. The relay goes on to deliver, MLS goes on to count; what is
-dropped is dropped after it was opened, so that nobody else can tell.
+A block is the affair of this account's own devices. The relay goes on to deliver, MLS goes on to
+count; what is dropped is dropped after it was opened, so that nobody else can tell.
 """
 
 from collections.abc import Callable, Container

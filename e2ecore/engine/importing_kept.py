@@ -13,6 +13,7 @@ from e2ecore.consent.audit import BadConsentFileError, ConsentAudit, verify_cons
 from e2ecore.engine.erasing import MIN_RETENTION_MS
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.oplog import say
 from e2ecore.engine.values import ConversationState
 from e2ecore.portability.errors import ExportDamagedError
 from e2ecore.portability.ours import OwnExport
@@ -38,6 +39,7 @@ from e2ecore.storage.messages import MessageRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.codec import pack
 from e2ecore_protocol.content.conversation import GROUP_POLICY, ConversationInfo, InfoKind
+from e2ecore_protocol.content.op_bodies import Blocked
 from e2ecore_protocol.frames.conversations import group_conversation_id
 from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, MAX_INTEGER
 
@@ -152,6 +154,7 @@ def bring_person(job: Job, blocked: Mapping[bytes, int], paper: Paper | None) ->
     fresh = [who for who in blocked if who not in known and who != job.own.account_id]
     for who in fresh:
         blocks.add(job.tx, BlockRow(who, min(blocked[who], job.now_ms)))
+        say(job, who, Blocked(1))
     if fresh:
         job.state.forget_blocked()
     return PersonBrought(len(fresh), _bring_paper(job, paper))

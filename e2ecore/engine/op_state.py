@@ -63,7 +63,8 @@ def begin_or_end(job: Job) -> None:
     if several_count(job):
         if settings.get(job.tx, _BEGUN) is None:
             settings.put(job.tx, _BEGUN, b"")
-            _write_state(job)
+            if job.own.holds_identity:  # others came later, or were away: theirs is old
+                _write_state(job)
     elif settings.get(job.tx, _BEGUN) is not None:
         settings.remove(job.tx, _BEGUN)
         ops.remove_all(job.tx)

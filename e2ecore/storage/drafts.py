@@ -1,4 +1,4 @@
-"""What a person has begun to write in each conversation, on this device alone."""
+"""What a person has begun to write in each conversation: what is shown of it."""
 
 from typing import Final, NamedTuple
 

@@ -8,7 +8,7 @@ import pytest
 import e2ecore
 from e2ecore import Conversation, Engine
 from e2ecore.engine.job import Job
-from e2ecore.storage import ops, outbox
+from e2ecore.storage import arrangements, ops, outbox, settings
 from e2ecore.testing import devices
 from e2ecore.testing.devices import open_device
 from tests.support.engines import agree, handle_of, history, pair, same
@@ -275,3 +275,24 @@ async def test_a_new_device_gets_the_state_and_not_the_history(tmp_path: Path) -
             assert count(phone) == 0
             await chat.refresh()
             assert chat.pinned
+
+
+async def test_what_a_device_has_lost_is_repaired_from_another(tmp_path: Path) -> None:
+    async with phone_laptop_bob(tmp_path) as (_, phone, laptop, bob):
+        chat, _ = await pair(phone, bob)
+        there = await same(laptop, chat)
+        await seated(laptop, 2)
+        await chat.set_pinned(on=True)
+        await there.mute(1_900_000_000_000)
+        await shows(there, lambda one: one.pinned)
+        await shows(chat, lambda one: one.muted_until_ms is not None)
+
+        def lose(job: Job) -> None:
+            ops.remove_all(job.tx)
+            arrangements.save(job.tx, arrangements.ArrangementRow(there.local_number))
+            settings.remove(job.tx, "ops_compared")
+            job.effects.own_seats = True
+
+        await run(laptop, lose)
+        await comes_true(same_ops(phone, laptop))
+        await shows(there, lambda one: one.pinned and one.muted_until_ms is not None)
