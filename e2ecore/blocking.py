@@ -242,6 +242,7 @@ class BlockingEngine:
     keeps_all_earlier_texts = _at(_my_data, MyData.keeps_earlier_texts)
     set_lifetime = _of(Conversation.set_lifetime)
     set_draft = _of(Conversation.set_draft)
+    other_drafts = _of(Conversation.other_drafts)
     send_draft = _of(Conversation.send_draft)
     set_pinned = _of(Conversation.set_pinned)
     set_archived = _of(Conversation.set_archived)
