@@ -41,9 +41,7 @@ class BlobFolder:
         folders, stuck = defaultdict[Path, set[bytes]](set), set[bytes]()
         for blob_id in blob_ids:
             path = self._path(blob_id)
-            folders[path.parent].add(
-                blob_id
-            )  # who deleted what is not there may have flushed nothing
+            folders[path.parent].add(blob_id)  # flushed also if it is gone: a crash may have come
             try:
                 path.unlink(missing_ok=True)
             except OSError:

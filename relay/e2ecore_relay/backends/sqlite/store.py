@@ -30,6 +30,7 @@ from e2ecore_relay.backends.sqlite.jobs import AnyJob, CallJob, Statistics, Subm
 from e2ecore_relay.backends.sqlite.journal import GENERATION_S, Journal
 from e2ecore_relay.backends.sqlite.ledger import SqliteLedger
 from e2ecore_relay.backends.sqlite.pages import SqlitePages
+from e2ecore_relay.backends.sqlite.readers import Readers
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Exchange, Push, Turn
 from e2ecore_relay.domain.feed import Span
@@ -79,15 +80,12 @@ class SqliteStore:
             failed: Called on the event loop if the thread ends by a defect.
         """
         self.statistics = Statistics()
-        self._database = database
         self._clock_ms = clock_ms
         self._wake = wake
         self._pushed = pushed
         self._failed = failed
         self._exchange = Exchange()
         self.audience = self._exchange.audience
-        self._readers: list[SqliteLedger] = []
-        self._walkers: list[SqliteLedger] = []
         self._changed = threading.Condition()
         self._turn = threading.Lock()
         """Held by the thread that uses the writing connection, the exchange and the journal."""
@@ -104,6 +102,8 @@ class SqliteStore:
         self._connection = database.writer()
         self._journal = Journal(self._connection)
         self._journal.reload()
+        self._readers = Readers(database.reader, self._journal)
+        self._walkers = Readers(database.walker, self._journal)
         self._stale = False
         self._due_at = time.monotonic() + GENERATION_S
         self._emptied_at = 0
@@ -193,30 +193,11 @@ class SqliteStore:
         Raises:
             StoreError: As the function, or as opening does.
         """
-        return self._with(self._readers, self._database.reader, work)
+        return self._readers.read(work)
 
     def walk(self, work: Callable[[SqliteLedger], Result]) -> Result:
-        """As ``read``, for what goes through many rows once: keeps little of them in memory.
-
-        Raises:
-            StoreError: As the function, or as opening does.
-        """
-        return self._with(self._walkers, self._database.walker, work)
-
-    def _with(
-        self,
-        idle: list[SqliteLedger],
-        connect: Callable[[], Connection],
-        work: Callable[[SqliteLedger], Result],
-    ) -> Result:
-        try:
-            ledger = idle.pop()
-        except IndexError:
-            ledger = SqliteLedger(connect(), self._journal)
-        try:
-            return work(ledger)
-        finally:
-            idle.append(ledger)
+        """As ``read``, for what goes through many rows once: keeps little of them in memory."""
+        return self._walkers.read(work)
 
     def pages(self, device: int, spans: Sequence[Span], items: int, size: int) -> list[Page]:
         """Read pages for one device, as ports.PageReader, in the calling thread."""
@@ -231,10 +212,8 @@ class SqliteStore:
         self._stopping = True
         self._wake_writer()
         self._thread.join()
-        for ledger in (*self._readers, *self._walkers):
-            ledger.connection.close()
-        self._readers.clear()
-        self._walkers.clear()
+        self._readers.close()
+        self._walkers.close()
         self._connection.close()
 
     # --- the writer thread --------------------------------------------------------------------
