@@ -113,3 +113,13 @@ def test_a_document_is_taken_for_a_week_and_not_from_the_future(
 ) -> None:
     now_ms = 1_760_000_000_000
     assert is_fresh(now_ms - age_ms, now_ms) is fresh
+
+
+@pytest.mark.parametrize("data", [b"\x90", b"\x91\xc3"], ids=["nothing", "true"])
+def test_a_document_of_another_type_is_none_of_this_one(data: bytes) -> None:
+    retraction = next(one for one in GOOD if one["name"] == "retraction")
+    for wrong in (data, bytes.fromhex(retraction["encoded"])):
+        with pytest.raises(MalformedError):
+            GuardianLink.decode(wrong)
+    good = GuardianLink.decode(bytes.fromhex(GOOD[0]["encoded"]))
+    assert good.signed_by_guardian(good.guardian_signature) == good
