@@ -83,6 +83,10 @@ class Upkeep:
         """There may be a part of a history to make for another device."""
         self.to_take = Signal()
         """There may be a part of a history to take from another device."""
+        self._begin_account()
+
+    def _begin_account(self) -> None:
+        """Begin what concerns the account: its chain, its devices, ward and guardian."""
         self.to_settle = Signal()
         """The account chain may have to be told of consents."""
         self.to_lapse = Signal()
