@@ -33,5 +33,10 @@ async def tell_news(engine: e2ecore.Engine, language: str | None = None) -> None
     for one in news.removed:
         said = words.news_removed.format(day=day(one.removed_ms or 0), device=one.device_id.hex())
         print(said, file=sys.stderr)
-    if news.added or news.removed:
+    for one in news.confirmed:
+        how = words.early if one.confirmed_early else words.in_use
+        when = day(one.confirmed_ms or 0)
+        said = words.news_confirmed.format(day=when, device=one.device_id.hex(), how=how)
+        print(said, file=sys.stderr)
+    if news.added or news.removed or news.confirmed:
         print(words.news_what, file=sys.stderr)

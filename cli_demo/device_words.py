@@ -40,6 +40,13 @@ class DeviceWords(NamedTuple):
     ask_same_and_move: str
     moved: str
     news_moved: str
+    confirm_means: tuple[str, ...]
+    ask_confirm: str
+    confirmed: str
+    not_confirmed: str
+    too_early: str
+    early: str
+    news_confirmed: str
 
 
 WORDS: Final = {
@@ -92,6 +99,19 @@ WORDS: Final = {
         "Does it, and shall the account move there now? Write yes, or anything else for no: ",
         "Moved: device {device} has the account now. What is stored here stays readable.",
         "NOTICE: your account has moved to another device: {device}. Nothing can be sent here.",
+        (
+            "Device {device}, linked on {day}.",
+            "Confirmed, it can do with your account what this device can: link and remove devices,",
+            "agree to things in your name, close the account. Removing it later does not take that",
+            "key back. Confirm only a device that you linked yourself and that you still have.",
+        ),
+        "Is it yours? Write yes, or anything else for no: ",
+        "Confirmed: device {device} can change the account as well. If one is lost, the other goes on.",
+        "Nothing was confirmed.",
+        "It was linked less than a day ago; it can be confirmed from {day} (UTC) on. A day is what it"
+        " takes to notice that somebody else has linked it. Now all the same: --now",
+        "confirmed, without waiting a day",
+        "NOTICE: a device can change your account since {day}: {device} ({how})",
     ),
     "zh-CN": DeviceWords(
         "请在新设备上输入：e2e device join {code}",
@@ -140,6 +160,18 @@ WORDS: Final = {
         "是否相同，并且现在就转移账号？是请输入“是”，输入其他内容表示否：",
         "已转移：账号现属于设备 {device}。已保存的内容仍可在此阅读。",
         "提醒：您的账号已转移到另一台设备：{device}。本设备不能再发送消息。",
+        (
+            "设备 {device}，关联于 {day}。",
+            "确认后，它对账号的权限与本设备相同：可关联和移除设备、以您的名义作出同意、注销账号。",
+            "以后移除它也无法收回该密钥。请只确认您亲自关联且仍在您手中的设备。",
+        ),
+        "是您的设备吗？是请输入“是”，输入其他内容表示否：",
+        "已确认：设备 {device} 也能更改账号。其中一台丢失时，另一台仍可继续。",
+        "未确认任何设备。",
+        "该设备关联还不到一天，{day}（UTC）起方可确认。一天的时间可用来发现他人关联的设备。"
+        "如仍要立即确认：--now",
+        "已确认（未等满一天）",
+        "提醒：自 {day} 起有设备能更改您的账号：{device}（{how}）",
     ),
 }
 """By language tag."""

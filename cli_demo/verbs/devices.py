@@ -134,23 +134,63 @@ def remove(
     async def work(engine: e2ecore.Engine) -> None:
         words = device_words(language)
         await at_relay(engine, engine.caught_up, where.timeout)
-        found = [
-            one
-            for one in await engine.devices.list()
-            if one.removed_ms is None and one.device_id.hex().startswith(device.lower())
-        ]
-        if len(found) != 1:
-            raise CliError(words.no_such_device, Exit.USAGE)
-        await engine.devices.remove(found[0].device_id)
+        found = await _chosen(engine, device, words)
+        await engine.devices.remove(found.device_id)
         count = await settle(engine, where.timeout)
         if where.json:
-            shown = {"type": "removed", "device": found[0].device_id.hex(), "waiting": count}
+            shown = {"type": "removed", "device": found.device_id.hex(), "waiting": count}
             print(jsonlines.dump(shown))
         else:
-            print(words.removed.format(device=found[0].device_id.hex()))
-        await show_erasures(engine, where, {found[0].device_id}, words)
+            print(words.removed.format(device=found.device_id.hex()))
+        await show_erasures(engine, where, {found.device_id}, words)
 
     with_engine(where, work, language=language)
+
+
+@app.command()
+@online
+def confirm(
+    where: Access,
+    device: Annotated[str, typer.Argument(help="Its id, or how that begins: `e2e device list`.")],
+    *,
+    now: Annotated[bool, typer.Option("--now", help="Do not wait until a day has passed.")] = False,
+    language: Language = None,
+) -> None:
+    """Confirm a linked device for the second time: it can change the account then, as this one."""
+
+    async def work(engine: e2ecore.Engine) -> None:
+        words = device_words(language)
+        await at_relay(engine, engine.caught_up, where.timeout)
+        found = await _chosen(engine, device, words)
+        if not where.json:
+            named = {"device": found.device_id.hex(), "day": day(found.added_ms)}
+            print(*[line.format(**named) for line in words.confirm_means], sep="\n")
+            if not await _answers_yes(words.ask_confirm, words):
+                raise CliError(words.not_confirmed, Exit.REFUSED)
+        phrase = read_passphrase(fd=where.passphrase_fd, create=False)
+        try:
+            await engine.devices.confirm(found.device_id, phrase, override=now)
+        except e2ecore.DeviceInQuarantineError as error:
+            text = words.too_early.format(day=day(error.until_ms))
+            raise CliError(text, Exit.REFUSED) from error
+        if where.json:
+            print(jsonlines.dump({"type": "confirmed", "device": found.device_id.hex()}))
+        else:
+            print(words.confirmed.format(device=found.device_id.hex()))
+
+    with_engine(where, work, language=language)
+
+
+async def _chosen(engine: e2ecore.Engine, device: str, words: DeviceWords) -> e2ecore.Device:
+    """Return the one device in use whose id begins so."""
+    found = [
+        one
+        for one in await engine.devices.list()
+        if one.removed_ms is None and one.device_id.hex().startswith(device.lower())
+    ]
+    if len(found) != 1:
+        raise CliError(words.no_such_device, Exit.USAGE)
+    return found[0]
 
 
 def _show_code(code: e2ecore.LinkCode, where: Access, words: DeviceWords) -> None:
@@ -219,4 +259,6 @@ def _fields(one: e2ecore.Device) -> dict[str, object]:
         "this": one.is_this,
         "counts": one.counts,
         "waiting": [uid.hex() for uid in one.waiting],
+        "confirmed_ms": one.confirmed_ms,
+        "confirmed_early": one.confirmed_early,
     }

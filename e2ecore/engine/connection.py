@@ -118,6 +118,7 @@ async def _log_in(core: "Core", dial: Dial) -> Link[Outgoing]:
             who = Credentials(own.account_id, own.device_id, own.signer.sign)
             ready = await authenticate(frames, challenge, who)
             core.state.server_name = challenge.server_name
+            core.upkeep.logged_in(challenge.now_ms)
             core.signals.ahead_ms = challenge.now_ms - core.clock_ms()
             core.state.ahead_ms = core.signals.ahead_ms
             core.desk.channel = channel.blobs if isinstance(channel, CarriesBlobs) else None

@@ -42,6 +42,20 @@ class DeviceReceiptLate(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceConfirmed(Event):
+    """A linked device has got the account's own key: it can change the account from now on.
+
+    Always tell the user. If they did not confirm it themselves: remove the device at once.
+    """
+
+    device_id: DeviceId
+    by: DeviceId
+    """The device on which it was confirmed."""
+    early: bool
+    """The person did not wait for the end of the quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountMoved(Event):
     """The account has moved from this device to another one. Always tell the user.
 

@@ -50,6 +50,10 @@ class Device:
     """Why it was removed; None: it is in use."""
     erasure: DeviceErasure | None = None
     """The relay's proof that it keeps nothing for a removed device; None: it has not come (yet)."""
+    confirmed_ms: int | None = None
+    """When it was confirmed, and got the account's own key; None: never, like the first one."""
+    confirmed_early: bool = False
+    """The person did not wait for the end of its quarantine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +62,5 @@ class DeviceNews:
 
     added: tuple[Device, ...]
     removed: tuple[Device, ...]
+    confirmed: tuple[Device, ...] = ()
+    """Devices that can change the account now."""

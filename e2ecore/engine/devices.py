@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from e2ecore.engine.announced import shown_taking
 from e2ecore.engine.arriving import Joining, join_account
+from e2ecore.engine.confirming import confirm_device
 from e2ecore.engine.device_values import Device, DeviceNews
 from e2ecore.engine.errors import OnlyDeviceError, UnknownOwnDeviceError
 from e2ecore.engine.giving import end_gift, give_history, shown_gift
 from e2ecore.engine.history_values import HistoryTransfer
+from e2ecore.engine.handing import confirmation_of
 from e2ecore.engine.job import Job
 from e2ecore.engine.linking import Linking, link_device
 from e2ecore.engine.moving import has_moved
@@ -22,6 +24,7 @@ from e2ecore.engine.removals import erasure_of
 from e2ecore.engine.seating import unsettled
 from e2ecore.ids import DeviceId, GroupId
 from e2ecore.storage import history_transfers, removals, settings
+from e2ecore.storage.unlocking import Unlock
 from e2ecore_protocol.chain.bodies import DeviceRemoved
 from e2ecore_protocol.chain.state import AccountState
 
@@ -138,6 +141,27 @@ class Devices:
         self._core.check_open()
         await end_gift(self._core, transfer_id)
 
+    async def confirm(self, device_id: bytes, key: str | Unlock, *, override: bool = False) -> None:
+        """Confirm a linked device for the second time: it gets the account's own key.
+
+        It can link and remove devices, give consents and close the account then, as this one can.
+        All devices tell their users. Ask first: is it yours, and still in your hands?
+
+        Args:
+            device_id: Which one.
+            key: What opens the database here, asked for anew.
+            override: Do not wait until a day has passed since it was linked. It is told everywhere.
+
+        Raises:
+            DeviceInQuarantineError: It was linked less than a day ago, by the relay's clock.
+            WrongKeyError: ``key`` does not open the database.
+            UnknownOwnDeviceError: It is none of this account's, or was removed.
+            OnlyDeviceError: It is this one.
+            NotHolderError: This device is in quarantine itself.
+            TransientError: The relay was not reached, or the devices do not talk to each other yet.
+        """
+        await confirm_device(self._core, device_id, key, override=override)
+
     async def remove(self, device_id: bytes) -> None:
         """Take a device out of the account, at once and for good.
 
@@ -177,6 +201,7 @@ def _transfers(job: Job) -> tuple[HistoryTransfer, ...]:
 def _listed(job: Job) -> list[Device]:
     chain, waiting, own = own_chain(job), unsettled(job), job.own
     valid = {one.device_id for one in chain.valid_devices(job.now_ms)}
+    known = {one: confirmation_of(job.tx, one) for one in chain.devices}
     return [
         Device(
             DeviceId(one.device_id),
@@ -187,6 +212,8 @@ def _listed(job: Job) -> list[Device]:
             tuple(GroupId(uid) for uid in sorted(waiting.get(one.device_id, ()))),
             one.removed_for,
             erasure_of(removals.get(job.tx, one.device_id)),
+            None if (said := known[one.device_id]) is None else said.time_ms,
+            said is not None and said.early,
         )
         for one in chain.devices.values()
     ]
@@ -196,10 +223,12 @@ def _news(job: Job) -> DeviceNews:
     chain = own_chain(job)
     stored = settings.get(job.tx, _SEEN)
     since_ms = int.from_bytes(stored) if stored is not None else _arrived_ms(chain, job)
-    others = [one for one in _listed(job) if not one.is_this]
+    every = _listed(job)
+    others = [one for one in every if not one.is_this]
     return DeviceNews(
         tuple(one for one in others if one.added_ms > since_ms),
         tuple(one for one in others if one.removed_ms is not None and one.removed_ms > since_ms),
+        tuple(one for one in every if one.confirmed_ms is not None and one.confirmed_ms > since_ms),
     )
 
 
@@ -208,7 +237,9 @@ def _arrived_ms(chain: AccountState, job: Job) -> int:
 
 
 def _note_seen(job: Job) -> None:
-    settings.put(job.tx, _SEEN, own_chain(job).head_ms.to_bytes(_SEEN_BYTES))
+    told = [one.confirmed_ms for one in _listed(job) if one.confirmed_ms is not None]
+    newest_ms = max([own_chain(job).head_ms, *told])
+    settings.put(job.tx, _SEEN, newest_ms.to_bytes(_SEEN_BYTES))
 
 
 def _removal(job: Job, device_id: bytes) -> Sequence[bytes]:

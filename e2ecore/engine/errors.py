@@ -268,11 +268,24 @@ class NoKeyPackageError(TransientError):
 
 
 class NotHolderError(UsageError):
-    """This device was linked to the account and may not change it. Do it on the one that linked it.
+    """This device was linked, and not confirmed yet. Do it on another, or confirm this one there.
 
-    Linking and removing devices, giving and taking back consents, signing an export and closing the
-    account need the account's own key, which stays where it is.
+    Linking and removing devices, giving and taking back consents, and closing the account need the
+    account's own key, which a linked device gets with its second confirmation.
     """
+
+
+class DeviceInQuarantineError(UsageError):
+    """This device was linked less than a day ago. Was it you? Then confirm it later, or insist."""
+
+    def __init__(self, until_ms: int) -> None:
+        super().__init__()
+        self.until_ms = until_ms
+        """When it can be confirmed without insisting, by the relay's clock."""
+
+
+class OwnDevicesNotReadyError(TransientError):
+    """The devices of this account have not begun to talk to each other yet. Try again later."""
 
 
 class DeviceRevokedError(UsageError):

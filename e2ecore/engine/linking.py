@@ -14,6 +14,7 @@ import anyio
 from e2ecore.consent.purposes import Purpose
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine import agreeing
+from e2ecore.engine.confirming import note_linked
 from e2ecore.engine.consents import settle
 from e2ecore.engine.errors import (
     ConsentRequiredError,
@@ -136,7 +137,13 @@ class Linking:
             entries = await grow_own_chain(core, self._placed)
         except RelayRefusedError as error:
             raise _named(error) from error
-        return await core.jobs.run(partial(store_own_chain, entries=entries))
+        relay_ms = core.upkeep.relay_ms()
+        return await core.jobs.run(partial(self._store, entries=entries, relay_ms=relay_ms))
+
+    def _store(self, job: Job, entries: Sequence[bytes], relay_ms: int) -> AccountState:
+        """Store what the relay has taken, and begin the quarantine."""
+        note_linked(job, device_id_of(self._side.new_key), relay_ms)
+        return store_own_chain(job, entries)
 
     async def _placed(self) -> Sequence[bytes]:
         """Have the new device sign for the place behind our chain as it is known now."""

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 _MAX_NOTE_BYTES: Final = (MAX_DEVICES + 1) * (MAX_ENTRY_BYTES + 8)
 _DRAIN_S: Final = 10
-"""How long what was written is given to leave before the account does."""
+"""How long what was written is given to leave."""
 _LOOK_S: Final = 0.05
 _MOVED_S: Final = 20
 """How long a call waits for the relay to turn this device away. It goes on without the call."""
@@ -104,9 +104,7 @@ async def move_account(core: "Core", line: HostLine, side: ExistingSide) -> None
         MoveUnfinishedError: The relay has not said yet that the account has moved.
         TransientError: The relay was not reached. Nothing was moved.
     """
-    with anyio.move_on_after(_DRAIN_S):
-        while core.read(lambda tx: bool(outbox.after(tx, 0, 1))):  # noqa: ASYNC110 - nobody tells
-            await anyio.sleep(_LOOK_S)
+    await drain(core)
     await fetch_chain(core, core.account_id)
     found = await core.jobs.run(_removals)
     await line.pass_on(side.hand_over(found.place, found.identity_key, found.display_name))
@@ -117,6 +115,13 @@ async def move_account(core: "Core", line: HostLine, side: ExistingSide) -> None
         await core.upkeep.moved.wait()
         return
     raise MoveUnfinishedError
+
+
+async def drain(core: "Core") -> None:
+    """Give what was written some time to leave."""
+    with anyio.move_on_after(_DRAIN_S):
+        while core.read(lambda tx: bool(outbox.after(tx, 0, 1))):  # noqa: ASYNC110 - nobody tells
+            await anyio.sleep(_LOOK_S)
 
 
 def _removals(job: Job) -> Removals:

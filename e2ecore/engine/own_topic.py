@@ -10,3 +10,5 @@ class OwnTopic(IntEnum):
     """What all our devices agree about; see ``op_talk``."""
     HISTORY = 2
     """A part of a history is at the relay; see ``announced``."""
+    IDENTITY_KEY = 3
+    """A device was confirmed, and gets the account's own key; see ``handing``."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from e2ecore.engine.announced import take_part
+from e2ecore.engine.handing import take_key_handover
 from e2ecore.engine.job import Job
 from e2ecore.engine.mirror import Mirror, Peer
 from e2ecore.engine.op_talk import take_ops
@@ -19,7 +20,11 @@ Taker: TypeAlias = Callable[[Job, Mirror, Peer, bytes], None]
 """Takes a body that another device of ours has sent: the conversation, the sender, the bytes."""
 
 
-_TAKERS: Final[Mapping[int, Taker]] = {OwnTopic.OPS: take_ops, OwnTopic.HISTORY: take_part}
+_TAKERS: Final[Mapping[int, Taker]] = {
+    OwnTopic.OPS: take_ops,
+    OwnTopic.HISTORY: take_part,
+    OwnTopic.IDENTITY_KEY: take_key_handover,
+}
 
 
 def take_own(job: Job, mirror: Mirror, sender: Peer, content: Own) -> None:

@@ -36,6 +36,7 @@ class Upkeep:
     """The state of the work that follows behind the messages."""
 
     __slots__ = (
+        "_relay_at",
         "erasing",
         "fold",
         "guarding",
@@ -93,6 +94,7 @@ class Upkeep:
         """The consent to several devices may be over, or last longer now."""
         self.guarding = Guarding()
         """What the relay may have to tell, or is to be told, about ward and guardian."""
+        self._relay_at = (0, 0.0)
         self.to_move = Signal()
         """The account may be on its way to another device, and the relay can be told."""
         self.has_moved = False
@@ -115,6 +117,15 @@ class Upkeep:
         self.is_parting = True
         if self.on_parting is not None:
             self.on_parting()
+
+    def logged_in(self, relay_ms: int) -> None:
+        """Note what the relay's clock says now."""
+        self._relay_at = relay_ms, anyio.current_time()
+
+    def relay_ms(self) -> int:
+        """Return the relay's time, by a clock that goes on whatever this machine's is set to."""
+        said_ms, since_s = self._relay_at
+        return said_ms + int(1000 * (anyio.current_time() - since_s))
 
     def connected(self) -> None:
         """There is a connection: tell the relay what it may not know yet."""

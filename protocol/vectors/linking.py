@@ -165,7 +165,22 @@ def run(code: str, handle: str | None) -> Json:
     }
 
 
+def confirmation(*, early: int, spoilt: bool = False) -> Json:
+    """Return the body that tells of a second confirmation."""
+    fields = [1, filler("device", 16), early, 1_760_000_000_000, filler("ref", 32)]
+    fields += [filler("enc", 1120), filler("sealed", 48)]
+    return {
+        "what": "confirmation",
+        "expect": "malformed" if spoilt else "ok",
+        "body": enc(*fields).hex(),
+        "early": early,
+        "context": enc(ACCOUNT, fields[1], fields[4]).hex(),
+        "account_id": ACCOUNT.hex(),
+    }
+
+
 def linking() -> list[Json]:
     """Return all vectors."""
     good = [code[:-1] + check_digit(code[:-1]) for code in CODES]
-    return [*codes(), run(good[0], "alice"), run(good[1], None), run(good[2], "a.b_c")]
+    told = [confirmation(early=0), confirmation(early=1), confirmation(early=2, spoilt=True)]
+    return [*codes(), run(good[0], "alice"), run(good[1], None), run(good[2], "a.b_c"), *told]

@@ -39,6 +39,7 @@ from e2ecore_protocol.content import (
     unpad,
 )
 from e2ecore_protocol.content.history import decode_history_part
+from e2ecore_protocol.content.key_handover import KeyHandover
 from e2ecore_protocol.content.linking import decode_link_content, decode_link_message
 from e2ecore_protocol.content.polls import Counted
 from e2ecore_protocol.errors import MalformedError
@@ -157,6 +158,7 @@ LINKING = [
     for one in json.loads((FOLDER / "linking.json").read_text())["vectors"]
     for message in one.get("messages", ())
 ]
+HANDED = [KeyHandover(1, bytes(16), 1, 7, bytes(32), bytes(1120), bytes(48)).encode()]
 LINKED = [
     one.encode()
     for one in (
@@ -166,6 +168,7 @@ LINKED = [
         linking.Possession(bytes(64)),
         linking.Linked("Alice", 7, bytes(32)),
         linking.Done(),
+        linking.Handover(7, bytes(32), bytes(32), "Alice"),
     )
 ]
 LANDMARKS = landmarks.encode(landmarks.Landmarks(13, {"messages": 4, "blocks": 70_000}))
@@ -208,6 +211,7 @@ WIRE_TARGETS: Mapping[str, Target] = {
     "wire.padded signal": Target(padded_signal, (MalformedError,), PADDED, (unpad,)),
     "wire.link message": wire(decode_link_message, LINKING),
     "wire.link content": wire(decode_link_content, LINKED),
+    "wire.key handover": wire(KeyHandover.decode, HANDED),
     "wire.notice": wire(
         decode_notice,
         [KeyPackagesLow(3).encode(), ERASED.encode(), GuardianshipChanged().encode()],

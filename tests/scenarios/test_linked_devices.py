@@ -136,6 +136,7 @@ def test_a_person_links_a_laptop_talks_on_both_and_shuts_it_out(
     laptop.hears("bob", *said)
     assert device in phone.said, "it is said with every command until it was seen"
 
+    assert phone.run("device", "confirm", device[:8], code=Exit.REFUSED) == []  # a day too early
     shown = {line["device"]: line for line in phone.run("device", "list")}
     assert (shown[device]["this"], shown[device]["counts"]) == (False, True)
     phone.run("contacts")

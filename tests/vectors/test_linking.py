@@ -11,7 +11,9 @@ from nacl.signing import SigningKey
 
 from e2ecore.linking.ceremony import ExistingSide, NewSide
 from e2ecore.linking.code import BadLinkCodeError, LinkCode
+from e2ecore_protocol.content.key_handover import KeyHandover, handover_context
 from e2ecore_protocol.content.linking import Handover, Place
+from e2ecore_protocol.errors import MalformedError
 
 FILE = Path(__file__).parents[2] / "protocol/vectors/linking.json"
 
@@ -28,6 +30,9 @@ class Vector(TypedDict, total=False):
     messages: list[str]
     check: str
     moves: list[str]
+    body: str
+    early: int
+    context: str
 
 
 def vectors(what: str) -> list[Vector]:
@@ -87,3 +92,17 @@ def test_both_sides_say_byte_for_byte_what_the_specification_does(vector: Vector
     assert isinstance(new.next(moves[0]), Handover)
     moves.append(new.possession(filler("signature", 64)))
     assert [one.hex() for one in moves] == vector["moves"]
+
+
+@pytest.mark.parametrize("vector", vectors("confirmation"), ids=lambda one: one["expect"])
+def test_a_second_confirmation_is_read_as_it_is_specified(vector: Vector) -> None:
+    body = bytes.fromhex(vector["body"])
+    if vector["expect"] != "ok":
+        with pytest.raises(MalformedError):
+            KeyHandover.decode(body)
+        return
+    said = KeyHandover.decode(body)
+    assert (said.encode(), said.early) == (body, vector["early"])
+    account_id = bytes.fromhex(vector["account_id"])
+    context = handover_context(account_id, said.device_id, said.key_package)
+    assert context.hex() == vector["context"]
