@@ -106,10 +106,11 @@ WORDS: Final = {
             "key back. Confirm only a device that you linked yourself and that you still have.",
         ),
         "Is it yours? Write yes, or anything else for no: ",
-        "Confirmed: device {device} can change the account as well. If one is lost, the other goes on.",
+        "Confirmed: device {device} can change the account as well. If one is lost, the other"
+        " goes on.",
         "Nothing was confirmed.",
-        "It was linked less than a day ago; it can be confirmed from {day} (UTC) on. A day is what it"
-        " takes to notice that somebody else has linked it. Now all the same: --now",
+        "It was linked less than a day ago; it can be confirmed from {day} (UTC) on. A day is what"
+        " it takes to notice that somebody else has linked it. Now all the same: --now",
         "confirmed, without waiting a day",
         "NOTICE: a device can change your account since {day}: {device} ({how})",
     ),

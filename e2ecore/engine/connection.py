@@ -45,9 +45,9 @@ async def keep_connected(core: "Core") -> None:
         await core.registered.wait()
     if core.dial is None:
         return
-    core.upkeep.has_moved = core.upkeep.has_moved or core.read(has_moved)
+    core.upkeep.move.is_done = core.upkeep.move.is_done or core.read(has_moved)
     failures = 0
-    while not core.upkeep.has_moved:
+    while not core.upkeep.move.is_done:
         began_ms = core.clock_ms()
         error = await _connect_once(core, core.dial)
         if core.clock_ms() - began_ms > _STABLE_MS:
@@ -57,7 +57,7 @@ async def keep_connected(core: "Core") -> None:
         core.set_connection(ConnectionState.WAITING, error)
         core.attempted(error)
         core.upkeep.own_here.settle()
-        if core.upkeep.has_moved:
+        if core.upkeep.move.is_done:
             break
         await core.reconnect_signal.wait_for(pause_ms(failures, asked_ms, core.rng) / 1000)
     core.set_connection(ConnectionState.OFFLINE, AccountMovedError())

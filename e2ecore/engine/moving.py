@@ -110,9 +110,9 @@ async def move_account(core: "Core", line: HostLine, side: ExistingSide) -> None
     await line.pass_on(side.hand_over(found.place, found.identity_key, found.display_name))
     body = DeviceAdded(side.new_key, side.possession(await line.receive()))
     await core.jobs.run(partial(_note, removals=found.entries, body=body))
-    core.upkeep.to_move.set()
+    core.upkeep.move.to_tell.set()
     with anyio.move_on_after(_MOVED_S):
-        await core.upkeep.moved.wait()
+        await core.upkeep.move.done.wait()
         return
     raise MoveUnfinishedError
 
@@ -163,13 +163,13 @@ async def keep_moving(core: "Core") -> None:
     """Tell the relay that the account moves, for as long as it has not turned us away."""
     try:
         while True:
-            await core.upkeep.to_move.wait()
+            await core.upkeep.move.to_tell.wait()
             entries = core.read(_noted)
             if entries and core.link is not None:
                 with suppress(E2EError):  # the next connection
                     await _append(core, entries)
     finally:
-        core.upkeep.moved.settle(EngineClosedError())
+        core.upkeep.move.done.settle(EngineClosedError())
 
 
 async def _append(core: "Core", entries: tuple[bytes, ...]) -> None:
@@ -191,7 +191,7 @@ async def _look_for_conflict(core: "Core", error: RelayRefusedError) -> None:
     """The relay says that the chain goes on otherwise: believe the chain, which is signed."""
     await fetch_chain(core, core.account_id)
     if await core.jobs.run(_is_void):
-        core.upkeep.moved.settle(error)
+        core.upkeep.move.done.settle(error)
 
 
 def _is_void(job: Job) -> bool:
@@ -211,8 +211,8 @@ async def depart(core: "Core") -> bool:
     if not core.read(_noted):
         return False
     await core.jobs.run(_leave)
-    core.upkeep.has_moved = True
-    core.upkeep.moved.settle()
+    core.upkeep.move.is_done = True
+    core.upkeep.move.done.settle()
     return True
 
 

@@ -32,6 +32,20 @@ class Guarding:
         self.signal.set()
 
 
+class Move:
+    """An account on its way to another device."""
+
+    __slots__ = ("done", "is_done", "to_tell")
+
+    def __init__(self) -> None:
+        self.to_tell = Signal()
+        """It may be on its way, and the relay can be told."""
+        self.is_done = False
+        """Is it there?"""
+        self.done = Outcome()
+        """Settled once it is there, or cannot come there any more."""
+
+
 class Upkeep:
     """The state of the work that follows behind the messages."""
 
@@ -40,11 +54,10 @@ class Upkeep:
         "erasing",
         "fold",
         "guarding",
-        "has_moved",
         "importing",
         "index_failed",
         "is_parting",
-        "moved",
+        "move",
         "on_parting",
         "own_here",
         "rebuilding",
@@ -54,7 +67,6 @@ class Upkeep:
         "to_give",
         "to_index",
         "to_lapse",
-        "to_move",
         "to_settle",
         "to_take",
         "to_tell",
@@ -95,12 +107,7 @@ class Upkeep:
         self.guarding = Guarding()
         """What the relay may have to tell, or is to be told, about ward and guardian."""
         self._relay_at = (0, 0.0)
-        self.to_move = Signal()
-        """The account may be on its way to another device, and the relay can be told."""
-        self.has_moved = False
-        """Is it there?"""
-        self.moved = Outcome()
-        """Settled once it is there, or cannot come there any more."""
+        self.move = Move()
         self.settling = anyio.Lock()
         """Held by whoever tells it."""
         self.to_tell = Signal()
@@ -131,7 +138,7 @@ class Upkeep:
         """There is a connection: tell the relay what it may not know yet."""
         self.to_settle.set()
         self.guarding.signal.set()
-        self.to_move.set()
+        self.move.to_tell.set()
 
     def heard(self, effects: Effects) -> None:
         """See to what a job has found out."""
