@@ -14,16 +14,18 @@ from e2ecore.engine.confirming import confirm_device
 from e2ecore.engine.device_values import Device, DeviceNews
 from e2ecore.engine.errors import OnlyDeviceError, UnknownOwnDeviceError
 from e2ecore.engine.giving import end_gift, give_history, shown_gift
-from e2ecore.engine.history_values import HistoryTransfer
 from e2ecore.engine.handing import confirmation_of
+from e2ecore.engine.history_values import HistoryTransfer
 from e2ecore.engine.job import Job
 from e2ecore.engine.linking import Linking, link_device
 from e2ecore.engine.moving import has_moved
 from e2ecore.engine.own_chain import grow_own_chain, own_chain, store_own_chain
 from e2ecore.engine.removals import erasure_of
 from e2ecore.engine.seating import unsettled
+from e2ecore.engine.state import read_chain
 from e2ecore.ids import DeviceId, GroupId
-from e2ecore.storage import history_transfers, removals, settings
+from e2ecore.storage import account, history_transfers, removals, settings
+from e2ecore.storage.tx import Tx
 from e2ecore.storage.unlocking import Unlock
 from e2ecore_protocol.chain.bodies import DeviceRemoved
 from e2ecore_protocol.chain.state import AccountState
@@ -59,7 +61,7 @@ class Devices:
 
         Say so whenever the app opens: nothing can be sent or received here any more.
         """
-        return await self._core.jobs.run(_moved_to)
+        return self._core.read(_moved_to)
 
     def link(self) -> AbstractAsyncContextManager[Linking]:
         """Show a code by which another device comes to this account. Use it with ``async with``.
@@ -183,11 +185,12 @@ class Devices:
         await core.jobs.run(partial(store_own_chain, entries=entries))
 
 
-def _moved_to(job: Job) -> DeviceId | None:
-    if not has_moved(job.tx):
+def _moved_to(tx: Tx) -> DeviceId | None:
+    row = account.load(tx)
+    chain = None if row is None or not has_moved(tx) else read_chain(tx, row.account_id)
+    if row is None or chain is None:
         return None
-    chain = own_chain(job)
-    gone = chain.devices[job.own.device_id]
+    gone = chain.devices[row.device_id]
     later = [one for one in chain.devices.values() if one.added_seq > gone.added_seq]
     return DeviceId(later[-1].device_id)
 
