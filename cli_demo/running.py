@@ -81,7 +81,11 @@ def with_engine(
             if not registering:
                 need_account(engine)
                 await tell_news(engine, None if language == EN else language)
-            await work(engine)
+            try:
+                await work(engine)
+            except e2ecore.E2EError:
+                engine.my_data.inventory()  # says so if the device was erased meanwhile
+                raise
 
     with reported(debug=access.debug, language=language):
         new = registering and not access.db.exists()
