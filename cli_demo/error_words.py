@@ -24,6 +24,7 @@ CHINESE: Final[Mapping[type[BaseException], str]] = {
     e2ecore.GuardianRequiredError: "还需要监护人同意：e2e guardian ask {said}",
     e2ecore.BadMarkError: "日期须在今后十四年之内。",
     e2ecore.AccountMovedError: "账号已迁移到另一台设备；这里的历史记录仍可阅读。",
+    e2ecore.AccountMovingError: "账号正在迁移到另一台设备，请先完成或稍后再试。",
     e2ecore.AlreadyRegisteredError: "本机的数据库已有账号。",
     e2ecore.BadConsentError: "同意的内容不完整、过长，或已经到期；未作任何更改。",
     e2ecore.BadConsentFileError: "这不是同意证明文件，或文件已被改动。",
