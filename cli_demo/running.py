@@ -78,12 +78,12 @@ def with_engine(
 
     async def opened(phrase: str | None) -> None:
         async with open_engine(access, phrase, create=registering) as engine:
-            if not registering:
-                need_account(engine)
-                await tell_news(engine, None if language == EN else language)
             try:
+                if not registering:
+                    need_account(engine)
+                    await tell_news(engine, None if language == EN else language)
                 await work(engine)
-            except e2ecore.E2EError:
+            except Exception:
                 engine.my_data.inventory()  # says so if the device was erased meanwhile
                 raise
 
