@@ -40,6 +40,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     history.HISTORY,
     device_linking.LINKING,
     device_linking.DEVICE_SEATS,
+    device_linking.HISTORY_TRANSFER,
     relay_alone.RELAY_ALONE,
     hostile_clients.HOSTILE_CLIENTS,
     attachments_format.ATTACHMENTS_FORMAT,

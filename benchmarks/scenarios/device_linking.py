@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.model import Sample
 
 BARE: Final = "bare commits"
+FILE: Final = "export and import"
 _MODULE: Final = "benchmarks.workers.linking"
 
 
@@ -87,4 +88,46 @@ DEVICE_SEATS: Final = Scenario(
         Measure("seats_s", "seats_s", "s", "all conversations have the device", BARE, at_most(1.3)),
     ),
     run=_runner("seats"),
+)
+
+
+def _run_giving(context: Context, size: int) -> Result:
+    result = Result()
+    for number in range(context.runs):
+        home = context.directory(f"giving-{number}")
+        relay = RelayProcess(home / "relay")
+        try:
+            done = subprocess.run(
+                [
+                    *(sys.executable, "-m", "benchmarks.workers.giving", str(size), str(home)),
+                    *(relay.url, str(relay.authority)),
+                ],
+                check=True,
+                stdout=subprocess.PIPE,
+            )
+        finally:
+            relay.stop()
+        sample = cast("dict[str, float]", json.loads(done.stdout))
+        result.add(OURS, {"give_s": sample["give_s"]})
+        result.add(FILE, {"give_s": sample["file_s"]})
+        context.say(f"run {number + 1}/{context.runs}: {sample}")
+    return result
+
+
+HISTORY_TRANSFER: Final = Scenario(
+    name="history_transfer",
+    title="A history for another device",
+    about=(
+        "A phone gives all of its history to a laptop that was linked: read, sealed, uploaded in "
+        "parts to a relay that is a process of its own, over TLS, fetched, checked, stored durably "
+        "and searchable. The clock runs from the call to the last message; both devices share a "
+        "process, so what one does the other waits for. Reference: the same history "
+        "exported to a file and imported from it, one after the other, in the same run."
+    ),
+    sizes={Scale.QUICK: 2_000, Scale.SHORT: 100_000, Scale.LONG: 100_000},
+    size_unit="messages",
+    measures=(
+        Measure("give_s", "give_s", "s", "until all messages are there", FILE, at_most(2.0)),
+    ),
+    run=_run_giving,
 )

@@ -73,7 +73,13 @@ def fill(folder: Path, count: int) -> dict[str, float]:
     """Make a database with messages in it, and an empty one of another account."""
     for name in (FULL, EMPTY):
         anyio.run(register, folder / name, backend="trio")
-    database = Database.open(folder / FULL, PASSPHRASE)
+    fill_database(folder / FULL, count)
+    return {}
+
+
+def fill_database(path: Path, count: int, passphrase: str = PASSPHRASE) -> None:
+    """Put messages into the database of an account that has no conversations yet."""
+    database = Database.open(path, passphrase)
     try:
         database.writer.call(begin)
         found: list[MessageRow] = []
@@ -86,7 +92,6 @@ def fill(folder: Path, count: int) -> dict[str, float]:
                 found.clear()
     finally:
         database.close()
-    return {}
 
 
 async def _export(folder: Path, count: int) -> dict[str, float]:

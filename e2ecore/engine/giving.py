@@ -264,6 +264,22 @@ def _todo(row: GiftRow) -> list[_Todo]:
 
 def _next_piece(core: "Core", row: GiftRow) -> _Piece:
     """Read what comes next. Runs in a thread of its own, each page in a snapshot of its own."""
+    lines: list[str] = []
+    before = row.messages
+    chars = 0
+    row = row._replace(parts=row.parts + 1)
+    while row.state == GiftState.MAKING:
+        room = row.messages - before < PART_MESSAGES and chars < export_lines.PAGE_CHARS
+        if lines and not room:
+            break
+        found, row = _next_page(core, row)
+        chars += sum(map(len, found))
+        lines += found
+    return _Piece("".join(lines).encode(), row)
+
+
+def _next_page(core: "Core", row: GiftRow) -> tuple[list[str], GiftRow]:
+    """Read a page, with the line that begins its conversation; return how far the gift is then."""
     read = core.database.readers.read
     if not row.cid:
         first = _todo(row)[0]
@@ -273,27 +289,21 @@ def _next_piece(core: "Core", row: GiftRow) -> _Piece:
         )  # fmt: skip
     conversation = read(partial(conversations.get, cid=row.cid))
     if conversation is None:  # it is gone since
-        return _Piece(b"", _over(row))
+        return [], _over(row)
     heading = read(partial(heading_of, row=conversation, own=core.account_id))
     heading.pop("draft", None)
-    lines = [first_line(heading, row.place, max(row.amount, row.place))]
-    messages = chars = withheld = 0
-    cursor = row.cursor
-    while cursor and messages < PART_MESSAGES and chars < export_lines.PAGE_CHARS:
-        page = read(
-            partial(
-                read_page, cid=row.cid, cursor=cursor, last_mid=row.upto_mid,
-                since_ms=row.since_ms, is_gift=True,
-            )
-        )  # fmt: skip
-        lines += page.lines
-        chars += sum(map(len, page.lines))
-        messages, withheld, cursor = messages + page.messages, withheld + page.withheld, page.cursor
-    row = row._replace(
-        place=row.place + messages, messages=row.messages + messages, parts=row.parts + 1,
-        withheld=_withhold(row.withheld, conversation.uid, withheld), cursor=cursor,
+    page = read(
+        partial(
+            read_page, cid=row.cid, cursor=row.cursor, last_mid=row.upto_mid,
+            since_ms=row.since_ms, is_gift=True,
+        )
     )  # fmt: skip
-    return _Piece("".join(lines).encode(), row if cursor else _over(row))
+    lines = [first_line(heading, row.place, max(row.amount, row.place)), *page.lines]
+    row = row._replace(
+        place=row.place + page.messages, messages=row.messages + page.messages,
+        withheld=_withhold(row.withheld, conversation.uid, page.withheld), cursor=page.cursor,
+    )  # fmt: skip
+    return lines, row if page.cursor else _over(row)
 
 
 def _over(row: GiftRow) -> GiftRow:

@@ -106,31 +106,31 @@ async def _read(core: "Core", part: PartRow) -> None:
     if row is None:
         raise AttachmentNotHereError
     with core.desk.cache.open(part.aid, row.cache_key, row.size) as local:
-        own = core.account_id
-        heading, entries = await anyio.to_thread.run_sync(read_part, _Stream(local), own)
-        slices, done = _slices(entries), 0
-        while True:
-            found = await anyio.to_thread.run_sync(next, slices, ())
-            work = partial(_store, core=core, found=_Slice(part, heading, done, found))
+        slices = _slices(part, read_part(_Stream(local), core.account_id))
+        while (found := await anyio.to_thread.run_sync(next, slices, None)) is not None:
             with anyio.CancelScope(shield=True):
-                await core.jobs.run(work)
-            done += len(found)
-            if not found:
-                return
+                await core.jobs.run(partial(_store, core=core, found=found))
+    with anyio.CancelScope(shield=True):
+        await core.jobs.run(partial(_over, part=part, is_lost=False))
 
 
-def _slices(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Yield messages in transactions' worth."""
+def _slices(part: PartRow, items: Iterable[PartHeading | Entry]) -> Iterator["_Slice"]:
+    """Yield messages in transactions' worth, each of one conversation."""
+    heading: PartHeading | None = None
     found: list[Entry] = []
-    chars = 0
-    for one in entries:
-        found.append(one)
-        chars += len(one.text) + len(one.content) + (one.said.weight if one.said else 0)
-        if len(found) == BATCH or chars > BATCH_CHARS:
-            yield found
-            found, chars = [], 0
-    if found:
-        yield found
+    first = chars = 0
+    for one in items:
+        is_full = len(found) == BATCH or chars > BATCH_CHARS
+        if heading is not None and found and (is_full or isinstance(one, PartHeading)):
+            yield _Slice(part, heading, first, found)
+            first, found, chars = first + len(found), [], 0
+        if isinstance(one, PartHeading):
+            heading, first = one, 0
+        else:
+            found.append(one)
+            chars += len(one.text) + len(one.content) + (one.said.weight if one.said else 0)
+    if heading is not None and found:
+        yield _Slice(part, heading, first, found)
 
 
 class _Slice(NamedTuple):
@@ -139,18 +139,15 @@ class _Slice(NamedTuple):
     part: PartRow
     heading: PartHeading
     first: int
-    """How many of the part are before them."""
+    """How many of the conversation are before them in the part."""
     entries: Sequence[Entry]
 
 
 def _store(job: Job, core: "Core", found: _Slice) -> None:
-    """Store some messages of a part; when there are no more, the part is over."""
+    """Store some messages of a part."""
     part = found.part
     taking = transfers.taking(job.tx, part.transfer)
     if taking is None:
-        return
-    if not found.entries:
-        _over(job, part, is_lost=False)
         return
     fresh, mirror = _fresh(job, found)
     if not fresh:

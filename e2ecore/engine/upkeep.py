@@ -158,6 +158,7 @@ class Upkeep:
             self.own_here.settle()
         if effects.own_seats:
             self.to_compare.set()
+            self.to_give.set()
         if effects.erased:
             self.to_clean.set()
         if effects.history:

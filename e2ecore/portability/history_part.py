@@ -1,8 +1,8 @@
 """Read a part of a history that another device of the same person gives.
 
-A part is a piece of one conversation, in the lines of an export (``docs/portability.md``). Its
-first line also says which messages of the conversation are in it: ``first`` counts those of the
-same transfer in parts before, ``count`` all of them.
+A part holds pieces of conversations, one behind the other, in the lines of an export
+(``docs/portability.md``). The first line of each also says which messages of the conversation
+follow: ``first`` counts those of the same transfer before, ``count`` all of them.
 
 Spec: protocol/spec/76-history-transfer.md
 """
@@ -54,40 +54,36 @@ def first_line(heading: dict[str, object], first: int, count: int) -> str:
     return dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def read_part(stream: Bytes, own: bytes) -> tuple[PartHeading, Iterator[Entry]]:
-    """Begin to read a part.
+def read_part(stream: Bytes, own: bytes) -> Iterator[PartHeading | Entry]:
+    """Yield what is in a part: headings, each with the messages behind it.
 
     Args:
         stream: Its bytes.
         own: The account, 20 bytes.
 
-    Returns:
-        What it says of itself, and its messages. They raise as this does.
-
     Raises:
         ImportFileError: It is none.
     """
-    found = records(stream)
-    _, fields = next(found, (1, dict[str, Json]()))
-    try:
-        heading, conversation = _opened(fields, own)
-    except (KeyError, TypeError, ValueError):
-        raise MalformedImportError("[1]") from None
-    return heading, _entries(conversation, found)
-
-
-def _entries(
-    conversation: Conversation, found: Iterator[tuple[int, dict[str, Json]]]
-) -> Iterator[Entry]:
+    conversation: Conversation | None = None
     number = 1
     try:
-        for number, fields in found:  # noqa: B007 - the error names where it was
-            entry = conversation.take(fields)
-            if entry is not None:
+        for number, fields in records(stream):  # noqa: B007 - the error names where it was
+            if "conversation" in fields:
+                yield from _last(conversation)
+                heading, conversation = _opened(fields, own)
+                yield heading
+            elif conversation is None:
+                raise ValueError  # noqa: TRY301 - as everything that is malformed
+            elif (entry := conversation.take(fields)) is not None:
                 yield entry
+        yield from _last(conversation)
     except (KeyError, TypeError, ValueError):
         raise MalformedImportError(f"[{number}]") from None
-    if (last := conversation.last()) is not None:
+
+
+def _last(conversation: Conversation | None) -> Iterator[Entry]:
+    last = None if conversation is None else conversation.last()
+    if last is not None:
         yield last
 
 
