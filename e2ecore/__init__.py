@@ -16,24 +16,10 @@ from e2ecore.consent.audit import AuditedConsent, BadConsentFileError, ConsentAu
 from e2ecore.consent.ledger import ConsentState
 from e2ecore.consent.notices import ConsentNotice, NoNoticeError, shipped_notice
 from e2ecore.consent.purposes import Purpose, Terms
-from e2ecore.engine.agreeing import Consent
-from e2ecore.engine.agreements import PinChanged, PolicyChanged
-from e2ecore.engine.arriving import Joining
-from e2ecore.engine.changes import ChangeReader, ConversationChanged
-from e2ecore.engine.consents import Consents
-from e2ecore.engine.contacts import Contact, Contacts
-from e2ecore.engine.conversation import Conversation
-from e2ecore.engine.conversations import Conversations
-from e2ecore.engine.damage import DatabaseDamaged
-from e2ecore.engine.device_events import (
-    AccountMoved,
-    DeviceConfirmed,
-    DeviceErased,
-    DeviceReceiptLate,
-    ThisDeviceRemoved,
-)
-from e2ecore.engine.device_values import Device, DeviceErasure, DeviceNews
-from e2ecore.engine.devices import Devices
+from e2ecore.engine.account.agreeing import Consent
+from e2ecore.engine.account.consents import Consents
+from e2ecore.engine.account.contacts import Contact, Contacts
+from e2ecore.engine.account.my_data import MyData, OwnProfile
 from e2ecore.engine.engine import Engine, open  # noqa: A004 - apps write e2ecore.open
 from e2ecore.engine.errors import (
     AccountMovedError,
@@ -106,7 +92,83 @@ from e2ecore.engine.errors import (
     WrongPasscodeError,
     YouthModeError,
 )
-from e2ecore.engine.events import (
+from e2ecore.engine.family.guardian_values import (
+    ApprovalRequest,
+    ApprovalRequestChanged,
+    ApprovalState,
+    BadMarkError,
+    BondState,
+    GuardianBond,
+    GuardianBondChanged,
+    GuardianError,
+    HasGuardianError,
+    MinorMarkChanged,
+    MinorStatus,
+    NoGuardianError,
+    NotMarkedError,
+    UnknownBondError,
+    UnknownRequestError,
+)
+from e2ecore.engine.family.guardians import GUARDIAN_NOTICE, Guardians
+from e2ecore.engine.family.youth import YouthMode, YouthStatus
+from e2ecore.engine.files.file_errors import (
+    AttachmentGoneError,
+    AttachmentNotHereError,
+    BadFileError,
+    BadTargetError,
+    CaptionTooLongError,
+    FileExistsHereError,
+    NobodyToSendToError,
+    NoFileChannelError,
+    PromiseInvalidError,
+    ReceiptKeyChangedError,
+    TooManyFilesError,
+    UploadCancelledError,
+    UploadRefusedError,
+    UploadTooSlowError,
+)
+from e2ecore.engine.files.file_store import FileStore
+from e2ecore.engine.files.file_values import (
+    Attachment,
+    AttachmentState,
+    Deletion,
+    FileStatus,
+    OutgoingFile,
+)
+from e2ecore.engine.files.offering import Upload
+from e2ecore.engine.files.reading import Reading
+from e2ecore.engine.keys import Keys
+from e2ecore.engine.own_devices.arriving import Joining
+from e2ecore.engine.own_devices.device_values import Device, DeviceErasure, DeviceNews
+from e2ecore.engine.own_devices.devices import Devices
+from e2ecore.engine.own_devices.linking import Linking, LinkRequest
+from e2ecore.engine.own_devices.removals import ReceiptInvalidError
+from e2ecore.engine.running.changes import ChangeReader, ConversationChanged
+from e2ecore.engine.running.damage import DatabaseDamaged
+from e2ecore.engine.running.hub import EventReader
+from e2ecore.engine.running.maintenance import new_recovery_code, rekey, repair
+from e2ecore.engine.taking_along.exporting import ExportReport, TransferProgress
+from e2ecore.engine.taking_along.history_values import (
+    HistoryArrived,
+    HistoryTransfer,
+    HistoryTransferChanged,
+    TransferState,
+)
+from e2ecore.engine.taking_along.importing import ImportReport
+from e2ecore.engine.talk.conversation import Conversation
+from e2ecore.engine.talk.conversations import Conversations
+from e2ecore.engine.talk.folding import FoldingMissingError
+from e2ecore.engine.talk.handles import Change, SentMessage
+from e2ecore.engine.talk.searching import SearchHit, SearchPage, SearchStatus
+from e2ecore.engine.telling.agreements import PinChanged, PolicyChanged
+from e2ecore.engine.telling.device_events import (
+    AccountMoved,
+    DeviceConfirmed,
+    DeviceErased,
+    DeviceReceiptLate,
+    ThisDeviceRemoved,
+)
+from e2ecore.engine.telling.events import (
     CaughtUp,
     ChangeApplied,
     ConnectionChanged,
@@ -148,24 +210,7 @@ from e2ecore.engine.events import (
     TitleChanged,
     WaitingForContact,
 )
-from e2ecore.engine.exporting import ExportReport, TransferProgress
-from e2ecore.engine.file_errors import (
-    AttachmentGoneError,
-    AttachmentNotHereError,
-    BadFileError,
-    BadTargetError,
-    CaptionTooLongError,
-    FileExistsHereError,
-    NobodyToSendToError,
-    NoFileChannelError,
-    PromiseInvalidError,
-    ReceiptKeyChangedError,
-    TooManyFilesError,
-    UploadCancelledError,
-    UploadRefusedError,
-    UploadTooSlowError,
-)
-from e2ecore.engine.file_events import (
+from e2ecore.engine.telling.file_events import (
     AttachmentAsked,
     AttachmentExpired,
     AttachmentOffered,
@@ -174,53 +219,9 @@ from e2ecore.engine.file_events import (
     DeletionReceiptLate,
     UploadFailed,
 )
-from e2ecore.engine.file_store import FileStore
-from e2ecore.engine.file_values import (
-    Attachment,
-    AttachmentState,
-    Deletion,
-    FileStatus,
-    OutgoingFile,
-)
-from e2ecore.engine.folding import FoldingMissingError
-from e2ecore.engine.guardian_values import (
-    ApprovalRequest,
-    ApprovalRequestChanged,
-    ApprovalState,
-    BadMarkError,
-    BondState,
-    GuardianBond,
-    GuardianBondChanged,
-    GuardianError,
-    HasGuardianError,
-    MinorMarkChanged,
-    MinorStatus,
-    NoGuardianError,
-    NotMarkedError,
-    UnknownBondError,
-    UnknownRequestError,
-)
-from e2ecore.engine.guardians import GUARDIAN_NOTICE, Guardians
-from e2ecore.engine.handles import Change, SentMessage
-from e2ecore.engine.history_values import (
-    HistoryArrived,
-    HistoryTransfer,
-    HistoryTransferChanged,
-    TransferState,
-)
-from e2ecore.engine.hub import EventReader
-from e2ecore.engine.importing import ImportReport
-from e2ecore.engine.keys import Keys
-from e2ecore.engine.linking import Linking, LinkRequest
-from e2ecore.engine.maintenance import new_recovery_code, rekey, repair
-from e2ecore.engine.my_data import MyData, OwnProfile
-from e2ecore.engine.offering import Upload
-from e2ecore.engine.own_events import OwnDeviceForked
-from e2ecore.engine.poll_events import PollClosed, PollVoted, VoteOpened
-from e2ecore.engine.reading import Reading
-from e2ecore.engine.removals import ReceiptInvalidError
-from e2ecore.engine.searching import SearchHit, SearchPage, SearchStatus
-from e2ecore.engine.typing_events import TypingChanged
+from e2ecore.engine.telling.own_events import OwnDeviceForked
+from e2ecore.engine.telling.poll_events import PollClosed, PollVoted, VoteOpened
+from e2ecore.engine.telling.typing_events import TypingChanged
 from e2ecore.engine.values import (
     Account,
     ConnectionState,
@@ -243,7 +244,6 @@ from e2ecore.engine.values import (
     Revision,
     Verification,
 )
-from e2ecore.engine.youth import YouthMode, YouthStatus
 from e2ecore.errors import (
     CorruptStateError,
     E2EError,

@@ -19,25 +19,25 @@ from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from e2ecore.engine import engine as shell
-from e2ecore.engine.arriving import Joining
-from e2ecore.engine.changes import ConversationChanged
-from e2ecore.engine.consents import Consents
-from e2ecore.engine.contacts import Contact, Contacts
-from e2ecore.engine.conversation import Conversation
-from e2ecore.engine.conversations import Conversations
-from e2ecore.engine.devices import Devices
+from e2ecore.engine.account.consents import Consents
+from e2ecore.engine.account.contacts import Contact, Contacts
+from e2ecore.engine.account.my_data import MyData
 from e2ecore.engine.engine import Engine
-from e2ecore.engine.events import Event
-from e2ecore.engine.file_store import FileStore
-from e2ecore.engine.file_values import Attachment
-from e2ecore.engine.guardians import Guardians
-from e2ecore.engine.handles import Change, SentMessage
+from e2ecore.engine.family.guardians import Guardians
+from e2ecore.engine.family.youth import YouthMode
+from e2ecore.engine.files.file_store import FileStore
+from e2ecore.engine.files.file_values import Attachment
+from e2ecore.engine.files.offering import Upload
 from e2ecore.engine.keys import Keys
-from e2ecore.engine.linking import Linking
-from e2ecore.engine.my_data import MyData
-from e2ecore.engine.offering import Upload
+from e2ecore.engine.own_devices.arriving import Joining
+from e2ecore.engine.own_devices.devices import Devices
+from e2ecore.engine.own_devices.linking import Linking
+from e2ecore.engine.running.changes import ConversationChanged
+from e2ecore.engine.talk.conversation import Conversation
+from e2ecore.engine.talk.conversations import Conversations
+from e2ecore.engine.talk.handles import Change, SentMessage
+from e2ecore.engine.telling.events import Event
 from e2ecore.engine.values import Account
-from e2ecore.engine.youth import YouthMode
 from e2ecore.storage.unlocking import Unlock
 from e2ecore.transport.login import Dial
 

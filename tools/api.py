@@ -18,10 +18,8 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENT: Final = ROOT / "docs/api.md"
 HIDDEN_BASES: Final = frozenset(
-    {
-        *("e2ecore.engine.arranging", "e2ecore.engine.keeping", "e2ecore.engine.pinning"),
-        *("e2ecore.engine.polling", "e2ecore.engine.sharing", "e2ecore.engine.talking"),
-    }
+    f"e2ecore.engine.talk.{name}"
+    for name in ("arranging", "keeping", "pinning", "polling", "sharing", "talking")
 )
 """Modules of bases that have no entry of their own: their members are those of the public class."""
 _NOTE: Final = re.compile(

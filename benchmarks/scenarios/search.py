@@ -22,7 +22,7 @@ from benchmarks.model import (
     no_more_than,
 )
 from e2ecore.crypto.password import Argon2idParameters
-from e2ecore.engine.searching import SLICE
+from e2ecore.engine.talk.searching import SLICE
 from e2ecore.storage import conversations, erasure, messages, search, search_index
 from e2ecore.storage.connecting import PAGE_BYTES
 from e2ecore.storage.conversations import ConversationKind, ConversationState

@@ -20,7 +20,7 @@ import anyio
 
 from benchmarks import usage
 from benchmarks.workers.portability import EMPTY, EXPORT, FULL, MEGABYTE, begin, register, store
-from e2ecore.engine.file_showing import encode_item
+from e2ecore.engine.files.file_showing import encode_item
 from e2ecore.storage import attachments
 from e2ecore.storage.attachments import AttachmentRow, FileState
 from e2ecore.storage.conversations import LIVE_ORDER

@@ -32,8 +32,8 @@ from e2ecore.attachments.format import (
     blob_size,
 )
 from e2ecore.crypto.chunked import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES
-from e2ecore.engine.attaching import copy_file
-from e2ecore.engine.file_values import OutgoingFile
+from e2ecore.engine.files.attaching import copy_file
+from e2ecore.engine.files.file_values import OutgoingFile
 from e2ecore.storage.file_cache import FileCache
 
 if TYPE_CHECKING:

@@ -15,32 +15,32 @@ from anyio.abc import TaskGroup
 
 from e2ecore.crypto.rng import Rng, system_rng
 from e2ecore.crypto.suites import DEFAULT_SUITE, CipherSuite
-from e2ecore.engine import chores
-from e2ecore.engine.changes import ChangeReader
-from e2ecore.engine.committer import Committer
-from e2ecore.engine.consents import Consents
-from e2ecore.engine.contacts import Contacts
-from e2ecore.engine.conversation import Conversation
-from e2ecore.engine.conversations import Conversations
-from e2ecore.engine.core import Core
-from e2ecore.engine.devices import Devices
-from e2ecore.engine.duties import CHORES
+from e2ecore.engine.account.consents import Consents
+from e2ecore.engine.account.contacts import Contacts
+from e2ecore.engine.account.my_data import MyData
+from e2ecore.engine.account.names import check_display_name
+from e2ecore.engine.account.registering import load_account, register, rename_account
 from e2ecore.engine.errors import NoRelayError
-from e2ecore.engine.file_store import FileStore
-from e2ecore.engine.folding import chinese_fold
-from e2ecore.engine.guardians import Guardians
-from e2ecore.engine.hub import EventReader
+from e2ecore.engine.family.guardians import Guardians
+from e2ecore.engine.family.youth import YouthMode
+from e2ecore.engine.files.file_store import FileStore
 from e2ecore.engine.keys import Keys
-from e2ecore.engine.maintenance import check_new_key, one_key
-from e2ecore.engine.my_data import MyData
-from e2ecore.engine.names import check_display_name
+from e2ecore.engine.membership.committer import Committer
 from e2ecore.engine.opening import chosen_suite, dial_of
-from e2ecore.engine.parting import part, refuse_parted
-from e2ecore.engine.registering import load_account, register, rename_account
-from e2ecore.engine.searching import SearchPage, SearchStatus, filter_of, run_search, status
-from e2ecore.engine.siblings import hear_siblings
+from e2ecore.engine.own_devices.devices import Devices
+from e2ecore.engine.own_devices.parting import part, refuse_parted
+from e2ecore.engine.own_talk.siblings import hear_siblings
+from e2ecore.engine.running import chores
+from e2ecore.engine.running.changes import ChangeReader
+from e2ecore.engine.running.core import Core
+from e2ecore.engine.running.duties import CHORES
+from e2ecore.engine.running.hub import EventReader
+from e2ecore.engine.running.maintenance import check_new_key, one_key
+from e2ecore.engine.talk.conversation import Conversation
+from e2ecore.engine.talk.conversations import Conversations
+from e2ecore.engine.talk.folding import chinese_fold
+from e2ecore.engine.talk.searching import SearchPage, SearchStatus, filter_of, run_search, status
 from e2ecore.engine.values import Account, ConnectionState, MessageKind
-from e2ecore.engine.youth import YouthMode
 from e2ecore.ids import AccountId
 from e2ecore.storage.database import Database, is_present
 from e2ecore.storage.errors import DatabaseMissingError

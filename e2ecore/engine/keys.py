@@ -7,7 +7,7 @@ from typing import TypeVar
 import anyio
 import anyio.to_thread
 
-from e2ecore.engine.core import Core
+from e2ecore.engine.running.core import Core
 from e2ecore.storage import slot_changes
 from e2ecore.storage.recovery_codes import new_recovery_code
 from e2ecore.storage.slots import KeySlot

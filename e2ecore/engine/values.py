@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 
-from e2ecore.engine.file_errors import AttachmentNotHereError
-from e2ecore.engine.file_values import Attachment
+from e2ecore.engine.files.file_errors import AttachmentNotHereError
+from e2ecore.engine.files.file_values import Attachment
 from e2ecore.ids import AccountId, DeviceId, GroupId, MessageId
 from e2ecore.messaging.notices import NoticeKind
 from e2ecore.messaging.polls import BallotState

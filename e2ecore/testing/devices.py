@@ -11,7 +11,7 @@ from e2ecore.crypto.password import Argon2idParameters
 from e2ecore.crypto.rng import Rng, system_rng
 from e2ecore.crypto.suites import DEFAULT_SUITE
 from e2ecore.engine.engine import Engine, system_clock_ms
-from e2ecore.engine.parting import refuse_parted
+from e2ecore.engine.own_devices.parting import refuse_parted
 from e2ecore.storage.database import Database, is_present
 from e2ecore.storage.sql import Connection
 from e2ecore.testing.memory_relay import MemoryRelay

@@ -21,10 +21,10 @@ import pytest
 from e2ecore.attachments.format import blob_size
 from e2ecore.crypto.chunked import SEALED_CHUNK_BYTES
 from e2ecore.crypto.rng import system_rng
-from e2ecore.engine.attaching import copy_file
-from e2ecore.engine.file_showing import encode_item
-from e2ecore.engine.file_values import OutgoingFile
-from e2ecore.engine.file_writing import write_out
+from e2ecore.engine.files.attaching import copy_file
+from e2ecore.engine.files.file_showing import encode_item
+from e2ecore.engine.files.file_values import OutgoingFile
+from e2ecore.engine.files.file_writing import write_out
 from e2ecore.storage.attachments import AttachmentRow, FileState
 from e2ecore.storage.file_cache import FileCache, LocalFile
 from tests.support.engines import PATIENCE_S

@@ -10,7 +10,7 @@ from PIL import Image
 
 import e2ecore
 from e2ecore import Attachment, Conversation, Engine, Message, OutgoingFile
-from e2ecore.engine.file_showing import decode_item
+from e2ecore.engine.files.file_showing import decode_item
 from e2ecore.storage import attachments
 from e2ecore.storage.file_cache import folder_of
 from e2ecore.testing.devices import PASSPHRASE

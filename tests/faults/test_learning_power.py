@@ -9,8 +9,8 @@ import pytest
 
 from e2ecore import Engine, MessageKind
 from e2ecore.engine import engine as shell
-from e2ecore.engine.duties import CHORES
-from e2ecore.engine.learning import learn_kinds
+from e2ecore.engine.arrival.learning import learn_kinds
+from e2ecore.engine.running.duties import CHORES
 from tests.faults.test_engine_power import cut_device, everybody, make_stage, only
 from tests.support.engines import PATIENCE_S, said
 from tests.support.power import Power, every_cut

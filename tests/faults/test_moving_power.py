@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from e2ecore import Engine
-from e2ecore.engine import arriving, moving
+from e2ecore.engine.account.own_chain import MOVING
 from e2ecore.engine.errors import EngineClosedError
-from e2ecore.engine.own_chain import MOVING
+from e2ecore.engine.own_devices import arriving, moving
 from e2ecore.engine.values import ConnectionState
 from e2ecore.storage import account, settings
 from e2ecore.storage.sql import Connection, Params

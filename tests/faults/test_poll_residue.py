@@ -8,7 +8,7 @@ import pytest
 
 import e2ecore
 from e2ecore import BallotState, Engine
-from e2ecore.engine.receipts import write_receipts
+from e2ecore.engine.arrival.receipts import write_receipts
 from e2ecore.testing import two_devices
 from e2ecore.testing.devices import PASSPHRASE
 from e2ecore_protocol.frames.delivery import Submitted

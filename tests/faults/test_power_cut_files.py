@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from e2ecore.engine.file_showing import decode_item
+from e2ecore.engine.files.file_showing import decode_item
 from e2ecore.storage import attachments
 from e2ecore.storage.attachments import AttachmentRow
 from e2ecore.storage.database import Database, is_present

@@ -9,8 +9,8 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine
-from e2ecore.engine.job import Job
-from e2ecore.engine.oplog import slot
+from e2ecore.engine.own_talk.oplog import slot
+from e2ecore.engine.running.job import Job
 from e2ecore.testing import devices, open_device
 from e2ecore_protocol.content.op_bodies import ClearedUpTo, Draft, Erased, Mute, ReadUpTo
 from tests.faults.test_engine_power import power_may_fail

@@ -14,8 +14,8 @@ import pytest
 
 import e2ecore
 from e2ecore import ConversationKind
-from e2ecore.engine import importing
 from e2ecore.engine.engine import system_clock_ms
+from e2ecore.engine.taking_along import importing
 from e2ecore.storage.sql import Connection, Params
 from e2ecore.storage.tx import Tx
 from e2ecore.testing import MemoryRelay, open_device

@@ -29,7 +29,7 @@ MEMORY_FACTOR = 60
 MEMORY_BASE = 1 << 20
 CORPUS: dict[str, list[str]] = json.loads((Path(__file__).parent / "corpus.json").read_text())
 NOT_BYTES_OF_OTHERS = {
-    "e2ecore.engine.state.read_chain": "reads rows of a transaction",
+    "e2ecore.engine.running.state.read_chain": "reads rows of a transaction",
     "e2ecore.mls.nodes.Lifetime.unpack": "takes 16 bytes that were counted before",
     "e2ecore.mls.codec.decode_all": "takes the decoder as an argument",
     "e2ecore.mls.codec.read_u16": "a number, with every structure",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from e2ecore.consent.audit import BadConsentFileError, verify_consents, write_consents
 from e2ecore.consent.youth import YouthLock
-from e2ecore.engine.judging import read_info
+from e2ecore.engine.membership.judging import read_info
 from e2ecore.errors import CorruptStateError, PeerError, UsageError
 from e2ecore.messaging import notices, polls
 from e2ecore.messaging.counters import decode_missing

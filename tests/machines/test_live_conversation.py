@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from e2ecore import Conversation, Engine, Message, MessageKind
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.engine.erasing import sweep
+from e2ecore.engine.erasure.erasing import sweep
 from e2ecore.storage import members
 from e2ecore.storage.members import MemberRow
 from e2ecore.storage.tx import Tx

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from e2ecore.crypto.rng import system_rng
 from e2ecore.crypto.suites import DEFAULT_SUITE
-from e2ecore.engine.ballots import BallotContent, apply_ballot
-from e2ecore.engine.closing import revealed
-from e2ecore.engine.effects import Effects
-from e2ecore.engine.job import Job
-from e2ecore.engine.mirror import Mirror
-from e2ecore.engine.speaker import Speaker
-from e2ecore.engine.state import State
+from e2ecore.engine.arrival.ballots import BallotContent, apply_ballot
+from e2ecore.engine.arrival.closing import revealed
+from e2ecore.engine.running.effects import Effects
+from e2ecore.engine.running.job import Job
+from e2ecore.engine.running.mirror import Mirror
+from e2ecore.engine.running.state import State
+from e2ecore.engine.talk.speaker import Speaker
 from e2ecore.messaging.polls import Ballot, BallotState, ballots, decode_counted, tally
 from e2ecore.storage import account, messages, polls
 from e2ecore.storage.account import AccountRow, AccountState

@@ -14,8 +14,8 @@ import pytest
 import e2ecore
 from e2ecore import Engine
 from e2ecore.attachments.format import ContentKey, FileKey, RelayShare, content_key
-from e2ecore.engine import fetching, uploading
-from e2ecore.engine.file_showing import decode_item
+from e2ecore.engine.files import fetching, uploading
+from e2ecore.engine.files.file_showing import decode_item
 from e2ecore.storage import attachments
 from e2ecore.storage.attachments import AttachmentRow
 from e2ecore.testing.devices import PASSPHRASE, open_device

@@ -7,8 +7,8 @@ import pytest
 
 import e2ecore
 from cli_demo.views import ASCII, Kind, Mark
-from e2ecore.engine.job import Job
-from e2ecore.engine.writing import write_unlisted
+from e2ecore.engine.running.job import Job
+from e2ecore.engine.talk.writing import write_unlisted
 from e2ecore.testing import devices
 from e2ecore_protocol.codec import pack
 from e2ecore_protocol.content import UnknownContent

@@ -12,7 +12,7 @@ import pytest
 
 import e2ecore
 from cli_demo.exits import Exit
-from e2ecore.engine import attaching
+from e2ecore.engine.files import attaching
 from tests.support.processes import RelayProcess
 from tests.support.scripts import PASSPHRASE, ROOT, Person, registered
 

@@ -10,7 +10,7 @@ import pytest
 
 import e2ecore
 from e2ecore import Engine
-from e2ecore.engine.accounts import KEY_PACKAGES_WANTED
+from e2ecore.engine.account.accounts import KEY_PACKAGES_WANTED
 from e2ecore.engine.engine import system_clock_ms
 from e2ecore.mls.key_package import DEFAULT_LIFETIME_S, KeyPackage
 from e2ecore.testing import MemoryRelay, devices, open_device, two_devices

@@ -14,8 +14,8 @@ from e2ecore import Conversation, Engine
 from e2ecore.crypto.rng import system_rng
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.engine.job import Job
-from e2ecore.engine.writing import encrypt
+from e2ecore.engine.running.job import Job
+from e2ecore.engine.talk.writing import encrypt
 from e2ecore.messaging.identity import encode_identity
 from e2ecore.mls.extensions import Extension
 from e2ecore.mls.group import Group

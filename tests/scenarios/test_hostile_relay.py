@@ -15,8 +15,8 @@ import pytest
 
 import e2ecore
 from e2ecore import ConversationState
-from e2ecore.engine.job import Job
-from e2ecore.engine.writing import encrypt
+from e2ecore.engine.running.job import Job
+from e2ecore.engine.talk.writing import encrypt
 from e2ecore.testing import devices, two_devices
 from e2ecore.testing.memory_log import delivery
 from e2ecore_protocol.content.messages import Text

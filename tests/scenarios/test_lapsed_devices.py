@@ -8,9 +8,10 @@ import anyio
 import pytest
 
 import e2ecore
-from e2ecore.engine import inviting, lapsing
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.engine.job import Job
+from e2ecore.engine.membership import inviting
+from e2ecore.engine.own_devices import lapsing
+from e2ecore.engine.running.job import Job
 from e2ecore.ids import AccountId, DeviceId
 from e2ecore.messaging.identity import LeafIdentity
 from e2ecore.messaging.intents import IntentKind, Wish

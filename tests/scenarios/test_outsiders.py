@@ -10,8 +10,8 @@ import pytest
 import e2ecore
 from e2ecore.crypto.rng import system_rng
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.engine.founding import capabilities
-from e2ecore.engine.judging import BadConversationError
+from e2ecore.engine.membership.founding import capabilities
+from e2ecore.engine.membership.judging import BadConversationError
 from e2ecore.messaging.roster import CommitNotAllowedError
 from e2ecore.mls.credentials import as_credential
 from e2ecore.mls.extensions import Extension

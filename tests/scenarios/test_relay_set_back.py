@@ -9,7 +9,7 @@ import pytest
 
 import e2ecore
 from e2ecore import ConversationState, Engine
-from e2ecore.engine.job import Job
+from e2ecore.engine.running.job import Job
 from e2ecore.testing import MemoryRelay, open_device, two_devices
 from tests.support.engines import PATIENCE_S, group_of, history, pair, said, same, texts, until
 from tests.unit.engine.test_two_people import add_second_device

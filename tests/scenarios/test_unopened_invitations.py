@@ -11,9 +11,9 @@ import pytest
 
 import e2ecore
 from e2ecore import ConversationState, Engine
-from e2ecore.engine.healing import ASK_AGAIN_MS
-from e2ecore.engine.joining import UnknownKeyPackageError
-from e2ecore.engine.unopened import ask_anew
+from e2ecore.engine.membership.healing import ASK_AGAIN_MS
+from e2ecore.engine.membership.joining import UnknownKeyPackageError
+from e2ecore.engine.membership.unopened import ask_anew
 from e2ecore.testing import VirtualClock, devices, drop, flip_a_bit
 from e2ecore.transport.login import Dial
 from e2ecore_protocol.frames.delivery import Delivery, EnvelopeKind

@@ -7,7 +7,7 @@ import anyio
 
 import e2ecore
 from e2ecore import Conversation, Engine, Event, EventReader, Message
-from e2ecore.engine.job import Job
+from e2ecore.engine.running.job import Job
 
 E = TypeVar("E", bound=Event)
 PATIENCE_S = 120

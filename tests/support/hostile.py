@@ -11,7 +11,7 @@ import anyio
 from e2ecore import Conversation, ConversationState, Engine
 from e2ecore.crypto.rng import system_rng
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.engine.job import Job
+from e2ecore.engine.running.job import Job
 from e2ecore.mls import tree_math
 from e2ecore.mls.group import Group
 from e2ecore.mls.pending_commit import PendingCommit

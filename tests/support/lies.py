@@ -10,7 +10,7 @@ from e2ecore.crypto.rng import system_rng
 from e2ecore.crypto.signing import ED25519, SigningKey
 from e2ecore.crypto.suites import DEFAULT_SUITE
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.engine.state import Own
+from e2ecore.engine.running.state import Own
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.mls.nodes import Capabilities
 from e2ecore.testing import MemoryRelay

@@ -10,8 +10,8 @@ import anyio
 import e2ecore
 from e2ecore import Engine
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.engine.job import Job
-from e2ecore.engine.own_group import own_group
+from e2ecore.engine.own_talk.own_group import own_group
+from e2ecore.engine.running.job import Job
 from e2ecore.engine.values import ConversationState
 from e2ecore.testing import devices
 from e2ecore.testing.devices import PASSPHRASE, open_device

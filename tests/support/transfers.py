@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from e2ecore.engine import exporting, importing
+from e2ecore.engine.taking_along import exporting, importing
 from e2ecore.testing import open_device
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from e2ecore_protocol.errors import ErrorCode
 from tests.unit.cli.test_blocks import NOW, PLAIN, style
 
 if TYPE_CHECKING:
-    from e2ecore.engine.file_values import Files
+    from e2ecore.engine.files.file_values import Files
 
 MIB = 1 << 20
 HOUR_MS = 3_600_000

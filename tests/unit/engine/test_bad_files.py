@@ -20,10 +20,10 @@ from e2ecore.attachments.metadata import stripped
 from e2ecore.attachments.names import local_name
 from e2ecore.attachments.previews import preview_of
 from e2ecore.crypto.rng import system_rng
-from e2ecore.engine import attaching, file_writing
-from e2ecore.engine.attaching import copy_file
-from e2ecore.engine.file_showing import decode_item, encode_item
-from e2ecore.engine.file_writing import check_target, write_out
+from e2ecore.engine.files import attaching, file_writing
+from e2ecore.engine.files.attaching import copy_file
+from e2ecore.engine.files.file_showing import decode_item, encode_item
+from e2ecore.engine.files.file_writing import check_target, write_out
 from e2ecore.storage.attachments import AttachmentRow, FileState
 from e2ecore.storage.file_cache import CachedFileError, FileCache
 from e2ecore_protocol.content import is_plain_name

@@ -6,7 +6,7 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine, Message, MessageKind, Verification
-from e2ecore.engine.job import Job
+from e2ecore.engine.running.job import Job
 from e2ecore.storage import messages
 from e2ecore.storage.messages import message_row_id
 from e2ecore.testing import devices

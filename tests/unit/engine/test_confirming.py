@@ -9,11 +9,11 @@ import pytest
 
 import e2ecore
 from e2ecore import Engine
-from e2ecore.engine.confirming import QUARANTINE_MS
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.engine.handing import BadKeyHandoverError, take_key_handover
-from e2ecore.engine.job import Job
-from e2ecore.engine.own_group import own_group
+from e2ecore.engine.own_devices.confirming import QUARANTINE_MS
+from e2ecore.engine.own_devices.handing import BadKeyHandoverError, take_key_handover
+from e2ecore.engine.own_talk.own_group import own_group
+from e2ecore.engine.running.job import Job
 from e2ecore.storage import account
 from e2ecore.testing import devices
 from e2ecore.testing.devices import PASSPHRASE, open_device

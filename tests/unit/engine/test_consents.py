@@ -7,9 +7,9 @@ import pytest
 
 import e2ecore
 from e2ecore import ConsentNotice, ConsentState, Controller, Engine, Purpose, shipped_notice
-from e2ecore.engine import agreeing
+from e2ecore.engine.account import agreeing
+from e2ecore.engine.arrival.receipts import write_receipts
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.engine.receipts import write_receipts
 from e2ecore.testing import MemoryRelay, VirtualClock, devices, open_device, two_devices
 from e2ecore_protocol.chain import MULTI_DEVICE_SYNC, ConsentGranted, ConsentWithdrawn, Entry
 from e2ecore_protocol.frames.accounts import AppendChain

@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 import e2ecore
-from e2ecore.engine import committing, isolating
-from e2ecore.engine.job import Job
-from e2ecore.engine.mirror import Mirror
+from e2ecore.engine.membership import committing, isolating
+from e2ecore.engine.running.job import Job
+from e2ecore.engine.running.mirror import Mirror
 from e2ecore.testing import devices, open_device, two_devices
 from tests.support.engines import PATIENCE_S, group_of, pair, same, texts, until
 
@@ -103,7 +103,7 @@ async def test_a_defect_in_a_chore_begins_it_anew_and_messages_flow(
         at_alice, at_bob = alice.events(), bob.events()
         chat, other = await pair(alice, bob)
         with monkeypatch.context() as patch:
-            patch.setattr("e2ecore.engine.chores.make_key_packages", explode)
+            patch.setattr("e2ecore.engine.running.chores.make_key_packages", explode)
             alice._core.supply_signal.set()
             assert (await until(at_alice, e2ecore.DefectMet)).error == "KeyError"
         await (await chat.send("after it")).accepted()

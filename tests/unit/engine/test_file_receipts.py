@@ -8,8 +8,8 @@ import pytest
 
 import e2ecore
 from e2ecore import DeletionReason
-from e2ecore.engine.core import Core
-from e2ecore.engine.file_status import look_for_receipts
+from e2ecore.engine.files.file_status import look_for_receipts
+from e2ecore.engine.running.core import Core
 from e2ecore.storage import attachments
 from e2ecore_protocol.limits import BLOB_LATE_S, DAY_S
 from tests.support.engines import PATIENCE_S, until

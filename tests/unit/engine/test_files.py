@@ -17,8 +17,8 @@ from e2ecore import (
 )
 from e2ecore.attachments.format import SEALED_RUN_BYTES, blob_size
 from e2ecore.crypto.chunked import HEADER_BYTES
-from e2ecore.engine import attaching
-from e2ecore.engine.file_status import look_for_receipts
+from e2ecore.engine.files import attaching
+from e2ecore.engine.files.file_status import look_for_receipts
 from e2ecore.testing import MemoryRelay
 from e2ecore_protocol.limits import BLOB_LATE_S, DAY_S
 from tests.support.engines import PATIENCE_S, until

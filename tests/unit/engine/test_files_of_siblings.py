@@ -10,8 +10,8 @@ import pytest
 
 import e2ecore
 from e2ecore import AttachmentState, Conversation, DeletionReason, Engine, Message
-from e2ecore.engine.job import Job
-from e2ecore.engine.writing import write_unlisted
+from e2ecore.engine.running.job import Job
+from e2ecore.engine.talk.writing import write_unlisted
 from e2ecore.storage import attachments
 from e2ecore.testing import MemoryRelay
 from e2ecore_protocol.content.attachments import AttachmentAgain

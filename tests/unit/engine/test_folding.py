@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import e2ecore
-from e2ecore.engine.folding import chinese_fold
+from e2ecore.engine.talk.folding import chinese_fold
 from e2ecore.testing import two_devices
 from e2ecore.testing.devices import PASSPHRASE
 from tests.support.engines import pair, texts

@@ -9,7 +9,7 @@ import pytest
 
 import e2ecore
 from e2ecore import AttachmentForm, Conversation, DeletionReason, Message, OutgoingFile
-from e2ecore.engine.file_showing import decode_item
+from e2ecore.engine.files.file_showing import decode_item
 from e2ecore.storage import attachments
 from e2ecore.storage.file_cache import folder_of
 from tests.support.engines import PATIENCE_S, group_of, until

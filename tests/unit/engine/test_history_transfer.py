@@ -10,7 +10,7 @@ import pytest
 
 import e2ecore
 from e2ecore import Engine, TransferState
-from e2ecore.engine import giving, taking
+from e2ecore.engine.taking_along import giving, taking
 from e2ecore.storage import export_lines
 from e2ecore.testing import devices
 from e2ecore.testing.devices import open_device

@@ -9,8 +9,8 @@ import pytest
 import e2ecore
 from e2ecore import ApprovalState, ConsentState, Purpose
 from e2ecore.crypto.signing import ED25519
-from e2ecore.engine.guardian_notes import GuardianNote, GuardianNoteError, take_note
-from e2ecore.engine.job import Job
+from e2ecore.engine.family.guardian_notes import GuardianNote, GuardianNoteError, take_note
+from e2ecore.engine.running.job import Job
 from e2ecore.storage import guardians
 from e2ecore.testing.memory_guardians import Approved
 from e2ecore_protocol.chain.record import ConsentRecord

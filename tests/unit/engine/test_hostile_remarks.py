@@ -7,8 +7,8 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine, MessageKind
-from e2ecore.engine.job import Job
-from e2ecore.engine.writing import write_unlisted
+from e2ecore.engine.running.job import Job
+from e2ecore.engine.talk.writing import write_unlisted
 from e2ecore.messaging.revisions import EditedKindError, EditTooLateError
 from e2ecore.storage.remarks import MAX_EARLY, MAX_REVISIONS
 from e2ecore_protocol.codec import pack

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from e2ecore import Conversation, Engine, EventReader, Purpose, TypingChanged
-from e2ecore.engine import signalling
-from e2ecore.engine.signalling import BAD_AT_ONCE, GOOD_AT_ONCE, _Epoch
+from e2ecore.engine.arrival import signalling
+from e2ecore.engine.arrival.signalling import BAD_AT_ONCE, GOOD_AT_ONCE, _Epoch
 from e2ecore.messaging.signals import Place, SignalKey, open_signal, seal_signal
 from e2ecore.testing import MemoryRelay, VirtualClock, devices
 from e2ecore_protocol.content.signals import TYPING, Typing

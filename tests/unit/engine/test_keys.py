@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 import e2ecore
-from e2ecore.engine.job import Job
+from e2ecore.engine.running.job import Job
 from e2ecore.storage import settings
 from e2ecore.storage.database import is_present
 from e2ecore.testing.devices import PASSPHRASE, devices, open_device

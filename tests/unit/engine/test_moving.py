@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 import e2ecore
-from e2ecore.engine import arriving, moving
+from e2ecore.engine.own_devices import arriving, moving
 from e2ecore.testing import devices
 from e2ecore.testing.devices import open_device
 from e2ecore_protocol.frames.accounts import AppendChain

@@ -9,8 +9,8 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, ConversationKind, Engine, ExportDamagedError, Message
-from e2ecore.engine import exporting, importing
-from e2ecore.engine.exporting import TransferProgress
+from e2ecore.engine.taking_along import exporting, importing
+from e2ecore.engine.taking_along.exporting import TransferProgress
 from e2ecore.storage import export_lines, search_index
 from e2ecore.testing import devices, two_devices
 from e2ecore.testing.devices import PASSPHRASE

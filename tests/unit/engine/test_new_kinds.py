@@ -12,9 +12,9 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine, Message, MessageKind
-from e2ecore.engine import listed
-from e2ecore.engine.learning import SLICE, learn_kinds
-from e2ecore.engine.listed import Form
+from e2ecore.engine.arrival import listed
+from e2ecore.engine.arrival.learning import SLICE, learn_kinds
+from e2ecore.engine.arrival.listed import Form
 from e2ecore.storage.tx import Tx
 from e2ecore.testing.devices import PASSPHRASE, devices
 from e2ecore_protocol.codec import pack

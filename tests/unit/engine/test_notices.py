@@ -8,9 +8,9 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine, MessageKind, Notice, NoticeKind
-from e2ecore.engine.job import Job
-from e2ecore.engine.notices import NOBODY
-from e2ecore.engine.receiving import receive
+from e2ecore.engine.arrival.notices import NOBODY
+from e2ecore.engine.arrival.receiving import receive
+from e2ecore.engine.running.job import Job
 from e2ecore.engine.values import ConversationState
 from e2ecore.messaging import notices as notices_of
 from e2ecore.messaging.notices import encode_notice

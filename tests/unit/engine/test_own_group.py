@@ -8,14 +8,14 @@ import pytest
 
 import e2ecore
 from e2ecore import Engine
-from e2ecore.engine import own_topics
-from e2ecore.engine.beginning import begin_direct
-from e2ecore.engine.founding import found_group
-from e2ecore.engine.job import Job
-from e2ecore.engine.mirror import Mirror, Peer
-from e2ecore.engine.own_group import begin_own_group, own_group, tell_own_devices
+from e2ecore.engine.membership.beginning import begin_direct
+from e2ecore.engine.membership.founding import found_group
+from e2ecore.engine.own_talk import own_topics
+from e2ecore.engine.own_talk.own_group import begin_own_group, own_group, tell_own_devices
+from e2ecore.engine.running.job import Job
+from e2ecore.engine.running.mirror import Mirror, Peer
+from e2ecore.engine.talk.writing import write_unlisted
 from e2ecore.engine.values import ConversationState
-from e2ecore.engine.writing import write_unlisted
 from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.storage import conversations, intents, quarantine
 from e2ecore.testing import devices
@@ -109,7 +109,7 @@ async def test_a_removed_device_loses_its_seat_and_the_other_stays_alone(
 async def test_of_two_devices_that_begin_it_at_once_one_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("e2ecore.engine.seating.LATER_MS", 0)
+    monkeypatch.setattr("e2ecore.engine.own_devices.seating.LATER_MS", 0)
     async with phone_laptop_bob(tmp_path) as (_, phone, laptop, _):
         await seated(laptop, 2)
 

@@ -12,9 +12,9 @@ import pytest
 
 import e2ecore
 from e2ecore import ChangeReader, Conversation, ConversationChanged, Message, MessageState, blocking
-from e2ecore.engine.changes import MAX_LISTED
 from e2ecore.engine.engine import system_clock_ms
-from e2ecore.engine.job import Job
+from e2ecore.engine.running.changes import MAX_LISTED
+from e2ecore.engine.running.job import Job
 from e2ecore.storage import conversations, messages
 from e2ecore.storage.conversations import ConversationKind, ConversationState
 from e2ecore.storage.messages import MAX_PAGE, MessageRow, message_row_id

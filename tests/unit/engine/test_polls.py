@@ -10,7 +10,7 @@ import pytest
 
 import e2ecore
 from e2ecore import BallotState, Conversation, Engine, Message, MessageKind, PollResult
-from e2ecore.engine.polling import close_due
+from e2ecore.engine.talk.polling import close_due
 from e2ecore.storage import polls
 from e2ecore.storage.tx import Tx
 from e2ecore.testing import MemoryRelay, devices

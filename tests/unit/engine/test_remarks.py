@@ -9,8 +9,8 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine, Mention, Message, MessageKind
-from e2ecore.engine.job import Job
-from e2ecore.engine.receipts import write_receipts
+from e2ecore.engine.arrival.receipts import write_receipts
+from e2ecore.engine.running.job import Job
 from e2ecore.storage import conversations, outbox
 from e2ecore.testing import MemoryRelay, two_devices
 from e2ecore_protocol.limits import EDIT_WINDOW_MS

@@ -10,8 +10,9 @@ import pytest
 import e2ecore
 from e2ecore import Engine, RemovalReason
 from e2ecore.crypto.signing import ED25519
-from e2ecore.engine.job import Job
-from e2ecore.engine.own_chain import grow_own_chain, own_chain, store_own_chain
+from e2ecore.engine.account.own_chain import grow_own_chain, own_chain, store_own_chain
+from e2ecore.engine.engine import system_clock_ms
+from e2ecore.engine.running.job import Job
 from e2ecore.testing import MemoryRelay
 from e2ecore.testing.devices import open_device
 from e2ecore.testing.memory_channel import Session
@@ -248,7 +249,7 @@ async def test_a_proof_that_does_not_come_is_missed_once(tmp_path: Path) -> None
     ahead_ms = 0
 
     def clock_ms() -> int:
-        return e2ecore.engine.engine.system_clock_ms() + ahead_ms
+        return system_clock_ms() + ahead_ms
 
     async with phone_laptop_bob(tmp_path, clock_ms=clock_ms) as (relay, phone, laptop, _bob):
         account_id, device_id = own(phone).account_id, own(laptop).device_id

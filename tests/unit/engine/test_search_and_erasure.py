@@ -9,10 +9,11 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine
-from e2ecore.engine import erasing, searching
-from e2ecore.engine.erasing import sweep
-from e2ecore.engine.job import Job
-from e2ecore.engine.writing import write_texts
+from e2ecore.engine.erasure import erasing
+from e2ecore.engine.erasure.erasing import sweep
+from e2ecore.engine.running.job import Job
+from e2ecore.engine.talk import searching
+from e2ecore.engine.talk.writing import write_texts
 from e2ecore.storage import erasure, messages, outbox
 from e2ecore.storage.tx import Tx
 from e2ecore.testing import two_devices

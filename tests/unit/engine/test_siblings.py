@@ -7,7 +7,7 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine
-from e2ecore.engine.job import Job
+from e2ecore.engine.running.job import Job
 from e2ecore.storage import arrangements, ops, outbox, settings
 from e2ecore.testing import devices
 from e2ecore.testing.devices import open_device

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import e2ecore
 from e2ecore import DeletionReason, OutgoingFile
-from e2ecore.engine.parcelling import plan_parcel
+from e2ecore.engine.files.parcelling import plan_parcel
 from e2ecore.storage.attachments import AttachmentRow, FileState
 from e2ecore.testing.seeded import VirtualClock
 from e2ecore.transport.blobs import BlobTicket, UploadState

@@ -11,7 +11,7 @@ import pytest
 
 import e2ecore
 from e2ecore import AttachmentState, Conversation, ConversationKind, Engine, verify_consents
-from e2ecore.engine import export_pages, importing
+from e2ecore.engine.taking_along import export_pages, importing
 from e2ecore.testing import devices
 from tests.support.engines import PATIENCE_S, agree, pair, until
 from tests.support.files import DATA, scene

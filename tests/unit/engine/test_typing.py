@@ -14,6 +14,7 @@ from e2ecore import (
     Purpose,
     TypingChanged,
 )
+from e2ecore.engine.arrival import signalling
 from e2ecore.storage.tx import Tx
 from e2ecore.testing import MemoryRelay, VirtualClock, devices
 from e2ecore_protocol.frames.signals import Signalled
@@ -261,9 +262,9 @@ async def test_where_too_many_would_learn_of_it_nothing_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with scene(tmp_path) as at:
-        monkeypatch.setattr("e2ecore.engine.signalling.MAX_SIGNAL_READERS", 1)
+        monkeypatch.setattr(signalling, "MAX_SIGNAL_READERS", 1)
         assert not await at.other.typing()
-        monkeypatch.setattr("e2ecore.engine.signalling.MAX_SIGNAL_READERS", MAX_SIGNAL_READERS)
+        monkeypatch.setattr(signalling, "MAX_SIGNAL_READERS", MAX_SIGNAL_READERS)
         assert await at.other.typing()
 
 

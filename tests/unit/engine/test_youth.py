@@ -7,7 +7,7 @@ import pytest
 import e2ecore
 from e2ecore import Engine, Purpose
 from e2ecore.consent.youth import CLOSED, FIRST_PAUSE_MS, FREE_TRIES
-from e2ecore.engine import youth
+from e2ecore.engine.family import youth
 from e2ecore.testing import two_devices
 from e2ecore.testing.devices import PASSPHRASE, devices
 from tests.support.engines import agree

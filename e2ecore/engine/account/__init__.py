@@ -1,0 +1,1 @@
+"""Our own account, the accounts of others, and what a person has agreed to."""

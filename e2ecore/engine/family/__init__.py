@@ -1,0 +1,1 @@
+"""Children and their guardians, and youth mode."""

@@ -1,0 +1,1 @@
+"""Files: copied in, sealed and uploaded; fetched, opened and written out."""

@@ -1,0 +1,1 @@
+"""The devices of one account: linked, seated in every conversation, removed."""

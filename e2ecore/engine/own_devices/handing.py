@@ -1,0 +1,93 @@
+"""The account's own key on its way to a device that was confirmed: taken, and noted by all.
+
+In the writer's thread. Who gives it is in ``confirming``.
+
+Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-65]
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from e2ecore.crypto.errors import DecryptionError, KeyMaterialError
+from e2ecore.crypto.signing import ED25519
+from e2ecore.engine.running.job import Job
+from e2ecore.engine.telling.device_events import DeviceConfirmed
+from e2ecore.errors import PeerError
+from e2ecore.ids import DeviceId
+from e2ecore.mls.key_package import KeyPackageBundle
+from e2ecore.storage import account, key_packages, settings
+from e2ecore.storage.tx import Tx
+from e2ecore_protocol.content.key_handover import (
+    KEY_HANDOVER_INFO,
+    KeyHandover,
+    handover_context,
+)
+
+if TYPE_CHECKING:
+    from e2ecore.engine.running.mirror import Mirror, Peer
+
+_CONFIRMED: Final = "confirmed:"
+_TIME_BYTES: Final = 8
+
+
+class BadKeyHandoverError(PeerError):
+    """One of our own devices sent a key that is not this account's. It was refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """That a device was confirmed."""
+
+    time_ms: int
+    early: bool
+
+
+def confirmation_of(tx: Tx, device_id: bytes) -> Confirmation | None:
+    """Return what is known of a device's second confirmation."""
+    stored = settings.get(tx, _CONFIRMED + device_id.hex())
+    if stored is None:
+        return None
+    return Confirmation(int.from_bytes(stored[:_TIME_BYTES]), bool(stored[_TIME_BYTES]))
+
+
+def note_confirmed(job: Job, said: KeyHandover, by: bytes) -> None:
+    """Remember that a device has the account's own key, and tell the app."""
+    value = said.time_ms.to_bytes(_TIME_BYTES) + bytes((said.early,))
+    settings.put(job.tx, _CONFIRMED + said.device_id.hex(), value)
+    event = DeviceConfirmed(DeviceId(said.device_id), DeviceId(by), early=bool(said.early))
+    job.effects.events.append(event)
+
+
+def take_key_handover(job: Job, _mirror: "Mirror", sender: "Peer", body: bytes) -> None:
+    """Take what a device says that has confirmed another one; the key, if we are that one.
+
+    Raises:
+        MalformedError: It cannot be read.
+        PeerError: The key is not that of this account, or not for us.
+    """
+    said = KeyHandover.decode(body)
+    if said.device_id == job.own.device_id and not job.own.holds_identity:
+        _take_key(job, said)
+    note_confirmed(job, said, sender.device_id)
+
+
+def _take_key(job: Job, said: KeyHandover) -> None:
+    stored = key_packages.get(job.tx, said.key_package)
+    row = account.load(job.tx)
+    if stored is None or row is None:
+        raise BadKeyHandoverError("sealed to a key that is not here any more")
+    bundle = KeyPackageBundle.decode(stored.bundle)
+    context = handover_context(row.account_id, row.device_id, said.key_package)
+    hpke = job.state.suite.hpke
+    try:
+        private = hpke.open(said.enc, bundle.init_key, KEY_HANDOVER_INFO, context, said.sealed)
+        identity = ED25519.load(private)
+    except (DecryptionError, KeyMaterialError) as error:
+        raise BadKeyHandoverError("not for this device") from error
+    chain = job.state.chain(job.tx, row.account_id)
+    if chain is None or identity.public != chain.identity_key:
+        raise BadKeyHandoverError("another key than the account's")
+    account.replace(job.tx, row._replace(identity_key=private))
+    if not stored.last_resort:
+        key_packages.remove(job.tx, stored.ref)
+    job.state.drop()

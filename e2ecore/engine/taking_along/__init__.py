@@ -1,0 +1,1 @@
+"""History that goes elsewhere: into files and out of them, and to another device."""

@@ -1,0 +1,1 @@
+"""The typed events of an engine."""
