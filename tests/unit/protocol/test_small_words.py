@@ -19,7 +19,7 @@ from e2ecore_protocol.frames import (
     KeyPackagesLow,
 )
 from e2ecore_protocol.frames.blobs import DeletionReason, DeletionReceipt
-from e2ecore_protocol.frames.notices import Notice, decode_notice
+from e2ecore_protocol.frames.notices import GuardianshipChanged, Notice, decode_notice
 
 RECEIPT = DeletionReceipt(b"b" * 16, DeletionReason.EXPIRED, 7, b"s" * 64)
 ERASED = DevicesErased(
@@ -28,7 +28,9 @@ ERASED = DevicesErased(
 BOOTH = Booth(b"c" * 16, b"m" * 16, b"a" * 20, b"v" * 20)
 
 
-@pytest.mark.parametrize("notice", [KeyPackagesLow(3), BlobsDeleted((RECEIPT,)), ERASED])
+@pytest.mark.parametrize(
+    "notice", [KeyPackagesLow(3), BlobsDeleted((RECEIPT,)), ERASED, GuardianshipChanged()]
+)
 def test_a_notice_is_read_by_its_number(notice: Notice) -> None:
     assert decode_notice(notice.encode()) == notice
 
