@@ -43,6 +43,21 @@ def save(tx: Tx, row: MarkRow) -> None:
     tx.execute(_SAVE, row)
 
 
+def set_back(tx: Tx, row: MarkRow, seq: int) -> MarkRow:
+    """Lower the marks of a conversation whose log went back; return them.
+
+    Args:
+        tx: The transaction.
+        row: The marks until now.
+        seq: Number up to which this device had the log as it is now. Behind it may be messages that
+            nobody has read or erased; what was there before is known by its counters.
+    """
+    lowered = row._replace(read_seq=min(row.read_seq, seq), cleared_seq=min(row.cleared_seq, seq))
+    if lowered != row:
+        save(tx, lowered)
+    return lowered
+
+
 def unread(tx: Tx, begin: int, read_seq: int, own_id: bytes, notice: int) -> Unread:
     """Return the unread messages from a row id to the end of its conversation.
 

@@ -12,6 +12,7 @@ from e2ecore import ConversationState, Engine
 from e2ecore.engine.running.job import Job
 from e2ecore.testing import MemoryRelay, open_device, two_devices
 from tests.support.engines import PATIENCE_S, group_of, history, pair, said, same, texts, until
+from tests.support.linked import comes_true, phone_laptop_bob, settled
 from tests.unit.engine.test_two_people import add_second_device
 
 pytestmark = pytest.mark.anyio
@@ -220,3 +221,32 @@ async def chain_known(engine: Engine, length: int) -> None:
     with anyio.fail_after(PATIENCE_S):
         while await engine._core.jobs.run(work) < length:  # noqa: ASYNC110 - a chain tells nobody
             await anyio.sleep(0.01)
+
+
+async def test_what_was_cleared_before_does_not_take_new_messages_along(tmp_path: Path) -> None:
+    async with phone_laptop_bob(tmp_path) as (relay, phone, laptop, bob):
+        at_phone, at_laptop = phone.events(), laptop.events()
+        chat, other = await pair(phone, bob)
+        await settled(phone)
+        await (await other.send("before")).accepted()
+        await texts(at_phone, 1)
+        await texts(at_laptop, 1)
+        backup = Backup(relay)
+        for number in range(5):
+            await (await other.send(f"forgotten {number}")).accepted()
+        await texts(at_phone, 5)
+        await texts(at_laptop, 5)
+        await chat.clear()
+        there = await same(laptop, chat)
+
+        async def is_cleared() -> bool:
+            return await history(there) == []
+
+        await comes_true(is_cleared)
+        backup.restore()
+        await back_online(phone, laptop, bob)
+        await until(at_phone, e2ecore.RelaySetBack)
+        await until(at_laptop, e2ecore.RelaySetBack)
+        await (await other.send("after")).accepted()
+        assert await texts(at_phone, 1) == ["after"]
+        assert await texts(at_laptop, 1) == ["after"]

@@ -18,7 +18,7 @@ from e2ecore.engine.running.job import Job
 from e2ecore.engine.running.losing import find_again
 from e2ecore.engine.telling.events import RelaySetBack
 from e2ecore.ids import GroupId
-from e2ecore.storage import account, chains, inbox
+from e2ecore.storage import account, chains, inbox, shared_marks
 from e2ecore.transport.errors import RelayRefusedError
 from e2ecore.transport.login import Dial
 from e2ecore_protocol.errors import ErrorCode
@@ -85,6 +85,7 @@ def take_numbers(job: Job, states: Sequence[ConversationState]) -> None:
             continue
         mirror.cursor = min(mirror.cursor, one.head_seq)
         mirror.log_epoch = min(mirror.log_epoch, one.epoch)
+        mirror.marks = shared_marks.set_back(job.tx, mirror.marks, one.cursor)
         mirror.traffic = mirror.dirty = True
         mirror.save(job.tx)
         went_back = True
