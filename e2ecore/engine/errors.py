@@ -284,6 +284,13 @@ class DeviceInQuarantineError(UsageError):
         """When it can be confirmed without insisting, by the relay's clock."""
 
 
+class DeviceNotConfirmedError(UsageError):
+    """That device was linked and not confirmed for the second time: it gets no history.
+
+    Make sure that it is yours, confirm it with ``devices.confirm``, and try again.
+    """
+
+
 class OwnDevicesNotReadyError(TransientError):
     """The devices of this account have not begun to talk to each other yet. Try again later."""
 

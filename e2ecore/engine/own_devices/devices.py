@@ -127,6 +127,7 @@ class Devices:
         Raises:
             ConsentRequiredError: The person has not agreed to ``history_transfer``.
             UnknownOwnDeviceError: It is no other device of this account that may talk now.
+            DeviceNotConfirmedError: It was linked and not confirmed for the second time.
             UnknownConversationError: One of them is not here.
         """
         return await give_history(self._core, device_id, since_ms, conversations)

@@ -21,6 +21,7 @@ from e2ecore.engine.account.agreeing import in_force
 from e2ecore.engine.account.own_chain import own_chain
 from e2ecore.engine.errors import (
     ConsentRequiredError,
+    DeviceNotConfirmedError,
     UnknownConversationError,
     UnknownOwnDeviceError,
 )
@@ -28,6 +29,7 @@ from e2ecore.engine.files.attaching import Copied, copy_file
 from e2ecore.engine.files.file_showing import decode_item, encode_item
 from e2ecore.engine.files.file_values import OutgoingFile
 from e2ecore.engine.files.offering import cancel
+from e2ecore.engine.own_devices.handing import confirmation_of
 from e2ecore.engine.own_talk.own_group import own_group, tell_own_devices
 from e2ecore.engine.own_talk.own_topic import OwnTopic
 from e2ecore.engine.running.job import Job
@@ -141,12 +143,17 @@ def _check_allowed(job: Job, device_id: bytes) -> None:
     Raises:
         ConsentRequiredError: They have not agreed to it.
         UnknownOwnDeviceError: It is no other device of this account that counts.
+        DeviceNotConfirmedError: It is in quarantine ([LNK-60]).
     """
     if not in_force(job, Purpose.HISTORY_TRANSFER):
         raise ConsentRequiredError(Purpose.HISTORY_TRANSFER)
-    valid = {one.device_id for one in own_chain(job).valid_devices(job.now_ms)}
+    chain = own_chain(job)
+    valid = {one.device_id for one in chain.valid_devices(job.now_ms)}
     if device_id == job.own.device_id or device_id not in valid:
         raise UnknownOwnDeviceError
+    was_linked = device_id != next(iter(chain.devices))
+    if was_linked and confirmation_of(job.tx, device_id) is None:
+        raise DeviceNotConfirmedError
 
 
 def _survey(tx: Tx, since_ms: int, wanted: Collection[bytes] | None) -> tuple[int, list[_Todo]]:
@@ -196,7 +203,7 @@ async def _look_after(core: "Core", row: GiftRow) -> None:
         lost = any(one.pid and attachments.parcel(job.tx, one.pid) is None for one in parts)
         try:
             _check_allowed(job, row.device_id)
-        except (ConsentRequiredError, UnknownOwnDeviceError):
+        except (ConsentRequiredError, DeviceNotConfirmedError, UnknownOwnDeviceError):
             return False
         if not lost and row.state == GiftState.MADE and not any(one.pid for one in parts):
             given = row._replace(state=GiftState.GIVEN)

@@ -13,17 +13,22 @@ from e2ecore import Engine, TransferState
 from e2ecore.engine.taking_along import giving, taking
 from e2ecore.storage import export_lines
 from e2ecore.testing import devices
-from e2ecore.testing.devices import open_device
+from e2ecore.testing.devices import PASSPHRASE, open_device
 from e2ecore.testing.memory_relay import MemoryRelay
 from tests.support.engines import PATIENCE_S, agree, pair, said, same
-from tests.support.linked import comes_true, link, seated, settled
+from tests.support.linked import comes_true, link, run, seated, settled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.1.1d")]
 LINES = [f"line {number}" for number in range(9)]
 
 
 async def prepare(
-    folder: Path, texts: Sequence[str] = LINES, *, consents: bool = True, more: bool = False
+    folder: Path,
+    texts: Sequence[str] = LINES,
+    *,
+    consents: bool = True,
+    confirms: bool = True,
+    more: bool = False,
 ) -> MemoryRelay:
     """Alice and Bob talk, then Alice links her laptop; all of them are closed again."""
     async with devices(folder, "alice", "bob") as (relay, (phone, bob)):
@@ -43,7 +48,15 @@ async def prepare(
             await seated(phone, 2)
             await seated(laptop, 2)
             await comes_true(lambda: has_one(laptop))
+            if confirms:
+                await phone.devices.confirm(device(laptop), PASSPHRASE, override=True)
+                await comes_true(lambda: holds_the_key(laptop))
     return relay
+
+
+async def holds_the_key(engine: Engine) -> bool:
+    """Was a device confirmed, and does it know?"""
+    return await run(engine, lambda job: job.own.holds_identity)
 
 
 async def has_one(engine: Engine) -> bool:
@@ -171,6 +184,15 @@ async def test_nothing_is_given_without_the_person_s_consent(tmp_path: Path) -> 
                 await phone.devices.give_history(other)
         with pytest.raises(e2ecore.UnknownConversationError):
             await phone.devices.give_history(laptop, conversations=[bytes(16)])
+        assert not relay.blobs.live
+
+
+async def test_a_device_in_quarantine_gets_nothing(tmp_path: Path) -> None:
+    relay = await prepare(tmp_path, confirms=False)
+    async with opened(tmp_path, relay, "alice") as (phone, _):
+        laptop = next(one.device_id for one in await phone.devices.list() if not one.is_this)
+        with pytest.raises(e2ecore.DeviceNotConfirmedError):
+            await phone.devices.give_history(laptop)
         assert not relay.blobs.live
 
 
