@@ -36,7 +36,7 @@ CHINESE: Final[Mapping[type[BaseException], str]] = {
     e2ecore.CorruptStateError: "本机的数据库已损坏：{said}",
     e2ecore.DatabaseInUseError: "另一个程序正在使用此数据库。",
     e2ecore.DatabaseMissingError: "此处没有数据库。",
-    e2ecore.DeviceInQuarantineError: "该设备关联未满一天。如确为本人操作，请届时再确认，或加 --now 立即确认。",
+    e2ecore.DeviceInQuarantineError: "该设备关联未满一天：请届时再确认，或加 --now 立即确认。",
     e2ecore.DeviceNotConfirmedError: "该设备尚未第二次确认，不能获得历史消息；请先核实并确认。",
     e2ecore.DeviceErasedError: "本设备已被账号所有者移除，其中的内容均已擦除。",
     e2ecore.DeviceRevokedError: "中继不再接受本设备：它已被移除，账号已迁移或注销，或中继不诚实。",
