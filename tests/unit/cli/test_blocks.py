@@ -204,7 +204,7 @@ def test_every_line_belongs_to_its_message() -> None:
         (replace(OWN, kind=Kind.RECALLED, text=""), "id"),
         (replace(PLAIN, kind=Kind.UNKNOWN, text=""), "apid"),
         (replace(PLAIN, kind=Kind.CARD, account=b"x"), "rafpcid"),
-        (replace(OWN, kind=Kind.FILES, text="", files=(MAP,)), "rapsitd"),
+        (replace(OWN, kind=Kind.FILES, text="", files=(MAP,)), "rafpsitd"),
         (replace(PLAIN, kind=Kind.POLL, poll=POLL), "rafvxpid"),
         (replace(PLAIN, kind=Kind.POLL, poll=replace(POLL, closed_by="bob")), "rafpid"),
         (replace(PLAIN, quote=QUOTE), "rafpgid"),

@@ -325,7 +325,7 @@ def test_history_does_not_make_opening_dearer(path: Path) -> None:
     assert path.stat().st_size > 100 * 4096
     whole = path.read_bytes()
     damaged = bytearray(whole)
-    for page in range(64, len(whole) // 4096):
+    for page in range(96, len(whole) // 4096):
         damaged[page * 4096 + 1000] ^= 1
     path.write_bytes(damaged)
     open_database(path).close()
