@@ -76,3 +76,9 @@ def test_document_links_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text()
     targets = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = [path.name[:4] for path in (ROOT / "docs/decisions").glob("[0-9]*.md")]
+    assert len(numbers) > 30
+    assert len(numbers) == len(set(numbers))
