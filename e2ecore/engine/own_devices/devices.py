@@ -21,7 +21,8 @@ from e2ecore.engine.own_devices.seating import unsettled
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.running.state import read_chain
 from e2ecore.engine.taking_along.announced import shown_taking
-from e2ecore.engine.taking_along.giving import end_gift, give_history, shown_gift
+from e2ecore.engine.taking_along.gift_showing import shown_gift
+from e2ecore.engine.taking_along.giving import end_gift, give_history
 from e2ecore.engine.taking_along.history_values import HistoryTransfer
 from e2ecore.ids import DeviceId, GroupId
 from e2ecore.storage import account, history_transfers, removals, settings

@@ -35,12 +35,11 @@ from e2ecore.engine.own_talk.own_topic import OwnTopic
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.taking_along.export_pages import read_page
 from e2ecore.engine.taking_along.exporting import heading_of
+from e2ecore.engine.taking_along.gift_showing import NUMBER_BYTES, shown_gift
 from e2ecore.engine.taking_along.history_values import (
     HistoryTransfer,
     HistoryTransferChanged,
-    TransferState,
 )
-from e2ecore.ids import DeviceId, GroupId
 from e2ecore.portability.history_part import first_line
 from e2ecore.storage import attachments, conversations, export_lines, members
 from e2ecore.storage import history_transfers as transfers
@@ -55,22 +54,15 @@ if TYPE_CHECKING:
     from e2ecore.engine.running.core import Core
 
 PART_MESSAGES: Final = 4_000
-"""Messages of one part, about: a fraction of a second of work on the other side."""
+"""Messages of one part, about."""
 MAX_WAITING: Final = 3
-"""Parts that are made and not uploaded yet: so much room is needed on the disk."""
+"""Parts that are made and not uploaded yet."""
 LOOK_S: Final = 600.0
 """How often it is looked whether parts were fetched, and whether the consent is still in force."""
 _UNDER_WAY: Final = frozenset({GiftState.MAKING, GiftState.MADE})
 _NAME: Final = "history"
 _TYPE: Final = "application/x-ndjson"
-_NUMBER_BYTES: Final = 4
-_TODO_BYTES: Final = 2 * _NUMBER_BYTES
-_STATES: Final = {
-    GiftState.MAKING: TransferState.UNDER_WAY,
-    GiftState.MADE: TransferState.UNDER_WAY,
-    GiftState.GIVEN: TransferState.GIVEN,
-    GiftState.ENDED: TransferState.ENDED,
-}
+_TODO_BYTES: Final = 2 * NUMBER_BYTES
 
 
 class _Todo(NamedTuple):
@@ -89,27 +81,6 @@ class _Piece(NamedTuple):
     """As it will be when the part is stored."""
 
 
-def shown_gift(row: GiftRow) -> HistoryTransfer:
-    """Return a gift as the app sees it."""
-    step = CONVERSATION_ID_BYTES + _NUMBER_BYTES
-    withheld = {
-        GroupId(row.withheld[at : at + CONVERSATION_ID_BYTES]): int.from_bytes(
-            row.withheld[at + CONVERSATION_ID_BYTES : at + step]
-        )
-        for at in range(0, len(row.withheld), step)
-    }
-    return HistoryTransfer(
-        row.transfer,
-        DeviceId(row.device_id),
-        is_given=True,
-        state=_STATES[GiftState(row.state)],
-        messages=row.messages,
-        total=row.total,
-        withheld=withheld,
-        began_ms=row.began_ms,
-    )
-
-
 async def give_history(
     core: "Core", device_id: bytes, since_ms: int, wanted: Collection[bytes] | None
 ) -> HistoryTransfer:
@@ -118,7 +89,7 @@ async def give_history(
     await core.jobs.run(partial(_check_allowed, device_id=device_id))
     survey = partial(_survey, since_ms=since_ms, wanted=wanted)
     upto, todo = await anyio.to_thread.run_sync(core.database.readers.read, survey)
-    waiting = b"".join(one.cid.to_bytes(_NUMBER_BYTES) + one.amount.to_bytes(_NUMBER_BYTES)
+    waiting = b"".join(one.cid.to_bytes(NUMBER_BYTES) + one.amount.to_bytes(NUMBER_BYTES)
                        for one in todo)  # fmt: skip
 
     def work(job: Job) -> HistoryTransfer:
@@ -266,8 +237,8 @@ def _todo(row: GiftRow) -> list[_Todo]:
     packed = row.waiting
     return [
         _Todo(
-            int.from_bytes(packed[at : at + _NUMBER_BYTES]),
-            int.from_bytes(packed[at + _NUMBER_BYTES : at + _TODO_BYTES]),
+            int.from_bytes(packed[at : at + NUMBER_BYTES]),
+            int.from_bytes(packed[at + NUMBER_BYTES : at + _TODO_BYTES]),
         )
         for at in range(0, len(packed), _TODO_BYTES)
     ]
@@ -327,15 +298,15 @@ def _withhold(known: bytes, uid: bytes, more: int) -> bytes:
     if not more:
         return known
     count = 0
-    if known[-CONVERSATION_ID_BYTES - _NUMBER_BYTES : -_NUMBER_BYTES] == uid:
-        count = int.from_bytes(known[-_NUMBER_BYTES:])
-        known = known[: -CONVERSATION_ID_BYTES - _NUMBER_BYTES]
-    return known + uid + (count + more).to_bytes(_NUMBER_BYTES)
+    if known[-CONVERSATION_ID_BYTES - NUMBER_BYTES : -NUMBER_BYTES] == uid:
+        count = int.from_bytes(known[-NUMBER_BYTES:])
+        known = known[: -CONVERSATION_ID_BYTES - NUMBER_BYTES]
+    return known + uid + (count + more).to_bytes(NUMBER_BYTES)
 
 
 async def _store(core: "Core", piece: _Piece) -> None:
     """Store a part with how far the gift is."""
-    if not piece.content:
+    if not piece.content:  # what was left of it is gone
         await core.jobs.run(partial(_go_on, piece=piece))
         return
     wanted = OutgoingFile(io.BytesIO(piece.content), name=_NAME, media_type=_TYPE)
