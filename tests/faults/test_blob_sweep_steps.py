@@ -10,14 +10,13 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from e2ecore_protocol.frames import Ok, RecallBlob
-from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.ports import Ledger
 from e2ecore_relay.server import blob_sweeping
 from e2ecore_relay.server.asking import ask
 from e2ecore_relay.server.blob_sweeping import Sweep
 from e2ecore_relay.server.relay import Relay
 from tests.faults.test_blob_residue import on_disk
-from tests.support.blob_client import blob_connection, create, send_blob, until_true
+from tests.support.blob_client import blob_connection, create, end_now, send_blob, until_true
 from tests.support.raw_client import Person, online
 from tests.support.relay import relay_at, where
 
@@ -97,14 +96,6 @@ async def doomed_blobs(relay: Relay) -> tuple[dict[bytes, bytes], set[bytes]]:
             assert isinstance(await alice.ask(RecallBlob(alice.request(), blob_id), Ok), Ok)
     await ask(relay.hub.store, lambda turn: end_now(turn, over))
     return shares, kept
-
-
-def end_now(turn: Turn, blob_ids: list[bytes]) -> None:
-    """Have the time of some blobs be over."""
-    for blob in turn.ledger.blobs.find(blob_ids).values():
-        turn.ledger.blobs._connection.execute(  # type: ignore[attr-defined]
-            "UPDATE blobs SET due_ms = 1 WHERE blob = ?", (blob.blob,)
-        )
 
 
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from e2ecore_protocol.frames import (
     Ok,
     acknowledgement_message,
 )
+from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.server.relay import Relay
 from tests.support.engines import PATIENCE_S
 from tests.support.raw_client import RawClient
@@ -267,3 +268,11 @@ def _check(answer: Answer) -> None:
 def _state(answer: Answer) -> UploadState:
     _check(answer)
     return UploadState(answer.offset, answer.headers[blob_http.UPLOAD_COMPLETE] == blob_http.TRUE)
+
+
+def end_now(turn: Turn, blob_ids: list[bytes]) -> None:
+    """Have the time of some blobs be over."""
+    for blob in turn.ledger.blobs.find(blob_ids).values():
+        turn.ledger.blobs._connection.execute(  # type: ignore[attr-defined]
+            "UPDATE blobs SET due_ms = 1 WHERE blob = ?", (blob.blob,)
+        )

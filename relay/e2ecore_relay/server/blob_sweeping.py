@@ -34,6 +34,10 @@ Result = TypeVar("Result")
 ROUND: Final = 65_536
 """Shares that one round destroys at most, before the first file goes: 256 for each folder."""
 
+_ROUND_AMONG_MESSAGES: Final = 1_024
+"""The same while messages come in: slow as it is then, 65,536 would take minutes, in which their
+shares were still in the log and no file had gone."""
+
 PART: Final = 2_048
 """Blobs that are deleted together."""
 
@@ -111,7 +115,7 @@ class Sweep:
     async def _condemn(self) -> bool:
         """Destroy shares whose time is over, and forget old receipts. Return if some are left."""
         done = 0
-        while done < ROUND:
+        while done < (_ROUND_AMONG_MESSAGES if self._is_written else ROUND):
             size = self._slice(_CONDEMNED)
             names, forgotten = await self._written(partial(self._condemn_slice, size), size)
             self._office.transfers.cut(names)

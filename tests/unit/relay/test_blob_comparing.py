@@ -11,8 +11,10 @@ from e2ecore_protocol.frames import BlobStates, DeletionReason, Ok, QueryBlobs, 
 from e2ecore_relay.backends.folder import BlobFolder
 from e2ecore_relay.backends.sqlite import blobs
 from e2ecore_relay.server import blob_office, blob_sweeping
+from e2ecore_relay.server.asking import ask
+from e2ecore_relay.server.blob_sweeping import Sweep
 from e2ecore_relay.server.relay import Relay
-from tests.support.blob_client import send_blob, until_true
+from tests.support.blob_client import end_now, send_blob, until_true
 from tests.support.raw_client import Person, online
 from tests.support.relay import where
 
@@ -148,3 +150,21 @@ async def test_a_file_that_cannot_be_deleted_holds_up_no_other_and_gets_its_rece
         path.rmdir()
         relay.hub.office.look_soon()
         await until_true(lambda: sum(deleted.values()) == 3)
+
+
+async def test_while_messages_come_in_the_first_files_go_before_the_last_shares(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Sweep, "look_soon", lambda _: None)  # it sweeps when this test says so
+    monkeypatch.setattr(Sweep, "_is_written", property(lambda _: True))
+    monkeypatch.setattr(blob_sweeping, "_ROUND_AMONG_MESSAGES", 4)
+    bob = Person()
+    async with online(*where(relay)) as alice, online(*where(relay), bob):
+        group = await alice.group(bob)
+        sent = [(await send_blob(relay, alice, group, b"x"))[0] for _ in range(6)]
+    await ask(relay.hub.store, lambda turn: end_now(turn, sent))
+    office = relay.hub.office
+    assert await office._sweep.round()
+    assert len(list(office.folder.names())) == 2
+    assert not await office._sweep.round()
+    assert not list(office.folder.names())
