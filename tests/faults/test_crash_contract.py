@@ -31,9 +31,6 @@ RENEWALS = (60, 120, 180)
 """After so many kills a new epoch begins; the keys of all these epochs are kept to the end."""
 SEED = 20261122
 LAST = "the last one"
-MOST_SKIPPED = 1
-"""Counters that no message used: every message is there, as was asserted before. It happens once in
-several runs, to a receipt as it seems; how is not known yet."""
 ALARMS = {
     "ContactChainInvalid",
     "ConversationHealing",
@@ -64,10 +61,7 @@ def test_two_hundred_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> No
     assert promised <= set(range(len(written) - 1)), "a message that was promised is gone"
     assert len(promised) > KILLS
     assert got == written, "not exactly once and in order"
-    found = [str(one) for one in alarms(alice, bob)]
-    skipped = [one for one in found if one.startswith("MessagesMissing")]
-    assert found == skipped
-    assert len(skipped) <= MOST_SKIPPED, skipped
+    assert alarms(alice, bob) == []
     assert_no_key_was_used_twice((alice, bob), bytes.fromhex(conversation))
 
 

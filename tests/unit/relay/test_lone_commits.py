@@ -1,16 +1,18 @@
 """A lone submit is committed by the event loop; everything else by the writer."""
 
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 
+import anyio
 import pytest
 
-from e2ecore_protocol.frames import Accepted
+from e2ecore_protocol.frames import Accepted, Deliver, Ready
 from e2ecore_relay.backends.sqlite.jobs import AnyJob, SubmitJob
 from e2ecore_relay.backends.sqlite.store import SqliteStore
 from e2ecore_relay.domain.exchange import Push
 from e2ecore_relay.server.relay import Relay
-from tests.support.raw_client import Person, online
+from tests.support.raw_client import Person, online, stranger
 from tests.support.relay import where
 
 pytestmark = pytest.mark.anyio
@@ -84,3 +86,45 @@ async def test_a_defect_in_writing_to_others_is_not_the_senders(
                 _rest(store)
                 assert isinstance((await alice.submit(chat, b"for nobody"))[0], Accepted)
             assert isinstance((await alice.submit(chat, b"still here"))[0], Accepted)
+
+
+async def test_who_comes_while_the_event_loop_is_busy_misses_nothing(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer has let a device in, and the event loop has not heard of it yet."""
+    bob = Person()
+    store = relay.hub.store
+    wake, held, sent = store._wake, deque[Callable[[], None]](), anyio.Event()
+
+    async def hand_on() -> None:
+        while True:
+            while held:
+                wake(held.popleft())
+            await anyio.sleep(0.001)
+
+    async def meanwhile() -> None:
+        await alice.submit(chat, b"meanwhile")
+        sent.set()
+
+    async with online(*where(relay)) as alice, anyio.create_task_group() as tasks:
+        async with online(*where(relay), bob):
+            chat = await alice.direct(bob)
+        async with stranger(*where(relay), bob) as b:
+            monkeypatch.setattr(store, "_wake", held.append)
+            await b.send(b.proof())
+            while not (held and store._resting):  # noqa: ASYNC110 - nobody is to be told
+                await anyio.sleep(0.001)
+            _rest(store)
+            before = store.statistics.envelopes
+            tasks.start_soon(meanwhile)
+            while store.statistics.envelopes == before:  # noqa: ASYNC110 - as above
+                await anyio.sleep(0.001)
+            tasks.start_soon(hand_on)
+            await b.expect(Ready)
+            await sent.wait()
+            await alice.submit(chat, b"later")
+            while not (said := [one.payload for one in b.delivered if one.log_id == chat]):
+                await b.expect(Deliver)
+            assert said[0] == b"meanwhile"
+        tasks.cancel_scope.cancel()
+        monkeypatch.setattr(store, "_wake", wake)

@@ -8,8 +8,9 @@ does the writer pause for a moment to let the next one grow.
 
 While the writer rests, a lone submit does not even wait for another thread: the event loop commits
 it itself. That saves two thread switches of the five that a lone message costs the relay (measured:
-12 % more messages one after another). It is done only where it holds nobody up: the disk is quick,
-and the store has been idle for longer than a commit takes.
+12 % more messages one after another). It is done only where it holds nobody up (the disk is quick,
+the store has been idle for longer than a commit takes) and overtakes nothing: batches are reported
+in the order of their commits, or a device that has just come would miss what came meanwhile.
 
 Acknowledgements are noted and ride along with a later transaction, or get one of their own after
 ``PROGRESS_DELAY_S``: losing one means that an envelope is sent again, which its reader recognises.
@@ -41,19 +42,14 @@ Result = TypeVar("Result")
 PROGRESS_DELAY_S: Final = 0.5
 """How long acknowledgements wait for a transaction to ride along with. A shorter time costs flushes
 of the disk, for which messages have to wait."""
-
 _MAX_NOTED: Final = 4_096
 """Cursors noted at most before they are stored."""
-
 _LARGE_BATCH: Final = 8
 """Jobs from which on a batch counts as large."""
-
 _LINGER_S: Final = 0.003
 """How long the writer lets the next batch grow after a large one."""
-
 _QUICK_S: Final = 0.002
 """The event loop commits by itself only if the last commit did not take longer."""
-
 _CHECKPOINT_IDLE_S: Final = 5.0
 """Quiet seconds after which the write-ahead log is emptied, so that deleted rows leave the disk."""
 
@@ -95,10 +91,10 @@ class SqliteStore:
         self._notes: deque[tuple[int, Mapping[int, int]]] = deque()
         self._scrubs: deque[Callable[[bool], None]] = deque()
         self._trims = False
+        self._untold: deque[tuple[list[AnyJob], list[Push]]] = deque()
+        """What the writer has committed and the event loop has not reported, the oldest first."""
         self._pending_bytes = 0
-        self._stopping = False
-        self._resting = False
-        self._looks_soon = False
+        self._stopping = self._resting = self._looks_soon = False
         self._connection = database.writer()
         self._journal = Journal(self._connection)
         self._journal.reload()
@@ -135,7 +131,7 @@ class SqliteStore:
             now = time.monotonic()
             idle_s = now - self._ended_at
             is_due = self._has_leftovers and now >= self._due_at
-            if self._took_s > min(idle_s, _QUICK_S) or is_due or self._stopping:
+            if self._took_s > min(idle_s, _QUICK_S) or is_due or self._untold or self._stopping:
                 return False
             pushes = self._commit([job], store_progress=False)
         finally:
@@ -239,8 +235,9 @@ class SqliteStore:
                 if self._trims:
                     self._trims = False
                     self._connection.execute("PRAGMA shrink_memory")
-            if jobs or pushes:
-                self._wake(partial(self._report, jobs, pushes))
+                if jobs or pushes:
+                    self._untold.append((jobs, pushes))
+                    self._wake(self._tell)
             if self._scrubs:
                 self._scrub()
             busy = len(jobs)
@@ -320,6 +317,13 @@ class SqliteStore:
         self.statistics.commit_s += now - started
         self._took_s, self._ended_at = now - started, now
         return pushes
+
+    def _tell(self) -> None:
+        """Report the oldest batch of the writer's."""
+        try:
+            self._report(*self._untold[0])
+        finally:
+            self._untold.popleft()
 
     def _report(self, jobs: Sequence[AnyJob], pushes: list[Push]) -> None:
         """Tell everybody. A defect in one report must not keep the others from theirs."""
