@@ -27,6 +27,7 @@ class Words(NamedTuple):
     once_more: str
     passcode: str
     elsewhere: str
+    reworded: str
     purposes: dict[str, str]
     wrong_mark: str
     nobody_to_ask: str
@@ -58,6 +59,8 @@ WORDS: Final = {
         "Once more: ",
         "Passcode: ",
         "Nothing here counts on this device; account",
+        "The notice has changed since you agreed. Read it, then agree anew or take it back:"
+        " e2e consent show {purpose}",
         {
             e2ecore.Purpose.MULTI_DEVICE_SYNC: "several devices",
             e2ecore.Purpose.HISTORY_TRANSFER: "history on another device",
@@ -98,6 +101,7 @@ WORDS: Final = {
         "请再次输入：",
         "密码：",
         "以下内容在本设备上不生效；账号",
+        "您同意之后，告知书已有变更。请阅读后重新同意或撤回：e2e consent show {purpose}",
         {
             e2ecore.Purpose.MULTI_DEVICE_SYNC: "多设备使用",
             e2ecore.Purpose.HISTORY_TRANSFER: "历史记录传送",

@@ -18,6 +18,7 @@ _MEMBERS: Final = (
     e2ecore.ConversationReady,
     e2ecore.ConversationHealed,
 )
+_DEVICES: Final = (e2ecore.OwnDevicesChanged, e2ecore.DeviceConfirmed, e2ecore.AccountMoved)
 _SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
     e2ecore.MessagesMissing: "{count} of {account_id} did not arrive (yet)",
     e2ecore.EnvelopeQuarantined: "something invalid arrived and was set aside ({error})",
@@ -40,6 +41,12 @@ _SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
     "has not signed that it did",
     e2ecore.PollClosed: "{by} closed a poll: its votes are opened",
     e2ecore.KeyChanged: "The devices of {account_id} changed.",
+    e2ecore.ThisDeviceRemoved: "This device was removed from your account. Everything on it is "
+    "erased now.",
+    e2ecore.OwnDeviceForked: "One of your devices contradicts itself: it was set back to an old "
+    "copy, or somebody else has its key. If you did not restore it: e2e device remove {device_id}",
+    e2ecore.DeviceReceiptLate: "The relay has not signed yet that it keeps nothing for the device "
+    "that was removed: {device_id}",
     e2ecore.ContactChainInvalid: "The relay served false keys for {account_id}; they were not used "
     "({error}).",
 }
@@ -82,6 +89,8 @@ class Digest:
     typing: set[bytes] = field(default_factory=set)
     """Conversations in which somebody began to type, or stopped."""
     notices: list[Notice] = field(default_factory=list)
+    devices: bool = False
+    """The account has other devices now. It is said whatever is open."""
     alerts: list[str] = field(default_factory=list)
     """To be shown whatever is open: keys changed, false keys served."""
     connection: e2ecore.ConnectionChanged | None = None
@@ -110,6 +119,7 @@ def digest(
         if isinstance(event, e2ecore.TypingChanged):
             result.typing.add(event.conversation_id)
             continue
+        result.devices |= isinstance(event, _DEVICES)
         if isinstance(event, e2ecore.ConnectionChanged):
             result.connection = event
         elif isinstance(event, e2ecore.EventsDropped | e2ecore.ProfileChanged | e2ecore.KeyChanged):
@@ -159,6 +169,8 @@ def _shown(field_name: str, value: object, names: Names, own: bytes) -> str:
         if not isinstance(value, bytes):
             return "somebody"
         return "you" if value == own else visible(names(value))
+    if field_name == "device_id" and isinstance(value, bytes):
+        return value.hex()
     if field_name == "count" and isinstance(value, int):
         return counted(value, "message")
     return visible(str(value))

@@ -30,6 +30,8 @@ from cli_demo.chat.menu import Act
 from cli_demo.chat.room import Room
 from cli_demo.chat.slash import Slash
 from cli_demo.chat.wishes import Wishes
+from cli_demo.device_news import news_lines
+from cli_demo.error_words import EN
 from cli_demo.exits import CliError, explain
 from cli_demo.text import visible
 from cli_demo.views import ASCII, ConversationView, Symbols
@@ -106,6 +108,7 @@ class Window(Screen[None]):
         await self._reload()
         if self._rows:
             await self.open_conversation(next(iter(self._rows)))
+        await self._tell_devices()
         self.start(feed.follow, events, changes, self._show)
         self.set_interval(_TICK_S, self._carrier.tick)
         self.set_interval(_LOOK_S, lambda: self.start(self._carrier.look))
@@ -128,6 +131,13 @@ class Window(Screen[None]):
             await self._refresh_rows(news)
         for text in news.alerts:
             self.tell(text, severity="warning")
+        if news.devices:
+            await self._tell_devices()
+
+    async def _tell_devices(self) -> None:
+        """Say what has changed among our devices, until `e2e device list` has shown it."""
+        for line in await news_lines(self._engine, EN):
+            self.tell(line, severity="warning")
 
     async def _refresh_rows(self, news: Digest) -> None:
         if news.everything:

@@ -51,7 +51,8 @@ def list_consents(
         shown = [one for one in known if all_of_them or one.is_in_force]
         if where.json:
             for one in shown:
-                print(jsonlines.dump(_fields(one)))
+                changed = await _is_reworded(engine, one)
+                print(jsonlines.dump({**_fields(one), "notice_changed": changed}))
             return
         words = words_in(language)
         for purpose in [
@@ -62,6 +63,8 @@ def list_consents(
             name = _named(purpose, words)
             for one in mine:
                 print(f"{name} {_say(one, words)}")
+                if await _is_reworded(engine, one):
+                    print(f"  {words.reworded.format(purpose=visible(purpose))}")
             if not mine:
                 print(f"{name} {words.off}")
 
@@ -230,6 +233,17 @@ def decide(notice: e2ecore.ConsentNotice, agree: str | None, where: Access) -> N
     print(notice.text)
     if input(words.ask).strip().casefold() not in words.yes:
         raise CliError(words.refused, Exit.FAILURE)
+
+
+async def _is_reworded(engine: e2ecore.Engine, one: e2ecore.Consent) -> bool:
+    """Has the notice of a consent in force changed since the person agreed?"""
+    if not one.is_in_force or one.record is None:
+        return False
+    try:
+        notice = e2ecore.shipped_notice(one.purpose, one.record.notice_language)
+    except e2ecore.NoNoticeError:
+        return False
+    return not await engine.consents.covers(notice)
 
 
 def _mark(notice: e2ecore.ConsentNotice) -> str:

@@ -182,8 +182,12 @@ def _paper(chain: AccountState, given: object) -> tuple[bytes, tuple[ConsentReco
 
 
 def _readable(record: ConsentRecord) -> dict[str, object]:
-    """Return a record as people read it; the same as what was decoded from JSON."""
+    """Return a record as people read it; the same as what was decoded from JSON.
+
+    It names all that ISO/IEC TS 27560:2023 wants of a record; some of that is the same in each.
+    """
     return {
+        "schema": f"e2ecore consent record {record.version}",
         "consent_id": record.consent_id.hex(),
         "account_id": record.account_id.hex(),
         "device_id": record.device_id.hex(),
@@ -194,7 +198,12 @@ def _readable(record: ConsentRecord) -> dict[str, object]:
         "notice_sha256": record.notice_hash.hex(),
         "data": [*record.data],
         "controllers": [
-            {"name": one.name, "contact": one.contact, "address": one.address}
+            {
+                "type": "PII controller",
+                "name": one.name,
+                "contact": one.contact,
+                "address": one.address,
+            }
             for one in record.controllers
         ],
         "storage": [*record.storage],
@@ -202,6 +211,8 @@ def _readable(record: ConsentRecord) -> dict[str, object]:
         "retention_s": record.retention_s,
         "jurisdiction": record.jurisdiction,
         "withdrawal": record.withdrawal,
+        "event_type": "explicit consent",
+        "event_state": "consent given",
         "given_ms": record.times.given_ms,
         "expires_ms": record.times.expires_ms,
     }

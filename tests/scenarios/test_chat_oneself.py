@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from e2ecore.testing.devices import PASSPHRASE
-from tests.support.chat_window import talking
+from e2ecore import Purpose
+from e2ecore.testing import devices
+from e2ecore.testing.devices import PASSPHRASE, open_device
+from tests.support.chat_window import talking, window_on
+from tests.support.engines import agree
+from tests.support.linked import link
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -42,3 +46,21 @@ async def test_a_muted_conversation_does_not_stand_out(tmp_path: Path) -> None:
         await desk.shows("This conversation is not muted.")
         await desk.write("/mute soon")
         await desk.shows("A time is written as")
+
+
+@pytest.mark.clause("GB42012-8.1.1d")
+async def test_a_device_that_was_linked_is_told_at_once_and_with_each_start(tmp_path: Path) -> None:
+    async with (
+        devices(tmp_path, "alice") as (relay, (phone,)),
+        await open_device(tmp_path / "laptop.db", relay.dial) as laptop,
+    ):
+        await agree(phone, Purpose.MULTI_DEVICE_SYNC)
+        async with window_on(phone, size=(120, 40)) as desk:
+            device = await link(phone, laptop)
+            await desk.shows(device.hex())
+        async with window_on(phone, size=(120, 40)) as desk:
+            await desk.shows(device.hex())
+        await phone.devices.seen()
+        async with window_on(phone, size=(120, 40)) as desk:
+            await desk.shows("alice")
+            assert device.hex() not in desk.screen

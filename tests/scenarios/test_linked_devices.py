@@ -13,13 +13,15 @@ from typer.testing import CliRunner
 from cli_demo.__main__ import app
 from cli_demo.exits import Exit
 from e2ecore import Purpose, shipped_notice
-from tests.support.processes import RelayProcess
+from tests.support.processes import DeviceProcess, RelayProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.clause("GB42012-8.1.1d")]
 ROOT = Path(__file__).parents[2]
 PATIENCE = 40
 """How often it is looked for what others said; once or twice, unless a test fails."""
 PASSPHRASE = "correct horse battery"
+MOST = 1_100
+"""Messages that are looked at."""
 Line = Mapping[str, object]
 SHARED = ("top", "archived", "muted_until_ms", "unread", "draft")
 
@@ -57,7 +59,8 @@ class Machine:
         )
 
     def texts(self, who: str) -> list[object]:
-        return [line["text"] for line in self.run("history", who) if line.get("text")]
+        shown = self.run("history", who, "--limit", str(MOST))
+        return [line["text"] for line in shown if line.get("text")]
 
     def hears(self, who: str, *texts: str) -> None:
         """Catch up until these are the texts that are there."""
@@ -118,9 +121,7 @@ def test_a_person_links_a_laptop_talks_on_both_and_shuts_it_out(
     bob.run("register", "bob", *bob.relay)
     phone.run("send", "bob", "before the laptop")
     assert phone.run("device", "link", code=Exit.REFUSED) == []  # without consent
-    notice = shipped_notice(Purpose.MULTI_DEVICE_SYNC, "en")
-    mark = notice.hash.hex()[:16]
-    phone.run("consent", "grant", "multi_device_sync", "--agree", mark, "--language", "en")
+    agree_to_several(phone)
 
     code, device = linked(phone, laptop)
     late = Machine("late", tmp_path, relay)
@@ -182,8 +183,7 @@ def test_what_is_done_on_one_device_shows_on_the_other(tmp_path: Path, relay: Re
     phone, laptop, bob = [Machine(name, tmp_path, relay) for name in ("phone", "laptop", "bob")]
     phone.run("register", "alice", *phone.relay)
     bob.run("register", "bob", *bob.relay)
-    mark = shipped_notice(Purpose.MULTI_DEVICE_SYNC, "en").hash.hex()[:16]
-    phone.run("consent", "grant", "multi_device_sync", "--agree", mark, "--language", "en")
+    agree_to_several(phone)
     linked(phone, laptop)
     bob.run("send", "alice", "one")
     bob.run("send", "alice", "two")
@@ -206,6 +206,50 @@ def test_what_is_done_on_one_device_shows_on_the_other(tmp_path: Path, relay: Re
     laptop.hears("bob", "two", "three")
     assert bob.texts("alice") == ["one", "two", "three"], "others keep what they have"
     agreed(phone, laptop, lambda line: line["unread"] == 1)
+
+
+def test_a_thousand_messages_wait_for_a_laptop_that_is_off_and_withdrawing_shuts_it_out(
+    tmp_path: Path, relay: RelayProcess
+) -> None:
+    phone, laptop = [Machine(name, tmp_path, relay) for name in ("phone", "laptop")]
+    bob = DeviceProcess(tmp_path / "bob.db", relay).start()
+    phone.run("register", "alice", *phone.relay)
+    bob.ask("register", handle="bob")
+    chat = str(bob.ask("direct", handle="alice")["result"])
+    agree_to_several(phone)
+    _, device = linked(phone, laptop)
+
+    bob.ask("count", conversation=chat, limit=1_000)
+    numbers = [str(number) for number in range(1_000)]
+    phone.hears("bob", *numbers)
+    gone = [line for line in phone.run("history", "bob", "-n", "10") if line.get("text") == "995"]
+    phone.run("delete", "bob", str(gone[0]["id"]))
+    numbers.remove("995")
+    assert phone.texts("bob") == numbers
+    laptop.hears("bob", *numbers)
+    laptop.run("send", "bob", "all there")
+    phone.hears("bob", *numbers, "all there")
+
+    took, receipt = phone.run("consent", "withdraw", "multi_device_sync")
+    assert (took["type"], took["consents"]) == ("withdrawn", 1)
+    assert (receipt["type"], receipt["device"]) == ("erased", device)
+    assert receipt["signature"]
+    shown = {line["device"]: line for line in phone.run("device", "list")}
+    assert (shown[device]["removed_for"], shown[device]["waiting"]) == ("consent_withdrawn", [])
+    phone.run("send", "bob", "from the phone alone")
+    laptop.run("send", "bob", "still there?", code=Exit.REFUSED)
+    assert "removed this device" in laptop.said
+    assert not (tmp_path / "laptop.db").exists()
+    while bob.ask("newest", conversation=chat)["result"] != "from the phone alone":
+        bob.ask("reconnect")
+    bob.stop()
+    assert any(line.get("event") == "KeyChanged" for line in bob.events)
+    assert phone.run("device", "link", code=Exit.REFUSED) == []
+
+
+def agree_to_several(phone: Machine) -> None:
+    mark = shipped_notice(Purpose.MULTI_DEVICE_SYNC, "en").hash.hex()[:16]
+    phone.run("consent", "grant", "multi_device_sync", "--agree", mark, "--language", "en")
 
 
 def agreed(one: Machine, other: Machine, check: Callable[[Line], object]) -> Line:

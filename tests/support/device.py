@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 Request = Mapping[str, str]
 
 VERBS: Final = (
-    "register", "direct", "send", "renew", "texts", "newest", "reconnect", "send_file", "uploads",
-    "files", "download", "polls",
+    "register", "direct", "send", "count", "renew", "texts", "newest", "reconnect", "send_file",
+    "uploads", "files", "download", "polls",
 )  # fmt: skip
 ENDLESS: Final = ("flood", "hold_polls", "vote_on_polls")
 """Verbs that go on until the device ends."""
@@ -81,6 +81,13 @@ class Device:
         """Send one text and wait until the relay has it."""
         sent = await (await self._conversation(request)).send(request["text"])
         await sent.accepted()
+        return None
+
+    async def count(self, request: Request) -> object:
+        """Send the numbers below a limit as texts; wait until the relay has them."""
+        texts = [str(number) for number in range(int(request["limit"]))]
+        for sent in await (await self._conversation(request)).send_many(texts):
+            await sent.accepted()
         return None
 
     async def flood(self, request: Request) -> object:

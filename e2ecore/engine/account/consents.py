@@ -126,13 +126,16 @@ class Consents:
     async def covers(self, notice: ConsentNotice) -> bool:
         """Tell whether the person has agreed to a text like this, in whatever language.
 
-        If not, show it and ask: they never agreed, took it back, or the text means something else
-        than the one that they agreed to (a greater ``version``).
+        If not, show it and ask: they never agreed, took it back, or what they agreed to is not this
+        text: it has a greater ``version``, or the same one and language with other words.
         """
         found = await self.in_force(notice.purpose)
         if found is None or found.record is None:
             return found is not None
-        return found.record.notice_version >= notice.version
+        agreed = found.record
+        if (agreed.notice_version, agreed.notice_language) == (notice.version, notice.language):
+            return agreed.notice_hash == notice.hash
+        return agreed.notice_version >= notice.version
 
     async def require(self, purpose: str) -> Consent:
         """Return the consent to a purpose, or refuse to go on without.

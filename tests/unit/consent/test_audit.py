@@ -11,7 +11,7 @@ from e2ecore.consent import audit
 from e2ecore.consent.audit import BadConsentFileError, Paper, verify_consents, write_consents
 from e2ecore.consent.ledger import ConsentState
 from e2ecore.consent.notices import shipped_notice
-from e2ecore.consent.purposes import Purpose
+from e2ecore.consent.purposes import TERMS, Purpose
 from e2ecore_protocol.chain import (
     AccountState,
     ConsentGranted,
@@ -82,6 +82,26 @@ def test_people_can_read_the_file() -> None:
     text = file_of(chain_with(), paper()).decode()
     assert "显示您的在线状态" in text
     assert "somebody@example.org" in text
+
+
+TS_27560 = {
+    "schema version": "schema", "record id": "consent_id", "principal id": "account_id",
+    "privacy notice": "notice_sha256", "language": "notice_language", "purpose": "purpose",
+    "PII information": "data", "controllers": "controllers", "storage locations": "storage",
+    "retention period": "retention_s", "jurisdiction": "jurisdiction", "recipients": "recipients",
+    "withdrawal method": "withdrawal", "event time": "given_ms", "validity": "expires_ms",
+    "entity id": "device_id", "event type": "event_type", "event state": "event_state",
+}  # fmt: skip
+"""What ISO/IEC TS 27560:2023 makes mandatory, and where it stands in the file."""
+
+
+def test_each_record_says_all_that_the_standard_makes_mandatory() -> None:
+    (one,) = json.loads(file_of(chain_with(), paper()))["consents"]
+    assert set(TS_27560.values()) <= set(one["says"])
+    (party,) = one["says"]["controllers"]
+    assert set(party) == {"type", "name", "contact", "address"}
+    for purpose, terms in TERMS.items():
+        assert all((purpose, terms.data, terms.storage)), "none is left empty"
 
 
 def changed(change: Callable[[dict[str, object]], None]) -> bytes:
