@@ -20,6 +20,7 @@ from e2ecore.engine.account.agreeing import Consent
 from e2ecore.engine.account.consents import Consents
 from e2ecore.engine.account.contacts import Contact, Contacts
 from e2ecore.engine.account.my_data import MyData, OwnProfile
+from e2ecore.engine.account.settings import Settings
 from e2ecore.engine.engine import Engine, open  # noqa: A004 - apps write e2ecore.open
 from e2ecore.engine.errors import (
     AccountMovedError,
@@ -35,6 +36,7 @@ from e2ecore.engine.errors import (
     BadPollError,
     BadReactionError,
     BadRetentionError,
+    BadSettingError,
     BadTextError,
     ChainForkedError,
     ChainInvalidError,
@@ -220,7 +222,7 @@ from e2ecore.engine.telling.file_events import (
     DeletionReceiptLate,
     UploadFailed,
 )
-from e2ecore.engine.telling.own_events import OwnDeviceForked
+from e2ecore.engine.telling.own_events import ContactEdited, OwnDeviceForked, SettingChanged
 from e2ecore.engine.telling.poll_events import PollClosed, PollVoted, VoteOpened
 from e2ecore.engine.telling.typing_events import TypingChanged
 from e2ecore.engine.values import (
@@ -373,6 +375,7 @@ __all__ = [
     "BadRecoveryCodeError",
     "BadRelayAddressError",
     "BadRetentionError",
+    "BadSettingError",
     "BadTargetError",
     "BadTextError",
     "BallotState",
@@ -407,6 +410,7 @@ __all__ = [
     "ContactChainInvalid",
     "ContactChangedError",
     "ContactDevice",
+    "ContactEdited",
     "Contacts",
     "Controller",
     "Conversation",
@@ -605,6 +609,8 @@ __all__ = [
     "SearchStatus",
     "SearchTextError",
     "SentMessage",
+    "SettingChanged",
+    "Settings",
     "Snippet",
     "Terms",
     "TextTooLongError",

@@ -9,12 +9,11 @@ does the same and waits; those of contacts, conversations, sent messages and cha
 first. ``wait`` runs a coroutine of one's own.
 """
 
-import inspect
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
-from typing import Concatenate, Final, ParamSpec, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -22,6 +21,7 @@ from e2ecore.engine import engine as shell
 from e2ecore.engine.account.consents import Consents
 from e2ecore.engine.account.contacts import Contact, Contacts
 from e2ecore.engine.account.my_data import MyData
+from e2ecore.engine.account.settings import Settings
 from e2ecore.engine.engine import Engine
 from e2ecore.engine.family.guardians import Guardians
 from e2ecore.engine.family.youth import YouthMode
@@ -38,63 +38,15 @@ from e2ecore.engine.talk.conversations import Conversations
 from e2ecore.engine.talk.handles import Change, SentMessage
 from e2ecore.engine.telling.events import Event
 from e2ecore.engine.values import Account
+from e2ecore.engine.waiting import at, of
 from e2ecore.storage.unlocking import Unlock
 from e2ecore.transport.login import Dial
 
 __all__ = ["BlockingEngine", "open"]
 
-P = ParamSpec("P")
-S = TypeVar("S")
 T = TypeVar("T")
-F = TypeVar("F")
 BACKEND: Final = "trio"
 """The event loop of the background thread."""
-
-
-def _of(
-    method: Callable[Concatenate[S, P], Coroutine[object, object, T]],
-) -> Callable[Concatenate["BlockingEngine", S, P], T]:
-    """Return a method of a class as a method of the engine that takes the object, and waits."""
-
-    def call(engine: "BlockingEngine", one: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return engine.wait(method(one, *args, **kwargs))
-
-    itself, *others = inspect.signature(method).parameters.values()
-    owner = _owner(method.__qualname__)
-    named = itself.replace(name=owner.replace("SentMessage", "sent").lower(), annotation=owner)
-    return _like(call, method, [itself, named, *others])
-
-
-def _at(
-    part: Callable[[Engine], S], method: Callable[Concatenate[S, P], Coroutine[object, object, T]]
-) -> Callable[Concatenate["BlockingEngine", P], T]:
-    """Return a method of the engine or a part of it as one that waits."""
-
-    def call(engine: "BlockingEngine", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return engine.wait(method(part(engine.engine), *args, **kwargs))
-
-    return _like(call, method, inspect.signature(method).parameters.values())
-
-
-def _like(call: F, method: Callable[P, object], parameters: Iterable[inspect.Parameter]) -> F:
-    """Note what a call stands for, for readers and tests."""
-    result = inspect.signature(method).return_annotation
-    call.__doc__ = f"As ``{_owner(method.__qualname__)}.{method.__name__}``."
-    call.__wrapped__ = method  # type: ignore[attr-defined] # as functools.wraps notes it
-    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined] # PEP 362
-        list(parameters), return_annotation=result
-    )
-    return call
-
-
-def _owner(qualified: str) -> str:
-    """Return the public class of a method; some are parts of ``Conversation``."""
-    name = qualified.partition(".")[0]
-    return (
-        "Conversation"
-        if name in {"Talk", "Sharing", "Polling", "Pinned", "Arranged", "Kept"}
-        else name
-    )
 
 
 def _engine(engine: Engine) -> Engine:
@@ -111,6 +63,10 @@ def _conversations(engine: Engine) -> Conversations:
 
 def _my_data(engine: Engine) -> MyData:
     return engine.my_data
+
+
+def _settings(engine: Engine) -> Settings:
+    return engine.settings
 
 
 def _consents(engine: Engine) -> Consents:
@@ -179,150 +135,157 @@ class BlockingEngine:
 
         self._portal.call(run)
 
-    register = _at(_engine, Engine.register)
-    caught_up = _at(_engine, Engine.caught_up)
-    reconnect = _at(_engine, Engine.reconnect)
-    set_display_name = _at(_engine, Engine.set_display_name)
-    search = _at(_engine, Engine.search)
-    search_status = _at(_engine, Engine.search_status)
-    lock = _at(_engine, Engine.lock)
-    unlock = _at(_engine, Engine.unlock)
-    erase_account = _at(_engine, Engine.erase_account)
+    register = at(_engine, Engine.register)
+    caught_up = at(_engine, Engine.caught_up)
+    reconnect = at(_engine, Engine.reconnect)
+    set_display_name = at(_engine, Engine.set_display_name)
+    search = at(_engine, Engine.search)
+    search_status = at(_engine, Engine.search_status)
+    lock = at(_engine, Engine.lock)
+    unlock = at(_engine, Engine.unlock)
+    erase_account = at(_engine, Engine.erase_account)
 
-    find = _at(_contacts, Contacts.find)
-    contact = _at(_contacts, Contacts.get)
-    contacts = _at(_contacts, Contacts.list)
-    mark_verified = _of(Contact.mark_verified)
-    mark_unverified = _of(Contact.mark_unverified)
-    refresh_contact = _of(Contact.refresh)
-    compare_checkpoint = _of(Contact.compare_checkpoint)
-    block = _of(Contact.block)
-    unblock = _of(Contact.unblock)
+    find = at(_contacts, Contacts.find)
+    contact = at(_contacts, Contacts.get)
+    contacts = at(_contacts, Contacts.list)
+    mark_verified = of(Contact.mark_verified)
+    mark_unverified = of(Contact.mark_unverified)
+    refresh_contact = of(Contact.refresh)
+    compare_checkpoint = of(Contact.compare_checkpoint)
+    block = of(Contact.block)
+    unblock = of(Contact.unblock)
+    set_contact_name = of(Contact.set_name)
+    forget_contact = of(Contact.forget)
 
-    direct = _at(_conversations, Conversations.direct)
-    create_group = _at(_conversations, Conversations.create_group)
-    conversation = _at(_conversations, Conversations.get)
-    conversations = _at(_conversations, Conversations.list)
+    direct = at(_conversations, Conversations.direct)
+    create_group = at(_conversations, Conversations.create_group)
+    conversation = at(_conversations, Conversations.get)
+    conversations = at(_conversations, Conversations.list)
 
-    messages = _of(Conversation.messages)
-    messages_at = _of(Conversation.messages_at)
-    messages_with_files = _of(Conversation.messages_with_files)
-    find_message = _of(Conversation.find_message)
-    refresh = _of(Conversation.refresh)
-    mark_read = _of(Conversation.mark_read)
-    send_many = _of(Conversation.send_many)
-    send_rich = _of(Conversation.send_rich)
-    forward = _of(Conversation.forward)
-    forward_files = _of(Conversation.forward_files)
-    share_contact = _of(Conversation.share_contact)
-    ask = _of(Conversation.ask)
-    vote = _of(Conversation.vote)
-    close_poll = _of(Conversation.close_poll)
-    poll = _of(Conversation.poll)
-    react = _of(Conversation.react)
-    edit = _of(Conversation.edit)
-    earlier_texts = _of(Conversation.earlier_texts)
-    recall = _of(Conversation.recall)
-    share_reading = _of(Conversation.share_reading)
-    typing = _of(Conversation.typing)
-    shares_reading = _of(Conversation.shares_reading)
-    delete_messages = _of(Conversation.delete_messages)
-    delete_before = _of(Conversation.delete_before)
-    clear = _of(Conversation.clear)
-    retention = _of(Conversation.retention)
-    set_retention = _of(Conversation.set_retention)
-    accepted = _of(SentMessage.accepted)
-    pin_message = _of(Conversation.pin_message)
-    unpin_message = _of(Conversation.unpin_message)
-    pinned_messages = _of(Conversation.pinned_messages)
-    revisions = _of(Conversation.revisions)
-    keeps_earlier_texts = _of(Conversation.keeps_earlier_texts)
-    keep_earlier_texts = _of(Conversation.keep_earlier_texts)
-    keep_all_earlier_texts = _at(_my_data, MyData.keep_earlier_texts)
-    keeps_all_earlier_texts = _at(_my_data, MyData.keeps_earlier_texts)
-    set_lifetime = _of(Conversation.set_lifetime)
-    set_draft = _of(Conversation.set_draft)
-    other_drafts = _of(Conversation.other_drafts)
-    send_draft = _of(Conversation.send_draft)
-    set_pinned = _of(Conversation.set_pinned)
-    set_archived = _of(Conversation.set_archived)
-    mute = _of(Conversation.mute)
-    unmute = _of(Conversation.unmute)
+    messages = of(Conversation.messages)
+    messages_at = of(Conversation.messages_at)
+    messages_with_files = of(Conversation.messages_with_files)
+    find_message = of(Conversation.find_message)
+    refresh = of(Conversation.refresh)
+    mark_read = of(Conversation.mark_read)
+    send_many = of(Conversation.send_many)
+    send_rich = of(Conversation.send_rich)
+    forward = of(Conversation.forward)
+    forward_files = of(Conversation.forward_files)
+    share_contact = of(Conversation.share_contact)
+    ask = of(Conversation.ask)
+    vote = of(Conversation.vote)
+    close_poll = of(Conversation.close_poll)
+    poll = of(Conversation.poll)
+    react = of(Conversation.react)
+    edit = of(Conversation.edit)
+    earlier_texts = of(Conversation.earlier_texts)
+    recall = of(Conversation.recall)
+    share_reading = of(Conversation.share_reading)
+    typing = of(Conversation.typing)
+    shares_reading = of(Conversation.shares_reading)
+    delete_messages = of(Conversation.delete_messages)
+    delete_before = of(Conversation.delete_before)
+    clear = of(Conversation.clear)
+    retention = of(Conversation.retention)
+    set_retention = of(Conversation.set_retention)
+    accepted = of(SentMessage.accepted)
+    pin_message = of(Conversation.pin_message)
+    unpin_message = of(Conversation.unpin_message)
+    pinned_messages = of(Conversation.pinned_messages)
+    revisions = of(Conversation.revisions)
+    keeps_earlier_texts = of(Conversation.keeps_earlier_texts)
+    keep_earlier_texts = of(Conversation.keep_earlier_texts)
+    keep_all_earlier_texts = at(_my_data, MyData.keep_earlier_texts)
+    keeps_all_earlier_texts = at(_my_data, MyData.keeps_earlier_texts)
+    set_lifetime = of(Conversation.set_lifetime)
+    set_draft = of(Conversation.set_draft)
+    other_drafts = of(Conversation.other_drafts)
+    send_draft = of(Conversation.send_draft)
+    set_pinned = of(Conversation.set_pinned)
+    set_archived = of(Conversation.set_archived)
+    mute = of(Conversation.mute)
+    unmute = of(Conversation.unmute)
 
-    send_file = _of(Conversation.send_file)
-    send_files = _of(Conversation.send_files)
-    uploads = _of(Conversation.uploads)
-    sent = _of(Upload.sent)
-    pause = _of(Upload.pause)
-    resume = _of(Upload.resume)
-    cancel = _of(Upload.cancel)
-    download = _of(Attachment.download)
-    read_file = _of(Attachment.read)
-    file_status = _of(Attachment.status)
-    ask_again = _of(Attachment.ask_again)
-    upload_again = _of(Attachment.upload_again)
-    discard = _of(Attachment.discard)
-    files_size = _at(_files, FileStore.size)
-    files_limit = _at(_files, FileStore.limit)
-    set_files_limit = _at(_files, FileStore.set_limit)
+    send_file = of(Conversation.send_file)
+    send_files = of(Conversation.send_files)
+    uploads = of(Conversation.uploads)
+    sent = of(Upload.sent)
+    pause = of(Upload.pause)
+    resume = of(Upload.resume)
+    cancel = of(Upload.cancel)
+    download = of(Attachment.download)
+    read_file = of(Attachment.read)
+    file_status = of(Attachment.status)
+    ask_again = of(Attachment.ask_again)
+    upload_again = of(Attachment.upload_again)
+    discard = of(Attachment.discard)
+    files_size = at(_files, FileStore.size)
+    files_limit = at(_files, FileStore.limit)
+    set_files_limit = at(_files, FileStore.set_limit)
 
-    members = _of(Conversation.members)
-    ready = _of(Conversation.ready)
-    add = _of(Conversation.add)
-    remove = _of(Conversation.remove)
-    leave = _of(Conversation.leave)
-    rename = _of(Conversation.rename)
-    set_role = _of(Conversation.set_role)
-    renew_keys = _of(Conversation.renew_keys)
-    applied = _of(Change.applied)
+    members = of(Conversation.members)
+    ready = of(Conversation.ready)
+    add = of(Conversation.add)
+    remove = of(Conversation.remove)
+    leave = of(Conversation.leave)
+    rename = of(Conversation.rename)
+    set_role = of(Conversation.set_role)
+    renew_keys = of(Conversation.renew_keys)
+    applied = of(Change.applied)
 
-    export = _at(_my_data, MyData.export)
-    import_file = _at(_my_data, MyData.import_file)
-    profile = _at(_my_data, MyData.profile)
+    setting = at(_settings, Settings.get)
+    settings = at(_settings, Settings.all)
+    set_setting = at(_settings, Settings.set)
+    remove_setting = at(_settings, Settings.remove)
 
-    consents = _at(_consents, Consents.list)
-    grant_consent = _at(_consents, Consents.grant)
-    withdraw_consent = _at(_consents, Consents.withdraw)
-    consent_in_force = _at(_consents, Consents.in_force)
-    consent_covers = _at(_consents, Consents.covers)
-    require_consent = _at(_consents, Consents.require)
-    consents_settled = _at(_consents, Consents.settled)
-    export_consents = _at(_consents, Consents.export)
-    own_devices = _at(_devices, Devices.list)
-    device_news = _at(_devices, Devices.news)
-    devices_seen = _at(_devices, Devices.seen)
-    remove_device = _at(_devices, Devices.remove)
-    give_history = _at(_devices, Devices.give_history)
-    history_transfers = _at(_devices, Devices.history_transfers)
-    stop_history = _at(_devices, Devices.stop_history)
-    link_joined = _of(Linking.joined)
-    confirm_link = _of(Linking.confirm)
-    refuse_link = _of(Linking.refuse)
-    join_finished = _of(Joining.finished)
-    minor_status = _at(_guardians, Guardians.status)
-    mark_minor = _at(_guardians, Guardians.mark)
-    invite_guardian = _at(_guardians, Guardians.invite)
-    guardian_bonds = _at(_guardians, Guardians.bonds)
-    accept_ward = _at(_guardians, Guardians.accept)
-    decline_ward = _at(_guardians, Guardians.decline)
-    ask_guardian = _at(_guardians, Guardians.ask)
-    guardian_requests = _at(_guardians, Guardians.requests)
-    approve_request = _at(_guardians, Guardians.approve)
-    refuse_request = _at(_guardians, Guardians.refuse)
-    take_back_approval = _at(_guardians, Guardians.take_back)
-    leave_bond = _at(_guardians, Guardians.leave)
-    release_ward = _at(_guardians, Guardians.release)
-    guardians_settled = _at(_guardians, Guardians.settled)
-    youth_status = _at(_youth_mode, YouthMode.status)
-    turn_youth_mode_on = _at(_youth_mode, YouthMode.turn_on)
-    turn_youth_mode_off = _at(_youth_mode, YouthMode.turn_off)
-    key_slots = _at(_keys, Keys.list)
-    verify_key = _at(_keys, Keys.verify)
-    change_passphrase = _at(_keys, Keys.change_passphrase)
-    add_recovery_code = _at(_keys, Keys.add_recovery_code)
-    add_keyring = _at(_keys, Keys.add_keyring)
-    add_host_key = _at(_keys, Keys.add_host_key)
-    remove_key = _at(_keys, Keys.remove)
+    export = at(_my_data, MyData.export)
+    import_file = at(_my_data, MyData.import_file)
+    profile = at(_my_data, MyData.profile)
+
+    consents = at(_consents, Consents.list)
+    grant_consent = at(_consents, Consents.grant)
+    withdraw_consent = at(_consents, Consents.withdraw)
+    consent_in_force = at(_consents, Consents.in_force)
+    consent_covers = at(_consents, Consents.covers)
+    require_consent = at(_consents, Consents.require)
+    consents_settled = at(_consents, Consents.settled)
+    export_consents = at(_consents, Consents.export)
+    own_devices = at(_devices, Devices.list)
+    device_news = at(_devices, Devices.news)
+    devices_seen = at(_devices, Devices.seen)
+    remove_device = at(_devices, Devices.remove)
+    give_history = at(_devices, Devices.give_history)
+    history_transfers = at(_devices, Devices.history_transfers)
+    stop_history = at(_devices, Devices.stop_history)
+    link_joined = of(Linking.joined)
+    confirm_link = of(Linking.confirm)
+    refuse_link = of(Linking.refuse)
+    join_finished = of(Joining.finished)
+    minor_status = at(_guardians, Guardians.status)
+    mark_minor = at(_guardians, Guardians.mark)
+    invite_guardian = at(_guardians, Guardians.invite)
+    guardian_bonds = at(_guardians, Guardians.bonds)
+    accept_ward = at(_guardians, Guardians.accept)
+    decline_ward = at(_guardians, Guardians.decline)
+    ask_guardian = at(_guardians, Guardians.ask)
+    guardian_requests = at(_guardians, Guardians.requests)
+    approve_request = at(_guardians, Guardians.approve)
+    refuse_request = at(_guardians, Guardians.refuse)
+    take_back_approval = at(_guardians, Guardians.take_back)
+    leave_bond = at(_guardians, Guardians.leave)
+    release_ward = at(_guardians, Guardians.release)
+    guardians_settled = at(_guardians, Guardians.settled)
+    youth_status = at(_youth_mode, YouthMode.status)
+    turn_youth_mode_on = at(_youth_mode, YouthMode.turn_on)
+    turn_youth_mode_off = at(_youth_mode, YouthMode.turn_off)
+    key_slots = at(_keys, Keys.list)
+    verify_key = at(_keys, Keys.verify)
+    change_passphrase = at(_keys, Keys.change_passphrase)
+    add_recovery_code = at(_keys, Keys.add_recovery_code)
+    add_keyring = at(_keys, Keys.add_keyring)
+    add_host_key = at(_keys, Keys.add_host_key)
+    remove_key = at(_keys, Keys.remove)
 
     def link_device(self) -> AbstractContextManager[Linking]:
         """Show a code by which another device comes to this account; see ``Devices.link``."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
@@ -20,6 +19,7 @@ from e2ecore.engine.account.contacts import Contacts
 from e2ecore.engine.account.my_data import MyData
 from e2ecore.engine.account.names import check_display_name
 from e2ecore.engine.account.registering import load_account, register, rename_account
+from e2ecore.engine.account.settings import Settings
 from e2ecore.engine.errors import NoRelayError
 from e2ecore.engine.family.guardians import Guardians
 from e2ecore.engine.family.youth import YouthMode
@@ -146,11 +146,11 @@ class Engine:
         self._ended: anyio.Event | None = None
         self._is_stopped = False
         self.contacts = Contacts(self._core)
-        """People."""
         self.conversations = Conversations(self._core)
-        """Conversations."""
         self.my_data = MyData(self._core)
         """What is stored of this account: take it along, bring it in, see it."""
+        self.settings = Settings(self._core)
+        """What the app lets all devices of this account know."""
         self.consents = Consents(self._core)
         """What the person has agreed to; all else is off."""
         self.guardians = Guardians(self._core, self.conversations)

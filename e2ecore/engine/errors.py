@@ -207,6 +207,10 @@ class EmptyTextError(UsageError):
     """There is nothing in the text. Send something."""
 
 
+class BadSettingError(UsageError):
+    """A setting cannot be called or be that, or there are too many. The text says which."""
+
+
 class TooManyRestartsError(UsageError):
     """This direct conversation was ended and begun anew too often. It cannot be begun again."""
 
@@ -216,7 +220,7 @@ class OwnAccountError(UsageError):
 
 
 class NameTooLongError(UsageError):
-    """A display name has at most 64 characters."""
+    """A name has at most 64 characters."""
 
 
 class TitleTooLongError(UsageError):

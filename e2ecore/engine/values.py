@@ -327,3 +327,5 @@ class Member:
     device_ids: tuple[DeviceId, ...]
     is_self: bool
     verification: Verification
+    name: str | None = None
+    """What this user calls them; None: nothing of their own."""

@@ -61,6 +61,8 @@ class OwnExport:
         self._names: dict[bytes, str] = {}
         self.blocked: dict[bytes, int] = {}
         """Whom this very account has blocked, and when; known when everything was read."""
+        self.called: dict[bytes, str] = {}
+        """What this very account calls people; known when everything was read."""
         self._attachments = frozenset(
             [one.name for one in self.manifest.files if one.name.startswith(manifest.ATTACHMENTS)]
         )
@@ -132,6 +134,8 @@ class OwnExport:
                 self._names[who] = clean_name(name)
                 if self._is_own and "blocked_ms" in fields:
                     self.blocked[who] = int_field(fields, "blocked_ms")
+                if self._is_own and "called" in fields:
+                    self.called[who] = clean_name(text_field(fields, "called"))
             except (KeyError, TypeError, ValueError):
                 raise MalformedImportError(f"[{number}]") from None
 

@@ -41,6 +41,13 @@ class ChainAccountRow(NamedTuple):
     verified: bytes
     contact: int
     checked_ms: int
+    name: str = ""
+    forgotten: int = 0
+
+    @property
+    def is_contact(self) -> bool:
+        """Does it belong to the contacts?"""
+        return bool(self.contact) and not self.forgotten
 
 
 _SELECT: Final = select("chain_accounts", ChainAccountRow._fields)
@@ -90,7 +97,7 @@ def contacts(tx: Tx) -> list[ChainAccountRow]:
     """Return the accounts that are contacts, by handle."""
     return tx.rows(
         ChainAccountRow._make,
-        f"{_SELECT} WHERE contact = 1 ORDER BY handle, account_id",
+        f"{_SELECT} WHERE contact = 1 AND forgotten = 0 ORDER BY handle, account_id",
     )
 
 

@@ -63,9 +63,14 @@ def slot(tx: Tx, kind: int, subject: bytes) -> list[bytes]:
     return tx.rows(_bytes, f"{_OP} WHERE kind = ? AND subject = ?", (kind, subject))
 
 
-def of_kind(tx: Tx, kind: int) -> list[bytes]:
-    """Return the subjects of which something of a kind is kept."""
-    return tx.rows(_bytes, "SELECT DISTINCT subject FROM ops WHERE kind = ?", (kind,))
+def strangers(tx: Tx, kind: int, limit: int) -> list[bytes]:
+    """Return accounts of which something of a kind is kept, and nothing known."""
+    return tx.rows(
+        _bytes,
+        "SELECT DISTINCT subject FROM ops WHERE kind = ?"
+        " AND subject NOT IN (SELECT account_id FROM chain_accounts) LIMIT ?",
+        (kind, limit),
+    )
 
 
 def near(tx: Tx, device_id: bytes, number: int) -> list[bytes]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from e2ecore.crypto.errors import SignatureError
 from e2ecore.crypto.signing import ED25519
+from e2ecore.engine.account.people import apply_person, note_contact
 from e2ecore.engine.arrival.notices import note_keys
 from e2ecore.engine.errors import ChainInvalidError
 from e2ecore.engine.membership.heirs import follow_move
@@ -63,7 +64,9 @@ def store_chain(
         raise ChainInvalidError("not the chain of this account")
     rows = [ChainEntryRow(account_id, one.seq, one.hash(), one.encode()) for one in fresh]
     chains.append(job.tx, rows)
-    _store_account(job, known, chain, handle, is_contact=is_contact)
+    _store_account(job, known, chain, handle)
+    if is_contact:
+        note_contact(job, account_id)
     job.state.keep_chain(chain)
     if (
         known is not None
@@ -89,8 +92,6 @@ def _store_account(
     known: AccountState | None,
     chain: AccountState,
     handle: str | None,
-    *,
-    is_contact: bool,
 ) -> None:
     row = chains.account(job.tx, chain.account_id) or ChainAccountRow(
         chain.account_id, "", "", 0, b"", Verification.UNVERIFIED, b"", 0, 0
@@ -99,7 +100,6 @@ def _store_account(
         handle=handle or row.handle,
         head_seq=chain.head_seq,
         head_hash=chain.head_hash,
-        contact=int(is_contact or bool(row.contact)),
         checked_ms=job.now_ms,
     )
     if known is not None and _devices(known) != _devices(chain):
@@ -116,6 +116,7 @@ def _store_account(
     if known is None:
         job.state.keep_chain(chain)
         apply_verified(job, chain.account_id)
+        apply_person(job, chain.account_id)
 
 
 def _devices(chain: AccountState) -> bytes:

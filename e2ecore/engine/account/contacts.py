@@ -4,14 +4,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from e2ecore.engine.account import blocks
+from e2ecore.engine.account import blocks, people
 from e2ecore.engine.account.chains import party_of, set_verification
-from e2ecore.engine.account.names import check_handle
+from e2ecore.engine.account.names import check_display_name, check_handle
 from e2ecore.engine.errors import (
     BadCheckpointError,
     BadHandleError,
     ChainForkedError,
     ChainWithheldError,
+    OwnAccountError,
     UnknownAccountError,
     UnknownHandleError,
 )
@@ -76,6 +77,16 @@ class Contact:
     def display_name(self) -> str | None:
         """What the person wants to be called; None if they never said."""
         return self._row.display_name or None
+
+    @property
+    def name(self) -> str | None:
+        """What this user calls the person, on all their devices; None: nothing of their own."""
+        return self._row.name or None
+
+    @property
+    def is_contact(self) -> bool:
+        """Are they among ``Contacts.list``? Not if they are a fellow member only, or forgotten."""
+        return self._row.is_contact
 
     @property
     def verification(self) -> Verification:
@@ -168,6 +179,38 @@ class Contact:
     async def unblock(self) -> None:
         """Hear this person again. What they said meanwhile is gone."""
         await self._do(partial(_set_block, on=False))
+
+    async def set_name(self, name: str) -> None:
+        """Call this person by a name of one's own, on all devices. Nobody else learns of it.
+
+        It makes them a contact.
+
+        Args:
+            name: At most 64 characters; empty: by none.
+
+        Raises:
+            NameTooLongError: It is longer.
+            OwnAccountError: It is this account itself.
+        """
+        check_display_name(name)
+        self._refuse_self()
+        await self._do(partial(people.set_name, name=name))
+
+    async def forget(self) -> None:
+        """Have them no longer among the contacts, and erase their ``name``, on all devices.
+
+        Conversations stay, and so does what was compared and who is blocked: the keys have to be
+        known. Looking them up again, or giving them a name, makes them a contact again.
+
+        Raises:
+            OwnAccountError: It is this account itself.
+        """
+        self._refuse_self()
+        await self._do(people.forget)
+
+    def _refuse_self(self) -> None:
+        if self._row.account_id == self._core.account_id:
+            raise OwnAccountError
 
     async def refresh(self) -> None:
         """Fetch what the account's chain has gained, and reload everything.
@@ -269,7 +312,7 @@ class Contacts:
         return load_contact(self._core, account_id)
 
     async def list(self) -> list[Contact]:
-        """Return everybody who was looked up or talked to, by handle."""
+        """Return everybody who was looked up or talked to, and not forgotten, by handle."""
         rows = self._core.read(chains.contacts)
         own = self._core.account_id
         return [load_contact(self._core, row.account_id) for row in rows if row.account_id != own]

@@ -114,8 +114,9 @@ class MyData:
         searches, never sent anywhere. What is here already is left alone, so the same file may be
         imported again, and an import that was interrupted is simply begun anew. Files of messages
         come along from our own exports, as far as there is room for local copies; drafts, mutes,
-        pins and retention with the conversations that are new here; blocks from an export of this
-        very account; consents to be looked at (``Consents.imported``), never in force.
+        pins and retention with the conversations that are new here; blocks, and the names that the
+        user gave to people who are known here, from an export of this very account; consents to be
+        looked at (``Consents.imported``), never in force.
 
         Args:
             path: The file.

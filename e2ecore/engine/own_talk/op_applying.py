@@ -10,12 +10,16 @@ from typing import Final, TypeAlias, TypeVar
 
 from e2ecore.engine.account import blocks
 from e2ecore.engine.account.chains import apply_verified
+from e2ecore.engine.account.people import apply_person
 from e2ecore.engine.own_talk.op_marks import take_cleared, take_erased, take_read
 from e2ecore.engine.own_talk.oplog import say, slot
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.running.mirror import Mirror
 from e2ecore.engine.talk.drafting import show_draft
-from e2ecore.storage import arrangements, erasure, revisions
+from e2ecore.engine.telling.own_events import ContactEdited, SettingChanged
+from e2ecore.ids import AccountId
+from e2ecore.storage import app_settings, arrangements, chains, erasure, revisions
+from e2ecore.storage.chains import ChainAccountRow
 from e2ecore.storage.revisions import EVERYWHERE
 from e2ecore.sync import merging
 from e2ecore_protocol.content import op_bodies
@@ -42,10 +46,10 @@ def apply_slot(job: Job, kind: int, subject: bytes, kept: Sequence[Op], new: Op 
         if mirror is not None:
             is_list = kind == op_bodies.Erased.KIND and new is not None
             on_conversation(job, mirror, [new] if is_list and new is not None else kept)
-    elif kind == op_bodies.Blocked.KIND:
-        _apply_block(job, subject, kept)
-    elif kind == op_bodies.Verified.KIND:
-        apply_verified(job, subject)
+    elif kind in _ON_PEOPLE:
+        _apply_to_person(job, kind, subject, kept)
+    elif kind == op_bodies.Setting.KIND:
+        _set(job, subject.decode(), kept)
     if kind in _EVERYWHERE and not subject:
         _EVERYWHERE[kind](job, kept)
 
@@ -131,7 +135,31 @@ def _draft(job: Job, mirror: Mirror, kept: Sequence[Op]) -> None:
     show_draft(job, mirror.cid, kept)
 
 
-def _apply_block(job: Job, account_id: bytes, kept: Sequence[Op]) -> None:
+def _set(job: Job, name: str, kept: Sequence[Op]) -> None:
+    body = _latest(job, kept, op_bodies.Setting)
+    if body is None or name.encode().startswith(op_bodies.ENGINE_SETTINGS):
+        return
+    if body.value != (app_settings.get(job.tx, name) or b""):
+        app_settings.put(job.tx, name, body.value)
+        job.effects.events.append(SettingChanged(name))
+
+
+def _apply_to_person(job: Job, kind: int, account_id: bytes, kept: Sequence[Op]) -> None:
+    before = _known(job, account_id)
+    _ON_PEOPLE[kind](job, account_id, kept)
+    if _known(job, account_id) != before:
+        job.effects.events.append(ContactEdited(AccountId(account_id)))
+
+
+def _known(job: Job, account_id: bytes) -> tuple[ChainAccountRow | None, bool]:
+    return chains.account(job.tx, account_id), account_id in job.state.blocked(job.tx)
+
+
+def _verify(job: Job, account_id: bytes, _kept: Sequence[Op]) -> None:
+    apply_verified(job, account_id)
+
+
+def _block(job: Job, account_id: bytes, kept: Sequence[Op]) -> None:
     if merging.is_set(kept):
         blocks.block(job, account_id)
     elif kept:
@@ -150,6 +178,11 @@ _ON_CONVERSATIONS: Final[Mapping[int, _OnConversation]] = {
     op_bodies.Draft.KIND: _draft,
 }
 """Erasures first."""
+_ON_PEOPLE: Final[Mapping[int, Callable[[Job, bytes, Sequence[Op]], None]]] = {
+    op_bodies.Person.KIND: apply_person,
+    op_bodies.Verified.KIND: _verify,
+    op_bodies.Blocked.KIND: _block,
+}
 _EVERYWHERE: Final[Mapping[int, Callable[[Job, Sequence[Op]], None]]] = {
     op_bodies.Revisions.KIND: _revisions_everywhere,
 }

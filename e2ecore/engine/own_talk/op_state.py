@@ -1,16 +1,18 @@
 """What else of this device's state is told to our other devices: as it changes, and all at once.
 
 When a second device begins to count, there are no ops yet. Then what is arranged, begun to be
-written, blocked, verified and chosen here is written down as ops, once.
+written, blocked, verified, named and chosen here is written down as ops, once.
 """
 
 from typing import Final
 
+from e2ecore.engine.account.people import say_person
 from e2ecore.engine.own_talk.oplog import say
 from e2ecore.engine.own_talk.own_group import several_count
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.talk.drafting import say_draft
 from e2ecore.storage import (
+    app_settings,
     arrangements,
     blocks,
     chains,
@@ -31,6 +33,7 @@ from e2ecore_protocol.content.op_bodies import (
     Place,
     Retention,
     Revisions,
+    Setting,
     Verified,
 )
 
@@ -71,7 +74,7 @@ def begin_or_end(job: Job) -> None:
 
 
 def _write_state(job: Job) -> None:
-    tx = job.tx
+    tx, own_id = job.tx, job.own.account_id
     for row in conversations.shown(tx):
         if row.kind != ConversationKind.IMPORTED:
             now = arrangements.get(tx, row.cid)
@@ -88,6 +91,10 @@ def _write_state(job: Job) -> None:
     for account in chains.accounts(tx):
         if account.verification != Verification.UNVERIFIED:
             say_verified(job, account.account_id)
+        if (account.is_contact or account.forgotten) and account.account_id != own_id:
+            say_person(job, account)
+    for setting in app_settings.all_rows(tx):
+        say(job, setting.name.encode(), Setting(setting.value))
 
 
 def _say_revisions(job: Job, cid: int, uid: bytes) -> None:

@@ -7,6 +7,7 @@ import anyio
 
 from e2ecore.engine.account.accounts import make_key_packages, published
 from e2ecore.engine.account.chains import chain_refused, compare_heads, store_chain
+from e2ecore.engine.account.people import apply_person
 from e2ecore.engine.arrival.receiving import expire_held, look_again
 from e2ecore.engine.errors import ChainInvalidError, EngineClosedError
 from e2ecore.engine.membership.unopened import ask_with_fresh_keys
@@ -19,9 +20,10 @@ from e2ecore.engine.running.resuming import (
     conversations_in_use,
 )
 from e2ecore.errors import E2EError, TransientError
-from e2ecore.storage import chains
+from e2ecore.storage import chains, ops
 from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError
 from e2ecore_protocol.chain.state import AccountState
+from e2ecore_protocol.content.op_bodies import Person
 from e2ecore_protocol.frames.accounts import Account, ChainHead, ChainHeads, FetchChain, FetchHeads
 from e2ecore_protocol.frames.conversations import Conversations, ListConversations
 from e2ecore_protocol.frames.key_packages import PublishKeyPackages
@@ -39,6 +41,8 @@ MAX_PAUSE_S: Final = 60.0
 """Longest pause before a task that ended by a defect is begun anew; it doubles each time."""
 ROUTE_S: Final = 2.0
 """How long to wait for the explanation why the relay does not deliver a conversation any more."""
+MAX_STRANGERS: Final = 1_000
+"""Contacts of other devices that are asked for over one connection."""
 LOOK_S: Final = 0.5
 """How often envelopes that are held back are looked at."""
 
@@ -113,7 +117,8 @@ async def fetch_chains(core: "Core") -> None:
             try:
                 await fetch_chain(core, account_id)
             except ConnectionLostError:
-                break  # what waits for the chain comes again over the next connection
+                core.fetch_due |= due - answered
+                break
             except (ChainInvalidError, RelayRefusedError):
                 answered.add(account_id)
             else:
@@ -124,6 +129,12 @@ async def fetch_chains(core: "Core") -> None:
             look_again(job, list(job.state.held), answered)
 
         core.jobs.submit(work, core.in_trouble)
+
+
+def ask_for_contacts(job: Job) -> None:
+    """Fetch the chains of people who are contacts on another device, and unknown on this one."""
+    for account_id in ops.strangers(job.tx, Person.KIND, MAX_STRANGERS):
+        apply_person(job, account_id)
 
 
 def note_fetched(job: Job, accounts: Iterable[bytes]) -> None:
@@ -205,6 +216,7 @@ async def compare_chains(core: "Core") -> None:
     """
     while True:
         await core.chains_signal.wait()
+        await core.jobs.run(ask_for_contacts)
         rows = core.read(chains.accounts)
         ids = [row.account_id for row in rows]
         try:

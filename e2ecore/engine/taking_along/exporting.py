@@ -124,9 +124,11 @@ class _Export:
                 "account": row.account_id.hex(),
                 "handle": row.handle,
                 "name": row.display_name,
-                "contact": bool(row.contact),
+                "contact": row.is_contact,
                 "verified": row.verification == chains.Verification.VERIFIED,
             }
+            if self._is_whole and row.name:
+                fields["called"] = row.name
             if self._is_whole and row.account_id in blocked:
                 fields["blocked_ms"] = blocked[row.account_id]
             self._writer.add(fields)

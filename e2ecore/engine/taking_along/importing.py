@@ -173,10 +173,11 @@ class _Import:
         """
         if not isinstance(self._source, OwnExport):
             return None
-        paper = read_paper(self._source, self._core.clock_ms())
-        if paper is None and not self._source.blocked:
+        source = self._source
+        paper = read_paper(source, self._core.clock_ms())
+        if paper is None and not source.blocked and not source.called:
             return None
-        return partial(bring_person, blocked=self._source.blocked, paper=paper)
+        return partial(bring_person, blocked=source.blocked, called=source.called, paper=paper)
 
     @property
     def has_files(self) -> bool:

@@ -1,15 +1,16 @@
 """What an export of ours holds besides messages: how conversations are arranged, blocks, consents.
 
 What is arranged here already counts: a conversation is arranged when it is brought in for the first
-time and left alone afterwards. Blocks come back only from an export of this very account, because a
-stranger's file must not silence anybody. Consents come as documents to be looked at; what is in
-force is asked of another table.
+time and left alone afterwards. Blocks, and what people are called, come back only from an export of
+this very account, because a stranger's file must not silence or rename anybody. Consents come as
+documents to be looked at; what is in force is asked of another table.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
 from e2ecore.consent.audit import BadConsentFileError, ConsentAudit, verify_consents
+from e2ecore.engine.account.people import set_name
 from e2ecore.engine.erasure.erasing import MIN_RETENTION_MS
 from e2ecore.engine.own_talk.oplog import say
 from e2ecore.engine.running.job import Job
@@ -21,6 +22,7 @@ from e2ecore.portability.records import Belongings, Heading, ImportFormat
 from e2ecore.storage import (
     arrangements,
     blocks,
+    chains,
     consent_papers,
     consents,
     conversations,
@@ -41,7 +43,11 @@ from e2ecore_protocol.codec import pack
 from e2ecore_protocol.content.conversation import GROUP_POLICY, ConversationInfo, InfoKind
 from e2ecore_protocol.content.op_bodies import Blocked
 from e2ecore_protocol.frames.conversations import group_conversation_id
-from e2ecore_protocol.limits import MAX_ENVELOPE_LIFETIME_S, MAX_INTEGER
+from e2ecore_protocol.limits import (
+    MAX_DISPLAY_NAME_CHARS,
+    MAX_ENVELOPE_LIFETIME_S,
+    MAX_INTEGER,
+)
 
 _NO_MENTIONS: Final = pack(())
 
@@ -148,8 +154,14 @@ def read_paper(source: OwnExport, now_ms: int) -> Paper | None:
     return Paper(audit, document)
 
 
-def bring_person(job: Job, blocked: Mapping[bytes, int], paper: Paper | None) -> PersonBrought:
+def bring_person(
+    job: Job, blocked: Mapping[bytes, int], called: Mapping[bytes, str], paper: Paper | None
+) -> PersonBrought:
     """Store what belongs to the person and to no conversation."""
+    for who, name in called.items():
+        row = chains.account(job.tx, who)
+        if row is not None and not row.name:
+            set_name(job, who, name[:MAX_DISPLAY_NAME_CHARS])
     known = job.state.blocked(job.tx)
     fresh = [who for who in blocked if who not in known and who != job.own.account_id]
     for who in fresh:

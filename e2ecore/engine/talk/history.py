@@ -163,6 +163,7 @@ def _member(
         device_ids,
         account_id == own_id,
         verification,
+        (known.name or None) if known else None,
     )
 
 

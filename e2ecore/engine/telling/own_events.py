@@ -1,9 +1,9 @@
-"""The events that tell of this account's own devices. See ``events``."""
+"""The events that tell what other devices of this account have said. See ``events``."""
 
 from dataclasses import dataclass
 
 from e2ecore.engine.telling.events import Event
-from e2ecore.ids import DeviceId
+from e2ecore.ids import AccountId, DeviceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +15,20 @@ class OwnDeviceForked(Event):
     """
 
     device_id: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class ContactEdited(Event):
+    """On another device the user has named, added, forgotten, blocked or verified somebody.
+
+    Or has taken that back. ``Contacts.get`` says what is so now.
+    """
+
+    account_id: AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class SettingChanged(Event):
+    """On another device the app has set something, or set it no longer. See ``Settings.get``."""
+
+    name: str

@@ -40,6 +40,9 @@ from e2ecore_protocol.shape import (
 )
 from e2ecore_protocol.shape import time_ms as a_time
 
+ENGINE_SETTINGS: Final = b"e2e_"
+"""How names of settings begin that are not for apps. There are none yet."""
+
 KINDS_PER_RULE: Final = 100
 """Kinds that share a rule, by number."""
 

@@ -253,24 +253,36 @@ async def test_a_draft_comes_along_without_a_message_to_it(tmp_path: Path) -> No
         assert found.draft.text == "never sent"
 
 
-async def test_blocks_come_back_from_ones_own_export_and_from_nobody_elses(tmp_path: Path) -> None:
+async def test_blocks_and_names_come_back_from_ones_own_export_and_from_nobody_elses(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "bob.zip"
     async with devices(tmp_path, "alice", "bob", "carol") as (_, (alice, bob, carol)):
         await pair(alice, bob)
         troll = await bob.contacts.find("alice")
         await troll.block()
+        await troll.set_name("the troll")
         await bob.my_data.export(path)
         await troll.unblock()
+        await troll.set_name("")
         chats = await bob.conversations.list()
         await bob.my_data.export(tmp_path / "part.zip", conversations=chats)
         assert (await bob.my_data.import_file(path)).blocked == 1
         assert (await bob.my_data.import_file(path)).blocked == 0
-        assert (await bob.contacts.find("alice")).blocked_ms is not None
+        again = await bob.contacts.find("alice")
+        assert again.blocked_ms is not None
+        assert again.name == "the troll"
+        await again.set_name("Alice")
+        await bob.my_data.import_file(path)
+        assert (await bob.contacts.find("alice")).name == "Alice", "what is here already counts"
         await carol.contacts.find("alice")
         assert (await carol.my_data.import_file(path)).blocked == 0
-        assert (await carol.contacts.find("alice")).blocked_ms is None
+        known = await carol.contacts.find("alice")
+        assert (known.blocked_ms, known.name) == (None, None)
     with zipfile.ZipFile(tmp_path / "part.zip") as archive:
-        assert b"blocked_ms" not in archive.read("people.jsonl")
+        people = archive.read("people.jsonl")
+    assert b"blocked_ms" not in people
+    assert b"called" not in people
 
 
 async def test_consents_come_along_to_be_looked_at_and_are_never_in_force(tmp_path: Path) -> None:
