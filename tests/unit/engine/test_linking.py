@@ -10,8 +10,10 @@ from e2ecore.testing import devices
 from e2ecore.testing.devices import PASSPHRASE, open_device
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.frames.session import Ok
+from e2ecore_protocol.limits import MAX_DEVICES
 from tests.support.engines import PATIENCE_S, agree, group_of, history, pair, same, texts, until
-from tests.support.linked import link, phone_laptop_bob, settled
+from tests.support.lies import add_device, keys_of
+from tests.support.linked import comes_true, link, phone_laptop_bob, settled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.1.1d")]
 
@@ -65,6 +67,23 @@ async def test_nothing_is_linked_without_consent(tmp_path: Path) -> None:
             async with phone.devices.link():
                 pass
         assert refused.value.purpose == "multi_device_sync"
+
+
+async def test_a_seventh_device_is_not_linked(tmp_path: Path) -> None:
+    async with phone_laptop_bob(tmp_path) as (relay, phone, _laptop, _bob):
+        identity = (await keys_of(phone)).identity
+        for _ in range(MAX_DEVICES - 2):
+            await add_device(relay, phone, identity)
+        relay.disconnect()
+        await phone.reconnect()
+
+        async def all_known() -> bool:
+            return len(await phone.devices.list()) == MAX_DEVICES
+
+        await comes_true(all_known)
+        with pytest.raises(e2ecore.TooManyDevicesError):
+            async with phone.devices.link():
+                pass
 
 
 async def test_only_the_passphrase_confirms_and_only_after_comparing(tmp_path: Path) -> None:

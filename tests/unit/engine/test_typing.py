@@ -279,14 +279,27 @@ async def test_a_closed_engine_says_so(tmp_path: Path) -> None:
         assert at.other.typists == ()
 
 
-async def test_nobody_learns_of_somebody_blocked_nor_they_of_us(tmp_path: Path) -> None:
+async def test_nobody_learns_of_somebody_blocked_nor_they_of_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with scene(tmp_path) as at:
         await agree(at.alice, Purpose.TYPING)
         contact = await at.alice.contacts.find("bob")
+        signals, taken = at.alice._core.signals, anyio.Event()
+        take = signals.take
+
+        def noted(uid: bytes, payload: bytes) -> None:
+            take(uid, payload)
+            taken.set()
+
+        monkeypatch.setattr(signals, "take", noted)
         await contact.block()
         assert not await at.chat.typing()
         assert await at.other.typing()
         assert len(at.payloads) == 1
+        with anyio.fail_after(PATIENCE_S):
+            await taken.wait()  # else it may be taken when nobody is blocked any more
+        assert not at.seen()
         await contact.unblock()
         at.clock.advance(ms=TYPING_REPEAT_MS)
         assert await at.chat.typing()
