@@ -1,10 +1,10 @@
 """SIGKILL at random moments: nothing that was acknowledged is lost, nothing is half there."""
 
+import contextlib
 import random  # noqa: TID251 - chooses moments, not keys
-import subprocess
-import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,55 +12,36 @@ from e2ecore.storage import messages
 from e2ecore.storage.database import is_present
 from e2ecore.storage.tx import Tx
 from tests.support.databases import create_database, new_conversation, open_database
+from tests.support.processes import fork_server
+from tests.support.storage_children import READY, create, write
 
-ROOT = Path(__file__).parents[2]
-
-WRITE = """
-import os, sys
-from pathlib import Path
-from e2ecore.storage import messages
-from tests.support.databases import message, open_database
-database = open_database(Path(sys.argv[1]))
-number = len(database.readers.read(lambda tx: tx.rows(tuple, "SELECT id FROM messages")))
-os.write(1, b"ready\\n")
-while True:
-    size = number % 7 + 1
-    rows = [message(1, number + n) for n in range(size)]
-    jobs = [database.writer.submit(lambda tx, row=row: messages.insert(tx, [row])) for row in rows]
-    database.writer.call(lambda tx: None)
-    for job in jobs:
-        job.result()
-        number += 1
-        os.write(1, b"%d\\n" % number)
-"""
-
-CREATE = """
-import sys
-from pathlib import Path
-from tests.support.databases import create_database
-print("ready", flush=True)
-create_database(Path(sys.argv[1])).close()
-"""
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
 
 
 class Child:
-    """A process that says "ready", then numbers, until it is killed."""
+    """A process that says that it is ready, then numbers, until it is killed."""
 
-    def __init__(self, program: str, path: Path) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", program, str(path)], cwd=ROOT, stdout=subprocess.PIPE
-        )
-        assert self._process.stdout is not None
-        self._lines = self._process.stdout
-        assert self._lines.readline() == b"ready\n"
+    def __init__(self, work: "Callable[[str, Connection[bytes, bytes]], None]", path: Path) -> None:
+        context = fork_server()
+        self._lines, said = context.Pipe(duplex=False)
+        self._process = context.Process(target=work, args=(str(path), said), daemon=True)
+        self._process.start()
+        said.close()
+        assert self._lines.recv_bytes() == READY
 
     def kill(self) -> int:
         """Kill it and return the last number that it said whole."""
         self._process.kill()
-        said = [line for line in self._lines.read().split(b"\n")[:-1] if line]
-        self._process.wait()
+        number = 0
+        with contextlib.suppress(EOFError, OSError):
+            while True:
+                number = int(self._lines.recv_bytes())
+        self._process.join()
+        self._process.close()
         self._lines.close()
-        return int(said[-1]) if said else 0
+        return number
 
 
 def stored(tx: Tx) -> list[int]:
@@ -75,7 +56,7 @@ def kill_the_writer(tmp_path: Path, kills: int) -> None:
     database.close()
     acknowledged = 0
     for _ in range(kills):
-        child = Child(WRITE, path)
+        child = Child(write, path)
         time.sleep(dice.uniform(0.0, 0.15))
         acknowledged = max(acknowledged, child.kill())
         database = open_database(path)
@@ -94,7 +75,7 @@ def kill_the_creator(tmp_path: Path, kills: int) -> None:
     dice = random.Random(kills)
     for number in range(kills):
         path = tmp_path / f"{number}.db"
-        child = Child(CREATE, path)
+        child = Child(create, path)
         time.sleep(dice.uniform(0.0, 0.04))
         child.kill()
         if not is_present(path):

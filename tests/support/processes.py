@@ -126,7 +126,9 @@ class ForkedRelay(RelayProcess):
 def fork_server() -> ForkServerContext:
     """Return what starts processes in a moment."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "tests.support.device"])
+    context.set_forkserver_preload(
+        ["__main__", "tests.support.device", "tests.support.storage_children"]
+    )
     return context
 
 
