@@ -17,6 +17,8 @@ from tests.support.raw_client import KeyPair, Person
 from tests.support.relay_desk import START_MS, Desk
 
 DAY_MS = 86_400_000
+NEEDED = ErrorCode.GUARDIAN_REQUIRED
+INVALID = ErrorCode.GUARDIAN_INVALID
 RANDOM = bytes(10)
 KEEPER = BlobKeeper("relay", BlobRules(1, {}, 1, 1, 1), 1, bytes(32), lambda _: bytes(64), bytes)
 

@@ -1,9 +1,7 @@
 """Links, marks and their ends at the relay: one fault at a time, by a client that was changed."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -24,29 +22,11 @@ from e2ecore_protocol.guardians import EndingScope
 from e2ecore_relay.domain import accounts, guardians, minors
 from e2ecore_relay.server.authentication import verify
 from tests.support.families import consent
-from tests.support.families_at_desk import DAY_MS, RANDOM, Home, refused
+from tests.support.families_at_desk import DAY_MS, INVALID, NEEDED, RANDOM, Home, refused
 from tests.support.raw_client import KeyPair, Person
-from tests.support.relay_desk import START_MS, Desk
+from tests.support.relay_desk import START_MS
 
 pytestmark = pytest.mark.clause("GB42012-14.1a-g")
-
-
-NEEDED = ErrorCode.GUARDIAN_REQUIRED
-INVALID = ErrorCode.GUARDIAN_INVALID
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    desk = Desk(tmp_path)
-    yield Home(desk)
-    desk.close()
-
-
-@pytest.fixture
-def linked(home: Home) -> Home:
-    home.mark()
-    home.submit(home.link())
-    return home
 
 
 def test_a_link_needs_both_and_a_mark(home: Home) -> None:

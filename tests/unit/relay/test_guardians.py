@@ -1,8 +1,6 @@
 """What the relay refuses a marked account: one fault at a time, by a client that was changed."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,29 +16,11 @@ from e2ecore_protocol.frames.guardians import Guardianship
 from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS
 from e2ecore_relay.domain.errors import RefusedError
 from tests.support.families import consent
-from tests.support.families_at_desk import DAY_MS, Home, refused
+from tests.support.families_at_desk import DAY_MS, INVALID, NEEDED, Home, refused
 from tests.support.raw_client import KeyPair
-from tests.support.relay_desk import START_MS, Desk
+from tests.support.relay_desk import START_MS
 
 pytestmark = pytest.mark.clause("GB42012-14.1a-g")
-
-
-NEEDED = ErrorCode.GUARDIAN_REQUIRED
-INVALID = ErrorCode.GUARDIAN_INVALID
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    desk = Desk(tmp_path)
-    yield Home(desk)
-    desk.close()
-
-
-@pytest.fixture
-def linked(home: Home) -> Home:
-    home.mark()
-    home.submit(home.link())
-    return home
 
 
 def test_without_a_mark_nobody_needs_a_guardian(home: Home) -> None:
