@@ -4,18 +4,15 @@ Spec: protocol/spec/40-blobs.md
 """
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
-
-import anyio.lowlevel
 
 from e2ecore.crypto.rng import Rng
 from e2ecore.crypto.signing import ED25519, SigningKey
 from e2ecore.testing.memory_log import MemoryLog, RefusedError
-from e2ecore.transport.blobs import BlobTicket, UploadState
-from e2ecore.transport.errors import BlobRefusedError, ConnectionLostError
+from e2ecore.transport.blobs import BlobTicket
+from e2ecore.transport.errors import BlobRefusedError
 from e2ecore_protocol.blob_http import BlobProblem
 from e2ecore_protocol.chain.bodies import HISTORY_TRANSFER
 from e2ecore_protocol.errors import ErrorCode
@@ -50,9 +47,6 @@ from e2ecore_protocol.limits import (
 PORT: Final = 1
 """The port that answers name: nothing listens anywhere."""
 
-BLOCK_BYTES: Final = 1 << 16
-"""Bytes that a download yields at once."""
-
 
 @dataclass
 class MemoryBlob:
@@ -69,6 +63,8 @@ class MemoryBlob:
     upload_token: bytes
     waits: dict[bytes, bool]
     """By device that it is for: does it still need it?"""
+    is_own: bool = False
+    """Is it for other devices of the same account?"""
     tokens: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
     """By SHA-256 of a fetch token: its device, and until when it begins requests."""
     data: bytearray = field(default_factory=bytearray)
@@ -95,7 +91,10 @@ class MemoryBlobs:
         self._clock_ms = clock_ms
         self._rng = rng
         self.server_name = server_name
-        self.require: Callable[[bytes, str], None] | None = None
+        self.agreed_ms: Callable[[bytes, str], int | None] = lambda *_: None
+        """Until when an account has agreed to something; None: no end is known. May refuse."""
+        self.covered_ms: Callable[[DeviceAddress], int | None] = lambda _: None
+        """Until when a device may be connected; None: no end is known."""
 
     # --- frames ---------------------------------------------------------------------------------
 
@@ -124,12 +123,12 @@ class MemoryBlobs:
         """Make room; a repeat gets the first answer with a new token."""
         if not log.is_member(device.device_id):
             raise RefusedError(ErrorCode.NOT_A_MEMBER)
-        if log.kind == ConversationKind.SELF and self.require is not None:
-            self.require(device.account_id, HISTORY_TRANSFER)
+        is_own = log.kind == ConversationKind.SELF
+        agreed_ms = self.agreed_ms(device.account_id, HISTORY_TRANSFER) if is_own else None
         readers = [one for one in log.readers if log.is_member(one) and one != device.device_id]
         blob = self._find(frame.blob_id)
         if blob is None:
-            blob = self._make(frame, device, log.kind, readers)
+            blob = self._make(frame, device, log.kind, readers, agreed_ms)
         elif (blob.sender, blob.conversation, blob.size) != (
             *(device, frame.conversation, frame.size),
         ):
@@ -144,7 +143,12 @@ class MemoryBlobs:
         )
 
     def _make(
-        self, frame: CreateBlob, device: DeviceAddress, kind: int, readers: list[bytes]
+        self,
+        frame: CreateBlob,
+        device: DeviceAddress,
+        kind: int,
+        readers: list[bytes],
+        agreed_ms: int | None,
     ) -> MemoryBlob:
         if frame.blob_id in self.receipts:
             raise RefusedError(ErrorCode.BLOB_GONE)
@@ -155,13 +159,14 @@ class MemoryBlobs:
         is_group = kind == ConversationKind.GROUP
         most_s = MAX_ATTACHMENT_TTL_GROUP_S if is_group else MAX_ATTACHMENT_TTL_DIRECT_S
         now_ms = self._clock_ms()
-        expires_ms = now_ms + 1_000 * min(frame.ttl_s, most_s)
+        expires_ms = _earliest(now_ms + 1_000 * min(frame.ttl_s, most_s), agreed_ms)
         message = promise_message(self.server_name, frame.blob_id, frame.size, expires_ms)
         blob = MemoryBlob(
             *(frame.blob_id, frame.conversation, device, frame.size, expires_ms),
             min(expires_ms, now_ms + 1_000 * BLOB_UPLOAD_S),
             *(self._rng(BLOB_SHARE_BYTES), self.key.sign(message), b""),
             waits={},
+            is_own=kind == ConversationKind.SELF,
         )
         self.live[frame.blob_id] = blob
         return blob
@@ -187,7 +192,8 @@ class MemoryBlobs:
         if not blob.complete:
             raise RefusedError(ErrorCode.BLOB_INCOMPLETE)
         token = self._rng(BLOB_TOKEN_BYTES)
-        until_ms = min(self._clock_ms() + 1_000 * BLOB_TOKEN_S, blob.expires_ms)
+        latest_ms = min(self._clock_ms() + 1_000 * BLOB_TOKEN_S, blob.expires_ms)
+        until_ms = _earliest(latest_ms, self.covered_ms(device))
         kept = {name: one for name, one in blob.tokens.items() if one[0] != device.device_id}
         blob.tokens = {**kept, _hash(token): (device.device_id, until_ms)}
         return BlobGranted(
@@ -253,6 +259,13 @@ class MemoryBlobs:
                 self._end_if_done(blob)
         return before - len(self.live)
 
+    def end_unagreed(self, account_id: bytes, until_ms: int | None) -> None:
+        """Delete what goes among an account's own devices for longer than it has agreed to that."""
+        for blob in list(self.live.values()):
+            is_theirs = blob.is_own and blob.sender.account_id == account_id
+            if is_theirs and until_ms is not None and blob.expires_ms > until_ms:
+                self.end(blob, DeletionReason.RECALLED)
+
     def account_closed(self, account_id: bytes) -> None:
         """An account was closed: what it sent is deleted."""
         for blob in [one for one in self.live.values() if one.sender.account_id == account_id]:
@@ -317,82 +330,13 @@ class MemoryBlobs:
         return passed
 
 
-class MemoryBlobChannel:
-    """The way of bytes to a relay in memory. See e2ecore.transport.blobs.BlobChannel."""
-
-    def __init__(self, blobs: MemoryBlobs, is_offline: Callable[[], bool]) -> None:
-        self._blobs = blobs
-        self._is_offline = is_offline
-
-    async def upload_state(self, ticket: BlobTicket, /) -> UploadState:
-        """See BlobChannel."""
-        await self._reach()
-        blob = self._blobs.for_upload(ticket)
-        return UploadState(len(blob.data), blob.complete)
-
-    async def upload(
-        self, ticket: BlobTicket, offset: int, data: AsyncIterable[bytes], *, completes: bool
-    ) -> UploadState:
-        """See BlobChannel."""
-        await self._reach()
-        blob = self._blobs.for_upload(ticket)
-        if blob.complete:
-            raise refusal(BlobProblem.UPLOAD_COMPLETE)
-        if offset != len(blob.data):
-            raise refusal(BlobProblem.OFFSET_MISMATCH, len(blob.data))
-        async for part in data:
-            await self._reach()
-            self._blobs.for_upload(ticket)
-            if len(blob.data) + len(part) > blob.size:
-                raise refusal(BlobProblem.TOO_LARGE)
-            passed = self._blobs.room(len(part))
-            blob.data += part[:passed]
-            self._check_whole(passed, len(part))
-        if completes and len(blob.data) != blob.size:
-            raise refusal(BlobProblem.BAD_REQUEST)
-        if completes:
-            self._blobs.completed(blob)
-        return UploadState(len(blob.data), blob.complete)
-
-    @asynccontextmanager
-    async def download(
-        self, ticket: BlobTicket, start: int = 0, stop: int | None = None
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """See BlobChannel."""
-        await self._reach()
-        blob = self._blobs.for_fetch(ticket)
-        end = len(blob.data) if stop is None else min(stop, len(blob.data))
-        if start >= end:
-            raise refusal(BlobProblem.BAD_RANGE)
-        async with aclosing(self._blocks(ticket, range(start, end, BLOCK_BYTES), end)) as blocks:
-            yield blocks
-
-    async def _blocks(
-        self, ticket: BlobTicket, starts: Iterable[int], end: int
-    ) -> AsyncGenerator[bytes, None]:
-        for at in starts:
-            await self._reach()
-            data = self._blobs.for_fetch(ticket).data
-            block = bytes(data[at : min(at + BLOCK_BYTES, end)])
-            passed = self._blobs.room(len(block))
-            if passed:
-                yield block[:passed]
-            self._check_whole(passed, len(block))
-
-    def _check_whole(self, passed: int, wanted: int) -> None:
-        if passed < wanted:
-            self._blobs.cut_after = None
-            raise ConnectionLostError("the connection for bytes was cut")
-
-    async def _reach(self) -> None:
-        await anyio.lowlevel.checkpoint()
-        if self._is_offline():
-            raise ConnectionLostError("the relay in memory is set to be offline")
-
-
 def refusal(problem: BlobProblem, offset: int | None = None) -> BlobRefusedError:
     """Return the error that a refusal over HTTP becomes."""
     return BlobRefusedError(problem.value, problem.status, offset)
+
+
+def _earliest(one_ms: int, other_ms: int | None) -> int:
+    return one_ms if other_ms is None else min(one_ms, other_ms)
 
 
 def _hash(token: bytes) -> bytes:

@@ -81,7 +81,8 @@ class MemoryGuardians:
         if minor is None:
             self.minors[account_id] = Minor(MinorMark(until_ms, by))
         elif by is MarkedBy.OPERATOR or until_ms > minor.mark.until_ms:
-            minor.mark = minor.mark._replace(until_ms=until_ms)
+            was = minor.mark.by if by is MarkedBy.PERSON else by
+            minor.mark = MinorMark(until_ms, was)
         self.news.append(account_id)
 
     def unmark(self, account_id: bytes) -> None:

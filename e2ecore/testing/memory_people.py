@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from e2ecore.crypto.signing import ED25519
 from e2ecore.testing.memory_guardians import MemoryGuardians
 from e2ecore.testing.memory_log import RefusedError
+from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC
 from e2ecore_protocol.chain.entry import Entry
 from e2ecore_protocol.chain.errors import ChainError, ConsentMissingError
 from e2ecore_protocol.chain.state import AccountState, extend, start
@@ -71,10 +72,29 @@ class MemoryPeople:
         self._packages: defaultdict[bytes, list[bytes]] = defaultdict(list)
         self._last_resorts: dict[bytes, bytes] = {}
 
-    def require(self, account_id: bytes, purpose: str) -> None:
-        """Refuse what an account's owner has not agreed to."""
-        if not self.accounts[account_id].state.has_consent(purpose, self._clock_ms()):
+    def agreed_ms(self, account_id: bytes, purpose: str) -> int | None:
+        """Return until when an account has agreed to something; None: no end is known.
+
+        Raises:
+            RefusedError: It has not.
+        """
+        now_ms = self._clock_ms()
+        until_ms = self.counted(account_id).ends_ms(purpose, now_ms)
+        if until_ms is not None and until_ms <= now_ms:
             raise RefusedError(ErrorCode.CONSENT_REQUIRED, purpose)
+        return until_ms
+
+    def covered_ms(self, device: DeviceAddress) -> int | None:
+        """Return until when a device may be connected; None: no end is known; 0: not now."""
+        live, now_ms = self.accounts[device.account_id].state.live_devices(), self._clock_ms()
+        if live and live[0].device_id == device.device_id:
+            return None
+        until_ms = self.counted(device.account_id).ends_ms(MULTI_DEVICE_SYNC, now_ms)
+        return until_ms if until_ms is None or now_ms < until_ms else 0
+
+    def counted(self, account_id: bytes) -> AccountState:
+        """Return a chain with the consents that count here."""
+        return self.guardians.counted(self.accounts[account_id].state)
 
     def register(self, frame: Register) -> Registered:
         """Make an account, or answer as at first."""

@@ -13,7 +13,8 @@ from e2ecore.crypto.rng import Rng, system_rng
 from e2ecore.crypto.signing import ED25519
 from e2ecore.testing import memory_removals
 from e2ecore.testing.faults import Faults
-from e2ecore.testing.memory_blobs import MemoryBlobChannel, MemoryBlobs
+from e2ecore.testing.memory_blobs import MemoryBlobs
+from e2ecore.testing.memory_bytes import MemoryBlobChannel
 from e2ecore.testing.memory_channel import MemoryChannel, Session
 from e2ecore.testing.memory_log import MemoryLog, Reader, RefusedError, check_creation, delivery
 from e2ecore.testing.memory_lounge import MemoryLounge
@@ -22,7 +23,7 @@ from e2ecore.testing.memory_people import MemoryAccount, MemoryPeople
 from e2ecore.testing.memory_signals import forward
 from e2ecore.testing.memory_stream import stream
 from e2ecore.transport.errors import RelayUnreachableError
-from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC
+from e2ecore_protocol.chain.bodies import HISTORY_TRANSFER, MULTI_DEVICE_SYNC
 from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames import decode_client_frame
 from e2ecore_protocol.frames.accounts import (
@@ -101,7 +102,8 @@ class MemoryRelay:
         self.people = MemoryPeople(clock_ms)
         self.logs: dict[bytes, MemoryLog] = {}
         self.blobs = MemoryBlobs(clock_ms, rng, server_name)
-        self.blobs.require = self.people.require
+        self.blobs.agreed_ms = self.people.agreed_ms
+        self.blobs.covered_ms = self.people.covered_ms
         self.blob_channel = MemoryBlobChannel(self.blobs, lambda: self.faults.offline)
         self.server_name = server_name
         self._lounge = MemoryLounge(clock_ms, rng)
@@ -135,7 +137,8 @@ class MemoryRelay:
         return b"".join(one.delivery.payload for log in self.logs.values() for one in log.items)
 
     def expire(self) -> None:
-        """Forget what is older than its lifetime by the relay's clock."""
+        """Forget what is older than its lifetime by the relay's clock; send away who lapsed."""
+        self._send_lapsed_away()
         for log in self.logs.values():
             log.expire(self._clock_ms())
         self.blobs.expire()
@@ -149,6 +152,9 @@ class MemoryRelay:
 
     def take(self, session: Session, data: bytes) -> None:
         """Act on one frame of a client."""
+        self._send_lapsed_away()
+        if session.closed:
+            return
         try:
             frame = decode_client_frame(data)
         except MalformedError:
@@ -169,6 +175,7 @@ class MemoryRelay:
             session.push(answer)
         self._tell_of_blobs()
         self._tell_of_guardians()
+        self._send_lapsed_away()
         for other in list(self._sessions):
             self._stream(other)
 
@@ -180,18 +187,26 @@ class MemoryRelay:
                 self._notice(address, BlobsDeleted((receipt,)))
 
     def _tell_of_guardians(self) -> None:
-        """Tell both sides; send devices away that no consent covers any more."""
+        """Tell both sides, and end what stood on an approval."""
         news, self.people.guardians.news = self.people.guardians.news, []
         for account_id in dict.fromkeys(news):
-            state = self.people.accounts[account_id].state
-            valid = self.people.guardians.counted(state).valid_devices(self._clock_ms())
-            for device in state.live_devices():
+            self._end_unagreed(account_id)
+            for device in self.people.accounts[account_id].state.live_devices():
                 self._notice(DeviceAddress(account_id, device.device_id), GuardianshipChanged())
-            for session in list(self._sessions):
-                away = session.device
-                mine = away is not None and away.account_id == account_id
-                if away and mine and away.device_id not in {one.device_id for one in valid}:
-                    self._go_away(session, ErrorCode.CONSENT_REQUIRED)
+
+    def _send_lapsed_away(self) -> None:
+        """Send devices away that no consent covers any more."""
+        for session in list(self._sessions):
+            if session.device is not None and not self._covers(session.device):
+                self._go_away(session, ErrorCode.CONSENT_REQUIRED)
+
+    def _covers(self, device: DeviceAddress) -> bool:
+        until_ms = self.people.covered_ms(device)
+        return until_ms is None or until_ms > 0
+
+    def _end_unagreed(self, account_id: bytes) -> None:
+        until_ms = self.people.counted(account_id).ends_ms(HISTORY_TRANSFER, 0)
+        self.blobs.end_unagreed(account_id, until_ms)
 
     def _answer(self, session: Session, frame: Frame) -> Frame | None:
         if isinstance(frame, Register):
@@ -228,6 +243,7 @@ class MemoryRelay:
         """Devices that their chain has removed leave all routes, and are sent away."""
         kept = memory_removals.Kept(self.logs.values(), self.people, self.blobs)
         gone, stay, proof = append_chain(kept, device, frame, self._clock_ms())
+        self._end_unagreed(device.account_id)
         for address in stay:
             self._notice(address, proof)
         for session in [one for one in self._sessions if one.device in gone]:
@@ -293,8 +309,7 @@ class MemoryRelay:
             raise RefusedError(ErrorCode.UNKNOWN_DEVICE)
         if device.removed_ms is not None:
             raise RefusedError(ErrorCode.DEVICE_REVOKED)
-        counted = self.people.guardians.counted(account.state)
-        if device not in counted.valid_devices(self._clock_ms()):
+        if not self._covers(DeviceAddress(account.state.account_id, device_id)):
             raise RefusedError(ErrorCode.CONSENT_REQUIRED, MULTI_DEVICE_SYNC)
         return device.key
 

@@ -147,6 +147,10 @@ class MemoryBlobTable:
         self.doom(found)
         return len(found)
 
+    def sent(self, account: int, lids: Collection[int]) -> list[Blob]:
+        rows = [row.blob for row in self.rows.values() if row.blob.account == account]
+        return [one for one in rows if one.lid in lids and one.stage is not Stage.DOOMED]
+
     def due(self, now_ms: int, limit: int) -> list[Blob]:
         found: list[Blob] = []
         while self._due and self._due[0][0] <= now_ms and len(found) < limit:

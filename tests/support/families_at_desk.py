@@ -54,7 +54,7 @@ class Home(Family):
     def submit(self, document: GuardianDocument, by: Person | None = None) -> list[int]:
         sender = (by or self.guardian).account_id
         with self.desk.turn() as turn:
-            return guardians.submit(turn, sender, document.encode(), verify, RANDOM)
+            return guardians.submit(turn, sender, document.encode(), verify, RANDOM).lapsed
 
     def append(self, *entries: Entry, who: Person | None = None) -> None:
         with self.desk.turn() as turn:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -110,6 +111,12 @@ class Person:
         return sign_entry(
             self.account_id, head.seq + 1, head.hash(), body, created_ms=1, sign=self.identity.sign
         )
+
+    def with_device(self, device: KeyPair) -> "Person":
+        """The same person at another device: what one adds to the chain the other knows."""
+        other = copy(self)
+        other.device = device
+        return other
 
     @property
     def device_id(self) -> bytes:

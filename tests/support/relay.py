@@ -1,21 +1,37 @@
 """A relay in this process, on real sockets with real TLS. Needs trio."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from e2ecore_relay.backends.sqlite.connection import open_connection
 from e2ecore_relay.backends.sqlite.database import DATABASE_NAME, KEY_NAME
-from e2ecore_relay.server.config import parse_config
+from e2ecore_relay.domain.clock import Reading
+from e2ecore_relay.server.blob_office import system_reading
+from e2ecore_relay.server.config import RelayConfig, parse_config
 from e2ecore_relay.server.relay import Relay, running
 
 
 @asynccontextmanager
 async def relay_at(folder: Path, **options: object) -> AsyncIterator[Relay]:
     """Run a relay with its data in ``folder``, on free ports."""
-    config = parse_config({"data": folder / "relay", "port": 0, "http_port": 0, **options})
-    async with running(config) as relay:
+    async with running(_config(folder, options)) as relay:
         yield relay
+
+
+@asynccontextmanager
+async def relay_by(clock_ms: Callable[[], int], folder: Path) -> AsyncIterator[Relay]:
+    """The same by another clock of the day; the one that nobody sets is the machine's."""
+
+    def reading() -> Reading:
+        return system_reading()._replace(day_ms=clock_ms())
+
+    async with running(_config(folder, {}), clock_ms=clock_ms, reading=reading) as relay:
+        yield relay
+
+
+def _config(folder: Path, options: dict[str, object]) -> RelayConfig:
+    return parse_config({"data": folder / "relay", "port": 0, "http_port": 0, **options})
 
 
 def where(relay: Relay) -> tuple[str, str]:

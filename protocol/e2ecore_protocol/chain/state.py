@@ -141,6 +141,19 @@ class AccountState:
             for consent in self.consents.values()
         )
 
+    def ends_ms(self, purpose: str, now_ms: int) -> int | None:
+        """Return when no consent for this purpose will be in force any more; None: no end is known.
+
+        That is ``now_ms`` if none is in force at that time.
+        """
+        in_force = [
+            one.expires_ms
+            for one in self.consents.values()
+            if one.purpose == purpose and one.is_in_force(now_ms)
+        ]
+        ends = [end for end in in_force if end is not None]
+        return max(ends, default=now_ms) if len(ends) == len(in_force) else None
+
     def checkpoint(self) -> Checkpoint:
         """Return how far this chain is known, for others to compare."""
         return Checkpoint.of(self.account_id, self.head_seq, self.head_hash)

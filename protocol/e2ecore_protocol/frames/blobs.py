@@ -45,7 +45,7 @@ class DeletionReason(IntEnum):
     """Every recipient device has acknowledged it, or is gone."""
 
     RECALLED = 2
-    """A device of the sender's account asked for it."""
+    """A device of the sender's account asked for it, or took back the consent that it needs."""
 
     EXPIRED = 3
     """Its time was over."""

@@ -13,9 +13,11 @@ from e2ecore_protocol.chain.state import AccountState, Verify, extend, start
 from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames.accounts import Account, ChainHead, ChainHeads
 from e2ecore_protocol.frames.conversations import DeviceAddress
-from e2ecore_protocol.limits import MAX_CHAIN_ENTRIES, MAX_ENTRIES_PER_FRAME
+from e2ecore_protocol.limits import MAX_ENTRIES_PER_FRAME
 from e2ecore_relay.domain import blobs, minors, moving, removals
 from e2ecore_relay.domain.blobs import BlobKeeper
+from e2ecore_relay.domain.chains import state_of
+from e2ecore_relay.domain.coverage import Coverage, Covered, coverage, review
 from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.ports import Ledger, NewEntry, StoredAccount, StoredDevice
@@ -25,12 +27,14 @@ class Extension(NamedTuple):
     """What an account chain's growth means for connections.
 
     Attributes:
-        gone: Numbers of the devices that must be disconnected.
+        gone: Numbers of the devices that were removed.
         code: What they are told.
+        coverage: What the consents say of those that stay.
     """
 
     gone: list[int]
     code: ErrorCode
+    coverage: Coverage
 
 
 def register(turn: Turn, entries: Sequence[bytes], handle: str | None, verify: Verify) -> bytes:
@@ -72,10 +76,10 @@ def append(
     """
     _, ledger, now_ms = turn
     stored = known(ledger, account_id)
-    before = state_of(ledger, stored)
+    before = state_of(ledger, stored.account)
     new = _unknown(ledger, stored, _parse(entries))
     if not new:
-        return Extension([], ErrorCode.DEVICE_REVOKED)
+        return Extension([], ErrorCode.DEVICE_REVOKED, Coverage([], [], []))
     after = _extended(before, new, verify)
     minors.check_growth(ledger, stored.account, after, new, now_ms)
     gone = _store(turn, stored.account, before, after, new)
@@ -84,9 +88,10 @@ def append(
     if after.closed:
         blobs.account_closed(ledger, stored.account)
         minors.account_closed(ledger, stored.account, now_ms)
-    numbers = [one.device for one in gone]
     return Extension(
-        numbers, ErrorCode.ACCOUNT_CLOSED if after.closed else ErrorCode.DEVICE_REVOKED
+        [one.device for one in gone],
+        ErrorCode.ACCOUNT_CLOSED if after.closed else ErrorCode.DEVICE_REVOKED,
+        review(ledger, {stored.account: after}, now_ms),
     )
 
 
@@ -102,13 +107,7 @@ def known(ledger: Ledger, account_id: bytes) -> StoredAccount:
     return stored
 
 
-def state_of(ledger: Ledger, stored: StoredAccount) -> AccountState:
-    """Return what a stored chain says. Its signatures were checked before it was stored."""
-    encoded = ledger.accounts.entries(stored.account, 0, MAX_CHAIN_ENTRIES)
-    return start([Entry.decode(entry) for entry in encoded], _trusted)
-
-
-def usable_device(ledger: Ledger, address: DeviceAddress, now_ms: int) -> StoredDevice:
+def usable_device(ledger: Ledger, address: DeviceAddress, now_ms: int) -> Covered:
     """Return a device that may connect: live, and covered by a consent unless it is the only one.
 
     Raises:
@@ -121,38 +120,21 @@ def usable_device(ledger: Ledger, address: DeviceAddress, now_ms: int) -> Stored
     if not device.live:
         closed = known(ledger, address.account_id).closed
         raise RefusedError(ErrorCode.ACCOUNT_CLOSED if closed else ErrorCode.DEVICE_REVOKED)
-    if device not in covered(ledger, [device.account], [address.account_id], now_ms):
-        detail = "the consent to several devices expired"
-        raise RefusedError(ErrorCode.CONSENT_REQUIRED, detail, data=MULTI_DEVICE_SYNC)
-    return device
+    for one in coverage(ledger, [device.account], now_ms).covered:
+        if one.device == device:
+            return one
+    detail = "the consent to several devices expired"
+    raise RefusedError(ErrorCode.CONSENT_REQUIRED, detail, data=MULTI_DEVICE_SYNC)
 
 
 def removal_of(ledger: Ledger, address: DeviceAddress) -> list[Account]:
     """Return the chain from the entry on that added a device, as it is told who was removed."""
     stored = known(ledger, address.account_id)
-    first = state_of(ledger, stored).devices[address.device_id].added_seq
+    first = state_of(ledger, stored.account).devices[address.device_id].added_seq
     return [
         page(ledger, 0, stored, at)
         for at in range(first, stored.head_seq + 1, MAX_ENTRIES_PER_FRAME)
     ]
-
-
-def covered(
-    ledger: Ledger, accounts: Sequence[int], account_ids: Sequence[bytes], now_ms: int
-) -> list[StoredDevice]:
-    """Return the live devices of accounts, without those that no consent covers any more."""
-    live = ledger.accounts.live_devices(accounts)
-    numbers = [device.account for device in live]
-    valid: set[bytes] = set()
-    several = [(n, i) for n, i in zip(accounts, account_ids, strict=True) if numbers.count(n) > 1]
-    stored = ledger.accounts.find([account_id for _, account_id in several])
-    for _, account_id in several:
-        one = stored[account_id]
-        state = minors.counted(ledger, one.account, state_of(ledger, one), now_ms)
-        devices = state.valid_devices(now_ms)
-        valid.update(device.device_id for device in devices)
-    crowded = {number for number, _ in several}
-    return [d for d in live if d.account not in crowded or d.address.device_id in valid]
 
 
 def page(ledger: Ledger, request: int, stored: StoredAccount, from_seq: int) -> Account:
@@ -180,10 +162,6 @@ def heads(ledger: Ledger, request: int, account_ids: Sequence[bytes]) -> ChainHe
     return ChainHeads(
         request, tuple([ChainHead(one.account_id, one.head_seq, one.head_hash) for one in found])
     )
-
-
-def _trusted(_key: bytes, _message: bytes, _signature: bytes) -> None:
-    """Pass: the entry comes from the own store."""
 
 
 def _parse(entries: Sequence[bytes]) -> list[Entry]:

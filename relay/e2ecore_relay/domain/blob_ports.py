@@ -156,6 +156,10 @@ class BlobTable(Protocol):
         """Destroy the shares of all blobs of an account. Return how many."""
         ...
 
+    def sent(self, account: int, lids: Collection[int]) -> list[Blob]:
+        """Return what an account has sent to some conversations and is not doomed."""
+        ...
+
     def due(self, now_ms: int, limit: int) -> list[Blob]:
         """Return blobs whose time is over and that are not doomed, the oldest first."""
         ...

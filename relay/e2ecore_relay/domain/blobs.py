@@ -33,8 +33,10 @@ from e2ecore_protocol.limits import (
     MAX_ATTACHMENT_TTL_GROUP_S,
     MAX_BLOB_BYTES,
 )
+from e2ecore_relay.domain.blob_consents import agreed_until
 from e2ecore_relay.domain.blob_ports import Blob, BlobTable, Grant, Stage
 from e2ecore_relay.domain.clock import BlobTime
+from e2ecore_relay.domain.coverage import Covered
 from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.log import Log, LogKind
@@ -94,12 +96,13 @@ def create(
     table = turn.ledger.blobs
     log = _conversation(turn, sender, frame.conversation)
     recipients = {*log.audience} - {sender.device}
+    agreed_ms = agreed_until(turn.ledger, sender.account, log.kind, time.later_ms)
     found = table.find([frame.blob_id]).get(frame.blob_id)
     if found is None:
         if not recipients:
             raise RefusedError(ErrorCode.NO_RECIPIENT)
         _check_room(keeper.rules, table, log, sender, frame)
-        found = _new(keeper, log, time, sender, frame)
+        found = _new(keeper, log, time, sender, frame, agreed_ms=agreed_ms)
         share = keeper.rng(BLOB_SHARE_BYTES)
         token = keeper.rng(BLOB_TOKEN_BYTES)
         table.create(found, share, token_hash(token), recipients)
@@ -139,11 +142,19 @@ def _check_room(
 
 
 def _new(
-    keeper: BlobKeeper, log: Log, time: BlobTime, sender: StoredDevice, frame: CreateBlob
+    keeper: BlobKeeper,
+    log: Log,
+    time: BlobTime,
+    sender: StoredDevice,
+    frame: CreateBlob,
+    *,
+    agreed_ms: int | None,
 ) -> Blob:
     kind = LogKind(log.kind)
     ttl_s = min(frame.ttl_s, keeper.rules.ttl_s[kind], MOST_TTL_S[kind])
     expires_ms = time.later_ms + ttl_s * 1000
+    if agreed_ms is not None:
+        expires_ms = min(expires_ms, agreed_ms)
     upload_ms = time.later_ms + BLOB_UPLOAD_S * 1000
     reason = DeletionReason.EXPIRED if expires_ms <= upload_ms else DeletionReason.UNFINISHED
     message = promise_message(keeper.server_name, frame.blob_id, frame.size, expires_ms)
@@ -168,14 +179,16 @@ def is_gone(blob: Blob, time: BlobTime) -> bool:
 
 
 def fetch(
-    keeper: BlobKeeper, turn: Turn, time: BlobTime, device: int, frame: FetchBlob
+    keeper: BlobKeeper, turn: Turn, time: BlobTime, asker: Covered, frame: FetchBlob
 ) -> BlobGranted:
     """Give a recipient the share, and a token for the bytes.
+
+    The token begins nothing once the device may not be connected any more.
 
     Raises:
         RefusedError: It is no recipient, or there is nothing to fetch.
     """
-    table = turn.ledger.blobs
+    table, device = turn.ledger.blobs, asker.device.device
     blob = table.find([frame.blob_id]).get(frame.blob_id)
     if blob is None and table.receipts([frame.blob_id]):
         raise RefusedError(ErrorCode.BLOB_GONE)
@@ -188,6 +201,8 @@ def fetch(
         raise RefusedError(ErrorCode.BLOB_INCOMPLETE)
     token = keeper.rng(BLOB_TOKEN_BYTES)
     until_ms = min(time.later_ms + BLOB_TOKEN_S * 1000, blob.expires_ms)
+    if asker.until_ms is not None:
+        until_ms = min(until_ms, asker.until_ms)
     table.grant(blob.blob, device, token_hash(token), until_ms)
     return BlobGranted(
         *(frame.request, table.share(blob.blob), token, until_ms, blob.size, blob.expires_ms),

@@ -35,6 +35,8 @@ from e2ecore_protocol.guardians import (
     is_fresh,
 )
 from e2ecore_relay.domain import accounts, minors
+from e2ecore_relay.domain.chains import state_of
+from e2ecore_relay.domain.coverage import Coverage, review
 from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.guardian_ports import StoredApproval, StoredEnding, StoredLink
@@ -53,11 +55,8 @@ class _Case(NamedTuple):
         return self.turn.ledger
 
 
-def mark(turn: Turn, account_id: bytes, frame: MarkMinor, random: bytes) -> list[int]:
-    """Note that an account is a child's, by its own word.
-
-    Returns:
-        Numbers of the devices that nothing covers any more.
+def mark(turn: Turn, account_id: bytes, frame: MarkMinor, random: bytes) -> Coverage:
+    """Note that an account is a child's, by its own word. Return what its consents come to now.
 
     Raises:
         RefusedError: Nothing was changed.
@@ -67,11 +66,11 @@ def mark(turn: Turn, account_id: bytes, frame: MarkMinor, random: bytes) -> list
     return _changed(turn, [sender.account], random)
 
 
-def order(turn: Turn, account_id: bytes, until_ms: int | None, random: bytes) -> list[int]:
+def order(turn: Turn, account_id: bytes, until_ms: int | None, random: bytes) -> Coverage:
     """Note the operator's word: an account is a child's until a time, or is not (None).
 
     Returns:
-        Numbers of the devices that nothing covers any more.
+        What its consents come to now.
 
     Raises:
         RefusedError: There is no such account, or the time is over, or too far ahead.
@@ -86,7 +85,7 @@ def order(turn: Turn, account_id: bytes, until_ms: int | None, random: bytes) ->
 
 def submit(
     turn: Turn, account_id: bytes, document: bytes, verify: Verify, random: bytes
-) -> list[int]:
+) -> Coverage:
     """Take a document of ward or guardian, if it fits.
 
     Args:
@@ -97,7 +96,7 @@ def submit(
         random: 10 random bytes for the ids of notices.
 
     Returns:
-        Numbers of the devices that nothing covers any more.
+        What the consents of those whom it concerns come to now.
 
     Raises:
         RefusedError: Nothing was changed.
@@ -191,7 +190,7 @@ def _make_room(ledger: Ledger, ward: StoredAccount, now_ms: int) -> None:
     kept = ledger.guardians.approvals(ward.account)
     if len(kept) < MAX_GUARDIAN_APPROVALS:
         return
-    consents = accounts.state_of(ledger, ward).consents
+    consents = state_of(ledger, ward.account).consents
     useless = [one.consent_id for one in kept if not _is_of_use(one, consents.get, now_ms)]
     _check(bool(useless), "too many approvals stand")
     ledger.guardians.drop_approvals(ward.account, useless)
@@ -269,7 +268,7 @@ def _open(ledger: Ledger, account_id: bytes) -> StoredAccount:
 
 
 def _key(ledger: Ledger, stored: StoredAccount) -> bytes:
-    return accounts.state_of(ledger, stored).identity_key
+    return state_of(ledger, stored.account).identity_key
 
 
 def _check(holds: bool, rule: str) -> None:  # noqa: FBT001 - a condition, and what it says
@@ -281,16 +280,14 @@ def _invalid(rule: str) -> RefusedError:
     return RefusedError(ErrorCode.GUARDIAN_INVALID, rule)
 
 
-def _changed(turn: Turn, concerned: list[int], random: bytes) -> list[int]:
-    """Tell the devices of some accounts; return those that nothing covers any more."""
-    live = turn.ledger.accounts.live_devices(concerned)
+def _changed(turn: Turn, concerned: list[int], random: bytes) -> Coverage:
+    """Tell the devices of some accounts; return what their consents come to now."""
+    _, ledger, now_ms = turn
+    live = ledger.accounts.live_devices(concerned)
     if not live:
-        return []
-    envelope_id = make_envelope_id(turn.now_ms, random)
+        return Coverage([], [], [])
+    envelope_id = make_envelope_id(now_ms, random)
     wire = (EnvelopeKind.NOTICE.value, 0, envelope_id, GuardianshipChanged().encode(), None)
     readers = [(device.device, device.account) for device in live]
-    turn.exchange.post(turn.ledger, readers, wire, turn.now_ms)
-    ids = {device.account: device.address.account_id for device in live}
-    numbers = list(ids)
-    covered = accounts.covered(turn.ledger, numbers, list(ids.values()), turn.now_ms)
-    return [one.device for one in live if one not in covered]
+    turn.exchange.post(ledger, readers, wire, now_ms)
+    return review(ledger, {one: state_of(ledger, one) for one in concerned}, now_ms)

@@ -15,7 +15,7 @@ from e2ecore_protocol.limits import (
     MAX_KEY_PACKAGES_PER_FRAME,
     ONE_TIME_KEY_PACKAGE_S,
 )
-from e2ecore_relay.domain import accounts
+from e2ecore_relay.domain.coverage import coverage
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.ports import Fresh, StoredDevice
@@ -64,7 +64,8 @@ def claim(
         if stored[account_id].closed:
             raise RefusedError(ErrorCode.ACCOUNT_CLOSED, data=account_id)
     numbers = [stored[account_id].account for account_id in wanted]
-    devices = [d for d in accounts.covered(ledger, numbers, wanted, now_ms) if d.device != asker]
+    covered = [one.device for one in coverage(ledger, numbers, now_ms).covered]
+    devices = [device for device in covered if device.device != asker]
     ledger.key_packages.forget([device.device for device in devices], _fresh(now_ms))
     before = ledger.key_packages.count([device.device for device in devices])
     claimed = ledger.key_packages.claim(list(before))

@@ -44,12 +44,15 @@ class Limiter(Generic[Key]):
         Args:
             key: Whose bucket.
             cost: Tokens. More than a full bucket is granted when the bucket is full.
-            now_ms: Any clock that does not run backwards.
+            now_ms: Any clock. Where it was set back by more than a bucket takes to fill, the bucket
+                is full: nobody is kept out for as long as the clock was ahead.
 
         Returns:
             0 if granted, else the milliseconds after which the same call would be granted.
         """
         full_at = max(self._full_at.get(key, 0.0), float(now_ms))
+        if full_at > now_ms + 2 * self._depth_ms:
+            full_at = float(now_ms)
         grown = full_at + min(cost * self._token_ms, self._depth_ms)
         wait_ms = grown - now_ms - self._depth_ms
         if wait_ms > 0:

@@ -12,10 +12,11 @@ from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import Account, Authenticate, DeviceAddress, authentication_message
 from e2ecore_protocol.versions import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION
 from e2ecore_relay.domain import accounts, key_packages
+from e2ecore_relay.domain.coverage import Covered
 from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.feed import Unread
-from e2ecore_relay.domain.ports import Ledger, StoredDevice
+from e2ecore_relay.domain.ports import Ledger
 from e2ecore_relay.server.hub import Hub
 
 _REMOVED: Final = frozenset({ErrorCode.DEVICE_REVOKED, ErrorCode.ACCOUNT_CLOSED})
@@ -24,7 +25,7 @@ _REMOVED: Final = frozenset({ErrorCode.DEVICE_REVOKED, ErrorCode.ACCOUNT_CLOSED}
 class Welcome(NamedTuple):
     """What is known of a device that has just come."""
 
-    device: StoredDevice
+    covered: Covered
     unread: list[Unread]
     key_packages_left: int
 
@@ -69,9 +70,10 @@ async def authenticate(
 
     def connect(turn: Turn) -> Welcome:
         exchange, ledger, now_ms = turn
-        device = accounts.usable_device(ledger, address, now_ms)
-        left = key_packages.left(turn, device.device)
-        return Welcome(device, exchange.connect(ledger, device.device), left)
+        covered = accounts.usable_device(ledger, address, now_ms)
+        device = covered.device.device
+        left = key_packages.left(turn, device)
+        return Welcome(covered, exchange.connect(ledger, device), left)
 
     proof = await anyio.to_thread.run_sync(hub.store.read, prove, limiter=hub.proof_threads)
     for page in proof:
@@ -97,7 +99,7 @@ def _proven(
 ) -> list[Account]:
     """Check that a device is there. Return what shows it that it was removed; else nothing."""
     try:
-        device = accounts.usable_device(ledger, address, now_ms)
+        device = accounts.usable_device(ledger, address, now_ms).device
     except RefusedError as refusal:
         if refusal.code not in _REMOVED:
             raise

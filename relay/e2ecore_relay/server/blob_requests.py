@@ -14,10 +14,9 @@ from e2ecore_protocol.frames import (
     RecallBlob,
 )
 from e2ecore_relay.domain import blobs
-from e2ecore_relay.domain.blob_consents import check_agreed
+from e2ecore_relay.domain.coverage import Covered
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
-from e2ecore_relay.domain.ports import StoredDevice
 from e2ecore_relay.server.authentication import verify
 
 if TYPE_CHECKING:
@@ -27,25 +26,22 @@ BlobRequest: TypeAlias = CreateBlob | FetchBlob | AcknowledgeBlob | RecallBlob |
 """What a client asks about blobs."""
 
 
-def carry_out(
-    hub: "Hub", sender: StoredDevice, frame: BlobRequest, turn: Turn
-) -> Callable[[], Frame]:
+def carry_out(hub: "Hub", asker: Covered, frame: BlobRequest, turn: Turn) -> Callable[[], Frame]:
     """Do what a frame asks, in the transaction. Return what makes its answer, after the commit.
 
     Raises:
         RefusedError: Nothing was changed.
     """
-    office = hub.office
+    office, sender = hub.office, asker.device
     match frame:
         case CreateBlob():
             if not office.has_room(frame.size):
                 raise RefusedError(ErrorCode.RELAY_FULL, retry_after_ms=_FULL_PAUSE_MS)
-            check_agreed(turn, office.time(), sender, frame)
             created = blobs.create(office.keeper, turn, office.time(), sender, frame)
             hub.metrics.blobs_created += 1
             return lambda: created
         case FetchBlob():
-            granted = blobs.fetch(office.keeper, turn, office.time(), sender.device, frame)
+            granted = blobs.fetch(office.keeper, turn, office.time(), asker, frame)
             return lambda: granted
         case AcknowledgeBlob():
             blobs.acknowledge(office.keeper, turn, sender, frame, verify)

@@ -1,4 +1,4 @@
-"""Forgetting what is over: envelopes, answers, and marks of children who have grown up."""
+"""What ends by the clock: envelopes, answers, marks of children, and what covers a device."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +17,19 @@ _EXPIRED_AT_ONCE: Final = 1_000
 """Envelopes that one transaction turns into gaps: about 10 ms in which nobody else is served."""
 
 
+_LOOK_S: Final = 1.0
+"""How long nobody looks at the clock of the day at most: it may be set."""
+
+
+async def keep_covered(hub: "Hub") -> None:
+    """Send devices away the moment no consent covers them any more, until cancelled."""
+    while True:
+        now_ms = hub.clock_ms()
+        next_ms = hub.lapse(now_ms)
+        left_s = _LOOK_S if next_ms is None else (next_ms - now_ms) / 1000
+        await anyio.sleep(min(left_s, _LOOK_S))
+
+
 async def keep_expiring(hub: "Hub") -> None:
     """Forget from time to time, until cancelled."""
     while True:
@@ -32,7 +45,8 @@ async def _expire_some(hub: "Hub") -> bool:
 
     def work(turn: Turn) -> tuple[int, int]:
         now_ms = turn.now_ms
-        minors.forget_some(turn.ledger, now_ms)
+        sure_ms = min(now_ms, hub.office.time().now_ms)  # who is whose guardian cannot be restored
+        minors.forget_some(turn.ledger, sure_ms)
         return turn.ledger.logs.expire(now_ms, now_ms - kept_ms, _EXPIRED_AT_ONCE)
 
     def expired(outcome: tuple[int, int] | Exception) -> None:

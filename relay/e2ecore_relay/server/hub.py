@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import anyio
 
 from e2ecore_protocol.errors import ErrorCode
+from e2ecore_relay.domain.coverage import Coverage, Covered, Lapses
 from e2ecore_relay.domain.exchange import Push
 from e2ecore_relay.domain.feed import Feed
 from e2ecore_relay.domain.rendezvous import Lounge
@@ -43,6 +44,15 @@ class Online(Protocol):
     @property
     def feed(self) -> Feed:
         """What it has been sent."""
+        ...
+
+    @property
+    def covered(self) -> Covered:
+        """The device, and until when it may be connected."""
+        ...
+
+    def cover(self, until_ms: int | None, /) -> None:
+        """Note until when it may be connected; None: no end is known."""
         ...
 
     def deliver(self, items: list[bytes]) -> None:
@@ -87,6 +97,7 @@ class Hub:
         self._online: dict[int, Online] = {}
         self._touched: dict[Online, None] = {}
         self._leaving: list[tuple[int, ErrorCode]] = []
+        self._lapses = Lapses()
         self._emptied = anyio.Event()
 
     def __len__(self) -> int:
@@ -104,6 +115,7 @@ class Hub:
         """Take a device in. An older connection of the same device has to go."""
         before = self._online.get(session.device)
         self._online[session.device] = session
+        self._lapses.note(session.device, session.covered.until_ms)
         if before is not None:
             before.leave(ErrorCode.CONNECTED_ELSEWHERE)
 
@@ -111,6 +123,7 @@ class Hub:
         """Forget a device, unless a newer connection has taken its place."""
         if self._online.get(session.device) is session:
             del self._online[session.device]
+            self._lapses.note(session.device, None)
         self._touched.pop(session, None)
         if not self._online:
             self._emptied.set()
@@ -124,6 +137,29 @@ class Hub:
     def expel(self, devices: list[int], code: ErrorCode) -> None:
         """Disconnect devices that lost their place in an account chain, after this batch."""
         self._leaving.extend((device, code) for device in devices)
+
+    def cover(self, found: Coverage) -> None:
+        """Note what the consents of some accounts say now; send away whom they do not cover."""
+        until = {one.device.device: one.until_ms for one in found.covered}
+        for device, until_ms in (until | dict.fromkeys(found.lapsed, 0)).items():
+            session = self._online.get(device)
+            if session is not None:
+                session.cover(until_ms)
+                self._lapses.note(device, until_ms)
+        self.expel(found.lapsed, ErrorCode.CONSENT_REQUIRED)
+        if found.ended:
+            self.office.transfers.cut(found.ended)
+            self.office.look_soon()
+
+    def lapse(self, now_ms: int) -> int | None:
+        """Send away whom no consent covers any more.
+
+        Returns:
+            When somebody is next; None if nobody's end is known.
+        """
+        for device in self._lapses.take(now_ms):
+            self._online[device].leave(ErrorCode.CONSENT_REQUIRED)
+        return self._lapses.next_ms()
 
     def touch(self, session: Online) -> None:
         """Let a session write at the end of the current batch."""

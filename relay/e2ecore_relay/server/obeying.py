@@ -8,9 +8,9 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from e2ecore_protocol.errors import ErrorCode
 from e2ecore_relay.domain import blob_orders, guardians
 from e2ecore_relay.domain.blob_orders import Order, OrderRecord
+from e2ecore_relay.domain.coverage import Coverage
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.server import minor_orders, order_files
@@ -70,7 +70,7 @@ async def _obey_minor(hub: "Hub", file: Path) -> None:
     try:
         order = await anyio.to_thread.run_sync(minor_orders.read, file)
         work = partial(_mark, hub, order)
-        hub.expel(await ask(hub.store, work), ErrorCode.CONSENT_REQUIRED)
+        hub.cover(await ask(hub.store, work))
     except (order_files.BadOrderError, RefusedError) as error:
         _log.warning("minor_order_refused", file=file.name, reason=str(error))
         await anyio.to_thread.run_sync(order_files.refuse, file)
@@ -84,6 +84,6 @@ async def _obey_minor(hub: "Hub", file: Path) -> None:
     await anyio.to_thread.run_sync(order_files.done, file)
 
 
-def _mark(hub: "Hub", order: MinorOrder, turn: Turn) -> list[int]:
+def _mark(hub: "Hub", order: MinorOrder, turn: Turn) -> Coverage:
     random = hub.rng(_NOTICE_RANDOM_BYTES)
     return guardians.order(turn, order.account_id, order.until_ms, random)

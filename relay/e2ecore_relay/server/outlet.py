@@ -38,6 +38,8 @@ class Outlet:
             tasks: Owns the tasks that write and page; cancelled when the connection must end.
         """
         self.feed: Feed | None = None
+        self.until_ms: int | None = None
+        """When the device may not be connected any more; None: no end is known."""
         self._hub = hub
         self._channel = channel
         self._tasks = tasks
@@ -46,6 +48,11 @@ class Outlet:
         self._paging = False
         self._caught_up = False
         self._closed = False
+
+    @property
+    def is_over(self) -> bool:
+        """Is the device not covered by a consent any more? It gets nothing then."""
+        return self.until_ms is not None and self._hub.clock_ms() >= self.until_ms
 
     def put(self, frame: bytes) -> None:
         """Take an encoded frame, to be written by the next ``flush``."""
@@ -57,7 +64,7 @@ class Outlet:
 
     def signal(self, frame: bytes) -> bool:
         """Write an encoded frame at once, unless something waits for the network already."""
-        if self._closed or self._channel.pending_bytes:
+        if self._closed or self._channel.pending_bytes or self.is_over:
             return False
         self._write([frame])
         return True
@@ -67,6 +74,8 @@ class Outlet:
         if self._closed:
             return
         frames, self._frames = self._frames, []
+        if self._items and self.is_over:
+            self._items = []  # it is sent away within a moment
         if self._items:
             self._hub.metrics.delivered += len(self._items)
             frames += deliver_frames(self._items)

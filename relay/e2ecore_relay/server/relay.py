@@ -29,7 +29,7 @@ from e2ecore_relay.server.blob_office import open_office, system_reading
 from e2ecore_relay.server.blob_server import BlobServer
 from e2ecore_relay.server.certificates import Certificates, load_certificates
 from e2ecore_relay.server.config import RelayConfig
-from e2ecore_relay.server.expiring import keep_expiring
+from e2ecore_relay.server.expiring import keep_covered, keep_expiring
 from e2ecore_relay.server.http import serve_http
 from e2ecore_relay.server.hub import Hub
 from e2ecore_relay.server.metrics import Metrics
@@ -195,6 +195,7 @@ class Relay:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch.run)
             tasks.start_soon(keep_expiring, self.hub)
+            tasks.start_soon(keep_covered, self.hub)
             tasks.start_soon(self.hub.office.keep)
             tasks.start_soon(keep_obeying, self.hub)
             tasks.start_soon(self._disconnect_stalled)

@@ -48,6 +48,7 @@ from e2ecore_protocol.frames import (
 )
 from e2ecore_protocol.limits import MAX_DETAIL_BYTES, MAX_RETRY_AFTER_MS
 from e2ecore_relay.domain import accounts, guardians, key_packages, membership, moving
+from e2ecore_relay.domain.coverage import Covered
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
 from e2ecore_relay.domain.ports import Ledger, StoredDevice
@@ -84,6 +85,11 @@ class Requester(Protocol):
     @property
     def stored(self) -> StoredDevice:
         """Its device."""
+        ...
+
+    @property
+    def covered(self) -> Covered:
+        """The same, and until when."""
         ...
 
     @property
@@ -228,7 +234,7 @@ def _work(client: Requester, frame: ClientFrame) -> Work:
         case LeaveConversation():
             return partial(_leave, client.hub, client.stored, frame)
         case CreateBlob() | FetchBlob() | AcknowledgeBlob() | RecallBlob() | QueryBlobs():
-            return partial(carry_out, client.hub, client.stored, frame)
+            return partial(carry_out, client.hub, client.covered, frame)
         case _:
             raise AssertionError(f"{type(frame).__name__} has no answer")
 
@@ -245,12 +251,12 @@ def _about_account(
         return _append_chain(hub, sender, frame, turn)
     account_id, random = sender.address.account_id, hub.rng(_NOTICE_RANDOM_BYTES)
     if isinstance(frame, MarkMinor):
-        gone = guardians.mark(turn, account_id, frame, random)
+        found = guardians.mark(turn, account_id, frame, random)
     else:
-        gone = guardians.submit(turn, account_id, frame.document, verify, random)
+        found = guardians.submit(turn, account_id, frame.document, verify, random)
 
     def reply() -> Frame:
-        hub.expel(gone, ErrorCode.CONSENT_REQUIRED)
+        hub.cover(found)
         return Ok(frame.request)
 
     return reply
@@ -264,6 +270,7 @@ def _append_chain(hub: Hub, sender: StoredDevice, frame: AppendChain, turn: Turn
 
     def reply() -> Frame:
         hub.expel(grown.gone, grown.code)
+        hub.cover(grown.coverage)
         if grown.gone:
             hub.office.look_soon()
         return Ok(frame.request)

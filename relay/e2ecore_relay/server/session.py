@@ -33,6 +33,8 @@ from e2ecore_protocol.limits import (
 )
 from e2ecore_protocol.versions import MIN_PROTOCOL_VERSION, PROTOCOL_VERSION
 from e2ecore_relay.backends.sqlite.jobs import SubmitJob
+from e2ecore_relay.domain.coverage import Covered
+from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Answer
 from e2ecore_relay.domain.feed import Feed
 from e2ecore_relay.domain.ports import StoredDevice
@@ -96,6 +98,15 @@ class Session:
         return self.stored.device
 
     @property
+    def covered(self) -> Covered:
+        """See Online."""
+        return Covered(self.stored, self.out.until_ms)
+
+    def cover(self, until_ms: int | None) -> None:
+        """See Online."""
+        self.out.until_ms = until_ms
+
+    @property
     def feed(self) -> Feed:
         """See Online."""
         if self.out.feed is None:
@@ -155,9 +166,9 @@ class Session:
         if self._state is not SessionState.PROVING:
             return
         self._state = next_state(self._state, SessionEvent.PROVED)
-        self._stored = welcome.device
+        self._stored, self.out.until_ms = welcome.covered
         now_ms = self.hub.clock_ms()
-        self.out.feed = Feed(welcome.device.device, welcome.unread, now_ms)
+        self.out.feed = Feed(self.device, welcome.unread, now_ms)
         self.channel.max_message_bytes = MAX_FRAME_BYTES
         self.hub.enter(self)
         self.hub.metrics.authenticated += 1
@@ -168,9 +179,15 @@ class Session:
     # --- requests -------------------------------------------------------------------------------
 
     async def serve(self) -> None:
-        """Answer requests until the connection ends. Raises as ``greet`` does."""
+        """Answer requests until the connection ends, or what covers the device.
+
+        Raises as ``greet`` does.
+        """
         while True:
-            for message in await self.channel.receive():
+            messages = await self.channel.receive()
+            if self.out.is_over:
+                raise RefusedError(ErrorCode.CONSENT_REQUIRED)
+            for message in messages:
                 await self._take(message)
             if self._submits:
                 self._hand_over()

@@ -14,7 +14,8 @@ from e2ecore.attachments.format import blob_size
 from e2ecore.crypto.chunked import HEADER_BYTES, SEALED_CHUNK_BYTES
 from e2ecore.engine.files.file_status import look_for_receipts
 from e2ecore.storage.file_cache import CachedFileError, folder_of
-from e2ecore.testing.memory_blobs import BLOCK_BYTES, refusal
+from e2ecore.testing.memory_blobs import refusal
+from e2ecore.testing.memory_bytes import BLOCK_BYTES
 from e2ecore_protocol.blob_http import BlobProblem
 from e2ecore_protocol.limits import BLOB_LATE_S, DAY_S
 from tests.support.engines import PATIENCE_S, until

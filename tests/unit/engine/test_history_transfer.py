@@ -208,7 +208,7 @@ async def test_a_modified_device_is_refused_by_the_relay_and_not_heard_by_the_ot
         await phone.devices.give_history(device(laptop))
         await reach(phone, TransferState.ENDED)
         assert not relay.blobs.live
-        monkeypatch.setattr(relay.blobs, "require", lambda _account, _purpose: None)
+        monkeypatch.setattr(relay.blobs, "agreed_ms", lambda _account, _purpose: None)
         await phone.devices.give_history(device(laptop))
         await reach(phone, TransferState.ENDED, TransferState.GIVEN)
         await nothing_left(relay)

@@ -15,7 +15,8 @@ from e2ecore.crypto.chunked import HEADER_BYTES, SEALED_CHUNK_BYTES
 from e2ecore.crypto.rng import system_rng
 from e2ecore.crypto.signing import ED25519
 from e2ecore.storage.file_cache import folder_of
-from e2ecore.testing.memory_blobs import BLOCK_BYTES, refusal
+from e2ecore.testing.memory_blobs import refusal
+from e2ecore.testing.memory_bytes import BLOCK_BYTES
 from e2ecore.transport.blobs import UploadState
 from e2ecore_protocol.blob_http import BlobProblem
 from e2ecore_protocol.frames.blobs import (

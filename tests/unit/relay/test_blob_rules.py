@@ -20,6 +20,7 @@ from e2ecore_relay.domain import blob_sweep, blobs
 from e2ecore_relay.domain.blob_ports import Blob, Stage
 from e2ecore_relay.domain.blobs import MOST_TTL_S, BlobKeeper, BlobRules
 from e2ecore_relay.domain.clock import BlobTime
+from e2ecore_relay.domain.coverage import Covered
 from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
 from e2ecore_relay.domain.exchange import Exchange, Turn
 from e2ecore_relay.domain.log import Log, LogKind, Reader
@@ -97,7 +98,7 @@ class Office:
 
     def fetch(self, who: StoredDevice, time: BlobTime = NOW) -> bytes:
         frame = FetchBlob(1, BLOB_ID)
-        return blobs.fetch(self.keeper, self.turn, time, who.device, frame).share
+        return blobs.fetch(self.keeper, self.turn, time, Covered(who, None), frame).share
 
     def acknowledge(self, who: StoredDevice, *, forged: bool = False) -> bool:
         def verify(_key: bytes, _message: bytes, _signature: bytes) -> None:

@@ -53,6 +53,15 @@ def test_a_cost_above_the_burst_passes_when_the_bucket_is_full() -> None:
     assert limiter.take("a", 1, 0) > 0
 
 
+def test_a_clock_that_was_ahead_keeps_nobody_out() -> None:
+    limiter = Limiter[str](Rate(3, 1.0))
+    year_ms = 365 * 86_400_000
+    assert limiter.take("a", 3, year_ms) == 0
+    assert limiter.take("a", 3, 1_000) == 0
+    assert limiter.take("a", 1, 1_000) == 1_001, "and is a limit all the same"
+    assert limiter.take("a", 1, 0) > 0, "set back a little: as empty as it was"
+
+
 def test_full_buckets_are_forgotten_and_memory_is_bounded() -> None:
     limiter = Limiter[int](Rate(1, 1.0), max_keys=100)
     for key in range(1_000):

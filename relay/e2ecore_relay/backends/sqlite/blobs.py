@@ -28,6 +28,7 @@ _AFTER: Final = f"{_BLOB} WHERE blob > ? AND +stage = 1 ORDER BY blob LIMIT ?"
 _DOOMED: Final = (
     f"{_BLOB} INDEXED BY blobs_doomed WHERE stage = 2 AND blob_id > ? ORDER BY blob_id LIMIT ?"
 )
+_SENT: Final = f"{_BLOB} WHERE b.stage < 2 AND (b.account, b.lid) IN"
 _ACCOUNT, _LOG = 0, 1
 _DOOM: Final = "UPDATE blobs SET stage = 2, due_ms = 0, reason = ? WHERE blob = ? AND stage < 2"
 
@@ -169,6 +170,11 @@ class SqliteBlobs:
             "UPDATE blobs SET stage = 2, due_ms = 0, reason = ? WHERE account = ? AND stage < 2",
             (int(reason), account),
         ).rowcount
+
+    def sent(self, account: int, lids: Collection[int]) -> list[Blob]:
+        """See blob_ports.BlobTable."""
+        rows = select(self._connection, _SENT, [(account, lid) for lid in lids])
+        return list(map(_blob, rows))
 
     def due(self, now_ms: int, limit: int) -> list[Blob]:
         """See blob_ports.BlobTable."""
