@@ -159,18 +159,6 @@ def test_when_the_consent_expires_only_the_oldest_device_stays_valid() -> None:
     assert [one.device_id for one in state.valid_devices(NOW_MS + 10)] == [FIRST_DEVICE]
 
 
-def test_the_end_of_a_purpose_is_that_of_its_last_consent() -> None:
-    assert ACCOUNT.ends_ms(MULTI_DEVICE_SYNC, NOW_MS) == NOW_MS
-    short = granted(expires_ms=NOW_MS + 10)
-    longer = granted(expires_ms=NOW_MS + 20, consent_id=b"d" * 16)
-    state = grown(ACCOUNT, short, longer, granted("profiling", consent_id=b"e" * 16))
-    assert state.ends_ms(MULTI_DEVICE_SYNC, NOW_MS) == NOW_MS + 20
-    assert state.ends_ms(MULTI_DEVICE_SYNC, NOW_MS + 20) == NOW_MS + 20
-    assert state.ends_ms("profiling", NOW_MS) is None
-    state = grown(state, withdrawn(b"d" * 16))
-    assert state.ends_ms(MULTI_DEVICE_SYNC, NOW_MS) == NOW_MS + 10
-
-
 def test_a_closed_account_has_no_devices_and_takes_no_entries() -> None:
     closed = grown(ACCOUNT, AccountClosed())
     assert closed.closed
