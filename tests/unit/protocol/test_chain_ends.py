@@ -1,7 +1,10 @@
 """When what a chain allows ends by itself."""
 
 from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC
-from tests.support.chains import ACCOUNT, NOW_MS, granted, grown, withdrawn
+from tests.support.chains import NOW_MS, granted, grown, new_account, withdrawn
+
+
+ACCOUNT = new_account()
 
 
 def test_the_end_of_a_purpose_is_that_of_its_last_consent() -> None:
