@@ -3,7 +3,6 @@
 from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC
 from tests.support.chains import NOW_MS, granted, grown, new_account, withdrawn
 
-
 ACCOUNT = new_account()
 
 
