@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypedDict
 
 import pytest
-from nacl.signing import SigningKey
+from nacl.signing import SigningKey, VerifyKey
 
 from e2ecore.linking.ceremony import ExistingSide, NewSide
 from e2ecore.linking.code import BadLinkCodeError, LinkCode
@@ -33,6 +33,9 @@ class Vector(TypedDict, total=False):
     body: str
     early: int
     context: str
+    by: str
+    signed: str
+    identity_key: str
 
 
 def vectors(what: str) -> list[Vector]:
@@ -106,3 +109,6 @@ def test_a_second_confirmation_is_read_as_it_is_specified(vector: Vector) -> Non
     account_id = bytes.fromhex(vector["account_id"])
     context = handover_context(account_id, said.device_id, said.key_package)
     assert context.hex() == vector["context"]
+    message = said.signed_message(account_id, bytes.fromhex(vector["by"]))
+    assert message.hex() == vector["signed"]
+    VerifyKey(bytes.fromhex(vector["identity_key"])).verify(message, said.signature)

@@ -2,13 +2,13 @@
 
 In the writer's thread. Who gives it is in ``confirming``.
 
-Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-65]
+Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-66]
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from e2ecore.crypto.errors import DecryptionError, KeyMaterialError
+from e2ecore.crypto.errors import DecryptionError, KeyMaterialError, SignatureError
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.telling.device_events import DeviceConfirmed
@@ -31,7 +31,7 @@ _TIME_BYTES: Final = 8
 
 
 class BadKeyHandoverError(PeerError):
-    """One of our own devices sent a key that is not this account's. It was refused."""
+    """A device of ours sent a key that is not this account's, or does not have it. Refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,25 @@ def take_key_handover(job: Job, _mirror: "Mirror", sender: "Peer", body: bytes) 
 
     Raises:
         MalformedError: It cannot be read.
-        PeerError: The key is not that of this account, or not for us.
+        PeerError: The key is not that of this account, or not for us; or who says it does not have
+            it, [LNK-66].
     """
     said = KeyHandover.decode(body)
+    _check(job, said, sender.device_id)
     if said.device_id == job.own.device_id and not job.own.holds_identity:
         _take_key(job, said)
     note_confirmed(job, said, sender.device_id)
+
+
+def _check(job: Job, said: KeyHandover, by: bytes) -> None:
+    chain = job.state.chain(job.tx, job.own.account_id)
+    if chain is None:
+        raise BadKeyHandoverError("no chain to check it by")
+    try:
+        message = said.signed_message(chain.account_id, by)
+        ED25519.verify(chain.identity_key, message, said.signature)
+    except SignatureError as error:
+        raise BadKeyHandoverError("said by a device that does not have the key") from error
 
 
 def _take_key(job: Job, said: KeyHandover) -> None:

@@ -1,14 +1,15 @@
 """The second confirmation of a device: the account's own key, sealed to that device alone.
 
-Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-65]
+Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-66]
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
 
 from e2ecore_protocol.codec import pack, unpack
 from e2ecore_protocol.declared import Declared
-from e2ecore_protocol.limits import DEVICE_ID_BYTES, KIB
+from e2ecore_protocol.limits import DEVICE_ID_BYTES, KIB, SIGNATURE_BYTES
 from e2ecore_protocol.shape import Check, blob, exactly, integer
 from e2ecore_protocol.shape import time_ms as a_time
 
@@ -17,6 +18,7 @@ MAX_KEY_HANDOVER_BYTES: Final = 8 * KIB
 """An encapsulated key of X-Wing has 1,120 bytes; larger ones may come."""
 KEY_HANDOVER_INFO: Final = b"e2ecore identity key v1"
 """What the sealing is for: ``info`` of HPKE."""
+_LABEL: Final = b"e2ecore key handover v1"
 _MAX_REF_BYTES: Final = 64
 _MAX_ENC_BYTES: Final = 4 * KIB
 _MAX_SEALED_BYTES: Final = 256
@@ -29,6 +31,7 @@ class KeyHandover(Declared):
 
     ``early`` is 1 if the person did not wait for the end of the quarantine. ``key_package`` is the
     reference of the key package whose init key it is sealed to; ``enc`` and ``sealed`` are HPKE's.
+    ``signature`` is by the identity key over ``signed_message``.
     """
 
     SHAPE: ClassVar[tuple[Check[object], ...]] = (
@@ -39,6 +42,7 @@ class KeyHandover(Declared):
         blob(_MAX_REF_BYTES, 1),
         blob(_MAX_ENC_BYTES, 1),
         blob(_MAX_SEALED_BYTES, _TAG_BYTES + 1),
+        exactly(SIGNATURE_BYTES),
     )
     version: int
     device_id: bytes
@@ -47,6 +51,16 @@ class KeyHandover(Declared):
     key_package: bytes
     enc: bytes
     sealed: bytes
+    signature: bytes = bytes(SIGNATURE_BYTES)
+
+    def signed(self, account_id: bytes, by: bytes, sign: Callable[[bytes], bytes]) -> Self:
+        """Return a copy signed with the identity key, as said by one device of an account."""
+        return replace(self, signature=sign(self.signed_message(account_id, by)))
+
+    def signed_message(self, account_id: bytes, by: bytes) -> bytes:
+        """Return the bytes that the identity key signs; ``by`` is the device that says it."""
+        _version, *said, _signature = self.to_fields()
+        return _LABEL + pack((account_id, by, *said))
 
     def encode(self) -> bytes:
         """Return the canonical encoding."""

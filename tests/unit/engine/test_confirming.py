@@ -12,9 +12,10 @@ from e2ecore import Engine
 from e2ecore.engine.engine import system_clock_ms
 from e2ecore.engine.own_devices.confirming import QUARANTINE_MS
 from e2ecore.engine.own_devices.handing import BadKeyHandoverError, take_key_handover
-from e2ecore.engine.own_talk.own_group import own_group
+from e2ecore.engine.own_talk.own_group import own_group, tell_own_devices
+from e2ecore.engine.own_talk.own_topic import OwnTopic
 from e2ecore.engine.running.job import Job
-from e2ecore.storage import account
+from e2ecore.storage import account, quarantine
 from e2ecore.testing import devices
 from e2ecore.testing.devices import PASSPHRASE, open_device
 from e2ecore.testing.memory_relay import MemoryRelay
@@ -187,18 +188,64 @@ async def test_two_devices_that_change_the_account_at_once_both_come_through(
         assert len(seen) >= 2
 
 
+def confirmation(device_id: bytes) -> KeyHandover:
+    """What is said of a device that was confirmed, with nothing in it and no signature."""
+    return KeyHandover(1, device_id, 0, 1, bytes(32), bytes(1120), bytes(48))
+
+
+async def signed_by(engine: Engine, said: KeyHandover) -> KeyHandover:
+    """Sign as a device that has the key of the account."""
+
+    def work(job: Job) -> KeyHandover:
+        return said.signed(job.own.account_id, job.own.device_id, job.own.identity.sign)
+
+    return await run(engine, work)
+
+
+async def take(engine: Engine, said: KeyHandover, by: Engine) -> None:
+    """Have an engine take it as said by a device of the same account."""
+
+    def work(job: Job) -> None:
+        mirror = own_group(job)
+        assert mirror is not None
+        take_key_handover(job, mirror, mirror.devices[own(by).device_id], said.encode())
+
+    await run(engine, work)
+
+
 async def test_nobody_gives_a_device_another_key_than_the_accounts(tmp_path: Path) -> None:
-    async with linked(tmp_path, Clock()) as (_relay, _phone, laptop, _bob):
-        said = KeyHandover(1, own(laptop).device_id, 0, 1, bytes(32), bytes(1120), bytes(48))
-
-        def take(job: Job) -> None:
-            mirror = own_group(job)
-            assert mirror is not None
-            take_key_handover(job, mirror, next(iter(mirror.devices.values())), said.encode())
-
-        with pytest.raises(BadKeyHandoverError):
-            await run(laptop, take)
+    async with linked(tmp_path, Clock()) as (_relay, phone, laptop, _bob):
+        said = await signed_by(phone, confirmation(own(laptop).device_id))
+        with pytest.raises(BadKeyHandoverError, match="not here any more"):
+            await take(laptop, said, phone)
         assert not holds(laptop)
+
+
+async def test_a_device_in_quarantine_cannot_say_that_it_was_confirmed(tmp_path: Path) -> None:
+    """Neither in its own words nor by repeating what a device that has the key said."""
+    async with linked(tmp_path, Clock()) as (_relay, phone, laptop, _bob):
+        device_id = own(laptop).device_id
+
+        def claim(job: Job) -> None:
+            said = confirmation(device_id).signed(
+                job.own.account_id, job.own.device_id, job.own.signer.sign
+            )
+            assert tell_own_devices(job, OwnTopic.IDENTITY_KEY, (said.encode(),))
+
+        async def refused() -> bool:
+            rows = phone._core.read(quarantine.all_rows)
+            return [one.error for one in rows] == [BadKeyHandoverError.__name__]
+
+        await run(laptop, claim)
+        await comes_true(refused)
+        repeated = await signed_by(phone, confirmation(device_id))
+        with pytest.raises(BadKeyHandoverError, match="does not have the key"):
+            await take(phone, repeated, laptop)
+        shown = {one.device_id: one for one in await phone.devices.list()}
+        assert shown[device_id].confirmed_ms is None
+        await agree(phone, e2ecore.Purpose.HISTORY_TRANSFER)
+        with pytest.raises(e2ecore.DeviceNotConfirmedError):
+            await phone.devices.give_history(device_id)
 
 
 async def test_undoing_it_takes_one_call(tmp_path: Path) -> None:
