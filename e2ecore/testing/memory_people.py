@@ -28,6 +28,7 @@ from e2ecore_protocol.frames.accounts import (
 )
 from e2ecore_protocol.frames.conversations import DeviceAddress
 from e2ecore_protocol.frames.key_packages import (
+    ClaimDeviceKeyPackages,
     ClaimKeyPackages,
     DeviceKeyPackage,
     KeyPackages,
@@ -215,18 +216,31 @@ class MemoryPeople:
                 address = DeviceAddress(account_id, device.device_id)
                 if address == asking:
                     continue
-                found.append(DeviceKeyPackage(*address, self._take(address, low)))
+                found.append(DeviceKeyPackage(*address, self._take(address, low)[0]))
         return KeyPackages(frame.request, tuple(found)), low
 
-    def _take(self, address: DeviceAddress, low: Low) -> bytes:
+    def claim_some(
+        self, asking: DeviceAddress, frame: ClaimDeviceKeyPackages
+    ) -> tuple[KeyPackages, Low]:
+        """Hand out packages of one device, and tell if it runs out; several within an account."""
+        address, low = DeviceAddress(frame.account_id, frame.device_id), Low()
+        live = self._account(address.account_id).state.live_devices()
+        if all(one.device_id != address.device_id for one in live):
+            raise RefusedError(ErrorCode.NO_KEY_PACKAGE, address.account_id)
+        count = frame.count if asking.account_id == address.account_id else 1
+        found = [DeviceKeyPackage(*address, one) for one in self._take(address, low, count)]
+        return KeyPackages(frame.request, tuple(found)), low
+
+    def _take(self, address: DeviceAddress, low: Low, count: int = 1) -> list[bytes]:
         self._forget_old(address.device_id)
         waiting = self._packages[address.device_id]
         if waiting:
-            package = waiting.pop(0)
-            if len(waiting) in (KEY_PACKAGES_LOW, 0):
+            before, found = len(waiting), waiting[:count]
+            del waiting[:count]
+            if not waiting or len(waiting) <= KEY_PACKAGES_LOW < before:
                 low.append((address, len(waiting)))
-            return package
+            return found
         last_resort = self._last_resorts.get(address.device_id)
         if last_resort is None:
             raise RefusedError(ErrorCode.NO_KEY_PACKAGE, address.account_id)
-        return last_resort
+        return [last_resort]

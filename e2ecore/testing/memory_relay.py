@@ -61,7 +61,11 @@ from e2ecore_protocol.frames.delivery import (
     make_envelope_id,
 )
 from e2ecore_protocol.frames.frame import Frame
-from e2ecore_protocol.frames.key_packages import ClaimKeyPackages, PublishKeyPackages
+from e2ecore_protocol.frames.key_packages import (
+    ClaimDeviceKeyPackages,
+    ClaimKeyPackages,
+    PublishKeyPackages,
+)
 from e2ecore_protocol.frames.notices import GuardianshipChanged, KeyPackagesLow
 from e2ecore_protocol.frames.rendezvous import JoinRendezvous
 from e2ecore_protocol.frames.session import (
@@ -231,8 +235,11 @@ class MemoryRelay:
                 return self._append(device, frame)
             case PublishKeyPackages():
                 return self.people.publish(device, frame)
-            case ClaimKeyPackages():
-                packages, low = self.people.claim(device, frame)
+            case ClaimKeyPackages() | ClaimDeviceKeyPackages():
+                if isinstance(frame, ClaimKeyPackages):
+                    packages, low = self.people.claim(device, frame)
+                else:
+                    packages, low = self.people.claim_some(device, frame)
                 for address, left in low:
                     self._notice(address, KeyPackagesLow(left))
                 return packages

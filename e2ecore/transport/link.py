@@ -59,6 +59,7 @@ from e2ecore_protocol.frames.delivery import (
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.frames.guardians import GuardianAsk, Guardianship
 from e2ecore_protocol.frames.key_packages import (
+    ClaimDeviceKeyPackages,
     ClaimKeyPackages,
     KeyPackages,
     PublishKeyPackages,
@@ -104,7 +105,8 @@ F = TypeVar("F", bound=Frame)
 S = TypeVar("S", bound=Outgoing)
 Request = (
     LookupHandle | FetchChain | FetchHeads | AppendChain | GuardianAsk
-    | PublishKeyPackages | ClaimKeyPackages | Commit | ListConversations | LeaveConversation
+    | PublishKeyPackages | ClaimKeyPackages | ClaimDeviceKeyPackages
+    | Commit | ListConversations | LeaveConversation
     | CreateBlob | FetchBlob | AcknowledgeBlob | RecallBlob | QueryBlobs | OpenRendezvous
 )  # fmt: skip
 """What can be asked."""

@@ -63,6 +63,7 @@ GOOD_FRAMES: tuple[frames.Frame, ...] = (
     frames.PublishKeyPackages(6, (filler("one", 90), filler("two", 90)), filler("last", 90)),
     frames.PublishKeyPackages(6, (), None),
     frames.ClaimKeyPackages(7, (OTHER,)),
+    frames.ClaimDeviceKeyPackages(7, *ADDRESS, 100),
     frames.Submit(8, (ENVELOPE,)),
     frames.Submit(8, (ENVELOPE, ENVELOPE._replace(kind=2), ENVELOPE._replace(kind=5, epoch=0))),
     frames.Commit(

@@ -138,6 +138,18 @@ def test_one_time_packages_leave_in_order_the_last_resort_stays(backend: Backend
         assert ledger.key_packages.claim([device]) == {}
 
 
+def test_several_one_time_packages_are_taken_and_never_the_last_resort(backend: Backend) -> None:
+    device, other = backend.desk.device().device, backend.desk.device().device
+    with backend.desk.turn() as (_, ledger, _now_ms):
+        table = ledger.key_packages
+        table.set_last_resort(device, b"last", 1)
+        table.publish(device, [b"1", b"2", b"3"], 9, 1)
+        table.publish(other, [b"4"], 9, 1)
+        assert [table.claim_one_time(device, 2) for _ in range(3)] == [[b"1", b"2"], [b"3"], []]
+        assert table.count([device, other]) == {device: 0, other: 1}
+        assert table.claim([device]) == {device: b"last"}
+
+
 def test_packages_are_forgotten_by_age_and_stored_once(backend: Backend) -> None:
     device, other = backend.desk.device().device, backend.desk.device().device
     with backend.desk.turn() as (_, ledger, _now_ms):

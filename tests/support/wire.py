@@ -23,6 +23,7 @@ from e2ecore_protocol.frames import (
     ChainHead,
     ChainHeads,
     Challenge,
+    ClaimDeviceKeyPackages,
     ClaimKeyPackages,
     CloseRendezvous,
     Commit,
@@ -173,6 +174,9 @@ FRAMES: dict[type[Frame], st.SearchStrategy[Frame]] = {
         PublishKeyPackages, requests, some(payloads), st.none() | payloads
     ),
     ClaimKeyPackages: st.builds(ClaimKeyPackages, requests, some(accounts, 1)),
+    ClaimDeviceKeyPackages: st.builds(
+        ClaimDeviceKeyPackages, requests, accounts, ids, st.integers(1, 100)
+    ),
     Submit: st.builds(Submit, requests, some(envelopes, 1)),
     Commit: st.builds(
         Commit,

@@ -156,8 +156,8 @@ def make_key_packages(job: Job, left: int) -> Supply:
         job: The work under way.
         left: One-time key packages that the relay has, unless it said otherwise since.
     """
-    if job.state.key_packages_left is not None:
-        left, job.state.key_packages_left = job.state.key_packages_left, None
+    told, job.state.key_packages_left = job.state.key_packages_left, None
+    left = left if told is None else told
     now_ms = job.now_ms
     renews = _renewal_due(job.tx, now_ms)
     key_packages.remove_expired(job.tx, now_ms)
@@ -167,7 +167,7 @@ def make_key_packages(job: Job, left: int) -> Supply:
         if row.expires_ms - now_ms >= _HANDED_OUT_MS[bool(row.last_resort)]
     ]
     one_time = [row for row in made if not row.last_resort]
-    wanted = MAX_KEY_PACKAGES_PER_FRAME if renews else KEY_PACKAGES_WANTED - left
+    wanted = MAX_KEY_PACKAGES_PER_FRAME if renews or told == 0 else KEY_PACKAGES_WANTED - left
     missing = max(0, wanted - len(one_time))
     fresh = [_bundle(job, last_resort=False) for _ in range(missing)]
     last = next((row for row in made if row.last_resort), None)

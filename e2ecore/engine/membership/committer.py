@@ -1,12 +1,13 @@
 """Carrying out intents: one task per conversation that has any, none otherwise."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
 
 import anyio
 from anyio.abc import TaskGroup
 
 from e2ecore.engine.errors import EngineClosedError
+from e2ecore.engine.membership.claiming import Claimer
 from e2ecore.engine.membership.committing import (
     NeedKeys,
     Send,
@@ -17,7 +18,6 @@ from e2ecore.engine.membership.committing import (
     keys_refused,
     next_step,
 )
-from e2ecore.engine.membership.inviting import is_valid_now
 from e2ecore.engine.membership.isolating import drop, isolate
 from e2ecore.engine.membership.judging import ChainsNeeded
 from e2ecore.engine.running.chores import TROUBLE_S, fetch_chain, note_fetched
@@ -25,15 +25,17 @@ from e2ecore.engine.running.defects import IntentBrokenError, is_defect
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.running.signals import Signal
 from e2ecore.errors import E2EError, PeerError, TransientError
-from e2ecore.mls.key_package import KeyPackage
 from e2ecore.transport.errors import ConnectionLostError, RelayRefusedError
-from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.conversations import Commit, Committed
-from e2ecore_protocol.frames.key_packages import ClaimKeyPackages, DeviceKeyPackage, KeyPackages
-from e2ecore_protocol.limits import MAX_CLAIMED_ACCOUNTS
+from e2ecore_protocol.frames.key_packages import DeviceKeyPackage
 
 if TYPE_CHECKING:
     from e2ecore.engine.running.core import Core
+
+DEVICES_AT_ONCE: Final = 32
+"""Conversations that single devices are added to at the same time. A device that comes into
+hundreds publishes new key packages meanwhile, instead of being added by its last resort."""
+_LOOK_AGAIN: Final = Wait(1)
 
 
 class Committer:
@@ -42,8 +44,8 @@ class Committer:
     def __init__(self, core: "Core") -> None:
         self._core = core
         self._workers: dict[int, Signal] = {}
-        self._packages: dict[int, tuple[DeviceKeyPackage, ...]] = {}
-        """Key packages claimed for an intent: used again when its commit lost the race."""
+        self._claimer = Claimer(core)
+        self._adding = anyio.Semaphore(DEVICES_AT_ONCE)
 
     async def run(self) -> None:
         """Run for the life of the engine."""
@@ -121,21 +123,16 @@ class Committer:
 
     async def _step(self, cid: int) -> float | None:
         """Do one thing. Return for how many seconds there is nothing to do; 0: no more at all."""
-        packages: tuple[DeviceKeyPackage, ...] | None = None
         while True:
-            step = await self._next(cid, packages)
-            match step:
-                case Wait(ms):
-                    return ms / 1000
-                case NeedKeys(iid, accounts):
-                    packages = await self._claim(iid, accounts)
-                    if packages is None:
-                        return 0.001
-                case Send(iid, frame):
-                    await self._send(iid, frame)
-                    packages = None
+            step = await self._next(cid, None)
+            if isinstance(step, NeedKeys):
+                step = await self._with_keys(cid, step)
+            if isinstance(step, Wait):
+                return step.ms / 1000
+            if isinstance(step, Send):
+                await self._send(step.iid, step.frame)
 
-    async def _next(self, cid: int, packages: tuple[DeviceKeyPackage, ...] | None) -> Step:
+    async def _next(self, cid: int, packages: Sequence[DeviceKeyPackage] | None) -> Step:
         core = self._core
 
         def work(job: Job) -> Step:
@@ -158,16 +155,21 @@ class Committer:
             pass
         await core.jobs.run(lambda job: note_fetched(job, (account_id,)))
 
-    async def _claim(
-        self, iid: int, accounts: tuple[bytes, ...]
-    ) -> tuple[DeviceKeyPackage, ...] | None:
-        """Get key packages for an intent; None if they could not be had, which is seen to."""
-        known = self._still_valid(iid)
-        missing = [who for who in accounts if who not in {one.account_id for one in known}]
+    async def _with_keys(self, cid: int, need: NeedKeys) -> Step:
+        """Claim key packages and use them; of single devices for a few conversations at a time."""
+        if not need.devices:
+            return await self._claimed(cid, need)
+        async with self._adding:
+            step = await self._claimed(cid, need)
+            if not isinstance(step, Send):
+                return step
+            await self._send(step.iid, step.frame)
+            return _LOOK_AGAIN
+
+    async def _claimed(self, cid: int, need: NeedKeys) -> Step:
+        """Get key packages for an intent; that they could not be had is seen to."""
         try:
-            for at in range(0, len(missing), MAX_CLAIMED_ACCOUNTS):
-                some = tuple(missing[at : at + MAX_CLAIMED_ACCOUNTS])
-                known = (*known, *await self._claim_some(some))
+            packages = await self._claimer.claim(need)
         except ConnectionLostError:
             raise
         except E2EError as error:
@@ -175,34 +177,11 @@ class Committer:
             can_retry = isinstance(error, RelayRefusedError) and error.can_retry
 
             def work(job: Job) -> None:
-                keys_refused(job, iid, problem, can_retry=can_retry)
+                keys_refused(job, need.iid, problem, can_retry=can_retry)
 
-            await self._run(iid, work)
-            return None
-        self._packages[iid] = known
-        return known
-
-    def _still_valid(self, iid: int) -> tuple[DeviceKeyPackage, ...]:
-        now_ms = self._core.clock_ms()
-        return tuple(
-            one
-            for one in self._packages.pop(iid, ())
-            if is_valid_now(KeyPackage.decode(one.key_package), now_ms)
-        )
-
-    async def _claim_some(self, accounts: tuple[bytes, ...]) -> tuple[DeviceKeyPackage, ...]:
-        """Claim key packages of some accounts; leave out who has none that is valid."""
-        try:
-            link = self._core.need_link()
-            answer = await link.request(ClaimKeyPackages(0, accounts), KeyPackages)
-        except RelayRefusedError as error:
-            if error.code is not ErrorCode.NO_KEY_PACKAGE:
-                raise
-            if len(accounts) == 1:
-                return ()
-            each = [await self._claim_some((one,)) for one in accounts]
-            return tuple(package for packages in each for package in packages)
-        return answer.packages
+            await self._run(need.iid, work)
+            return _LOOK_AGAIN
+        return await self._next(cid, packages)
 
     async def _send(self, iid: int, frame: Commit) -> None:
         """Send a stored commit and act on the answer."""
@@ -225,5 +204,5 @@ class Committer:
 
             await self._run(iid, refused)
             return
-        self._packages.pop(iid, None)
+        self._claimer.forget(iid)
         await self._run(iid, lambda job: commit_accepted(job, iid))

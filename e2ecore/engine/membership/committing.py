@@ -74,10 +74,11 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class NeedKeys:
-    """Key packages of these accounts are needed for an intent."""
+    """Key packages are needed for an intent: of whole accounts, and of single devices."""
 
     iid: int
     accounts: tuple[bytes, ...]
+    devices: tuple[LeafIdentity, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,9 @@ class Task:
 
     @property
     def accounts(self) -> tuple[bytes, ...]:
-        """Accounts of which key packages are needed, ascending."""
-        accounts = {*self.plan.add, *(one.account_id for one in self.plan.heal)}
-        if self.wish.kind is IntentKind.CREATE:
-            accounts.update(self.wish.accounts)
-        return tuple(sorted(accounts))
+        """Accounts all devices of which are to be added, ascending."""
+        created = self.wish.accounts if self.wish.kind is IntentKind.CREATE else ()
+        return tuple(sorted({*self.plan.add, *created}))
 
 
 def next_step(job: Job, cid: int, packages: Sequence[DeviceKeyPackage] | None = None) -> Step:
@@ -165,10 +164,10 @@ def _commit_step(
             finish(job, mirror, row.iid)
             return None
         task = Task(row.iid, wish, found)
-        if not task.accounts:
+        if not task.accounts and not found.heal:
             return _stage(job, mirror, task, ())
         if packages is None:
-            return NeedKeys(row.iid, task.accounts)
+            return NeedKeys(row.iid, task.accounts, found.heal)
         return _invite(job, mirror, row, task, packages)
     except Impossible as error:
         fail(job, mirror, row, ChangeFailedError(str(error)))
@@ -181,9 +180,11 @@ def _invite(
     job: Job, mirror: Mirror, row: IntentRow, task: Task, packages: Sequence[DeviceKeyPackage]
 ) -> Step | None:
     """Add those who can be added now; the others later."""
-    checked = usable(job, packages, task.accounts)
+    wanted = {*task.accounts, *(one.account_id for one in task.plan.heal)}
+    checked = usable(job, packages, wanted)
     away = sorted(set(task.accounts) - {who.account_id for who, _ in checked})
-    if not away:
+    lacking = set(task.plan.heal) - {who for who, _ in checked}
+    if not away and not lacking:
         return _stage(job, mirror, task, checked)
     if task.wish.kind not in INVITING:
         keys_refused(job, row.iid, NoKeyPackageError(), can_retry=True)
@@ -233,8 +234,6 @@ def _stage(
 ) -> Step:
     """Make the commit, store it, and return what to send."""
     group = group_of(mirror)
-    if set(task.plan.heal) - {who for who, _ in checked}:
-        raise NoKeyPackageError
     pending = group.create_commit(
         _proposals(mirror, task, checked),
         signer=job.own.signer,
@@ -261,9 +260,8 @@ def _proposals(
         device = mirror.devices.get(one.device_id)
         if device is not None and device.leaf >= 0:
             proposals.append(Remove(device.leaf))
-    wanted = {*found.add, *(task.wish.accounts if task.wish.kind is IntentKind.CREATE else ())}
     for who, package in packages:
-        if who.account_id in wanted or who in found.heal:
+        if who.account_id in task.accounts or who in found.heal:
             proposals.append(Add(package))
     return proposals
 

@@ -38,7 +38,7 @@ from e2ecore_protocol.content.key_handover import (
     handover_context,
 )
 from e2ecore_protocol.frames.key_packages import (
-    ClaimKeyPackages,
+    ClaimDeviceKeyPackages,
     DeviceKeyPackage,
     KeyPackages,
 )
@@ -74,7 +74,8 @@ async def confirm_device(
     early = relay_ms - since_ms < QUARANTINE_MS
     if early and not override:
         raise DeviceInQuarantineError(since_ms + QUARANTINE_MS)
-    answer = await link.request(ClaimKeyPackages(0, (core.account_id,)), KeyPackages)
+    claim = ClaimDeviceKeyPackages(0, core.account_id, device_id, 1)
+    answer = await link.request(claim, KeyPackages)
     packages = tuple(one for one in answer.packages if one.device_id == device_id)
     await core.jobs.run(partial(_hand_over, packages=packages, device_id=device_id, early=early))
     await drain(core)

@@ -85,6 +85,7 @@ from e2ecore_protocol.frames.guardians import (
     WardState,
 )
 from e2ecore_protocol.frames.key_packages import (
+    ClaimDeviceKeyPackages,
     ClaimKeyPackages,
     DeviceKeyPackage,
     KeyPackages,
@@ -127,6 +128,7 @@ ClientFrame: TypeAlias = (
     | AppendChain
     | PublishKeyPackages
     | ClaimKeyPackages
+    | ClaimDeviceKeyPackages
     | Submit
     | Commit
     | Ack
@@ -243,6 +245,7 @@ __all__ = [
     "ChainHead",
     "ChainHeads",
     "Challenge",
+    "ClaimDeviceKeyPackages",
     "ClaimKeyPackages",
     "ClientFrame",
     "CloseRendezvous",

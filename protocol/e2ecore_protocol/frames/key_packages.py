@@ -12,7 +12,7 @@ from e2ecore_protocol.limits import (
     MAX_KEY_PACKAGE_BYTES,
     MAX_KEY_PACKAGES_PER_FRAME,
 )
-from e2ecore_protocol.shape import Check, blob, exactly, listing, maybe, record, request
+from e2ecore_protocol.shape import Check, blob, exactly, integer, listing, maybe, record, request
 
 _ACCOUNT_ID = exactly(ACCOUNT_ID_BYTES)
 _KEY_PACKAGE = blob(MAX_KEY_PACKAGE_BYTES, 1)
@@ -59,6 +59,27 @@ class ClaimKeyPackages(Frame):
     )
     request: int
     accounts: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimDeviceKeyPackages(Frame):
+    """Client: key packages of one device, and of no other of its account. Answered by KeyPackages.
+
+    ``count`` one-time packages, or as many as there are; the last resort if there is none. A device
+    of another account gives one at most.
+    """
+
+    TYPE: ClassVar[int] = 13
+    SHAPE: ClassVar[tuple[Check[object], ...]] = (
+        request,
+        _ACCOUNT_ID,
+        exactly(DEVICE_ID_BYTES),
+        integer(MAX_KEY_PACKAGES_PER_FRAME, 1),
+    )
+    request: int
+    account_id: bytes
+    device_id: bytes
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from e2ecore_protocol.shape import Check, integer
 class KeyPackagesLow(Frame):
     """One-time key packages are running out: publish new ones.
 
-    Sent when the count falls to KEY_PACKAGES_LOW, and when it falls to 0.
+    Sent when the count falls to KEY_PACKAGES_LOW or below it, and when it falls to 0.
     """
 
     TYPE: ClassVar[int] = 1

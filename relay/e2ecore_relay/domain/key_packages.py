@@ -6,6 +6,7 @@ Claims run in one transaction with everything else, so two claims never get the 
 from collections.abc import Sequence
 
 from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames.conversations import DeviceAddress
 from e2ecore_protocol.frames.delivery import EnvelopeKind, make_envelope_id
 from e2ecore_protocol.frames.key_packages import DeviceKeyPackage
 from e2ecore_protocol.frames.notices import KeyPackagesLow
@@ -56,16 +57,7 @@ def claim(
         RefusedError: An account is unknown, closed, or one of its devices has no package left.
     """
     _, ledger, now_ms = turn
-    wanted = list(dict.fromkeys(account_ids))
-    stored = ledger.accounts.find(wanted)
-    for account_id in wanted:
-        if account_id not in stored:
-            raise RefusedError(ErrorCode.UNKNOWN_ACCOUNT, data=account_id)
-        if stored[account_id].closed:
-            raise RefusedError(ErrorCode.ACCOUNT_CLOSED, data=account_id)
-    numbers = [stored[account_id].account for account_id in wanted]
-    covered = [one.device for one in coverage(ledger, numbers, now_ms).covered]
-    devices = [device for device in covered if device.device != asker]
+    devices = [one for one in _covered(turn, account_ids) if one.device != asker]
     ledger.key_packages.forget([device.device for device in devices], _fresh(now_ms))
     before = ledger.key_packages.count([device.device for device in devices])
     claimed = ledger.key_packages.claim(list(before))
@@ -76,6 +68,58 @@ def claim(
         low = [device for device in devices if before[device.device] == left + 1]
         _tell_low(turn, low, left, make_envelope_id(now_ms, random))
     return [DeviceKeyPackage(*device.address, claimed[device.device]) for device in devices]
+
+
+def claim_some(
+    turn: Turn, asker: StoredDevice, address: DeviceAddress, count: int, random: bytes
+) -> list[DeviceKeyPackage]:
+    """Take one-time packages of one device, as many as there are; else its last resort.
+
+    Args:
+        turn: The open transaction.
+        asker: Device that asks.
+        address: Whose packages.
+        count: How many at most; a device of another account gives one.
+        random: 10 random bytes for the id of a notice.
+
+    Raises:
+        RefusedError: The account is unknown or closed, or the device has no package left; or it is
+            none that others may talk to.
+    """
+    _, ledger, now_ms = turn
+    devices = [one for one in _covered(turn, [address.account_id]) if one.address == address]
+    if not devices:
+        raise RefusedError(ErrorCode.NO_KEY_PACKAGE, data=address.account_id)
+    device, table = devices[0], ledger.key_packages
+    table.forget([device.device], _fresh(now_ms))
+    before = table.count([device.device])[device.device]
+    most = count if device.account == asker.account else 1
+    packages = table.claim_one_time(device.device, most)
+    left = before - len(packages)
+    if left == 0 < before or left <= KEY_PACKAGES_LOW < before:
+        _tell_low(turn, devices, left, make_envelope_id(now_ms, random))
+    packages = packages or list(table.claim([device.device]).values())
+    if not packages:
+        raise RefusedError(ErrorCode.NO_KEY_PACKAGE, data=address.account_id)
+    return [DeviceKeyPackage(*address, package) for package in packages]
+
+
+def _covered(turn: Turn, account_ids: Sequence[bytes]) -> list[StoredDevice]:
+    """Return the devices of some accounts that may be added to something.
+
+    Raises:
+        RefusedError: An account is unknown or closed.
+    """
+    _, ledger, now_ms = turn
+    wanted = list(dict.fromkeys(account_ids))
+    stored = ledger.accounts.find(wanted)
+    for account_id in wanted:
+        if account_id not in stored:
+            raise RefusedError(ErrorCode.UNKNOWN_ACCOUNT, data=account_id)
+        if stored[account_id].closed:
+            raise RefusedError(ErrorCode.ACCOUNT_CLOSED, data=account_id)
+    numbers = [stored[account_id].account for account_id in wanted]
+    return [one.device for one in coverage(ledger, numbers, now_ms).covered]
 
 
 def _tell_low(turn: Turn, devices: list[StoredDevice], left: int, envelope_id: bytes) -> None:

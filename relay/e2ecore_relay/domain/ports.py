@@ -125,6 +125,10 @@ class KeyPackageTable(Protocol):
         """Take one package for each device: one-time if any, else its last resort."""
         ...
 
+    def claim_one_time(self, device: int, most: int) -> list[bytes]:
+        """Take the oldest one-time packages of a device, so many at most."""
+        ...
+
     def count(self, devices: Collection[int]) -> dict[int, int]:
         """Return how many one-time packages wait for each of the devices."""
         ...

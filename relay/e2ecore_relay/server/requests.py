@@ -18,6 +18,7 @@ from e2ecore_protocol.frames import (
     AcknowledgeBlob,
     AppendChain,
     Authenticate,
+    ClaimDeviceKeyPackages,
     ClaimKeyPackages,
     ClientFrame,
     CloseRendezvous,
@@ -46,6 +47,7 @@ from e2ecore_protocol.frames import (
     Registered,
     SubmitGuardian,
 )
+from e2ecore_protocol.frames.conversations import DeviceAddress
 from e2ecore_protocol.limits import MAX_DETAIL_BYTES, MAX_RETRY_AFTER_MS
 from e2ecore_relay.domain import accounts, guardians, key_packages, membership, moving
 from e2ecore_relay.domain.coverage import Covered
@@ -229,7 +231,7 @@ def _work(client: Requester, frame: ClientFrame) -> Work:
             return partial(_about_account, client.hub, client.stored, frame)
         case PublishKeyPackages():
             return partial(_publish, client.stored, frame)
-        case ClaimKeyPackages():
+        case ClaimKeyPackages() | ClaimDeviceKeyPackages():
             return partial(_claim, client.hub, client.stored, frame)
         case LeaveConversation():
             return partial(_leave, client.hub, client.stored, frame)
@@ -283,13 +285,19 @@ def _publish(sender: StoredDevice, frame: PublishKeyPackages, turn: Turn) -> Rep
     return lambda: Ok(frame.request)
 
 
-def _claim(hub: Hub, sender: StoredDevice, frame: ClaimKeyPackages, turn: Turn) -> Reply:
-    count = len(frame.accounts)
+def _claim(
+    hub: Hub, sender: StoredDevice, frame: ClaimKeyPackages | ClaimDeviceKeyPackages, turn: Turn
+) -> Reply:
+    count = len(frame.accounts) if isinstance(frame, ClaimKeyPackages) else 1
     wait_ms = hub.limits.key_packages.take(sender.account, count, turn.now_ms)
     if wait_ms:
         raise RefusedError(ErrorCode.RATE_LIMITED, retry_after_ms=wait_ms)
     random = hub.rng(_NOTICE_RANDOM_BYTES)
-    packages = key_packages.claim(turn, sender.device, frame.accounts, random)
+    if isinstance(frame, ClaimKeyPackages):
+        packages = key_packages.claim(turn, sender.device, frame.accounts, random)
+    else:
+        address = DeviceAddress(frame.account_id, frame.device_id)
+        packages = key_packages.claim_some(turn, sender, address, frame.count, random)
     return lambda: KeyPackages(frame.request, tuple(packages))
 
 

@@ -1,11 +1,19 @@
 """Key packages: once each, the last resort when none is left, a word before that."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import anyio
 import pytest
 
+from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC, ConsentGranted
+from e2ecore_protocol.chain.entry import device_id_of
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import (
+    AppendChain,
+    ClaimDeviceKeyPackages,
     ClaimKeyPackages,
+    DeviceAddress,
     DeviceKeyPackage,
     EnvelopeKind,
     Failed,
@@ -13,10 +21,11 @@ from e2ecore_protocol.frames import (
     KeyPackagesLow,
     Ok,
     PublishKeyPackages,
+    Ready,
 )
 from e2ecore_protocol.limits import KEY_PACKAGES_LOW
 from e2ecore_relay.server.relay import Relay
-from tests.support.raw_client import Person, RawClient, online
+from tests.support.raw_client import KeyPair, Person, RawClient, online, stranger
 from tests.support.relay import where
 
 pytestmark = pytest.mark.anyio
@@ -102,3 +111,74 @@ async def test_a_failed_claim_takes_nothing(relay: Relay) -> None:
         assert isinstance(refused, Failed)
         assert (refused.code, refused.data) == (ErrorCode.NO_KEY_PACKAGE, carol.account_id)
         assert await _claim(alice, bob) == b"one"
+
+
+CONSENT = ConsentGranted(bytes(16), MULTI_DEVICE_SYNC, bytes(32), bytes(32), None)
+
+
+async def _claim_some(client: RawClient, address: DeviceAddress, count: int) -> list[bytes]:
+    answer = await client.ask(ClaimDeviceKeyPackages(2, *address, count), KeyPackages)
+    if isinstance(answer, Failed):
+        assert (answer.code, answer.data) == (ErrorCode.NO_KEY_PACKAGE, address.account_id)
+        return []
+    assert all(one[:2] == address for one in answer.packages)
+    return [one.key_package for one in answer.packages]
+
+
+@asynccontextmanager
+async def _two_devices(
+    relay: Relay, person: Person
+) -> AsyncIterator[tuple[RawClient, RawClient, DeviceAddress]]:
+    """Both devices of one account, and the address of the second one."""
+    laptop = KeyPair.make()
+    async with online(*where(relay), person) as first:
+        person.entries.append(person.entry(CONSENT))
+        person.entries.append(person.device_entry(laptop))
+        added = tuple([one.encode() for one in person.entries[-2:]])
+        assert await first.ask(AppendChain(2, added), Ok) == Ok(2)
+        async with stranger(*where(relay), person) as second:
+            await second.send(second.proof(laptop))
+            assert isinstance(await second.next(), Ready)
+            yield first, second, DeviceAddress(person.account_id, device_id_of(laptop.public))
+
+
+async def test_many_are_claimed_of_one_device_and_none_of_its_siblings(relay: Relay) -> None:
+    async with _two_devices(relay, Person()) as (phone, laptop, address):
+        await _publish(phone, b"of the phone")
+        await _publish(laptop, b"one", b"two", b"three")
+        assert await _claim_some(phone, address, 2) == [b"one", b"two"]
+        assert await _claim_some(phone, address, 2) == [b"three"], "never with the last resort"
+        assert await _claim_some(phone, address, 100) == [b"last"], "and that once"
+        phones = DeviceAddress(address.account_id, phone.person.device_id)
+        assert await _claim_some(laptop, phones, 9) == [b"of the phone"]
+
+
+async def test_of_a_device_of_somebody_else_one_is_claimed_at_a_time(relay: Relay) -> None:
+    async with (
+        _two_devices(relay, Person()) as (phone, laptop, address),
+        online(*where(relay)) as b,
+    ):
+        assert await _claim_some(b, address, 1) == []
+        await _publish(phone, b"of the phone")
+        await _publish(laptop, b"one", b"two")
+        assert await _claim_some(b, address, 100) == [b"one"]
+        assert await _claim_some(b, address, 1) == [b"two"]
+        assert await _claim_some(b, address, 1) == [b"last"]
+        assert await _claim_some(b, DeviceAddress(address.account_id, bytes(16)), 1) == []
+        unknown = await b.ask(ClaimDeviceKeyPackages(3, bytes(20), bytes(16), 1), KeyPackages)
+        assert isinstance(unknown, Failed)
+        assert (unknown.code, unknown.data) == (ErrorCode.UNKNOWN_ACCOUNT, bytes(20))
+
+
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, [KEY_PACKAGES_LOW]), (9, [KEY_PACKAGES_LOW - 8]), (100, [0])]
+)
+async def test_a_claim_of_several_tells_the_owner_once(
+    relay: Relay, count: int, told: list[int]
+) -> None:
+    async with _two_devices(relay, Person()) as (phone, laptop, address):
+        await _publish(laptop, *[b"%d" % n for n in range(KEY_PACKAGES_LOW + 1)])
+        await _claim_some(phone, address, count)
+        await _claim_some(phone, address, 1)
+        (first,) = await laptop.wait_for(1)
+        assert [KeyPackagesLow.decode(first.payload).left] == told

@@ -11,6 +11,10 @@ _TAKE = """
 SELECT id, last_resort, key_package FROM key_packages
 WHERE device = ? ORDER BY last_resort, id LIMIT 1
 """
+_TAKE_SOME = """
+SELECT id, key_package FROM key_packages
+WHERE device = ? AND last_resort = 0 ORDER BY id LIMIT ?
+"""
 _PUBLISH = """
 INSERT INTO key_packages (device, last_resort, key_package, published_ms)
 SELECT ?1, 0, ?2, ?3 WHERE NOT EXISTS (
@@ -62,6 +66,12 @@ class SqliteKeyPackages:
                 used.append((number,))
         self._connection.executemany("DELETE FROM key_packages WHERE id = ?", used)
         return claimed
+
+    def claim_one_time(self, device: int, most: int) -> list[bytes]:
+        """See ports.KeyPackageTable."""
+        rows = self._connection.execute(_TAKE_SOME, (device, most)).fetchall()
+        self._connection.executemany("DELETE FROM key_packages WHERE id = ?", [r[:1] for r in rows])
+        return [cast("bytes", package) for _, package in rows]
 
     def count(self, devices: Collection[int]) -> dict[int, int]:
         """See ports.KeyPackageTable."""
