@@ -108,10 +108,11 @@ class Claimer:
         waiting = self._core.read(lambda tx: _waiting(tx, who, self._kept))
         count = min(max(1, waiting), MAX_KEY_PACKAGES_PER_FRAME)
         until = anyio.current_time() + (0 if who in self._absent else _PUBLISHING_S)
-        while not (found := await self._several(who, count)) and anyio.current_time() < until:
-            await anyio.sleep(_LOOK_S)  # noqa: ASYNC110 - nobody tells
-        if not found:
-            self._absent.add(who)
+        while not (found := await self._several(who, count)):
+            if anyio.current_time() >= until:
+                self._absent.add(who)
+                break
+            await anyio.sleep(_LOOK_S)
         return found
 
     async def _several(self, who: LeafIdentity, count: int) -> tuple[DeviceKeyPackage, ...]:
