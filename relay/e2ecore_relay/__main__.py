@@ -10,9 +10,8 @@ from typing import Final
 
 import anyio
 
-from e2ecore_relay import operating
+from e2ecore_relay import operating, operating_minors
 from e2ecore_relay.backends.sqlite.connection import StoreError
-from e2ecore_relay.server import minor_orders
 from e2ecore_relay.server.config import ConfigError, RelayConfig, load_config
 from e2ecore_relay.server.logs import configure_logs
 from e2ecore_relay.server.relay import Relay, running
@@ -40,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http-port", type=int, metavar="N", help="port for health and metrics")
     commands = parser.add_subparsers(dest="command", title="instead of running a relay")
     operating.add_parser(commands)
-    minor_orders.add_parser(commands)
+    operating_minors.add_parser(commands)
     return parser
 
 
@@ -101,7 +100,7 @@ def main() -> int:
         config = load_config(options.config, given)
         if options.command is not None:
             if options.command == "minors":
-                return minor_orders.operate(config.data, options)
+                return operating_minors.operate(config.data, options)
             return operating.operate(config.data, options)
         configure_logs(config)
         _raise_file_limit()

@@ -73,7 +73,7 @@ def _delete(data: Path, blob: str, reference: str, wait_s: float) -> int:
     order_files.write(data, order)
     until = time.monotonic() + wait_s
     while _is_running(data) and time.monotonic() < until:
-        with _reading(data) as connection:
+        with reading(data) as connection:
             record = SqliteOrders(connection).find(order.order_id)
         if record is not None:
             sys.stdout.write(f"{blob}: {_WORDS[record.found]}\n")
@@ -84,7 +84,7 @@ def _delete(data: Path, blob: str, reference: str, wait_s: float) -> int:
 
 
 def _orders(data: Path) -> int:
-    with _reading(data) as connection:
+    with reading(data) as connection:
         table, after = SqliteOrders(connection), 0
         while page := table.after(after, _PAGE):
             sys.stdout.writelines(_line(record) for _, record in page)
@@ -97,24 +97,25 @@ def _orders(data: Path) -> int:
 def _line(record: OrderRecord) -> str:
     order = record.order
     words = _WORDS[record.found]
-    return f"{_moment(record.time_ms)}  {order.blob_id.hex()}  {words}  ({order.reference})\n"
+    return f"{moment(record.time_ms)}  {order.blob_id.hex()}  {words}  ({order.reference})\n"
 
 
 def _list(data: Path, account_id: bytes) -> int:
-    with _reading(data) as connection:
+    with reading(data) as connection:
         after = b""
         while page := listed(connection, account_id, after, _PAGE):
             for one in page:
                 sys.stdout.write(
                     f"{one.blob_id.hex()}  account {one.account_id.hex()}  {one.size} bytes"
                     f"  {Stage(one.stage).name.lower()}  {one.waiting} waiting"
-                    f"  until {_moment(one.expires_ms)}\n"
+                    f"  until {moment(one.expires_ms)}\n"
                 )
             after = page[-1].blob_id
     return 0
 
 
-def _moment(time_ms: int) -> str:
+def moment(time_ms: int) -> str:
+    """Write a time as people read it, in UTC."""
     return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="seconds")
 
 
@@ -131,7 +132,13 @@ def _is_running(data: Path) -> bool:
 
 
 @contextmanager
-def _reading(data: Path) -> Iterator[Connection]:
+def reading(data: Path) -> Iterator[Connection]:
+    """Look into a relay's database, also while the relay runs.
+
+    Raises:
+        FileNotFoundError: There is none.
+        StoreError: It cannot be read.
+    """
     if not (data / DATABASE_NAME).exists():
         raise FileNotFoundError(f"{data} is not the data directory of a relay")
     key = bytes.fromhex((data / KEY_NAME).read_text("ascii").strip())

@@ -1,6 +1,7 @@
-"""What the domain needs from storage for marks, links, approvals and endings."""
+"""What the domain needs from storage for marks, decisions on them, links, approvals and endings."""
 
 from collections.abc import Collection
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from e2ecore_protocol.frames.guardians import MinorMark
@@ -95,4 +96,50 @@ class GuardianTable(Protocol):
 
     def want_end(self, link_id: bytes, ending: StoredEnding) -> None:
         """Note what one of them wants to end, in place of what they wanted before."""
+        ...
+
+
+class MarkReason(IntEnum):
+    """What a decision stands on."""
+
+    PERSON = 1
+    """The person's own word."""
+
+    GUARDIAN = 2
+    """The word of a parent or guardian."""
+
+    AUTHORITY = 3
+    """An order of an authority or a court."""
+
+    FINDING = 4
+    """What the operator has found out."""
+
+    CORRECTION = 5
+    """An earlier decision was wrong."""
+
+
+class MinorRecord(NamedTuple):
+    """What is kept of a decision."""
+
+    order_id: bytes
+    account_id: bytes
+    is_marked: bool
+    reason: MarkReason
+    reference: str
+    time_ms: int
+
+
+class MinorOrderTable(Protocol):
+    """Decisions that were carried out. Nothing is ever changed or deleted here."""
+
+    def has(self, order_id: bytes) -> bool:
+        """Tell whether an order was carried out."""
+        ...
+
+    def add(self, record: MinorRecord) -> None:
+        """Keep one, for good."""
+        ...
+
+    def after(self, number: int, limit: int) -> list[tuple[int, MinorRecord]]:
+        """Return records with higher numbers, in the order in which they were carried out."""
         ...

@@ -14,7 +14,7 @@ from e2ecore_protocol.frames.conversations import ConversationState, DeviceAddre
 from e2ecore_relay.domain.blob_orders import OrderTable
 from e2ecore_relay.domain.blob_ports import BlobTable
 from e2ecore_relay.domain.feed import Entry, Span, Unread
-from e2ecore_relay.domain.guardian_ports import GuardianTable
+from e2ecore_relay.domain.guardian_ports import GuardianTable, MinorOrderTable
 from e2ecore_relay.domain.log import Hole, Log
 
 
@@ -257,6 +257,11 @@ class Ledger(Protocol):
     @property
     def orders(self) -> OrderTable:
         """What the operator has ordered deleted."""
+        ...
+
+    @property
+    def minor_orders(self) -> MinorOrderTable:
+        """What the operator has decided of marks of children."""
         ...
 
 

@@ -8,14 +8,15 @@ import anyio
 import anyio.to_thread
 import structlog
 
-from e2ecore_relay.domain import blob_orders, guardians
+from e2ecore_relay.domain import blob_orders
 from e2ecore_relay.domain.blob_orders import Order, OrderRecord
 from e2ecore_relay.domain.coverage import Coverage
 from e2ecore_relay.domain.errors import RefusedError
 from e2ecore_relay.domain.exchange import Turn
+from e2ecore_relay.domain.minor_orders import MinorOrder
+from e2ecore_relay.domain.minor_orders import carry_out as carry_out_minor
 from e2ecore_relay.server import minor_orders, order_files
 from e2ecore_relay.server.asking import ask
-from e2ecore_relay.server.minor_orders import MinorOrder
 
 if TYPE_CHECKING:
     from e2ecore_relay.server.hub import Hub
@@ -66,7 +67,7 @@ def _carry_out(hub: "Hub", order: Order, turn: Turn) -> OrderRecord:
 
 
 async def _obey_minor(hub: "Hub", file: Path) -> None:
-    """Mark an account, or take its mark away."""
+    """Carry out and record a decision on an account's mark."""
     try:
         order = await anyio.to_thread.run_sync(minor_orders.read, file)
         work = partial(_mark, hub, order)
@@ -79,11 +80,11 @@ async def _obey_minor(hub: "Hub", file: Path) -> None:
         "minor_ordered",
         account=order.account_id.hex(),
         marked=order.until_ms is not None,
+        reason=order.reason.name.lower(),
         reference=order.reference,
     )
     await anyio.to_thread.run_sync(order_files.done, file)
 
 
 def _mark(hub: "Hub", order: MinorOrder, turn: Turn) -> Coverage:
-    random = hub.rng(_NOTICE_RANDOM_BYTES)
-    return guardians.order(turn, order.account_id, order.until_ms, random)
+    return carry_out_minor(turn, order, hub.rng(_NOTICE_RANDOM_BYTES))

@@ -19,9 +19,11 @@ FOLDER_NAME: Final = "orders"
 MAX_REFERENCE_CHARS: Final = 200
 """Longest reference."""
 
+ORDER_ID_BYTES: Final = 16
+"""Length of the name of an order, which is that of its file."""
+
 _SUFFIX: Final = ".order"
 _REFUSED: Final = ".refused"
-_ORDER_ID_BYTES: Final = 16
 _MAX_FILE_BYTES: Final = 4_096
 
 
@@ -35,7 +37,7 @@ def checked(order: Order) -> Order:
     Raises:
         BadOrderError: It cannot.
     """
-    if len(order.order_id) != _ORDER_ID_BYTES or len(order.blob_id) != BLOB_ID_BYTES:
+    if len(order.order_id) != ORDER_ID_BYTES or len(order.blob_id) != BLOB_ID_BYTES:
         raise BadOrderError(f"an attachment's id has {2 * BLOB_ID_BYTES} hexadecimal digits")
     check_reference(order.reference)
     return order

@@ -8,6 +8,7 @@ from e2ecore_relay.backends.sqlite.guardians import SqliteGuardians
 from e2ecore_relay.backends.sqlite.journal import Journal
 from e2ecore_relay.backends.sqlite.key_packages import SqliteKeyPackages
 from e2ecore_relay.backends.sqlite.logs import SqliteLogs
+from e2ecore_relay.backends.sqlite.minor_orders import SqliteMinorOrders
 
 
 class SqliteLedger:
@@ -28,3 +29,4 @@ class SqliteLedger:
         self.blobs = SqliteBlobs(connection)
         self.guardians = SqliteGuardians(connection)
         self.orders = SqliteOrders(connection)
+        self.minor_orders = SqliteMinorOrders(connection)
