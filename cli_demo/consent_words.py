@@ -32,6 +32,8 @@ class Words(NamedTuple):
     wrong_mark: str
     nobody_to_ask: str
     chain: str
+    passphrase: str
+    new_passphrase: str
 
 
 WORDS: Final = {
@@ -76,6 +78,8 @@ WORDS: Final = {
         "This is not the mark of the notice as it is now; read it: e2e consent show",
         "Nobody can be asked here; see --agree",
         "{account}: {entries} entries, {devices} devices",
+        "Passphrase: ",
+        "New passphrase: ",
     ),
     "zh-CN": Words(
         "您是否同意？同意请输入“是”，输入其他内容表示不同意：",
@@ -117,6 +121,8 @@ WORDS: Final = {
         "这不是当前告知书的标记，请先阅读：e2e consent show",
         "此处无法询问，请参阅 --agree",
         "{account}：{entries} 条记录，{devices} 台设备",
+        "密码短语：",
+        "新的密码短语：",
     ),
 }
 """By language tag."""

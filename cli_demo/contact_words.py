@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import e2ecore
 from cli_demo.consent_words import chosen_language
+from cli_demo.naming import short
 
 
 class ContactWords(NamedTuple):
@@ -79,7 +80,7 @@ def lines_of(
     """
     lines = [words.states[contact.verification].format(who=who), words.devices.format(who=who)]
     for one in contact.devices:
-        parts = [words.device.format(device=one.device_id.hex()[:8], day=day(one.added_ms))]
+        parts = [words.device.format(device=short(one.device_id), day=day(one.added_ms))]
         if one.removed_ms is not None:
             parts.append(words.removed.format(day=day(one.removed_ms)))
         elif not one.is_valid:

@@ -1,15 +1,11 @@
 """What has changed among the devices of the account: said with every verb until it was seen."""
 
-import datetime
 import sys
 
 import e2ecore
 from cli_demo.device_words import device_words
-
-
-def day(time_ms: int) -> str:
-    """A time as people read it, in UTC."""
-    return datetime.datetime.fromtimestamp(time_ms / 1000, datetime.UTC).strftime("%Y-%m-%d %H:%M")
+from cli_demo.naming import short
+from cli_demo.text import moment
 
 
 async def tell_news(engine: e2ecore.Engine, language: str | None = None) -> None:
@@ -27,22 +23,21 @@ async def news_lines(engine: e2ecore.Engine, language: str | None = None) -> lis
     """Return in words what has changed and was not seen yet. As ``tell_news``."""
     if engine.account is None:
         return []
-    news = await engine.devices.news()
     words = device_words(language)
     moved_to = await engine.devices.moved_to()
     if moved_to is not None:
-        return [words.news_moved.format(device=moved_to.hex())]
+        return [words.news_moved.format(device=short(moved_to))]
+    news = await engine.devices.news()
     lines = [
-        words.news_added.format(day=day(one.added_ms), device=one.device_id.hex())
+        words.news_added.format(day=moment(one.added_ms), device=short(one.device_id))
         for one in news.added
     ]
     lines += [
-        words.news_removed.format(day=day(one.removed_ms or 0), device=one.device_id.hex())
+        words.news_removed.format(day=moment(one.removed_ms or 0), device=short(one.device_id))
         for one in news.removed
     ]
     for one in news.confirmed:
         how = words.early if one.confirmed_early else words.in_use
-        when = day(one.confirmed_ms or 0)
-        said = words.news_confirmed.format(day=when, device=one.device_id.hex(), how=how)
-        lines.append(said)
+        when = moment(one.confirmed_ms or 0)
+        lines.append(words.news_confirmed.format(day=when, device=short(one.device_id), how=how))
     return [*lines, words.news_what] if lines else []

@@ -47,6 +47,8 @@ class DeviceWords(NamedTuple):
     too_early: str
     early: str
     news_confirmed: str
+    news_forked: str
+    this_removed: str
 
 
 WORDS: Final = {
@@ -109,10 +111,13 @@ WORDS: Final = {
         "Confirmed: device {device} can change the account as well. If one is lost, the other"
         " goes on.",
         "Nothing was confirmed.",
-        "It was linked less than a day ago; it can be confirmed from {day} (UTC) on. A day is what"
+        "It was linked less than a day ago; it can be confirmed from {day} on. A day is what"
         " it takes to notice that somebody else has linked it. Now all the same: --now",
         "confirmed, without waiting a day",
         "NOTICE: a device can change your account since {day}: {device} ({how})",
+        "NOTICE: device {device} has told two different things. If you did not set it back to an"
+        " older copy, remove it: e2e device remove {device}",
+        "This device was removed from the account, and what it held is erased.",
     ),
     "zh-CN": DeviceWords(
         "请在新设备上输入：e2e device join {code}",
@@ -169,10 +174,13 @@ WORDS: Final = {
         "是您的设备吗？是请输入“是”，输入其他内容表示否：",
         "已确认：设备 {device} 也能更改账号。其中一台丢失时，另一台仍可继续。",
         "未确认任何设备。",
-        "该设备关联还不到一天，{day}（UTC）起方可确认。一天的时间可用来发现他人关联的设备。"
+        "该设备关联还不到一天，{day} 起方可确认。一天的时间可用来发现他人关联的设备。"
         "如仍要立即确认：--now",
         "已确认（未等满一天）",
         "提醒：自 {day} 起有设备能更改您的账号：{device}（{how}）",
+        "提醒：设备 {device} 前后说法不一。如果不是您把它恢复到了旧的备份，"
+        "请移除它：e2e device remove {device}",
+        "本设备已被移出账号，其中的内容均已擦除。",
     ),
 }
 """By language tag."""

@@ -6,9 +6,10 @@ import anyio
 
 import e2ecore
 from cli_demo import jsonlines
-from cli_demo.device_news import day
 from cli_demo.device_words import DeviceWords
+from cli_demo.naming import short
 from cli_demo.options import Access
+from cli_demo.text import moment
 
 
 async def settle(engine: e2ecore.Engine, timeout_s: float) -> int:
@@ -45,7 +46,7 @@ async def show_erasures(
         if where.json:
             print(jsonlines.dump(_fields(one)))
         elif one.erasure is None:
-            print(words.not_erased.format(device=one.device_id.hex()))
+            print(words.not_erased.format(device=short(one.device_id)))
         else:
             print(say_erasure(one.device_id, one.erasure, words))
 
@@ -58,9 +59,9 @@ async def _gone(engine: e2ecore.Engine, devices: Collection[bytes]) -> list[e2ec
 def say_erasure(device_id: bytes, erasure: e2ecore.DeviceErasure, words: DeviceWords) -> str:
     """Say what a receipt says."""
     return words.erased.format(
-        device=device_id.hex(),
+        device=short(device_id),
         server=erasure.server_name,
-        day=day(erasure.deleted_ms),
+        day=moment(erasure.deleted_ms),
         envelopes=erasure.envelopes,
         conversations=erasure.conversations,
         key_packages=erasure.key_packages,

@@ -1,17 +1,14 @@
 """What ``e2e guardian`` shows, and how it asks."""
 
 import sys
-from typing import Final
 
 import e2ecore
 from cli_demo.consent_words import words_in
 from cli_demo.exits import CliError, Exit
 from cli_demo.guardian_words import GuardianWords
+from cli_demo.naming import short
 from cli_demo.options import Access
 from cli_demo.text import moment, visible
-
-SHOWN: Final = 8
-"""Digits of an id that are enough for a person."""
 
 
 def ask_person(question: str, words: GuardianWords, where: Access, *, yes: bool) -> None:
@@ -23,7 +20,7 @@ def ask_person(question: str, words: GuardianWords, where: Access, *, yes: bool)
     if yes:
         return
     if where.json or not sys.stdin.isatty():
-        raise CliError("nobody can be asked here; see --yes", Exit.USAGE)
+        raise CliError(words.nobody_to_ask, Exit.USAGE)
     if input(question).strip().casefold() not in words.yes:
         raise CliError(words.nothing_done, Exit.FAILURE)
 
@@ -43,7 +40,7 @@ async def print_bond(
 async def name_of(engine: e2ecore.Engine, account_id: e2ecore.AccountId) -> str:
     """How an account is called."""
     contact = await engine.contacts.get(account_id)
-    return visible(contact.handle or account_id.hex()[:SHOWN])
+    return visible(contact.handle or short(account_id))
 
 
 def purpose_in(purpose: str, language: str | None) -> str:

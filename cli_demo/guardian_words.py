@@ -40,6 +40,11 @@ class GuardianWords(NamedTuple):
     released: str
     both_needed: str
     not_out: str
+    ward_news: dict[e2ecore.BondState, str]
+    guardian_news: dict[e2ecore.BondState, str]
+    own_request_news: dict[e2ecore.ApprovalState, str]
+    request_news: dict[e2ecore.ApprovalState, str]
+    nobody_to_ask: str
 
 
 WORDS: Final = {
@@ -89,6 +94,30 @@ WORDS: Final = {
         "Noted. It ends when the other one says so as well: e2e guardian release",
         "The other one has said so already: it ends now.",
         "It is noted here, and told to the relay when it is reached.",
+        {
+            e2ecore.BondState.HOLDS: "{who} is your guardian now.",
+            e2ecore.BondState.OVER: "{who} is not your guardian any more.",
+            e2ecore.BondState.DECLINED: "{who} does not want to be your guardian. Ask somebody"
+            " else: e2e guardian invite HANDLE",
+        },
+        {
+            e2ecore.BondState.INVITED: "{who} asks you to be their guardian. Read what that means,"
+            " then decide: e2e guardian accept {who} or e2e guardian decline {who}",
+            e2ecore.BondState.HOLDS: "You are the guardian of {who} now.",
+            e2ecore.BondState.OVER: "You are not the guardian of {who} any more.",
+        },
+        {
+            e2ecore.ApprovalState.APPROVED: "{who} agrees as well. On now: {purpose}",
+            e2ecore.ApprovalState.REFUSED: "{who} does not agree. It stays off: {purpose}",
+            e2ecore.ApprovalState.TAKEN_BACK: "{who} agrees no longer. Off now: {purpose}",
+            e2ecore.ApprovalState.VOID: "Nobody decided in time; ask again: {purpose}",
+        },
+        {
+            e2ecore.ApprovalState.OPEN: "{who} asks for your yes: {purpose}. Read it, then decide:"
+            " e2e guardian approve {number} or e2e guardian refuse {number}",
+            e2ecore.ApprovalState.VOID: "{who} asked, and nobody decided in time: {purpose}",
+        },
+        "Nobody can be asked here; see --yes",
     ),
     "zh-CN": GuardianWords(
         "此账号属于未满十四周岁的用户，至 {day} 为止。",
@@ -136,6 +165,30 @@ WORDS: Final = {
         "已记录。对方也执行 e2e guardian release 后即结束。",
         "对方此前已表示同意，现已结束。",
         "已在本设备记录，连接到中继后会告知中继。",
+        {
+            e2ecore.BondState.HOLDS: "{who} 现在是您的监护人。",
+            e2ecore.BondState.OVER: "{who} 不再是您的监护人。",
+            e2ecore.BondState.DECLINED: "{who} 谢绝担任您的监护人。"
+            "请邀请他人：e2e guardian invite 用户名",
+        },
+        {
+            e2ecore.BondState.INVITED: "{who} 请您担任监护人。请先阅读说明，再作决定："
+            "e2e guardian accept {who} 或 e2e guardian decline {who}",
+            e2ecore.BondState.HOLDS: "您现在是 {who} 的监护人。",
+            e2ecore.BondState.OVER: "您不再是 {who} 的监护人。",
+        },
+        {
+            e2ecore.ApprovalState.APPROVED: "{who} 也同意了，现已开启：{purpose}",
+            e2ecore.ApprovalState.REFUSED: "{who} 没有同意，仍为关闭：{purpose}",
+            e2ecore.ApprovalState.TAKEN_BACK: "{who} 撤回了同意，现已关闭：{purpose}",
+            e2ecore.ApprovalState.VOID: "未及时决定，请重新申请：{purpose}",
+        },
+        {
+            e2ecore.ApprovalState.OPEN: "{who} 请您同意：{purpose}。请先阅读，再作决定："
+            "e2e guardian approve {number} 或 e2e guardian refuse {number}",
+            e2ecore.ApprovalState.VOID: "{who} 的申请未及时决定：{purpose}",
+        },
+        "此处无法询问，请参阅 --yes",
     ),
 }
 """By language tag."""

@@ -15,7 +15,7 @@ class HistoryWords(NamedTuple):
     given: str
     ended: str
     later: str
-    no_device: str
+    no_transfer: str
     states: dict[str, str]
     to: str
     by: str
@@ -30,7 +30,7 @@ WORDS: Final = {
         "All is at the relay, encrypted. The other device has seven days to fetch it.",
         "Given up. What the other device has not fetched is deleted at the relay.",
         "It goes on whenever this device is online: e2e device transfers",
-        "no such device, or several; see `e2e device list`",
+        "No such transfer, or several: see e2e device transfers",
         {
             "under way": "under way",
             "given": "given",
@@ -49,7 +49,7 @@ WORDS: Final = {
         "全部内容已加密存放在中继服务器，另一台设备须在七天内取走。",
         "已停止。另一台设备尚未取走的内容已要求中继服务器删除。",
         "本设备联网时会继续传送：e2e device transfers",
-        "没有这台设备，或有多台符合；请查看 `e2e device list`",
+        "没有此次传送，或有多次符合：请查看 e2e device transfers",
         {
             "under way": "进行中",
             "given": "已送出",

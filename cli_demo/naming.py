@@ -7,12 +7,18 @@ import e2ecore
 from cli_demo.text import joined
 
 _SHORT: Final = 10
+_DIGITS: Final = 8
 _NAMES_IN_TITLE: Final = 3
 
 
 def account_text(account_id: bytes) -> str:
     """An account id in lower-case base32, as people may quote it."""
     return base64.b32encode(account_id).decode().rstrip("=").lower()
+
+
+def short(anything: bytes) -> str:
+    """The beginning of an id, as people need it; commands take it for the whole."""
+    return anything.hex()[:_DIGITS]
 
 
 class Names:
@@ -52,10 +58,12 @@ class Names:
     async def learn(self, events: list[e2ecore.Event]) -> None:
         """Look up everybody that these events name."""
         for event in events:
-            for field in ("account_id", "by"):
-                account = getattr(event, field, None)
-                if isinstance(account, bytes):
-                    await self.of(e2ecore.AccountId(account))
+            of_guardians = getattr(event, "bond", None), getattr(event, "request", None)
+            for one in (event, *of_guardians):
+                for field in ("account_id", "by"):
+                    account = getattr(one, field, None)
+                    if isinstance(account, bytes):
+                        await self.of(e2ecore.AccountId(account))
 
     async def title(self, conversation: e2ecore.Conversation) -> str:
         """A group's title, or the other person's name."""

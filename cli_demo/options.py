@@ -126,7 +126,14 @@ Mentioned: TypeAlias = Annotated[
     ),
 ]
 Words: TypeAlias = Annotated[
-    list[str], typer.Argument(metavar="TEXT...", help="The text; several words are joined.")
+    list[str], typer.Argument(metavar="TEXT", help="The text; several words are joined.")
+]
+OwnDevice: TypeAlias = Annotated[
+    str, typer.Argument(help="Its id, or how that begins: `e2e device list`.")
+]
+Language: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--language", metavar="en|zh-CN", help="Default: this system's, else en."),
 ]
 Lifetime: TypeAlias = Annotated[
     int | None,

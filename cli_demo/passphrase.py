@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from cli_demo.consent_words import words_in
+
 FILE_VARIABLE: Final = "E2E_PASSPHRASE_FILE"
 _MAX_BYTES: Final = 4096
 """Of a passphrase; far above what anybody types, far below what would be a wrong file."""
@@ -20,12 +22,13 @@ class PassphraseError(Exception):
     """No usable passphrase could be had. Nothing was changed."""
 
 
-def read_passphrase(*, fd: int | None, create: bool) -> str:
+def read_passphrase(*, fd: int | None, create: bool, language: str | None = "en") -> str:
     """Get the passphrase from the first source that there is: descriptor, file, terminal.
 
     Args:
         fd: An open descriptor to read one line from, or None.
         create: For a new database: asked twice, and refused if it is too short.
+        language: In which to ask; None: the system's.
 
     Raises:
         PassphraseError: There is none, it is too long or short, or the two entries differ.
@@ -36,7 +39,8 @@ def read_passphrase(*, fd: int | None, create: bool) -> str:
     elif file:
         phrase = _from_file(Path(file))
     else:
-        ask = ("New passphrase: ", "Once more: ") if create else ("Passphrase: ", "")
+        words = words_in(language)
+        ask = (words.new_passphrase, words.once_more) if create else (words.passphrase, "")
         phrase = _from_terminal(*ask)
     if not phrase:
         raise PassphraseError("the passphrase is empty")

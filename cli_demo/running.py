@@ -92,7 +92,7 @@ def with_engine(
         if phrase is None and os.environ.get(KEYRING_VARIABLE) and not new:
             anyio.run(opened, None, backend="trio")
             return
-        key = phrase or read_passphrase(fd=access.passphrase_fd, create=new)
+        key = phrase or read_passphrase(fd=access.passphrase_fd, create=new, language=language)
         anyio.run(opened, key, backend="trio")
 
 

@@ -68,6 +68,27 @@ async def find_account(engine: e2ecore.Engine, handle: str) -> e2ecore.AccountId
     raise CliError(f"nobody here has the handle {one_line(handle, _TITLE_CELLS)}", Exit.USAGE)
 
 
+async def find_own_device(engine: e2ecore.Engine, begins: str, unknown: str) -> e2ecore.Device:
+    """The one device of ours in use whose id begins so.
+
+    Args:
+        engine: Whose account it is.
+        begins: Hexadecimal digits.
+        unknown: What to say if there is none, or several.
+
+    Raises:
+        CliError: There is none, or several.
+    """
+    found = [
+        one
+        for one in await engine.devices.list()
+        if one.removed_ms is None and one.device_id.hex().startswith(begins.lower())
+    ]
+    if len(found) != 1:
+        raise CliError(unknown, Exit.USAGE)
+    return found[0]
+
+
 async def find_group(engine: e2ecore.Engine, target: str) -> e2ecore.Conversation:
     """An existing group, by title (with or without the plus sign) or id."""
     if _ID.match(target):

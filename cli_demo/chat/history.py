@@ -5,7 +5,6 @@ the lines on the screen are ever rendered, and only messages that are new or dif
 a burst of a thousand costs one layout and one repaint.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Final
@@ -22,14 +21,11 @@ from cli_demo.chat.blocks import MIN_WIDTH, Painter
 from cli_demo.chat.menu import Act
 from cli_demo.chat.pictures import Ink
 from cli_demo.chat.stretch import Stretch
+from cli_demo.text import now_ms
 from cli_demo.views import ASCII, UNICODE, Mark, MessageView, Symbols
 
 _LETTERS: Final = frozenset(act.value for act in Act)
 _SETTLED: Final = frozenset({Mark.DELIVERED, Mark.FAILED, Mark.RECEIVED})
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class History(ScrollView, can_focus=True):
@@ -139,10 +135,10 @@ class History(ScrollView, can_focus=True):
 
     def tick(self) -> None:
         """Time went by: show how long messages last, and none whose time is over."""
-        now_ms = _now_ms()
+        at_ms = now_ms()
         until = {one.order: one.until_ms for one in self._stretch if one.until_ms}
         if until:
-            self.remove_messages(order for order, end_ms in until.items() if end_ms <= now_ms)
+            self.remove_messages(order for order, end_ms in until.items() if end_ms <= at_ms)
             with self._changing():
                 self._stretch.redraw(mortal=True)
 
@@ -316,7 +312,7 @@ class History(ScrollView, can_focus=True):
     def _painter(self, width: int) -> Painter:
         plain = Ink.ASCII if self._symbols is ASCII else Ink.SHADES
         ink = plain if self.app.no_color or self.app.ansi_color else Ink.COLOURS
-        return Painter(self._symbols, width, self._style, _now_ms(), self.group, ink)
+        return Painter(self._symbols, width, self._style, now_ms(), self.group, ink)
 
     def _stay_at_end(self) -> None:
         if self._follow:

@@ -8,9 +8,9 @@ from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
-from cli_demo.text import one_line, wrap
+from cli_demo.text import one_line, size, wrap
 from cli_demo.views import ASCII, Symbols
-from cli_demo.words import amount, span
+from cli_demo.words import span
 
 _WINDOW_S: Final = 8.0
 """The rate is that of the last seconds."""
@@ -123,13 +123,13 @@ def _facts(transfer: Transfer) -> str:
     if transfer.phase is Phase.READING:
         return Phase.READING.value
     share = 100 * min(transfer.done, transfer.total) // max(transfer.total, 1)
-    parts = [f"{share:3d} % of {amount(transfer.total)}"]
+    parts = [f"{share:3d} % of {size(transfer.total)}"]
     rate = transfer.meter.rate
     is_stuck = transfer.trouble and transfer.phase is Phase.WAITING
     if transfer.phase is not Phase.RUNNING:
         parts.append("cannot go on" if is_stuck else transfer.phase.value)
     elif rate is not None:
-        parts.append(f"{amount(int(rate))}/s")
+        parts.append(f"{size(int(rate))}/s")
         if rate > 0:
             left_s = min((transfer.total - transfer.done) / rate, _LONGEST_S)
             parts.append(f"{span(math.ceil(left_s))} left")

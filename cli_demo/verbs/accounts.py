@@ -10,8 +10,8 @@ import e2ecore
 from cli_demo import jsonlines, qr
 from cli_demo.contact_words import contact_words, lines_of
 from cli_demo.exits import CliError, Exit
-from cli_demo.naming import account_text
-from cli_demo.options import Access, local, online
+from cli_demo.naming import account_text, short
+from cli_demo.options import Access, Language, local, online
 from cli_demo.places import relay_of, remember_relay
 from cli_demo.running import at_relay, need_account, reported, with_engine
 from cli_demo.text import in_groups, moment, visible
@@ -128,10 +128,7 @@ def verify(
         bool,
         typer.Option("--unmark", help="Take it back, or accept new devices without comparing."),
     ] = False,
-    language: Annotated[
-        str | None,
-        typer.Option("--language", metavar="en|zh-CN", help="Default: this system's, else en."),
-    ] = None,
+    language: Language = None,
 ) -> None:
     """Show the safety number of a contact, as digits and as a QR code.
 
@@ -212,7 +209,7 @@ def checkpoint(
         for one in contact.devices:
             over = "" if one.removed_ms is None else f", removed {moment(one.removed_ms)}"
             off = "" if one.is_valid or over else ", not talked to: its consent is over"
-            print(f"device {one.device_id.hex()[:8]}  added {moment(one.added_ms)}{over}{off}")
+            print(f"device {short(one.device_id)}  added {moment(one.added_ms)}{over}{off}")
         qr.show(mark)
         print(mark.hex())
 

@@ -2,9 +2,8 @@
 
 import os
 import sys
-import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,9 +13,9 @@ from cli_demo.consent_words import WORDS, Words, chosen_language, words_in
 from cli_demo.device_words import device_words
 from cli_demo.erasures import settle, show_erasures
 from cli_demo.exits import CliError, Exit
-from cli_demo.options import Access, local, online, seconds
+from cli_demo.options import Access, Language, local, online, seconds
 from cli_demo.running import go_out, reported, with_engine
-from cli_demo.text import moment, visible
+from cli_demo.text import moment, now_ms, visible
 
 app = typer.Typer(
     name="consent",
@@ -28,12 +27,23 @@ app = typer.Typer(
 Purpose = Annotated[
     e2ecore.Purpose, typer.Argument(metavar="PURPOSE", help="As `e2e consent list` names it.")
 ]
-Language = Annotated[
+Lasts = Annotated[
+    int | None,
+    typer.Option("--for", metavar="TIME", parser=seconds, help="End by itself: 8h, 90d."),
+]
+Scope = Annotated[str, typer.Option("--scope", help="What it is limited to, in words.")]
+Agree = Annotated[
     str | None,
     typer.Option(
-        "--language", metavar="en|zh-CN", help="Of the notice. Default: this system's, else en."
+        "--agree",
+        metavar="MARK",
+        help="For scripts: agree to the notice above this mark in `e2e consent show`.",
     ),
 ]
+OPERATOR: Final = "the operator of the relay"
+"""Who answers for the data, unless somebody else is named."""
+PUBLISHED: Final = "as the operator publishes it"
+"""Where to turn to then."""
 
 
 @app.command("list")
@@ -92,25 +102,13 @@ def grant(
     purpose: Purpose,
     *,
     language: Language = None,
-    lasts: Annotated[
-        int | None,
-        typer.Option("--for", metavar="TIME", parser=seconds, help="End by itself: 8h, 90d."),
-    ] = None,
-    scope: Annotated[str, typer.Option("--scope", help="What it is limited to, in words.")] = "",
+    lasts: Lasts = None,
+    scope: Scope = "",
     controller: Annotated[
         str, typer.Option("--controller", help="Who answers for the data.")
-    ] = "the operator of the relay",
-    contact: Annotated[
-        str, typer.Option("--contact", help="Where to turn to.")
-    ] = "as the operator publishes it",
-    agree: Annotated[
-        str | None,
-        typer.Option(
-            "--agree",
-            metavar="MARK",
-            help="For scripts: agree to the notice above this mark in `e2e consent show`.",
-        ),
-    ] = None,
+    ] = OPERATOR,
+    contact: Annotated[str, typer.Option("--contact", help="Where to turn to.")] = PUBLISHED,
+    agree: Agree = None,
 ) -> None:
     """Show what it means, ask, and only then turn it on."""
     with reported(debug=where.debug, language=language):
@@ -118,12 +116,11 @@ def grant(
         decide(notice, agree, where)
 
     async def work(engine: e2ecore.Engine) -> None:
-        until = None if lasts is None else time.time_ns() // 1_000_000 + 1000 * lasts
         made = await engine.consents.grant(
             notice,
             controller=e2ecore.Controller(controller, contact),
             scope=scope,
-            expires_ms=until,
+            expires_ms=after(lasts),
         )
         words = words_in(language)
         if not where.json:
@@ -191,7 +188,7 @@ def imported(where: Access, *, language: Language = None) -> None:
                 else:
                     print(f"{_named(one.purpose, words)} {_say(one, words)}")
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @app.command()
@@ -205,7 +202,7 @@ def verify(
     """Check somebody's consents against their chain. Needs no account, no relay, no network."""
     with reported(debug=debug, language=language):
         data = file.read_bytes()
-        audit = e2ecore.verify_consents(data, now_ms=time.time_ns() // 1_000_000)
+        audit = e2ecore.verify_consents(data, now_ms=now_ms())
         words = words_in(language)
         if not json:
             of = {"entries": audit.entries, "devices": audit.live_devices}
@@ -215,6 +212,11 @@ def verify(
                 print(jsonlines.dump(_audited(one)))
             else:
                 print(f"{visible(one.purpose):<21} {_say(one, words)}")
+
+
+def after(lasts: int | None) -> int | None:
+    """When so many seconds from now are over, in UTC milliseconds; None: never."""
+    return None if lasts is None else now_ms() + 1000 * lasts
 
 
 def decide(notice: e2ecore.ConsentNotice, agree: str | None, where: Access) -> None:

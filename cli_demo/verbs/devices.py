@@ -8,26 +8,22 @@ import typer
 
 import e2ecore
 from cli_demo import jsonlines, qr
-from cli_demo.device_news import day
 from cli_demo.device_words import DeviceWords, device_words
 from cli_demo.erasures import say_erasure, settle, show_erasures
 from cli_demo.exits import CliError, Exit
-from cli_demo.options import Access, online
+from cli_demo.naming import short
+from cli_demo.options import Access, Language, OwnDevice, online
 from cli_demo.passphrase import read_passphrase
 from cli_demo.places import relay_of, remember_relay
 from cli_demo.running import at_relay, reported, with_engine
-from cli_demo.text import visible
+from cli_demo.targets import find_own_device
+from cli_demo.text import moment, visible
 
 app = typer.Typer(
     name="device",
     help="The devices of your account. There is one, unless you have agreed to several.",
     no_args_is_help=True,
 )
-
-Language = Annotated[
-    str | None,
-    typer.Option("--language", metavar="en|zh-CN", help="Default: this system's, else en."),
-]
 
 
 @app.command("list")
@@ -56,14 +52,14 @@ def link(where: Access, *, language: Language = None) -> None:
         await at_relay(engine, engine.caught_up, where.timeout)
         try:
             async with engine.devices.link() as linking:
-                device_id = await _confirmed(linking, where, words)
+                device_id = await _confirmed(linking, where, language)
         except e2ecore.ConsentRequiredError as error:
             raise CliError(words.link_or_move, Exit.REFUSED) from error
         count = await settle(engine, where.timeout)
         if where.json:
             print(jsonlines.dump({"type": "linked", "device": device_id.hex(), "waiting": count}))
         else:
-            print(words.linked.format(device=device_id.hex(), count=count))
+            print(words.linked.format(device=short(device_id), count=count))
 
     with_engine(where, work, language=language)
 
@@ -81,11 +77,11 @@ def move(where: Access, *, language: Language = None) -> None:
             if not await _answers_yes(words.ask_move, words):
                 raise CliError(words.stays, Exit.REFUSED)
         async with engine.devices.move() as linking:
-            device_id = await _confirmed(linking, where, words)
+            device_id = await _confirmed(linking, where, language)
         if where.json:
             print(jsonlines.dump({"type": "moved", "device": device_id.hex()}))
         else:
-            print(words.moved.format(device=device_id.hex()))
+            print(words.moved.format(device=short(device_id)))
 
     with_engine(where, work, language=language)
 
@@ -125,7 +121,7 @@ def join(
 @online
 def remove(
     where: Access,
-    device: Annotated[str, typer.Argument(help="Its id, or how that begins: `e2e device list`.")],
+    device: OwnDevice,
     *,
     language: Language = None,
 ) -> None:
@@ -134,14 +130,14 @@ def remove(
     async def work(engine: e2ecore.Engine) -> None:
         words = device_words(language)
         await at_relay(engine, engine.caught_up, where.timeout)
-        found = await _chosen(engine, device, words)
+        found = await find_own_device(engine, device, words.no_such_device)
         await engine.devices.remove(found.device_id)
         count = await settle(engine, where.timeout)
         if where.json:
             shown = {"type": "removed", "device": found.device_id.hex(), "waiting": count}
             print(jsonlines.dump(shown))
         else:
-            print(words.removed.format(device=found.device_id.hex()))
+            print(words.removed.format(device=short(found.device_id)))
         await show_erasures(engine, where, {found.device_id}, words)
 
     with_engine(where, work, language=language)
@@ -151,7 +147,7 @@ def remove(
 @online
 def confirm(
     where: Access,
-    device: Annotated[str, typer.Argument(help="Its id, or how that begins: `e2e device list`.")],
+    device: OwnDevice,
     *,
     now: Annotated[bool, typer.Option("--now", help="Do not wait until a day has passed.")] = False,
     language: Language = None,
@@ -161,36 +157,24 @@ def confirm(
     async def work(engine: e2ecore.Engine) -> None:
         words = device_words(language)
         await at_relay(engine, engine.caught_up, where.timeout)
-        found = await _chosen(engine, device, words)
+        found = await find_own_device(engine, device, words.no_such_device)
         if not where.json:
-            named = {"device": found.device_id.hex(), "day": day(found.added_ms)}
+            named = {"device": short(found.device_id), "day": moment(found.added_ms)}
             print(*[line.format(**named) for line in words.confirm_means], sep="\n")
             if not await _answers_yes(words.ask_confirm, words):
                 raise CliError(words.not_confirmed, Exit.REFUSED)
-        phrase = read_passphrase(fd=where.passphrase_fd, create=False)
+        phrase = read_passphrase(fd=where.passphrase_fd, create=False, language=language)
         try:
             await engine.devices.confirm(found.device_id, phrase, override=now)
         except e2ecore.DeviceInQuarantineError as error:
-            text = words.too_early.format(day=day(error.until_ms))
+            text = words.too_early.format(day=moment(error.until_ms))
             raise CliError(text, Exit.REFUSED) from error
         if where.json:
             print(jsonlines.dump({"type": "confirmed", "device": found.device_id.hex()}))
         else:
-            print(words.confirmed.format(device=found.device_id.hex()))
+            print(words.confirmed.format(device=short(found.device_id)))
 
     with_engine(where, work, language=language)
-
-
-async def _chosen(engine: e2ecore.Engine, device: str, words: DeviceWords) -> e2ecore.Device:
-    """Return the one device in use whose id begins so."""
-    found = [
-        one
-        for one in await engine.devices.list()
-        if one.removed_ms is None and one.device_id.hex().startswith(device.lower())
-    ]
-    if len(found) != 1:
-        raise CliError(words.no_such_device, Exit.USAGE)
-    return found[0]
 
 
 def _show_code(code: e2ecore.LinkCode, where: Access, words: DeviceWords) -> None:
@@ -203,9 +187,10 @@ def _show_code(code: e2ecore.LinkCode, where: Access, words: DeviceWords) -> Non
 
 
 async def _confirmed(
-    linking: e2ecore.Linking, where: Access, words: DeviceWords
+    linking: e2ecore.Linking, where: Access, language: str | None
 ) -> e2ecore.DeviceId:
     """Show the code, have the person compare, ask for the passphrase."""
+    words = device_words(language)
     _show_code(linking.code, where, words)
     request = await linking.joined()
     check = request.check_string
@@ -219,7 +204,7 @@ async def _confirmed(
     if not await _answers_yes(question, words):
         await linking.refuse()
         raise CliError(words.refused, Exit.REFUSED)
-    phrase = read_passphrase(fd=where.passphrase_fd, create=False)
+    phrase = read_passphrase(fd=where.passphrase_fd, create=False, language=language)
     return await linking.confirm(phrase)
 
 
@@ -238,9 +223,9 @@ def _line(one: e2ecore.Device, words: DeviceWords) -> str:
     state = words.in_use if one.counts else words.no_consent
     if one.removed_ms is not None:
         state = words.gone if one.removed_for is None else words.reasons[one.removed_for]
-    parts = [one.device_id.hex(), day(one.added_ms), state]
+    parts = [short(one.device_id), moment(one.added_ms), state]
     if one.removed_ms:
-        parts.append(day(one.removed_ms))
+        parts.append(moment(one.removed_ms))
     if one.is_this:
         parts.append(words.this)
     if one.waiting:

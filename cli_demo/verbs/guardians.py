@@ -1,6 +1,5 @@
 """``guardian``: who decides for somebody under 14."""
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, TypeVar
 
@@ -12,7 +11,6 @@ from cli_demo import jsonlines
 from cli_demo.consent_words import chosen_language
 from cli_demo.exits import CliError, Exit
 from cli_demo.guardian_views import (
-    SHOWN,
     ask_person,
     bond_fields,
     day_of,
@@ -22,10 +20,20 @@ from cli_demo.guardian_views import (
     request_fields,
 )
 from cli_demo.guardian_words import GuardianWords, guardian_words
-from cli_demo.options import Access, day_ms, local, online, seconds
+from cli_demo.naming import short
+from cli_demo.options import Access, Language, day_ms, local, online
 from cli_demo.running import at_relay, go_out, reported, with_engine
 from cli_demo.text import moment, visible
-from cli_demo.verbs.consents import Purpose, decide
+from cli_demo.verbs.consents import (
+    OPERATOR,
+    PUBLISHED,
+    Agree,
+    Lasts,
+    Purpose,
+    Scope,
+    after,
+    decide,
+)
 
 app = typer.Typer(
     name="guardian",
@@ -36,10 +44,6 @@ T = TypeVar("T")
 _ON_ITS_WAY_S: Final = 10.0
 """How long to wait for what the other one has said a moment ago."""
 _NEWS: Final = (e2ecore.GuardianBondChanged, e2ecore.ApprovalRequestChanged)
-Language = Annotated[
-    str | None,
-    typer.Option("--language", metavar="en|zh-CN", help="Of the words. Default: this system's."),
-]
 Handle = Annotated[str, typer.Argument(metavar="HANDLE", help="The other one.")]
 Number = Annotated[
     str, typer.Argument(metavar="ID", help="As `e2e guardian requests` shows it, or its beginning.")
@@ -60,8 +64,7 @@ def status(where: Access, *, language: Language = None) -> None:
         bonds = [
             one
             for one in await engine.guardians.bonds()
-            if one.state in {e2ecore.BondState.INVITED, e2ecore.BondState.HOLDS}
-            or one.state is e2ecore.BondState.AGREED
+            if one.state not in {e2ecore.BondState.OVER, e2ecore.BondState.DECLINED}
         ]
         if where.json:
             until = now.until_ms if now else None
@@ -174,15 +177,9 @@ def ask(
     purpose: Purpose,
     *,
     language: Language = None,
-    lasts: Annotated[
-        int | None,
-        typer.Option("--for", metavar="TIME", parser=seconds, help="End by itself: 8h, 90d."),
-    ] = None,
-    scope: Annotated[str, typer.Option("--scope", help="What it is limited to, in words.")] = "",
-    agree: Annotated[
-        str | None,
-        typer.Option("--agree", metavar="MARK", help="For scripts: as for `e2e consent grant`."),
-    ] = None,
+    lasts: Lasts = None,
+    scope: Scope = "",
+    agree: Agree = None,
 ) -> None:
     """Agree to something, and ask the guardian to agree as well."""
     with reported(debug=where.debug, language=language):
@@ -191,10 +188,11 @@ def ask(
 
     async def work(engine: e2ecore.Engine) -> None:
         words = guardian_words(language)
-        until = None if lasts is None else time.time_ns() // 1_000_000 + 1000 * lasts
-        operator = e2ecore.Controller("the operator of the relay", "as the operator publishes it")
         made = await engine.guardians.ask(
-            notice, controller=operator, scope=scope, expires_ms=until
+            notice,
+            controller=e2ecore.Controller(OPERATOR, PUBLISHED),
+            scope=scope,
+            expires_ms=after(lasts),
         )
         await _out(engine, where, words)
         print(jsonlines.dump(request_fields(made)) if where.json else words.asked)
@@ -224,7 +222,7 @@ def requests(
                 continue
             who = await name_of(engine, one.account_id)
             what = purpose_in(one.record.purpose, language)
-            print(f"{one.consent_id.hex()[:SHOWN]}  {what}  {who}  {words.requests[one.state]}")
+            print(f"{short(one.consent_id)}  {what}  {who}  {words.requests[one.state]}")
 
     with_engine(where, work, language=language)
 
@@ -248,7 +246,7 @@ def approve(where: Access, number: Number, *, yes: Yes = False, language: Langua
         ask_person(words.ask_approve.format(who=who), words, where, yes=yes)
         decided = await engine.guardians.approve(found.consent_id)
         await _out(engine, where, words)
-        said = words.approved.format(number=found.consent_id.hex()[:SHOWN])
+        said = words.approved.format(number=short(found.consent_id))
         print(jsonlines.dump(request_fields(decided)) if where.json else said)
 
     with_engine(where, work, language=language)

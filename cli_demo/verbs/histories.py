@@ -1,6 +1,5 @@
 """``device give``, ``device transfers``, ``device stop``: history for another device."""
 
-import time
 from typing import Annotated, Final
 
 import anyio
@@ -8,14 +7,14 @@ import typer
 
 import e2ecore
 from cli_demo import jsonlines
-from cli_demo.device_news import day
+from cli_demo.device_words import device_words
 from cli_demo.exits import CliError, Exit
 from cli_demo.history_words import HistoryWords, history_words
-from cli_demo.naming import Names
-from cli_demo.options import Access, local, online
+from cli_demo.naming import Names, short
+from cli_demo.options import Access, Language, OwnDevice, local, online
 from cli_demo.running import at_relay, with_engine
-from cli_demo.targets import find_conversation
-from cli_demo.verbs.devices import Language
+from cli_demo.targets import find_conversation, find_own_device
+from cli_demo.text import moment, now_ms
 
 _DAY_MS: Final = 86_400_000
 
@@ -23,7 +22,7 @@ _DAY_MS: Final = 86_400_000
 @online
 def give(
     where: Access,
-    device: Annotated[str, typer.Argument(help="Its id, or how that begins: `e2e device list`.")],
+    device: OwnDevice,
     *,
     days: Annotated[
         int, typer.Option("--days", min=0, help="Only the last so many days; 0: everything.")
@@ -42,23 +41,25 @@ def give(
     async def work(engine: e2ecore.Engine) -> None:
         words = history_words(language)
         await at_relay(engine, engine.caught_up, where.timeout)
-        device_id = await _device(engine, device, words)
+        device_id = (
+            await find_own_device(engine, device, device_words(language).no_such_device)
+        ).device_id
         chats = [(await find_conversation(engine, one)).conversation_id for one in only or ()]
-        since_ms = time.time_ns() // 1_000_000 - days * _DAY_MS if days else 0
+        since_ms = now_ms() - days * _DAY_MS if days else 0
         begun = await engine.devices.give_history(
             device_id, since_ms=since_ms, conversations=chats or None
         )
         if not where.json:
-            transfer = begun.transfer_id.hex()[:8]
+            transfer = short(begun.transfer_id)
             shown = words.begun.format(
-                total=begun.total, device=device_id.hex()[:8], transfer=transfer
+                total=begun.total, device=short(device_id), transfer=transfer
             )
             print(shown if begun.total else words.nothing)
         with anyio.move_on_after(where.timeout):
             await _over(engine, begun.transfer_id)
         await _show(engine, await _transfer(engine, begun.transfer_id), where, words)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @local
@@ -73,12 +74,12 @@ def transfers(where: Access, *, language: Language = None) -> None:
                 continue
             total = "" if one.total is None else f" / {one.total}"
             print(
-                f"{one.transfer_id.hex()[:8]}  {day(one.began_ms)}"
-                f"  {words.to if one.is_given else words.by} {one.device_id.hex()[:8]}"
+                f"{short(one.transfer_id)}  {moment(one.began_ms)}"
+                f"  {words.to if one.is_given else words.by} {short(one.device_id)}"
                 f"  {one.messages}{total}  {words.states[one.state.value]}"
             )
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 @online
@@ -98,25 +99,14 @@ def stop(
             if one.is_given and one.transfer_id.hex().startswith(transfer.lower())
         ]
         if len(found) != 1:
-            raise CliError("no such transfer, or several; see `e2e device transfers`", Exit.USAGE)
+            raise CliError(words.no_transfer, Exit.USAGE)
         await engine.devices.stop_history(found[0].transfer_id)
         await _show(engine, await _transfer(engine, found[0].transfer_id), where, words)
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
 _UNDER_WAY = e2ecore.TransferState.UNDER_WAY
-
-
-async def _device(engine: e2ecore.Engine, begins: str, words: HistoryWords) -> e2ecore.DeviceId:
-    found = [
-        one.device_id
-        for one in await engine.devices.list()
-        if one.removed_ms is None and one.device_id.hex().startswith(begins.lower())
-    ]
-    if len(found) != 1:
-        raise CliError(words.no_device, Exit.USAGE)
-    return found[0]
 
 
 async def _transfer(engine: e2ecore.Engine, transfer_id: bytes) -> e2ecore.HistoryTransfer:

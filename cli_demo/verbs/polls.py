@@ -1,7 +1,6 @@
 """``poll ...``: ask, vote, close, and see how it stands."""
 
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
@@ -13,7 +12,7 @@ from cli_demo.naming import Names
 from cli_demo.options import Access, Target, local, online, seconds
 from cli_demo.running import go_out, reach, with_engine
 from cli_demo.targets import find_conversation, find_poll
-from cli_demo.text import visible
+from cli_demo.text import now_ms, visible
 from cli_demo.views import symbols_for
 
 app = typer.Typer(
@@ -40,7 +39,7 @@ def ask(
     target: Target,
     question: Annotated[str, typer.Argument(help="At most 300 characters.")],
     choices: Annotated[
-        list[str], typer.Argument(metavar="CHOICE...", help="2 to 12, at most 100 characters each.")
+        list[str], typer.Argument(metavar="CHOICE", help="2 to 12, at most 100 characters each.")
     ],
     *,
     most: Annotated[
@@ -54,7 +53,7 @@ def ask(
     ] = None,
 ) -> None:
     """Begin a poll. You close it, or an admin or owner, or its time does."""
-    closes_ms = None if closes is None else time.time_ns() // 1_000_000 + closes * 1000
+    closes_ms = None if closes is None else now_ms() + closes * 1000
 
     async def work(engine: e2ecore.Engine) -> None:
         conversation = await reach(engine, lambda: find_conversation(engine, target), where.timeout)
@@ -75,7 +74,7 @@ def vote(
     poll: WhichPoll,
     numbers: Annotated[
         list[int] | None,
-        typer.Argument(metavar="[NUMBER...]", help="Of the choices, from 1; none takes it back."),
+        typer.Argument(metavar="NUMBER", help="Of the choices, from 1; none takes it back."),
     ] = None,
 ) -> None:
     """Vote, instead of an earlier vote of yours. It is sealed until the poll is closed."""
@@ -104,7 +103,7 @@ def show(
     where: Access,
     target: Target,
     poll: Annotated[
-        str, typer.Argument(metavar="[POLL]", help="As for `vote`; default: the newest one.")
+        str, typer.Argument(metavar="POLL", help="As for `vote`; default: the newest one.")
     ] = "last",
 ) -> None:
     """Print how a poll stands. Needs no relay."""

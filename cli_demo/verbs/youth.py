@@ -7,7 +7,7 @@ import typer
 import e2ecore
 from cli_demo import jsonlines
 from cli_demo.consent_words import words_in
-from cli_demo.options import Access, local
+from cli_demo.options import Access, Language, local
 from cli_demo.passphrase import read_secret
 from cli_demo.running import reported, with_engine
 
@@ -17,10 +17,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 _MINUTE_MS = 60_000
-Language = Annotated[
-    str | None,
-    typer.Option("--language", metavar="en|zh-CN", help="Of the words. Default: this system's."),
-]
 Fd = Annotated[
     int | None,
     typer.Option(

@@ -1,4 +1,4 @@
-"""What ``e2e consent``, ``device``, ``guardian`` and ``youth`` say: all of it in each language."""
+"""What ``consent``, ``device``, ``guardian``, ``youth`` and ``verify`` say, in each language."""
 
 import re
 import string
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 import e2ecore
-from cli_demo import consent_words, contact_words, device_words, guardian_words
+from cli_demo import consent_words, contact_words, device_words, guardian_words, history_words
 from cli_demo.error_words import CHINESE, explain_in
 from cli_demo.exits import NoAccountError, RelayTimeoutError
 
@@ -16,12 +16,14 @@ TABLES: tuple[Mapping[str, "AnyWords"], ...] = (
     device_words.WORDS,
     guardian_words.WORDS,
     contact_words.WORDS,
+    history_words.WORDS,
 )
 AnyWords = (
     consent_words.Words
     | device_words.DeviceWords
     | guardian_words.GuardianWords
     | contact_words.ContactWords
+    | history_words.HistoryWords
 )
 SURFACE = (
     e2ecore.Consents,
