@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from cli_demo import helping
 from cli_demo.exits import Exit
 from cli_demo.verbs import (
     accounts,
@@ -98,7 +99,7 @@ app.command("demo-device", hidden=True)(programs.demo_device)
 def main() -> None:
     """Run the command line; every way out has a documented exit code."""
     try:
-        app(prog_name="e2e")
+        sys.exit(helping.run(app, helping.language_of(sys.argv[1:])))
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
 

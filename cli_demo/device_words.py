@@ -47,8 +47,6 @@ class DeviceWords(NamedTuple):
     too_early: str
     early: str
     news_confirmed: str
-    news_forked: str
-    this_removed: str
 
 
 WORDS: Final = {
@@ -115,9 +113,6 @@ WORDS: Final = {
         " it takes to notice that somebody else has linked it. Now all the same: --now",
         "confirmed, without waiting a day",
         "NOTICE: a device can change your account since {day}: {device} ({how})",
-        "NOTICE: device {device} has told two different things. If you did not set it back to an"
-        " older copy, remove it: e2e device remove {device}",
-        "This device was removed from the account, and what it held is erased.",
     ),
     "zh-CN": DeviceWords(
         "请在新设备上输入：e2e device join {code}",
@@ -178,9 +173,6 @@ WORDS: Final = {
         "如仍要立即确认：--now",
         "已确认（未等满一天）",
         "提醒：自 {day} 起有设备能更改您的账号：{device}（{how}）",
-        "提醒：设备 {device} 前后说法不一。如果不是您把它恢复到了旧的备份，"
-        "请移除它：e2e device remove {device}",
-        "本设备已被移出账号，其中的内容均已擦除。",
     ),
 }
 """By language tag."""

@@ -5,11 +5,9 @@ from typing import Final
 
 import e2ecore
 from cli_demo.exits import explain
-from cli_demo.text import counted
-from cli_demo.words import amount, span
+from cli_demo.text import counted, length, size
+from cli_demo.words import span
 
-_BARS: Final = "▁▂▃▄▅▆▇█"
-_WAVE_CELLS: Final = 16
 _GONE: Final = {
     e2ecore.DeletionReason.ALL_FETCHED: "all have it",
     e2ecore.DeletionReason.RECALLED: "taken back",
@@ -55,7 +53,7 @@ def on_its_way(upload: e2ecore.Upload) -> str:
     """Say what is being uploaded, how far it is, and what is in its way."""
     name = name_of(upload.names)
     done, total = upload.progress
-    far = f"{100 * done // total} % of {amount(total)} are at the relay" if done else ""
+    far = f"{100 * done // total} % of {size(total)} are at the relay" if done else ""
     if upload.is_paused:
         return f"{name}: {_listed('paused', far)}"
     trouble = why(upload.trouble)
@@ -119,18 +117,5 @@ def _listed(*parts: str) -> str:
 def description(file: e2ecore.Attachment, visible_name: Callable[[str], str]) -> str:
     """Say what a file is: its name, how large or how long."""
     if file.form is e2ecore.AttachmentForm.VOICE:
-        seconds = -(-file.duration_ms // 1000)
-        return f"voice note, {seconds // 60}:{seconds % 60:02d}, {amount(file.size)}"
-    return f"{visible_name(file.name)}, {amount(file.size)}"
-
-
-def wave(waveform: bytes) -> str:
-    """The loudness of a voice note, as bars."""
-    if not waveform:
-        return ""
-    cells = min(len(waveform), _WAVE_CELLS)
-    parts = [
-        waveform[n * len(waveform) // cells : (n + 1) * len(waveform) // cells]
-        for n in range(cells)
-    ]
-    return "".join(_BARS[max(part) * len(_BARS) // 256] for part in parts)
+        return f"voice note, {length(file.duration_ms)}, {size(file.size)}"
+    return f"{visible_name(file.name)}, {size(file.size)}"

@@ -5,6 +5,7 @@ import time
 import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Final
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -121,6 +122,27 @@ def lasting(seconds: float) -> str:
         if seconds >= 2 * unit or (seconds >= unit and seconds % unit == 0):
             return f"{seconds // unit:.0f} {name}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def length(time_ms: int) -> str:
+    """``0:05``, ``62:03``: minutes and seconds of something that is heard."""
+    seconds = -(-time_ms // 1000)
+    return f"{seconds // 60}:{seconds % 60:02d}"
+
+
+def wave(loudness: bytes, cells: int, levels: str) -> str:
+    """Loudness as a line of bars.
+
+    Args:
+        loudness: Of equal parts, 0 to 255; empty: the line is empty.
+        cells: How long the line may be.
+        levels: Signs from silent to loud.
+    """
+    count = min(len(loudness), max(cells, 1))
+    bounds = [n * len(loudness) // count for n in range(count + 1)] if count else []
+    return "".join(
+        levels[max(loudness[begin:end]) * len(levels) // 256] for begin, end in pairwise(bounds)
+    )
 
 
 def period(text: str) -> int | None:

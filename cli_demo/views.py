@@ -133,6 +133,8 @@ class FileView:
     """Width and height of the whole picture, as its sender says."""
     wave: bytes = b""
     """Loudness of a voice note."""
+    length: str = ""
+    """Of a voice note; empty: it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,9 @@ class MessageView:
     @property
     def brief(self) -> str:
         """Its words, or the names of its files."""
-        return self.text or ", ".join(one.name for one in self.files)
+        return self.text or ", ".join(
+            f"voice note {one.length}" if one.length else one.name for one in self.files
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +250,8 @@ class Symbols:
     pinned: str
     bar: str
     chosen: str
+    levels: str
+    """From silence to loud."""
 
     def mark(self, mark: Mark) -> str:
         """The sign of one delivery state; received messages have none."""
@@ -259,10 +265,12 @@ class Symbols:
 
 
 UNICODE: Final = Symbols(
-    "◷", "✓", "✓✓", "✗", "●", "○", "◌", "✓", "!", "•", "↪", "─", "…", "^", "█", "✓"
+    *("◷", "✓", "✓✓", "✗", "●", "○", "◌", "✓", "!", "•", "↪", "─", "…", "^", "█", "✓"),
+    "▁▂▃▄▅▆▇█",
 )
 ASCII: Final = Symbols(
-    "..", "+", "++", "x", "*", "o", "~", "+", "!", "*", ">", "-", "...", "^", "#", "*"
+    *("..", "+", "++", "x", "*", "o", "~", "+", "!", "*", ">", "-", "...", "^", "#", "*"),
+    "_.:-=+*#",
 )
 
 

@@ -1,10 +1,12 @@
 """A message in words for people, with everything that was said of it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 import e2ecore
-from cli_demo.text import moment, one_line, visible
+from cli_demo.text import length, moment, one_line, visible, wave
+from cli_demo.views import UNICODE, Symbols
 
 _OTHER_KINDS: Final = {
     e2ecore.MessageKind.RECALLED: "(taken back)",
@@ -16,7 +18,7 @@ _QUOTED: Final = {
     e2ecore.MessageKind.POLL: "(poll) ",
 }
 _QUOTE_CELLS: Final = 40
-_KIB: Final = 1024
+_WAVE_CELLS: Final = 32
 _NO_DATE_MS: Final = 253_402_214_400_000
 """The end of the year 9999: what is later is for good."""
 
@@ -32,9 +34,15 @@ def body(message: e2ecore.Message) -> str:
     if message.kind is e2ecore.MessageKind.FILES and not message.attachments:
         return f"(file) {message.text}".rstrip()
     if message.attachments:
-        names = ", ".join(one_line(one.name, _QUOTE_CELLS) for one in message.attachments)
-        return f"(file) {names} {message.text}".rstrip()
+        return f"{_named(message.attachments)} {message.text}".rstrip()
     return _OTHER_KINDS.get(message.kind, message.text)
+
+
+def _named(files: Sequence[e2ecore.Attachment]) -> str:
+    """What the files of a message are called; voice notes are as long as they are."""
+    if all(one.form is e2ecore.AttachmentForm.VOICE for one in files):
+        return f"(voice note) {', '.join(length(one.duration_ms) for one in files)}"
+    return f"(file) {', '.join(one_line(one.name, _QUOTE_CELLS) for one in files)}"
 
 
 def muted_words(until_ms: int | None, at_ms: int) -> str:
@@ -42,16 +50,6 @@ def muted_words(until_ms: int | None, at_ms: int) -> str:
     if until_ms is None or until_ms <= at_ms:
         return ""
     return "muted" if until_ms >= _NO_DATE_MS else f"muted until {moment(until_ms)}"
-
-
-def amount(size: int) -> str:
-    """Bytes as people say them."""
-    value, unit = float(size), "B"
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < _KIB or unit == "GiB":
-            break
-        value /= _KIB
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def span(seconds: int) -> str:
@@ -84,8 +82,13 @@ def _happened(notice: e2ecore.Notice) -> str:
     return said[notice.kind]
 
 
-def full(message: e2ecore.Message) -> str:
-    """The same with what it answers, that it was edited or forwarded, and reactions; harmless."""
+def full(message: e2ecore.Message, symbols: Symbols = UNICODE) -> str:
+    """The same with what it answers, that it was edited or forwarded, and reactions; harmless.
+
+    Args:
+        message: Which one.
+        symbols: What can be shown: of voice notes how loud they are.
+    """
     marks: list[str] = []
     if message.forwards:
         marks.append("forwarded")
@@ -93,7 +96,8 @@ def full(message: e2ecore.Message) -> str:
         marks.append("edited")
     signs = Counter(sign for one in message.reactions for sign in one.signs)
     said = [visible(sign) + (f" {count}" if count > 1 else "") for sign, count in signs.items()]
-    parts = [_answered(message.reply), visible(body(message))]
+    waves = [wave(one.waveform, _WAVE_CELLS, symbols.levels) for one in message.attachments]
+    parts = [_answered(message.reply), visible(body(message)), *waves]
     parts += [f"({', '.join(marks)})" if marks else "", f"[{', '.join(said)}]" if said else ""]
     return " ".join(part for part in parts if part)
 

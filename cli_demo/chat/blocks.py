@@ -135,7 +135,8 @@ class Painter:
         if message.kind in _KINDS:
             return _KINDS[message.kind]
         if message.files and not message.text:
-            return f"({counted(len(message.files), 'file')})"
+            noun = "voice note" if all(one.length for one in message.files) else "file"
+            return f"({counted(len(message.files), noun)})"
         text = visible(message.text[:_MAX_SHOWN_CHARS])
         if len(message.text) > _MAX_SHOWN_CHARS:
             text += f" {self.symbols.more} ({len(message.text):,} characters in all)"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 import e2ecore
 from cli_demo.chat.paths import folder_of, paths_in
@@ -15,6 +16,7 @@ from cli_demo.exits import CliError, Exit
 from cli_demo.file_words import name_of, why
 from cli_demo.places import default_downloads
 from cli_demo.views import FileView, MessageView
+from cli_demo.voice import voice_note
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -65,6 +67,7 @@ class Carrier:
         """What carries out each command about files, given what was typed behind it."""
         return {
             "send": self.send,
+            "voice": self.voice,
             "get": self.get,
             "ask": self.ask,
             "again": self.again,
@@ -78,12 +81,20 @@ class Carrier:
     async def send(self, rest: str) -> None:
         """Send the files of the first line; the other lines are what is said of them."""
         names, _, caption = rest.partition("\n")
-        paths = paths_in(names)
-        uid = self._window.room.uid
+        await self._send([e2ecore.OutgoingFile(one) for one in paths_in(names)], caption)
+
+    async def voice(self, rest: str) -> None:
+        """Send the file of the first line as a voice note; what follows is said of it."""
+        names, _, caption = rest.partition("\n")
+        wanted = [await anyio.to_thread.run_sync(voice_note, one) for one in paths_in(names)]
+        await self._send(wanted, caption)
+
+    async def _send(self, wanted: Sequence[e2ecore.OutgoingFile], caption: str) -> None:
+        uid, said = self._window.room.uid, caption.strip()
         if not self._window.room.writable:
             raise CliError("Nothing can be sent here.", Exit.USAGE)
-        called = [path.name for path in paths]
-        await self._carry(uid, called, lambda by: self._files.send(uid, paths, caption.strip(), by))
+        called = [Path(str(one.source)).name for one in wanted]
+        await self._carry(uid, called, lambda by: self._files.send(uid, wanted, said, by))
 
     async def forward(self, message: MessageView, to: str) -> bool:
         """Send the files of a message here to another conversation; return whether they went."""

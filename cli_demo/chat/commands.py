@@ -32,6 +32,7 @@ COMMANDS: Final = {
         Command("pin", "", "pin the message for all, or not any more"),
         Command("info", "", "times, readers, earlier words"),
         Command("send", "FILE...", "send files; a second line says what of", needs=True),
+        Command("voice", "FILE", "send a sound file as a voice note", needs=True),
         Command("get", "N FOLDER", "fetch file N; the downloads folder"),
         Command("ask", "N", "ask its sender for an expired file"),
         Command("again", "N", "send your file once more to who asks"),

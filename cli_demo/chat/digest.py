@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import e2ecore
+from cli_demo.chat.guardian_news import guardian_news
+from cli_demo.naming import short
 from cli_demo.text import counted, visible
 
 Names = Callable[[bytes], str]
@@ -132,7 +134,7 @@ def digest(
             result.members.add(event.conversation_id)
         if isinstance(conversation, bytes):
             result.conversations.add(conversation)
-        text = sentence(event, names, own)
+        text = sentence(event, names, own) or guardian_news(event, names)
         if isinstance(conversation, bytes) and text:
             result.notices.append(Notice(conversation, text))
         elif text:
@@ -170,7 +172,7 @@ def _shown(field_name: str, value: object, names: Names, own: bytes) -> str:
             return "somebody"
         return "you" if value == own else visible(names(value))
     if field_name == "device_id" and isinstance(value, bytes):
-        return value.hex()
+        return short(value)
     if field_name == "count" and isinstance(value, int):
         return counted(value, "message")
     return visible(str(value))

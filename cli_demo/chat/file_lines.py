@@ -8,12 +8,12 @@ from rich.segment import Segment
 from rich.style import Style
 
 from cli_demo.chat.pictures import Ink, PictureLine, picture_lines
-from cli_demo.file_words import wave
-from cli_demo.text import wrap
-from cli_demo.views import ASCII, FileView, Symbols
+from cli_demo.text import wave, wrap
+from cli_demo.views import FileView, Symbols
 
 _GLUE: Final = "\N{NO-BREAK SPACE}"
 _AMOUNT: Final = re.compile(r"([0-9]) (?=(?:B|KiB|MiB|GiB|d|h|min|s)\b)")
+_WAVE_CELLS: Final = 40
 _PICTURES: Final = 4
 """Of one message that are drawn; the others are named."""
 
@@ -29,25 +29,22 @@ def file_lines(
         indent: Cells before each line.
         style: Of what is said of a file.
         ink: What pictures are drawn with.
-        symbols: ASCII ones: nothing else is drawn.
+        symbols: What can be drawn.
     """
     found: list[list[Segment] | PictureLine] = []
     left = _PICTURES
     for one in files:
-        found += [
-            [Segment(" " * indent), Segment(text, style)] for text in _words(one, room, symbols)
-        ]
+        found += [[Segment(" " * indent), Segment(text, style)] for text in _words(one, room)]
+        if heard := wave(one.wave, min(room, _WAVE_CELLS), symbols.levels):
+            found.append([Segment(" " * indent), Segment(heard, style)])
         if one.preview and left:
             left -= 1
             found += picture_lines(one.preview, one.shape, room, ink, indent)
     return found
 
 
-def _words(file: FileView, room: int, symbols: Symbols) -> list[str]:
-    about = file.about
-    if file.wave and symbols is not ASCII:
-        about += f" {wave(file.wave)}"
-    lines = wrap(_glued(f"[{file.number}] {about}: {file.where}"), room, room)
+def _words(file: FileView, room: int) -> list[str]:
+    lines = wrap(_glued(f"[{file.number}] {file.about}: {file.where}"), room, room)
     return [one.replace(_GLUE, " ") for one in lines]
 
 

@@ -1,6 +1,5 @@
 """The files of conversations, as the screens see them and act upon them."""
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -8,9 +7,10 @@ from typing import Final
 import e2ecore
 from cli_demo.chat.paths import make_folder
 from cli_demo.file_words import description, whereabouts
-from cli_demo.text import visible
+from cli_demo.text import length, now_ms, visible
 from cli_demo.views import FileView, MessageView
 
+_VOICE: Final = e2ecore.AttachmentForm.VOICE
 ASKED: Final = 12
 """Files of which the relay is asked at once."""
 _PENDING: Final = frozenset({e2ecore.AttachmentState.UPLOADED, e2ecore.AttachmentState.REMOTE})
@@ -31,7 +31,7 @@ class Files:
         where = whereabouts(
             file,
             self._said.get(number),
-            time.time_ns() // 1_000_000,
+            now_ms(),
             ask=f"/ask {number}",
             fetch=f"/get {number}",
         )
@@ -45,6 +45,7 @@ class Files:
             preview=file.preview,
             shape=(file.width, file.height),
             wave=file.waveform,
+            length=length(file.duration_ms) if file.form is _VOICE else "",
         )
 
     async def find(self, uid: str, order: int, number: int) -> e2ecore.Attachment:
@@ -87,11 +88,10 @@ class Files:
     # -- doing -----------------------------------------------------------------------------------
 
     async def send(
-        self, uid: str, paths: Sequence[Path], caption: str, reading: e2ecore.Reading
+        self, uid: str, wanted: Sequence[e2ecore.OutgoingFile], said: str, reading: e2ecore.Reading
     ) -> e2ecore.Upload:
         """Returns when copies of the files are safe on this device."""
-        wanted = [e2ecore.OutgoingFile(one) for one in paths]
-        return await (await self._get(uid)).send_files(wanted, caption, reading=reading)
+        return await (await self._get(uid)).send_files(wanted, said, reading=reading)
 
     async def forward(
         self, uid: str, order: int, to: str, reading: e2ecore.Reading

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MAX_TITLE_CELLS: Final = 300
 """Longer than any terminal is wide; the widget cuts it with an ellipsis."""
 _QUOTE_CELLS: Final = 40
-_SEND: Final = "/send "
+_NAMING_FILES: Final = ("/send ", "/voice ")
 _PAUSE_S: Final = 1.0
 """How long nothing is typed before the draft is kept."""
 _TICK_S: Final = 5.0
@@ -113,8 +113,8 @@ class Room(Vertical):
         return self.composer.display
 
     def _complete(self, before: str) -> Offers:
-        if before.startswith(_SEND) and "\n" not in before:
-            return offers(before, len(_SEND))
+        if before.startswith(_NAMING_FILES) and "\n" not in before:
+            return offers(before, before.index(" ") + 1)
         others = tuple(one.handle for one in self._members if not one.own)
         return complete(before, Known(others, self.places, self._signs))
 

@@ -1,6 +1,5 @@
 """The window: conversations on the left, the open one on the right, kept up to date."""
 
-import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias, TypeVarTuple
@@ -33,7 +32,7 @@ from cli_demo.chat.wishes import Wishes
 from cli_demo.device_news import news_lines
 from cli_demo.error_words import EN
 from cli_demo.exits import CliError, explain
-from cli_demo.text import visible
+from cli_demo.text import now_ms, visible
 from cli_demo.views import ASCII, ConversationView, Symbols
 
 if TYPE_CHECKING:
@@ -80,6 +79,8 @@ class Window(Screen[None]):
         self.room = Room(desk, symbols, id="room")
         self._engine = engine
         self._rows: dict[str, ConversationView] = {}
+        self._told: set[str] = set()
+        """News of our own devices."""
         self._wishes = Wishes(self)
         self._carrier = Carrier(self)
         self._acts = Acts(self, self._carrier)
@@ -137,7 +138,9 @@ class Window(Screen[None]):
     async def _tell_devices(self) -> None:
         """Say what has changed among our devices, until `e2e device list` has shown it."""
         for line in await news_lines(self._engine, EN):
-            self.tell(line, severity="warning")
+            if line not in self._told:
+                self._told.add(line)
+                self.tell(line, severity="warning")
 
     async def _refresh_rows(self, news: Digest) -> None:
         if news.everything:
@@ -177,7 +180,7 @@ class Window(Screen[None]):
         self._own_line.update(self._own_words(ordered))
         self._list.display = bool(ordered)
         self.room.places = [name for _, name in self.places()]
-        self._list.show(ordered, self.room.uid, time.time_ns() // 1_000_000)
+        self._list.show(ordered, self.room.uid, now_ms())
 
     def _own_words(self, rows: list[ConversationView]) -> str:
         """Who we are, and how much there is to be read."""
@@ -330,7 +333,7 @@ class Window(Screen[None]):
             return await self.desk.search(words, uid if only_here else "", cursor)
 
         here = self.current.title if self.current is not None else ""
-        found = await self.ask(Find(search, here, text, time.time_ns() // 1_000_000))
+        found = await self.ask(Find(search, here, text, now_ms()))
         if found is not None:
             await self.jump(found.uid, found.order)
 

@@ -1,13 +1,13 @@
 """``send-file``, ``get`` and ``files``: files of messages."""
 
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Final, Self
 
 import anyio
+import anyio.to_thread
 import rich.console
 import rich.markup
 import rich.progress
@@ -21,14 +21,16 @@ from cli_demo.file_words import description, on_its_way, whereabouts, why
 from cli_demo.options import Access, Target, Which, local, online
 from cli_demo.running import at_relay, go_out, reach, with_engine
 from cli_demo.targets import find_conversation, find_message
-from cli_demo.text import one_line, visible
-from cli_demo.words import amount
+from cli_demo.text import now_ms, one_line, size, visible, wave
+from cli_demo.views import symbols_for
+from cli_demo.voice import voice_note
 
 _SHOWN: Final = 100
 """Messages with files that are listed unless the user wants more."""
 _MOST: Final = 1_000
 _NAME_CELLS: Final = 48
 """A longer name is cut in the list: `get` goes by numbers."""
+_WAVE_CELLS: Final = 24
 _LOOK_S: Final = 0.5
 """How often it is looked whether something is in a file's way."""
 
@@ -44,9 +46,9 @@ class _Far(rich.progress.ProgressColumn):
         """What stands behind the bar."""
         if task.total is None:
             return rich.text.Text(self._before)
-        said = f"{amount(int(task.completed))} of {amount(int(task.total))}"
+        said = f"{size(int(task.completed))} of {size(int(task.total))}"
         rate = task.finished_speed or task.speed
-        return rich.text.Text(f"{said}  {amount(int(rate))}/s" if rate else said)
+        return rich.text.Text(f"{said}  {size(int(rate))}/s" if rate else said)
 
 
 class Bar:
@@ -103,7 +105,7 @@ def send_file(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...", exists=True, dir_okay=False, help="Up to 32 files: one message."
+            metavar="FILE", exists=True, dir_okay=False, help="Up to 32 files: one message."
         ),
     ],
     *,
@@ -113,11 +115,11 @@ def send_file(
         typer.Option("--keep-metadata", help="Leave place, time and camera in pictures."),
     ] = False,
     voice: Annotated[
-        float | None,
+        bool,
         typer.Option(
-            "--voice", metavar="SECONDS", min=0.0, help="It is a voice note of that length."
+            "--voice", help="They are voice notes: length and loudness are read from them."
         ),
-    ] = None,
+    ] = False,
 ) -> None:
     """Send files, and wait until the relay has them and the message.
 
@@ -127,10 +129,10 @@ def send_file(
 
     async def work(engine: e2ecore.Engine) -> None:
         chat = await reach(engine, lambda: find_conversation(engine, target), where.timeout)
-        form = None if voice is None else e2ecore.AttachmentForm.VOICE
-        length_ms = round(1000 * (voice or 0.0))
         wanted = [
-            e2ecore.OutgoingFile(one, form=form, duration_ms=length_ms, keep_metadata=keep_metadata)
+            await anyio.to_thread.run_sync(voice_note, one)
+            if voice
+            else e2ecore.OutgoingFile(one, keep_metadata=keep_metadata)
             for one in files
         ]
         name = files[0].name if len(files) == 1 else f"{len(files)} files"
@@ -260,9 +262,10 @@ def files(
 
 def _line(file: e2ecore.Attachment, said: e2ecore.FileStatus | None) -> str:
     """A file in one line: what it is, where it is, who waits for it and how long."""
-    now_ms = time.time_ns() // 1_000_000
-    where = whereabouts(file, said, now_ms, ask="`get --ask`", fetch="`get`")
-    return f"{description(file, lambda name: one_line(name, _NAME_CELLS))}: {where}"
+    where = whereabouts(file, said, now_ms(), ask="`get --ask`", fetch="`get`")
+    what = description(file, lambda name: one_line(name, _NAME_CELLS))
+    heard = wave(file.waveform, _WAVE_CELLS, symbols_for(sys.stdout.encoding).levels)
+    return f"{what}: {where}{f'  {heard}' if heard else ''}"
 
 
 async def _tried(upload: e2ecore.Upload, timeout_s: float) -> None:

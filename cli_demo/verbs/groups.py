@@ -24,7 +24,7 @@ app = typer.Typer(
 Group = Annotated[
     str, typer.Argument(metavar="GROUP", help="A group's title (+TITLE works too) or its id.")
 ]
-Handles = Annotated[list[str], typer.Argument(metavar="HANDLE…", help="Who.")]
+Handles = Annotated[list[str], typer.Argument(metavar="HANDLE", help="Who.")]
 
 
 _LEAVING_S: Final = 5.0

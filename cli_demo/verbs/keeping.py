@@ -16,7 +16,7 @@ _OFF: Final = "off"
 _NOTE: Final = "The change is stored and is made as soon as the relay is reached."
 Time = Annotated[
     str | None,
-    typer.Argument(metavar="[TIME|off]", help="30s, 10m, 8h, 7d. Without it: say what holds."),
+    typer.Argument(metavar="TIME|off", help="30s, 10m, 8h, 7d. Without it: say what holds."),
 ]
 
 
@@ -73,7 +73,7 @@ def keep_earlier(
     choice: Annotated[
         Choice | None,
         typer.Argument(
-            metavar="[on|off|usual]",
+            metavar="on|off|usual",
             help="usual: as everywhere, with --in. Without it: say what holds.",
         ),
     ] = None,

@@ -21,6 +21,7 @@ from cli_demo.targets import (
     messages_from,
 )
 from cli_demo.text import moment, now_ms, stamp, visible
+from cli_demo.views import symbols_for
 
 _PAGE: Final = 200
 _SHORT_ID: Final = 8
@@ -76,7 +77,7 @@ def send(
     text: Annotated[
         list[str],
         typer.Argument(
-            metavar="TEXT...",
+            metavar="TEXT",
             help="The message; several words are joined. A single - reads it from standard input.",
         ),
     ],
@@ -198,7 +199,7 @@ async def show(
     one: e2ecore.Message, names: Names, *, json: bool, title: str = "", ids: bool = False
 ) -> None:
     """One message as a line."""
-    author = await names.of(one.sender)
+    author, symbols = await names.of(one.sender), symbols_for(sys.stdout.encoding)
     where = f" [{visible(title)}]" if title else ""
     name = f"{one.message_id.hex()[-_SHORT_ID:]}  " if ids else ""
     if json:
@@ -206,7 +207,7 @@ async def show(
     elif one.notice is not None:
         line = f"{name}{stamp(one.stored_ms)}{where} * {visible(await told(one.notice, names))}"
     else:
-        line = f"{name}{stamp(one.sent_ms)}{where} {visible(author)}: {words.full(one)}"
+        line = f"{name}{stamp(one.sent_ms)}{where} {visible(author)}: {words.full(one, symbols)}"
     print(line, flush=True)
 
 
@@ -215,7 +216,7 @@ def tail(
     where: Access,
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[HANDLE|+TITLE|ID]", help="Only this conversation."),
+        typer.Argument(metavar="HANDLE|+TITLE|ID", help="Only this conversation."),
     ] = None,
     *,
     limit: Annotated[

@@ -54,7 +54,7 @@ def name(
     where: Access,
     new: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="At most 64 characters; '' takes it back."),
+        typer.Argument(metavar="NAME", help="At most 64 characters; '' takes it back."),
     ] = None,
 ) -> None:
     """Change what you want to be called, which your conversations get to see.

@@ -78,7 +78,7 @@ def react(
     message: Which,
     signs: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SIGN...]", help="Usually one emoji; none takes them back."),
+        typer.Argument(metavar="SIGN", help="Usually one emoji; none takes them back."),
     ] = None,
 ) -> None:
     """Let all see what you think of a message."""

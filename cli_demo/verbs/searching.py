@@ -40,7 +40,7 @@ def search(
     text: Annotated[
         list[str],
         typer.Argument(
-            metavar="TEXT...",
+            metavar="TEXT",
             help="What to look for; of several words all have to occur. No sign is an operator.",
         ),
     ],
@@ -69,7 +69,11 @@ def search(
     ] = None,
     kind: Annotated[
         list[Kind] | None,
-        typer.Option("--kind", help="Only such ones; several times: any of them."),
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            help="Only text, card, files or poll; several times: any of them.",
+        ),
     ] = None,
 ) -> None:
     """Find messages, the newest first. Needs no relay."""

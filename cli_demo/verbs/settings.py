@@ -24,7 +24,7 @@ class Switch(Enum):
 
 _SWITCHES: Final = frozenset(one.value for one in Switch)
 OnOff = Annotated[
-    Switch | None, typer.Argument(metavar="[on|off]", help="Without it: say what holds.")
+    Switch | None, typer.Argument(metavar="on|off", help="Without it: say what holds.")
 ]
 
 
@@ -87,7 +87,7 @@ def mute(
     time: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TIME|on|off]", help="10m, 8h, 7d; on: until off. Without it: say what holds."
+            metavar="TIME|on|off", help="10m, 8h, 7d; on: until off. Without it: say what holds."
         ),
     ] = None,
 ) -> None:

@@ -56,7 +56,12 @@ def import_(
     ],
     *,
     file_format: Annotated[
-        e2ecore.ImportFormat | None, typer.Option("--format", help="What it is; else: look.")
+        e2ecore.ImportFormat | None,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="What it is: e2ecore, whatsapp, telegram, signal or csv. Default: look.",
+        ),
     ] = None,
     me: Annotated[str, typer.Option("--me", help="What the file calls you.")] = "",
     title: Annotated[str, typer.Option("--title", help="What to call the conversation.")] = "",

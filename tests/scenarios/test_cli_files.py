@@ -15,6 +15,7 @@ from cli_demo.exits import Exit
 from e2ecore.engine.files import attaching
 from tests.support.processes import RelayProcess
 from tests.support.scripts import PASSPHRASE, ROOT, Person, registered
+from tests.support.sounds import recorded
 
 pytestmark = pytest.mark.slow
 DATA = bytes(range(256)) * 2_000
@@ -79,11 +80,17 @@ def test_an_album_and_a_voice_note(people: tuple[Person, Person], tmp_path: Path
     assert bob.run("get", "alice", "last", "-n", "2", "--to", str(out)).out == f"{out}\n"
     assert out.read_bytes() == bytes([1]) * 10
     assert bob.run("get", "alice", "last", "-n", "4").code == Exit.USAGE
-    note = some(tmp_path, "note.ogg")
-    assert alice.run("send-file", "bob", note, "--voice", "61.5").code == Exit.OK
+    note = recorded(tmp_path / "note.wav", [0.0] * 4_000 + [0.9, -0.9] * 2_000)
+    assert alice.run("send-file", "bob", str(note), "--voice").code == Exit.OK
     (file,) = files_in(bob.run("tail", "--json", "-n", "1").line)
-    assert file["form"] == "voice"
-    assert "voice note, 1:02, 500.0 KiB" in bob.run("files", "alice").out
+    assert (file["form"], file["media_type"]) == ("voice", "audio/wav")
+    heard = f"{'▁' * 12}{'█' * 12}"
+    assert f"voice note, 0:01, 15.7 KiB: `get` fetches it  {heard}" in bob.run("files", "alice").out
+    assert (
+        bob.run("history", "alice", "-n", "1").out.rstrip().endswith(f"0:01 {'▁' * 16}{'█' * 16}")
+    )
+    refused = alice.run("send-file", "bob", some(tmp_path, "noise.wav"), "--voice")
+    assert (refused.code, "no sound that is known here" in refused.err) == (Exit.USAGE, True)
     empty = some(tmp_path, "empty.txt", b"")
     assert alice.run("send-file", "bob", empty).code == Exit.OK
     assert bob.run("tail", "-n", "1").code == Exit.OK

@@ -15,8 +15,8 @@ from cli_demo.chat.blocks import Painter
 from cli_demo.chat.file_lines import file_lines
 from cli_demo.chat.pictures import MAX_CELLS, MAX_ROWS, Ink, PictureLine, picture_lines
 from cli_demo.chat.transfers import Meter, Phase, Transfer, line, lines
-from cli_demo.file_words import description, on_its_way, wave, whereabouts, why
-from cli_demo.text import visible
+from cli_demo.file_words import description, on_its_way, whereabouts, why
+from cli_demo.text import visible, wave
 from cli_demo.views import ASCII, UNICODE, FileView, Symbols
 from e2ecore import (
     Attachment,
@@ -113,9 +113,10 @@ def test_what_a_file_is_names_it_harmlessly_and_a_voice_note_by_its_length() -> 
     assert description(bad, visible) == "a\N{REPLACEMENT CHARACTER}[2J.png, 3.0 MiB"
     voice = file(AttachmentState.REMOTE, form=AttachmentForm.VOICE, duration_ms=62_001)
     assert description(voice, visible) == "voice note, 1:03, 3.0 MiB"
-    assert wave(bytes([0, 128, 255])) == "▁▅█"
-    assert len(wave(bytes(range(128)))) == 16
-    assert wave(b"") == ""
+    assert wave(bytes([0, 128, 255]), 16, UNICODE.levels) == "▁▅█"
+    assert wave(bytes([0, 128, 255]), 16, ASCII.levels) == "_=#"
+    assert len(wave(bytes(range(128)), 16, UNICODE.levels)) == 16
+    assert wave(b"", 16, UNICODE.levels) == ""
 
 
 def test_a_rate_is_that_of_the_last_seconds_and_forgets_a_pause() -> None:
