@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cli_demo.naming import short
 from e2ecore import Purpose
 from e2ecore.testing import devices
 from e2ecore.testing.devices import PASSPHRASE, open_device
@@ -57,10 +58,10 @@ async def test_a_device_that_was_linked_is_told_at_once_and_with_each_start(tmp_
         await agree(phone, Purpose.MULTI_DEVICE_SYNC)
         async with window_on(phone, size=(120, 40)) as desk:
             device = await link(phone, laptop)
-            await desk.shows(device.hex())
+            await desk.shows(short(device))
         async with window_on(phone, size=(120, 40)) as desk:
-            await desk.shows(device.hex())
+            await desk.shows(short(device))
         await phone.devices.seen()
         async with window_on(phone, size=(120, 40)) as desk:
             await desk.shows("alice")
-            assert device.hex() not in desk.screen
+            assert short(device) not in desk.screen
