@@ -32,11 +32,11 @@ async def test_a_large_file_can_be_stopped_while_it_is_read_and_files_are_sent_o
         send = files.send
 
         async def slowly(
-            uid: str, paths: Sequence[Path], caption: str, by: e2ecore.Reading
+            uid: str, wanted: Sequence[e2ecore.OutgoingFile], said: str, by: e2ecore.Reading
         ) -> e2ecore.Upload:
             reading.append(by)
             by.pause()  # the file would be read in no time
-            return await send(uid, paths, caption, by)
+            return await send(uid, wanted, said, by)
 
         monkeypatch.setattr(files, "send", slowly)
         await at.desk.write(f"/send {tmp_path}/a.bin")
