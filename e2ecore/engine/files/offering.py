@@ -205,7 +205,9 @@ async def _send(
             for work in works:
                 copies.append(await work())
             async with desk.storing:
-                pid = await core.jobs.run(lambda job: _store(job, core, cid, caption, copies))
+                pid, _ = await core.jobs.run(
+                    lambda job: store_parcel(job, core, cid, caption, copies)
+                )
     except BaseException:
         desk.tidy_signal.set()  # copies without a row go
         desk.upload_signal.set()  # a job that was not waited for is done all the same
@@ -224,8 +226,14 @@ def _check_open_to_files(job: Job, cid: int) -> None:
     check_writable(job, mirror)
 
 
-def _store(job: Job, core: "Core", cid: int, caption: str, copies: Sequence[Copied]) -> int:
-    """Store parcel and files; the copies get their names in the same breath."""
+def store_parcel(
+    job: Job, core: "Core", cid: int, caption: str, copies: Sequence[Copied]
+) -> tuple[int, list[int]]:
+    """Store a parcel and its files; the copies get their names in the same breath.
+
+    Returns:
+        The parcel's number, and those of its files.
+    """
     pid = attachments.add_parcel(job.tx, cid, caption, job.now_ms)
     adopted: list[tuple[Path, int]] = []
     for place, copy in enumerate(copies):
@@ -236,7 +244,7 @@ def _store(job: Job, core: "Core", cid: int, caption: str, copies: Sequence[Copi
         )  # fmt: skip
         adopted.append((copy.path, attachments.add(job.tx, row)))
     core.desk.cache.adopt(adopted)
-    return pid
+    return pid, [aid for _, aid in adopted]
 
 
 def uploads(core: "Core", cid: int) -> list[Upload]:

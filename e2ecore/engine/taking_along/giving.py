@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import anyio.to_thread
 
 from e2ecore.consent.purposes import Purpose
-from e2ecore.crypto.chunked import SALT_BYTES
 from e2ecore.engine.account.agreeing import in_force
 from e2ecore.engine.account.own_chain import own_chain
 from e2ecore.engine.errors import (
@@ -26,9 +25,9 @@ from e2ecore.engine.errors import (
     UnknownOwnDeviceError,
 )
 from e2ecore.engine.files.attaching import Copied, copy_file
-from e2ecore.engine.files.file_showing import decode_item, encode_item
+from e2ecore.engine.files.file_showing import decode_item
 from e2ecore.engine.files.file_values import OutgoingFile
-from e2ecore.engine.files.offering import cancel
+from e2ecore.engine.files.offering import cancel, store_parcel
 from e2ecore.engine.own_devices.handing import confirmation_of
 from e2ecore.engine.own_talk.own_group import own_group, tell_own_devices
 from e2ecore.engine.own_talk.own_topic import OwnTopic
@@ -43,7 +42,7 @@ from e2ecore.engine.taking_along.history_values import (
 from e2ecore.portability.history_part import first_line
 from e2ecore.storage import attachments, conversations, export_lines, members
 from e2ecore.storage import history_transfers as transfers
-from e2ecore.storage.attachments import AttachmentRow, FileState, Owed
+from e2ecore.storage.attachments import AttachmentRow, Owed
 from e2ecore.storage.history_transfers import GiftRow, GiftState, PartRow
 from e2ecore.storage.messages import message_row_id
 from e2ecore.storage.tx import Tx
@@ -341,20 +340,13 @@ def _store_part(job: Job, core: "Core", piece: _Piece, copied: Copied) -> int:
     gift, own = piece.gift, own_group(job)
     if own is None or not _is_current(job, piece):
         return 0
-    pid = attachments.add_parcel(job.tx, own.cid, "", job.now_ms)
-    row = AttachmentRow(
-        0, 0, 0, pid, copied.item.blob_id, encode_item(copied.item), copied.item.size,
-        FileState.WAITING, salt=core.rng(SALT_BYTES), cache_key=copied.cache_key, cached=1,
-        used_ms=job.now_ms,
-    )  # fmt: skip
-    aid = attachments.add(job.tx, row)
+    pid, (aid,) = store_parcel(job, core, own.cid, "", (copied,))
     part = PartRow(
         0, gift.transfer, gift.parts - 1, gift.device_id, aid, 1, pid,
         int(gift.state == GiftState.MADE),
     )  # fmt: skip
     transfers.add_part(job.tx, part)
     transfers.save_gift(job.tx, gift)
-    core.desk.cache.adopt(((copied.path, aid),))
     return pid
 
 
