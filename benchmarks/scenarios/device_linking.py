@@ -12,23 +12,22 @@ from benchmarks.systems.relay import RelayProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from benchmarks.model import Sample
 
 BARE: Final = "bare commits"
 FILE: Final = "export and import"
-_MODULE: Final = "benchmarks.workers.linking"
 
 
-def _work(context: Context, run: int, action: str, size: int) -> Sample:
-    """Do one thing in a process of its own, at a fresh relay."""
-    home = context.directory(f"{action}-{run}")
+def _worked(home: Path, worker: str, *arguments: str) -> Sample:
+    """Have a worker do its work at a fresh relay, each in a process of its own."""
     relay = RelayProcess(home / "relay")
     try:
         done = subprocess.run(
             [
-                *(sys.executable, "-m", _MODULE, action, str(size), str(home)),
-                *(relay.url, str(relay.authority)),
+                *(sys.executable, "-m", f"benchmarks.workers.{worker}", *arguments),
+                *(str(home), relay.url, str(relay.authority)),
             ],
             check=True,
             stdout=subprocess.PIPE,
@@ -42,7 +41,8 @@ def _runner(action: str) -> Callable[[Context, int], Result]:
     def run(context: Context, size: int) -> Result:
         result = Result()
         for number in range(context.runs):
-            sample = _work(context, number, action, size)
+            home = context.directory(f"{action}-{number}")
+            sample = _worked(home, "linking", action, str(size))
             result.add(OURS, sample)
             if "bare_s" in sample:
                 result.add(BARE, {"seats_s": sample["bare_s"]})
@@ -94,20 +94,7 @@ DEVICE_SEATS: Final = Scenario(
 def _run_giving(context: Context, size: int) -> Result:
     result = Result()
     for number in range(context.runs):
-        home = context.directory(f"giving-{number}")
-        relay = RelayProcess(home / "relay")
-        try:
-            done = subprocess.run(
-                [
-                    *(sys.executable, "-m", "benchmarks.workers.giving", str(size), str(home)),
-                    *(relay.url, str(relay.authority)),
-                ],
-                check=True,
-                stdout=subprocess.PIPE,
-            )
-        finally:
-            relay.stop()
-        sample = cast("dict[str, float]", json.loads(done.stdout))
+        sample = _worked(context.directory(f"giving-{number}"), "giving", str(size))
         result.add(OURS, {"give_s": sample["give_s"]})
         result.add(FILE, {"give_s": sample["file_s"]})
         context.say(f"run {number + 1}/{context.runs}: {sample}")

@@ -25,6 +25,8 @@ from e2ecore.testing import MemoryRelay
 from e2ecore.testing.devices import PASSPHRASE, open_device
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
     from e2ecore.storage.messages import MessageRow
     from e2ecore.storage.tx import Tx
 
@@ -120,18 +122,24 @@ async def _import(folder: Path, count: int) -> dict[str, float]:
     return {"rate": count / taken, "again_rate": count / again_taken}
 
 
-def main() -> None:
-    """Do what the command line says."""
+def main(
+    plain: Mapping[str, Callable[[Path, int], dict[str, float]]],
+    running: Mapping[str, Callable[[Path, int], Awaitable[dict[str, float]]]],
+) -> None:
+    """Do what the command line says, and say what came of it.
+
+    Args:
+        plain: What can be done.
+        running: What can be done in an event loop.
+    """
     action, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    found: dict[str, float]
-    if action == "fill":
-        found = fill(folder, count)
+    if action in plain:
+        found = plain[action](folder, count)
     else:
-        work = {"export": _export, "import": _import}[action]
-        found = anyio.run(work, folder, count, backend="trio")
+        found = anyio.run(running[action], folder, count, backend="trio")
     found["peak_mb"] = usage.peak_rss_bytes(os.getpid()) / MEGABYTE
     print(json.dumps(found))  # noqa: T201 - the answer
 
 
 if __name__ == "__main__":
-    main()
+    main({"fill": fill}, {"export": _export, "import": _import})

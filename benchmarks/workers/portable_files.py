@@ -7,19 +7,24 @@ output. The copies are the floor: each file opened or sealed as a local copy is,
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random  # noqa: TID251 - repeatable content, not keys
-import sys
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from benchmarks import usage
-from benchmarks.workers.portability import EMPTY, EXPORT, FULL, MEGABYTE, begin, register, store
+from benchmarks.workers.portability import (
+    EMPTY,
+    EXPORT,
+    FULL,
+    MEGABYTE,
+    begin,
+    main,
+    register,
+    store,
+)
 from e2ecore.engine.files.file_showing import encode_item
 from e2ecore.storage import attachments
 from e2ecore.storage.attachments import AttachmentRow, FileState
@@ -31,6 +36,8 @@ from e2ecore.testing.devices import PASSPHRASE, open_device
 from e2ecore_protocol.content.attachments import FileItem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from e2ecore.storage.tx import Tx
 
 KIB: Final = 1 << 10
@@ -144,17 +151,8 @@ async def bring(folder: Path, count: int) -> dict[str, float]:
     return {"mb_s": sum(_sizes(count)) / MEGABYTE / taken}
 
 
-def main() -> None:
-    """Do what the command line says."""
-    action, folder, count = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    plain = {"fill": fill, "copy_out": copy_out, "copy_in": copy_in}
-    if action in plain:
-        found = plain[action](folder, count)
-    else:
-        found = anyio.run({"export": export, "import": bring}[action], folder, count)
-    found["peak_mb"] = usage.peak_rss_bytes(os.getpid()) / MEGABYTE
-    print(json.dumps(found))  # noqa: T201 - the answer
-
-
 if __name__ == "__main__":
-    main()
+    main(
+        {"fill": fill, "copy_out": copy_out, "copy_in": copy_in},
+        {"export": export, "import": bring},
+    )
