@@ -39,6 +39,12 @@ def shown_taking(row: TakingRow) -> HistoryTransfer:
     )  # fmt: skip
 
 
+def may_take(job: Job) -> bool:
+    """Does the person's chain say that history may go from one of their devices to another?"""
+    chain = job.state.chain(job.tx, job.own.account_id)
+    return chain is not None and chain.has_consent(Purpose.HISTORY_TRANSFER, job.now_ms)
+
+
 def take_part(job: Job, mirror: Mirror, sender: Peer, body: bytes) -> None:
     """Note a part that another device of ours has brought to the relay.
 
@@ -48,10 +54,8 @@ def take_part(job: Job, mirror: Mirror, sender: Peer, body: bytes) -> None:
     said, own, device_id = decode_history_part(body), job.own, sender.device_id
     if attachments.of_blob(job.tx, said.file.blob_id) is not None:
         return
-    chain = job.state.chain(job.tx, own.account_id)
-    is_agreed = chain is not None and chain.has_consent(Purpose.HISTORY_TRANSFER, job.now_ms)
     job.effects.history = True
-    if said.device_id != own.device_id or not is_agreed:
+    if said.device_id != own.device_id or not may_take(job):
         attachments.add(job.tx, _bare(said)._replace(owed=Owed.ACKNOWLEDGEMENT))
         return
     taking = transfers.taking(job.tx, said.transfer_id)

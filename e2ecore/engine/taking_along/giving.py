@@ -27,7 +27,7 @@ from e2ecore.engine.errors import (
 from e2ecore.engine.files.attaching import Copied, copy_file
 from e2ecore.engine.files.file_showing import decode_item
 from e2ecore.engine.files.file_values import OutgoingFile
-from e2ecore.engine.files.offering import cancel, store_parcel
+from e2ecore.engine.files.offering import store_parcel
 from e2ecore.engine.own_devices.handing import confirmation_of
 from e2ecore.engine.own_talk.own_group import own_group, tell_own_devices
 from e2ecore.engine.own_talk.own_topic import OwnTopic
@@ -194,26 +194,27 @@ def _forget_fetched(job: Job, parts: Sequence[PartRow]) -> None:
 
 async def end_gift(core: "Core", transfer: bytes) -> None:
     """Give a gift up: what is at the relay and was not fetched is deleted there."""
+    await core.jobs.run(partial(_end, transfer=transfer))
+    core.desk.duty_signal.set()  # uploads whose parcels are gone end, and the relay is told
 
-    def work(job: Job) -> list[PartRow]:
-        row = transfers.gift(job.tx, transfer)
-        if row is None or row.state == GiftState.ENDED:
-            return []
-        ended = row._replace(state=GiftState.ENDED, waiting=b"", cid=0)
-        transfers.save_gift(job.tx, ended)
-        _tell(job, ended)
-        return [one for one in transfers.parts(job.tx, transfer) if one.is_ours]
 
-    for one in await core.jobs.run(work):
-        await core.jobs.run(partial(_take_back, one=one))
-        if one.pid and core.read(partial(attachments.parcel, pid=one.pid)) is not None:
-            await cancel(core, one.pid)
-    core.desk.duty_signal.set()
+def _end(job: Job, transfer: bytes) -> None:
+    row = transfers.gift(job.tx, transfer)
+    if row is None or row.state == GiftState.ENDED:
+        return
+    for one in transfers.parts(job.tx, transfer):
+        if one.is_ours:
+            _take_back(job, one)
+    ended = row._replace(state=GiftState.ENDED, waiting=b"", cid=0)
+    transfers.save_gift(job.tx, ended)
+    _tell(job, ended)
 
 
 def _take_back(job: Job, one: PartRow) -> None:
     row = attachments.get(job.tx, one.aid)
-    if row is not None and not row.parcel and not row.receipt:
+    if row is not None and row.parcel:
+        attachments.give_up(job.tx, row.parcel)
+    elif row is not None and not row.receipt:
         attachments.save(job.tx, row._replace(owed=Owed.RECALL))
     transfers.remove_part(job.tx, one.part)
 

@@ -21,7 +21,7 @@ from e2ecore.engine.own_talk.oplog import is_gone
 from e2ecore.engine.own_talk.own_group import own_group
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.running.mirror import Mirror
-from e2ecore.engine.taking_along.announced import shown_taking
+from e2ecore.engine.taking_along.announced import may_take, shown_taking
 from e2ecore.engine.taking_along.history_values import (
     HistoryArrived,
     HistoryTransferChanged,
@@ -29,7 +29,7 @@ from e2ecore.engine.taking_along.history_values import (
 from e2ecore.engine.taking_along.importing import BATCH, BATCH_CHARS, rows_of
 from e2ecore.engine.taking_along.importing_kept import begin
 from e2ecore.engine.taking_along.importing_said import store_said
-from e2ecore.errors import TransientError
+from e2ecore.errors import PeerError, TransientError
 from e2ecore.ids import GroupId
 from e2ecore.portability.errors import ImportFileError
 from e2ecore.portability.history_part import PartHeading, read_part
@@ -39,7 +39,7 @@ from e2ecore.storage import history_transfers as transfers
 from e2ecore.storage.attachments import Owed
 from e2ecore.storage.conversations import LIVE_ORDER
 from e2ecore.storage.file_cache import CachedFileError, LocalFile
-from e2ecore.storage.history_transfers import PartRow, TakingState
+from e2ecore.storage.history_transfers import PartRow, TakingRow, TakingState
 from e2ecore.storage.messages import message_row_id
 from e2ecore.storage.tx import Tx
 
@@ -61,8 +61,9 @@ async def keep_taking(core: "Core") -> None:
             await core.upkeep.to_take.wait()
             continue
         try:
-            await _take(core, part)
-        except TransientError:
+            if await core.jobs.run(partial(_is_agreed, part=part)):
+                await _take(core, part)
+        except (TransientError, PeerError):  # of the relay's: nothing is lost by what it says
             await core.upkeep.to_take.wait_for(AGAIN_S)
 
 
@@ -73,6 +74,21 @@ def _next_part(tx: Tx) -> PartRow | None:
             if part is not None:
                 return part
     return None
+
+
+def _is_agreed(job: Job, part: PartRow) -> bool:
+    """Does the person still agree? Else what was announced is left, and the relay told."""
+    if may_take(job):
+        return True
+    for one in transfers.parts(job.tx, part.transfer):
+        row = attachments.get(job.tx, one.aid)
+        if row is not None:
+            attachments.bury(job.tx, row, Owed.ACKNOWLEDGEMENT)
+        transfers.remove_part(job.tx, one.part)
+    taking = transfers.taking(job.tx, part.transfer)
+    if taking is not None:
+        _ended(job, taking._replace(state=TakingState.INCOMPLETE))
+    return False
 
 
 async def _take(core: "Core", part: PartRow) -> None:
@@ -227,10 +243,16 @@ def _over(job: Job, part: PartRow, *, is_lost: bool) -> None:
     if taking is None:
         return
     state = TakingState.LOST if is_lost else TakingState(taking.state)
-    if part.is_last:
-        state = TakingState.INCOMPLETE if state is TakingState.LOST else TakingState.TAKEN
-        transfers.forget_places(job.tx, part.transfer)
     after = taking._replace(next=part.number + 1, state=state)
-    transfers.save_taking(job.tx, after)
-    if part.is_last:
-        job.effects.events.append(HistoryTransferChanged(shown_taking(after)))
+    if not part.is_last:
+        transfers.save_taking(job.tx, after)
+        return
+    is_whole = state is not TakingState.LOST
+    _ended(job, after._replace(state=TakingState.TAKEN if is_whole else TakingState.INCOMPLETE))
+
+
+def _ended(job: Job, taking: TakingRow) -> None:
+    """Nothing more comes of a transfer."""
+    transfers.forget_places(job.tx, taking.transfer)
+    transfers.save_taking(job.tx, taking)
+    job.effects.events.append(HistoryTransferChanged(shown_taking(taking)))
