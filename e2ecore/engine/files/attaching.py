@@ -21,7 +21,7 @@ from e2ecore.attachments.errors import (
     FileChangedError,
     UnknownPictureError,
 )
-from e2ecore.attachments.metadata import is_picture, stripped
+from e2ecore.attachments.metadata import is_picture, picture_type, stripped
 from e2ecore.attachments.names import sendable_name
 from e2ecore.attachments.previews import Preview, preview_of
 from e2ecore.crypto.rng import Rng
@@ -150,13 +150,13 @@ def _copied(
     """Write the copy and return what names the file in a message."""
     with _opened(wanted) as source:
         name = sendable_name(wanted.name or source.name)
-        kind = (wanted.media_type or mimetypes.guess_type(name)[0] or _DEFAULT_TYPE).lower()
+        start = _read(source.file, RUN_BYTES)
+        kind = (wanted.media_type or _guessed(name, start)).lower()
         form = _FORMS.get(kind.partition("/")[0], AttachmentForm.FILE)
         form = form if wanted.form is None else wanted.form
         duration_ms = 0 if form in _STILL else wanted.duration_ms
         fields = name, kind, int(form), 0, 0, duration_ms, wanted.waveform
         _check_item(FileItem(bytes(BLOB_ID_BYTES), bytes(FILE_KEY_BYTES), 0, bytes(32), *fields))
-        start = _read(source.file, RUN_BYTES)
         picture = _picture(source, start, wanted, form)
         runs = _runs(source, start) if picture is None else _pieces(picture, wanted)
         digest, size = _write(path, key, runs, source, step)
@@ -167,6 +167,16 @@ def _copied(
         rng(BLOB_ID_BYTES), rng(FILE_KEY_BYTES), size, digest, name, kind, int(form),
         preview.width, preview.height, duration_ms, wanted.waveform, preview.jpeg,
     )  # fmt: skip
+
+
+def _guessed(name: str, start: bytes) -> str:
+    """Return a media type: by the name, but a picture is one under any name.
+
+    Else it would leave with all that its camera wrote, for want of an ending that is known here.
+    """
+    by_name = mimetypes.guess_type(name)[0] or _DEFAULT_TYPE
+    is_said = by_name.startswith("image/")
+    return by_name if is_said else picture_type(start) or by_name
 
 
 def _check_item(item: FileItem) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from e2ecore.attachments.errors import UnknownPictureError
-from e2ecore.attachments.metadata import is_picture, stripped
+from e2ecore.attachments.metadata import is_picture, picture_type, stripped
 from e2ecore.attachments.previews import MAX_PIXELS, preview_of
 from e2ecore_protocol.content.preview import check_preview
 from e2ecore_protocol.errors import MalformedError
@@ -45,9 +45,51 @@ def test_what_a_camera_wrote_is_gone_and_the_picture_is_the_same(kind: str) -> N
         assert not dict(after.getexif())
 
 
-def test_how_a_picture_is_to_be_turned_stays() -> None:
-    with Image.open(io.BytesIO(stripped(picture("JPEG", turn=6)))) as after:
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_how_a_picture_is_to_be_turned_stays(kind: str) -> None:
+    clean = stripped(picture(kind, turn=6))
+    assert SECRET not in clean
+    with Image.open(io.BytesIO(clean)) as after:
+        after.load()
         assert dict(after.getexif()) == {0x0112: 6}
+    assert stripped(clean) == clean
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        pytest.param(b"JFIF\0\1\2\0\0\1\0\1\2\2" + SECRET[:12], id="pixels of a JFIF head"),
+        pytest.param(b"JFXX\0\x10\xff\xd8" + SECRET, id="a small JPEG beside it"),
+        pytest.param(b"CIFF" + SECRET, id="what a maker adds"),
+    ],
+)
+def test_a_thumbnail_of_what_was_cut_off_does_not_stay(segment: bytes) -> None:
+    data = picture("JPEG")
+    clean = stripped(data)
+    added = b"\xff\xe0" + (len(segment) + 2).to_bytes(2) + segment
+    again = stripped(data[:2] + added + data[2:])
+    assert SECRET[:12] not in again
+    assert len(again) <= len(clean) + 18, "but for a head that says how wide a pixel is"
+    with Image.open(io.BytesIO(again)) as after, Image.open(io.BytesIO(data)) as before:
+        assert before.tobytes() == after.tobytes()
+
+
+def test_bytes_that_only_fill_hide_nothing() -> None:
+    data = picture("JPEG")
+    at = data.index(b"\xff\xe1")
+    assert stripped(data[:at] + b"\xff\xff\xff" + data[at:]) == stripped(data)
+
+
+def test_a_picture_is_known_by_how_it_begins() -> None:
+    kinds = {kind: picture_type(picture(kind)) for kind in FORMATS}
+    assert kinds == {kind: f"image/{kind.lower()}" for kind in FORMATS}
+    box = b"\0\0\0\x18ftyp"
+    others = (b"II*\0", b"MM\0*", box + b"heic", box + b"mif1", box + b"avif", box + b"crx ")
+    for start in others:
+        assert (picture_type(start) or "").startswith("image/")
+        assert not is_picture(start)
+    for start in (b"", b"text", box + b"isom", box + b"qt  ", b"%PDF-1.7", b"RIFF\0\0\0\0WAVE"):
+        assert picture_type(start) is None
 
 
 def test_what_lies_behind_a_pictures_end_goes() -> None:

@@ -260,6 +260,22 @@ async def test_pictures_leave_without_places_unless_somebody_says_so(tmp_path: P
                 await at.chat.send_file(io.BytesIO(b"\xff\xd8\xff broken"), name=name)
 
 
+async def test_a_picture_leaves_without_places_under_whatever_name(tmp_path: Path) -> None:
+    """Also where the system has no list of endings, and where a file has none."""
+    async with scene(tmp_path) as at:
+        for name in ("photo", "photo.unheard", "photo.txt"):
+            (found,) = await arrived(at, OutgoingFile(io.BytesIO(photo()), name))
+            await found.download()
+            assert b"canary" not in await found.read()
+            assert (found.form, found.media_type) == (AttachmentForm.IMAGE, "image/jpeg")
+        raw = b"II*\0 canary-of-the-maker"
+        with pytest.raises(e2ecore.UnknownPictureError):
+            await at.chat.send_file(io.BytesIO(raw), name="raw.dng")
+        (kept,) = await arrived(at, OutgoingFile(io.BytesIO(raw), "raw.dng", keep_metadata=True))
+        await kept.download()
+        assert await kept.read() == raw
+
+
 async def test_a_voice_note_arrives_with_its_length_and_shape(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         (note,) = await arrived(
