@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from e2ecore_channel import ChannelError
 from e2ecore_protocol.frames import Ok, RecallBlob
+from e2ecore_protocol.limits import BLOB_TOKEN_S
 from e2ecore_relay.domain import blobs
 from e2ecore_relay.domain.blob_ports import Grant
+from e2ecore_relay.domain.clock import BlobTime
 from e2ecore_relay.domain.ports import Ledger
 from e2ecore_relay.server.relay import Relay
 from tests.support.blob_client import (
@@ -153,6 +156,28 @@ async def test_a_token_is_void_when_there_is_a_newer_one(relay: Relay) -> None:
             assert (await connection.download(blob_id, new.fetch_token)).status == 200
 
 
+async def test_a_token_that_is_too_old_begins_nothing_and_a_new_one_goes_on(
+    relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = Person()
+    office = relay.hub.office
+    async with online(*where(relay)) as alice, online(*where(relay), bob) as b:
+        blob_id, _ = await send_blob(relay, alice, await a_conversation(alice, bob), DATA)
+        old, present = await fetch(b, blob_id), office.time
+
+        def later() -> BlobTime:
+            return present()._replace(later_ms=present().later_ms + BLOB_TOKEN_S * 1_000)
+
+        monkeypatch.setattr(office, "time", later)
+        async with blob_connection(relay) as connection:
+            answer = await connection.download(blob_id, old.fetch_token)
+            assert (answer.status, answer.code) == (403, "token_expired")
+        new = await fetch(b, blob_id)
+        async with blob_connection(relay) as connection:
+            answer = await connection.download(blob_id, new.fetch_token, range="bytes=300000-")
+            assert (answer.status, answer.body) == (206, DATA[300_000:])
+
+
 async def test_a_token_is_void_after_its_device_acknowledged(relay: Relay) -> None:
     bob, carol = Person(), Person()
     async with (
@@ -292,3 +317,30 @@ async def test_a_full_disk_is_said(tmp_path: Path) -> None:
             assert (await connection.offset(blob_id, made.upload_token)).offset == 0
             answer = await connection.upload(blob_id, made.upload_token, b"x" * 1_000)
             assert answer.status == 204
+
+
+async def test_neither_a_token_nor_what_lies_beside_the_bytes_says_whose_they_are(
+    tmp_path: Path,
+) -> None:
+    """Each device has a token of its own, random each time; the folder has ciphertext alone."""
+    people = [Person(), Person(), Person()]
+    async with relay_at(tmp_path) as relay, AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(online(*where(relay), person)) for person in people
+        ]
+        chat = await clients[0].group(*people[1:])
+        blob_id, made = await send_blob(relay, clients[0], chat, DATA)
+        granted = [await fetch(one, blob_id) for one in (*clients[1:], *clients[1:])]
+        tokens = [made.upload_token, *(one.fetch_token for one in granted)]
+        async with blob_connection(relay) as connection:
+            answer = await connection.download(blob_id, granted[-1].fetch_token)
+        lies = {
+            path: path.read_bytes() for path in (tmp_path / "relay" / "blobs").rglob(blob_id.hex())
+        }
+    assert len(set(tokens)) == len(tokens)
+    assert [*lies.values()] == [DATA]
+    said = repr((sorted(answer.headers.items()), [str(path) for path in lies])).encode()
+    for person in people:
+        for secret in (*person.address, person.device.public, *tokens):
+            assert secret not in said
+            assert secret.hex().encode() not in said
