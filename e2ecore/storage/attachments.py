@@ -62,9 +62,17 @@ class ParcelRow(NamedTuple):
     created_ms: int
     paused: int
     before: bytes
+    forwards: int
 
     def __repr__(self) -> str:
         return f"<ParcelRow {self.pid}>"
+
+
+class KeptFile(NamedTuple):
+    """A local copy that may go, if there is too little room."""
+
+    aid: int
+    size: int
 
 
 class _Named(NamedTuple):
@@ -76,6 +84,18 @@ _SELECT: Final = select("attachments", _FIELDS)
 _INSERT: Final = insert("attachments", _FIELDS[1:])
 _REPLACE: Final = insert("attachments", _FIELDS, or_replace=True)
 _PARCELS: Final = select("parcels", ParcelRow._fields)
+_ADD_PARCEL: Final = insert("parcels", ParcelRow._fields[1:])
+_KEPT: Final = "FROM attachments WHERE cache_key != x''"
+# Each of these repeats the condition of its index, which has few of the rows of the table.
+OF_PARCEL: Final = f"{_SELECT} WHERE parcel = ? AND parcel != 0 ORDER BY place, aid"
+OWING: Final = f"{_SELECT} WHERE owed != 0 ORDER BY aid LIMIT ?"
+UNPROVEN: Final = (
+    f"{_SELECT} WHERE state = 2 AND receipt = x'' AND told_late = 0 AND expires_ms != 0"
+    " AND expires_ms < ? ORDER BY expires_ms, aid LIMIT ?"
+)
+KEPT: Final = f"SELECT aid, size {_KEPT}"
+KEPT_BYTES: Final = f"SELECT sum(size) {_KEPT}"
+SPARE: Final = f"SELECT aid, size {_KEPT} AND state != 1 AND parcel = 0 ORDER BY used_ms, aid"
 
 
 def add(tx: Tx, row: AttachmentRow) -> int:
@@ -142,7 +162,7 @@ def whole_after(tx: Tx, aid: int, limit: int) -> list[AttachmentRow]:
 
 def of_parcel(tx: Tx, pid: int) -> list[AttachmentRow]:
     """Return the files of a parcel, in order."""
-    return tx.rows(AttachmentRow._make, f"{_SELECT} WHERE parcel = ? ORDER BY place, aid", (pid,))
+    return tx.rows(AttachmentRow._make, OF_PARCEL, (pid,))
 
 
 def of_blob(tx: Tx, blob_id: bytes) -> AttachmentRow | None:
@@ -152,22 +172,27 @@ def of_blob(tx: Tx, blob_id: bytes) -> AttachmentRow | None:
 
 def owing(tx: Tx, limit: int) -> list[AttachmentRow]:
     """Return files of which the relay must be told something."""
-    return tx.rows(AttachmentRow._make, f"{_SELECT} WHERE owed != 0 ORDER BY aid LIMIT ?", (limit,))
+    return tx.rows(AttachmentRow._make, OWING, (limit,))
 
 
 def unproven(tx: Tx, before_ms: int, limit: int) -> list[AttachmentRow]:
     """Return own files that should be gone since before a time, without receipt or complaint."""
-    return tx.rows(
-        AttachmentRow._make,
-        f"{_SELECT} WHERE state = 2 AND receipt = x'' AND told_late = 0 AND expires_ms != 0"
-        " AND expires_ms < ? ORDER BY aid LIMIT ?",
-        (before_ms, limit),
-    )
+    return tx.rows(AttachmentRow._make, UNPROVEN, (before_ms, limit))
 
 
-def cached(tx: Tx) -> list[AttachmentRow]:
-    """Return the files of which there is a local copy or part of one, the longest unused first."""
-    return tx.rows(AttachmentRow._make, f"{_SELECT} WHERE cache_key != x'' ORDER BY used_ms, aid")
+def kept_ids(tx: Tx) -> set[int]:
+    """Return the files of which there is a local copy or part of one."""
+    return {one.aid for one in tx.rows(KeptFile._make, KEPT)}
+
+
+def kept_bytes(tx: Tx) -> int:
+    """Return how many bytes the files have of which there is a local copy or part of one."""
+    return tx.value(int, KEPT_BYTES) or 0
+
+
+def spare(tx: Tx) -> list[KeptFile]:
+    """Return the local copies that no upload needs, the longest unused first."""
+    return tx.rows(KeptFile._make, SPARE)
 
 
 def forget(tx: Tx, messages: Iterable[int], *, recalled: bool = False) -> None:
@@ -257,12 +282,11 @@ def forget_done(tx: Tx, now_ms: int) -> None:
     )
 
 
-def add_parcel(tx: Tx, cid: int, caption: str, created_ms: int, before: bytes = b"") -> int:
+def add_parcel(
+    tx: Tx, cid: int, caption: str, created_ms: int, *, before: bytes = b"", forwards: int = 0
+) -> int:
     """Begin a parcel and return its number."""
-    return tx.insert(
-        "INSERT INTO parcels (cid, caption, created_ms, paused, before) VALUES (?, ?, ?, 0, ?)",
-        (cid, caption, created_ms, before),
-    )
+    return tx.insert(_ADD_PARCEL, (cid, caption, created_ms, 0, before, forwards))
 
 
 def parcel(tx: Tx, pid: int) -> ParcelRow | None:

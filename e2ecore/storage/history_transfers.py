@@ -73,6 +73,8 @@ class TakingRow(NamedTuple):
 _GIFTS: Final = select("history_gifts", GiftRow._fields)
 _SAVE_GIFT: Final = insert("history_gifts", GiftRow._fields, or_replace=True)
 _PARTS: Final = select("history_parts", PartRow._fields)
+PARTS: Final = f"{_PARTS} WHERE transfer = ? ORDER BY number"
+NEXT_PART: Final = f"{_PARTS} WHERE transfer = ? AND number = ? AND is_ours = 0"
 _ADD_PART: Final = insert("history_parts", PartRow._fields[1:])
 _SAVE_PART: Final = insert("history_parts", PartRow._fields, or_replace=True)
 _TAKINGS: Final = select("history_takings", TakingRow._fields)
@@ -126,13 +128,12 @@ def part_of_parcel(tx: Tx, pid: int) -> PartRow | None:
 
 def parts(tx: Tx, transfer: bytes) -> list[PartRow]:
     """Return the parts of a transfer that are on their way, in order."""
-    return tx.rows(PartRow._make, f"{_PARTS} WHERE transfer = ? ORDER BY number", (transfer,))
+    return tx.rows(PartRow._make, PARTS, (transfer,))
 
 
 def next_part(tx: Tx, transfer: bytes, number: int) -> PartRow | None:
     """Return one part of a transfer that is to be taken."""
-    query = f"{_PARTS} WHERE transfer = ? AND number = ? AND is_ours = 0"
-    return tx.row(PartRow._make, query, (transfer, number))
+    return tx.row(PartRow._make, NEXT_PART, (transfer, number))
 
 
 def save_part(tx: Tx, row: PartRow) -> None:

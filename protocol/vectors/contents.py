@@ -89,6 +89,8 @@ MESSAGES: tuple[tuple[Wire, ...], ...] = (
     (1, 17, MESSAGE_ID, ANNA, (), SALT),
     (1, 9, MESSAGE_ID, NOW_MS, "", (FILE,)),
     (1, 9, MESSAGE_ID, NOW_MS, "look", (PICTURE, VOICE)),
+    (1, 19, MESSAGE_ID, NOW_MS, "", (FILE,), 1),
+    (1, 19, MESSAGE_ID, NOW_MS, "look", (PICTURE, VOICE), 255),
     (1, 10, MESSAGE_ID, ANNA, filler("blob", 16)),
     (1, 32, filler("link", 260), "\u76d1\u62a4\u4eba"),
     (1, 33, filler("link id", 16), filler("record", 300), SALT, "a notice"),
@@ -212,6 +214,9 @@ WRONG: dict[str, tuple[str, bytes]] = {
         file_item("x", "a/b", preview=JPEG + bytes((16 << 10) + 1 - len(JPEG)))
     ),
     "caption as bytes": with_files(FILE, text=b"x"),
+    "files forwarded no times": ("message", pack((1, 19, MESSAGE_ID, NOW_MS, "", (FILE,), 0))),
+    "files forwarded 256 times": ("message", pack((1, 19, MESSAGE_ID, NOW_MS, "", (FILE,), 256))),
+    "forwarded files without files": ("message", pack((1, 19, MESSAGE_ID, NOW_MS, "", (), 1))),
     "the same blob again": ("message", pack((1, 11, MESSAGE_ID, FILE[0], FILE[0], FILE[1]))),
     "a request without author": ("message", pack((1, 10, MESSAGE_ID, FILE[0]))),
     "card without an account": ("message", pack((1, 12, MESSAGE_ID, NOW_MS, bytes(19), None, ""))),

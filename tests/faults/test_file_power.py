@@ -38,8 +38,7 @@ async def settled(engine: Engine) -> None:
     folder = engine._core.desk.cache.folder
 
     def is_done() -> bool:
-        rows = engine._core.read(attachments.cached)
-        known = {f"{row.aid}" for row in rows}
+        known = {f"{aid}" for aid in engine._core.read(attachments.kept_ids)}
         found = {one.name for one in folder.iterdir()} if folder.exists() else set()
         owing = engine._core.read(lambda tx: attachments.owing(tx, 1))
         under_way = engine._core.read(attachments.parcels)

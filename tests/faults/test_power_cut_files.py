@@ -10,6 +10,7 @@ import os
 import random  # noqa: TID251 - chooses moments, not keys
 import shutil
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -57,10 +58,11 @@ def copies(path: Path) -> set[str]:
         return set()
     database = Database.open(path, PASSPHRASE)
     try:
-        rows = database.readers.read(attachments.cached)
+        kept = database.readers.read(attachments.kept_ids)
+        rows = [database.readers.read(partial(attachments.get, aid=aid)) for aid in sorted(kept)]
     finally:
         database.close()
-    return {whole(FileCache(path), row) for row in rows if row.cached}
+    return {whole(FileCache(path), row) for row in rows if row is not None and row.cached}
 
 
 def whole(cache: FileCache, row: AttachmentRow) -> str:

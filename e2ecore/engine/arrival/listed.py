@@ -1,7 +1,7 @@
 """Content that is a message of its own and more than a plain text: how it is stored.
 
-``messages.body`` holds what is searched and shown, ``messages.ext`` what is besides: of texts their
-marks, of other kinds the content as it came.
+``messages.body`` holds what is searched and shown, ``messages.ext`` what is besides: of texts and
+files their marks, of other kinds the content as it came.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from e2ecore.ids import AccountId
 from e2ecore.messaging.marks import Marks, encode_marks
 from e2ecore.storage.messages import MessageRow
 from e2ecore_protocol.content import cards
-from e2ecore_protocol.content.attachments import Attachments
+from e2ecore_protocol.content.attachments import Attachments, ForwardedAttachments
 from e2ecore_protocol.content.messages import AnyContent, Text, decode_content
 from e2ecore_protocol.content.polls import Poll
 from e2ecore_protocol.content.rich_text import NO_EXTRAS, Extras, RichText
@@ -66,7 +66,9 @@ def _of_card(content: Listed) -> Form:
 
 
 def _of_files(content: Listed) -> Form:
-    return Form(int(MessageKind.FILES), cast("Attachments", content).text, b"")
+    said = cast("Attachments", content)
+    hops = said.forwards if isinstance(said, ForwardedAttachments) else 0
+    return Form(int(MessageKind.FILES), said.text, encode_marks(Marks(Extras(forwards=hops))))
 
 
 def _of_poll(content: Listed) -> Form:
@@ -78,6 +80,7 @@ _FORMS: Final[Mapping[type[Listed], Callable[[Listed], Form]]] = {
     RichText: _of_text,
     cards.ContactCard: _of_card,
     Attachments: _of_files,
+    ForwardedAttachments: _of_files,
     Poll: _of_poll,
 }
 

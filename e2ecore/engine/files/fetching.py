@@ -348,12 +348,12 @@ async def set_limit(core: "Core", size: int) -> None:
 
 async def evict(core: "Core", keep: int = 0) -> None:
     """Discard local copies beyond the limit, the longest unused first."""
-    rows = core.read(attachments.cached)
-    excess = sum(row.size for row in rows) - await limit(core)
-    for row in rows:
+    excess = core.read(attachments.kept_bytes) - await limit(core)
+    if excess <= 0:
+        return
+    for one in core.read(attachments.spare):
         if excess <= 0:
             return
-        is_in_use = row.aid == keep or core.desk.is_fetching(row.aid)
-        if not is_in_use and row.state != FileState.WAITING and not row.parcel:
-            await discard(core, row.aid)
-            excess -= row.size
+        if one.aid != keep and not core.desk.is_fetching(one.aid):
+            await discard(core, one.aid)
+            excess -= one.size

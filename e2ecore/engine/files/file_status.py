@@ -214,17 +214,15 @@ async def keep_receipts(core: "Core") -> None:
         await anyio.sleep(LOOK_S)
 
 
-def _kept(job: Job) -> set[int]:
-    return {row.aid for row in attachments.cached(job.tx)}
-
-
 async def keep_tidy(core: "Core") -> None:
     """Remove local copies that a crash, or a row that is gone, has left behind."""
     desk = core.desk
     while True:
         async with desk.storing:
             names = await anyio.to_thread.run_sync(desk.cache.names)
-            kept = await core.jobs.run(_kept)  # behind whatever is being stored
+            kept = await core.jobs.run(
+                lambda job: attachments.kept_ids(job.tx)
+            )  # behind what is stored
             await anyio.to_thread.run_sync(desk.cache.sweep, names, kept, desk.is_copying)
         await desk.tidy_signal.wait()
 

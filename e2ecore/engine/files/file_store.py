@@ -23,7 +23,7 @@ class FileStore:
 
     async def size(self) -> int:
         """Return how many bytes the files have that are here."""
-        return sum(row.size for row in self._core.read(attachments.cached))
+        return self._core.read(attachments.kept_bytes)
 
     async def limit(self) -> int:
         """Return how many bytes they may have: 2 GiB unless the app has said otherwise."""

@@ -149,6 +149,7 @@ async def forward_files(
     aids: Sequence[int],
     caption: str,
     *,
+    forwards: int,
     on_progress: Progress | None,
     reading: Reading | None,
 ) -> Upload:
@@ -162,7 +163,8 @@ async def forward_files(
             await core.desk.discard(aid)
             return await _copied_here(core, aid, reading)
 
-    return await _send(core, cid, [partial(copied, aid) for aid in aids], caption, on_progress)
+    copies = [partial(copied, aid) for aid in aids]
+    return await _send(core, cid, copies, caption, on_progress, forwards=forwards)
 
 
 async def _copied_here(core: "Core", aid: int, reading: Reading) -> Copied:
@@ -189,6 +191,8 @@ async def _send(
     works: Sequence[Callable[[], Awaitable[Copied]]],
     caption: str,
     on_progress: Progress | None,
+    *,
+    forwards: int = 0,
 ) -> Upload:
     """Make own copies, one after the other, and store the parcel."""
     core.check_open()
@@ -206,7 +210,7 @@ async def _send(
                 copies.append(await work())
             async with desk.storing:
                 pid, _ = await core.jobs.run(
-                    lambda job: store_parcel(job, core, cid, caption, copies)
+                    lambda job: store_parcel(job, core, cid, caption, copies, forwards=forwards)
                 )
     except BaseException:
         desk.tidy_signal.set()  # copies without a row go
@@ -227,14 +231,20 @@ def _check_open_to_files(job: Job, cid: int) -> None:
 
 
 def store_parcel(
-    job: Job, core: "Core", cid: int, caption: str, copies: Sequence[Copied]
+    job: Job,
+    core: "Core",
+    cid: int,
+    caption: str,
+    copies: Sequence[Copied],
+    *,
+    forwards: int = 0,
 ) -> tuple[int, list[int]]:
     """Store a parcel and its files; the copies get their names in the same breath.
 
     Returns:
         The parcel's number, and those of its files.
     """
-    pid = attachments.add_parcel(job.tx, cid, caption, job.now_ms)
+    pid = attachments.add_parcel(job.tx, cid, caption, job.now_ms, forwards=forwards)
     adopted: list[tuple[Path, int]] = []
     for place, copy in enumerate(copies):
         row = AttachmentRow(

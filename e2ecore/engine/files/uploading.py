@@ -43,11 +43,16 @@ from e2ecore.errors import E2EError, PeerError, TransientError
 from e2ecore.ids import GroupId, MessageId
 from e2ecore.storage import attachments, conversations, messages
 from e2ecore.storage.attachments import AttachmentRow, FileState, ParcelRow
+from e2ecore.storage.conversations import ConversationKind
 from e2ecore.storage.history_transfers import part_of_parcel
 from e2ecore.storage.messages import message_row_id
 from e2ecore.transport.blobs import BlobTicket, UploadState
 from e2ecore.transport.errors import BlobRefusedError, RelayProtocolError, RelayRefusedError
-from e2ecore_protocol.content.attachments import AttachmentAgain, Attachments
+from e2ecore_protocol.content.attachments import (
+    AttachmentAgain,
+    Attachments,
+    ForwardedAttachments,
+)
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.blobs import BlobCreated, CreateBlob
 from e2ecore_protocol.limits import BLOB_UPLOAD_S, MAX_CLOCK_DIFFERENCE_MS, MIB, SECOND_MS
@@ -111,7 +116,7 @@ async def _try(core: "Core", pid: int) -> bool:
         row = core.read(lambda tx: conversations.get(tx, parcel.cid))
         with suppress(MessageGoneError):  # its user has given it up meanwhile
             await cancel(core, parcel.pid, error)
-            if row is not None:
+            if row is not None and row.kind != ConversationKind.SELF:
                 core.emit(UploadFailed(GroupId(row.uid), parcel.pid, error))
     finally:
         known.scope = None
@@ -335,9 +340,14 @@ def _say(
 def _write(job: Job, mirror: Mirror, parcel: ParcelRow, rows: list[AttachmentRow]) -> SentMessage:
     """Write the message and give it its files."""
     items = tuple([decode_item(row) for row in rows])
-    written = write_listed(
-        job, mirror.cid, lambda uid, sent_ms: Attachments(uid, sent_ms, parcel.caption, items)
-    )
+
+    def content(uid: bytes, sent_ms: int) -> Attachments:
+        said = uid, sent_ms, parcel.caption, items
+        return (
+            ForwardedAttachments(*said, parcel.forwards) if parcel.forwards else Attachments(*said)
+        )
+
+    written = write_listed(job, mirror.cid, content)
     for row in rows:
         message = message_row_id(mirror.cid, written.order)
         attachments.save(job.tx, row._replace(message=message, parcel=0))

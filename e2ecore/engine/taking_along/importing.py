@@ -351,8 +351,7 @@ async def import_history(
     async with core.upkeep.importing:
         core.upkeep.transfers += 1
         try:
-            size = sum(row.size for row in core.read(attachments.cached))
-            room = max(0, await fetching.limit(core) - size)
+            room = max(0, await fetching.limit(core) - core.read(attachments.kept_bytes))
             source = await anyio.to_thread.run_sync(_Import, core, path, wishes, room)
             bring = _bring_with_files if source.has_files else _bring
             await bring(core, source, on_progress)

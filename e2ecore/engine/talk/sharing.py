@@ -13,6 +13,7 @@ from e2ecore.engine.values import Message
 from e2ecore.storage import attachments
 from e2ecore.storage.conversations import ConversationRow
 from e2ecore.storage.messages import MAX_PAGE, ORDER_MASK, message_row_id
+from e2ecore_protocol.limits import MAX_FORWARDS
 
 if TYPE_CHECKING:
     from e2ecore.engine.running.core import Core
@@ -85,7 +86,9 @@ class Sharing:
         on_progress: Progress | None = None,
         reading: Reading | None = None,
     ) -> Upload:
-        """Send the files of a message of any conversation here. Who sent them is not told.
+        """Send the files of a message of any conversation here, marked as forwarded.
+
+        Who sent them is not told.
 
         Files that are not on this device are fetched first. Each is sealed anew, under a key of its
         own, and uploaded for those who are here: nothing at the relay or in the messages says that
@@ -110,8 +113,10 @@ class Sharing:
         said = message.text if caption is None else caption
         aids = [one.attachment_id for one in message.attachments]
         return await offering.forward_files(
-            self._core, self._row.cid, aids, said, on_progress=on_progress, reading=reading
-        )
+            self._core, self._row.cid, aids, said,
+            forwards=min(message.forwards + 1, MAX_FORWARDS), on_progress=on_progress,
+            reading=reading,
+        )  # fmt: skip
 
     async def messages_with_files(
         self, before: int | None = None, limit: int = 100

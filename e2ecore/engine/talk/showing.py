@@ -66,6 +66,13 @@ def _marked(shown: Message, row: MessageRow) -> Message:
     )
 
 
+def _sent_on(shown: Message, row: MessageRow) -> Message:
+    try:
+        return replace(shown, forwards=decode_marks(row.ext).extras.forwards)
+    except MalformedError:
+        return shown  # it came from a file that says something else
+
+
 def _with_card(shown: Message, row: MessageRow) -> Message:
     card = card_of(row)
     return replace(shown, card=card) if card else replace(shown, kind=_UNKNOWN)
@@ -90,6 +97,7 @@ def _noticed(shown: Message, row: MessageRow) -> Message:
 
 _MORE: Final[Mapping[MessageKind, Callable[[Message, MessageRow], Message]]] = {
     MessageKind.TEXT: _marked,
+    MessageKind.FILES: _sent_on,
     MessageKind.CARD: _with_card,
     MessageKind.NOTICE: _noticed,
     MessageKind.POLL: _with_poll,

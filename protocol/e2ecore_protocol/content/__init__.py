@@ -9,6 +9,7 @@ from e2ecore_protocol.content.attachments import (
     AttachmentRequest,
     Attachments,
     FileItem,
+    ForwardedAttachments,
     is_plain_name,
 )
 from e2ecore_protocol.content.cards import ContactCard
@@ -76,6 +77,7 @@ __all__ = [
     "Extras",
     "FailedCommit",
     "FileItem",
+    "ForwardedAttachments",
     "GuardianInvitation",
     "GuardianRefusal",
     "GuardianRequest",

@@ -22,6 +22,7 @@ from e2ecore_protocol.limits import (
     MAX_ATTACHMENTS,
     MAX_CAPTION_BYTES,
     MAX_FILE_NAME_BYTES,
+    MAX_FORWARDS,
     MAX_MEDIA_SIDE,
     MAX_MEDIA_TYPE_CHARS,
     MAX_PREVIEW_BYTES,
@@ -153,6 +154,15 @@ class Attachments(CheckedContent):
         for used in ({one.blob_id for one in self.files}, {one.file_key for one in self.files}):
             if len(used) < len(self.files):
                 raise MalformedError("each file has a blob and a key of its own")
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardedAttachments(Attachments):
+    """Files that were sent on. ``forwards`` is how often, as their senders say; 1 at least."""
+
+    KIND: ClassVar[int] = 19
+    SHAPE: ClassVar[tuple[Check[object], ...]] = (*Attachments.SHAPE, integer(MAX_FORWARDS, 1))
+    forwards: int
 
 
 def _faults(one: FileItem) -> Iterator[str]:

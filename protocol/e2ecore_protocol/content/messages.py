@@ -15,6 +15,7 @@ from e2ecore_protocol.content.attachments import (
     AttachmentAgain,
     AttachmentRequest,
     Attachments,
+    ForwardedAttachments,
 )
 from e2ecore_protocol.content.cards import ContactCard
 from e2ecore_protocol.content.guardians import (
@@ -134,7 +135,7 @@ class UnknownContent:
 KnownContent: TypeAlias = (
     Text | Receipt | Profile | RichText | Reaction | Edit | Recall | ReadReceipt | ContactCard | Pin
     | Attachments | AttachmentRequest | AttachmentAgain | Poll | Vote | PollClose | VoteReveal
-    | Own | GuardianInvitation | GuardianRequest | GuardianRefusal
+    | Own | ForwardedAttachments | GuardianInvitation | GuardianRequest | GuardianRefusal
 )  # fmt: skip
 """Content of the kinds that this version knows."""
 
@@ -144,7 +145,7 @@ AnyContent: TypeAlias = KnownContent | UnknownContent
 _TYPES: Final[tuple[type[KnownContent], ...]] = (
     Text, Receipt, Profile, RichText, Reaction, Edit, Recall, ReadReceipt, ContactCard, Pin,
     Attachments, AttachmentRequest, AttachmentAgain, Poll, Vote, PollClose, VoteReveal,
-    Own,
+    Own, ForwardedAttachments,
     GuardianInvitation, GuardianRequest, GuardianRefusal,
 )  # fmt: skip
 

@@ -67,6 +67,7 @@ async def test_an_album_is_sent_on_under_keys_and_blobs_of_its_own(tmp_path: Pat
         got = await sent_on(at, seen, bobs)
         assert at.way.served == served, "what is here is not fetched again"
         assert (got.text, len(got.attachments)) == ("look", 2)
+        assert (seen.forwards, got.forwards) == (0, 1)
         for before, after in zip(seen.attachments, got.attachments, strict=True):
             await after.download()
             assert await after.read() == await before.read()
@@ -74,6 +75,7 @@ async def test_an_album_is_sent_on_under_keys_and_blobs_of_its_own(tmp_path: Pat
                           "duration_ms", "waveform", "preview"):  # fmt: skip
                 assert getattr(before, field) == getattr(after, field)
         (own,) = await bobs.messages(limit=1)
+        assert own.forwards == 1
         for before, after in zip(seen.attachments, own.attachments, strict=True):
             assert not secrets(at, before.attachment_id) & secrets(at, after.attachment_id)
 
@@ -152,6 +154,10 @@ async def test_own_files_are_sent_on_from_the_own_copy(tmp_path: Path) -> None:
         seen = (await until(at.at_bob, e2ecore.MessageReceived)).message
         await seen.attachment.download()
         assert (seen.text, await seen.attachment.read()) == ("once more", DATA)
+        with anyio.fail_after(PATIENCE_S):
+            await (await at.other.forward_files(seen)).sent()
+        (again,) = await at.other.messages(limit=1)
+        assert (own.forwards, seen.forwards, again.forwards) == (0, 1, 2)
         text = await at.chat.send("no file")
         (said,) = await at.chat.messages_at([text.order])
         with pytest.raises(e2ecore.AttachmentNotHereError):

@@ -3,7 +3,16 @@ from functools import partial
 
 import pytest
 
-from e2ecore.storage import conversations, members, messages, mls_rows, outbox, settings
+from e2ecore.storage import (
+    attachments,
+    conversations,
+    history_transfers,
+    members,
+    messages,
+    mls_rows,
+    outbox,
+    settings,
+)
 from e2ecore.storage.database import Database
 from e2ecore.storage.errors import CorruptDatabaseError, ReadOnlyError, StatementError
 from e2ecore.storage.tx import Tx
@@ -51,6 +60,24 @@ def test_the_path_of_a_message_needs_no_index_but_the_tables_themselves(
         plan = database.readers.read(partial(explain, sql))
         assert len(plan) == 1, plan
         assert re.match(r"SEARCH |SCAN chain_accounts USING (COVERING )?INDEX", plan[0]), plan
+
+
+def test_what_files_wait_for_is_found_without_reading_every_file(database: Database) -> None:
+    """Many files were sent once; few of them are under way, owed, unproven or here."""
+    indexes = {
+        attachments.OF_PARCEL: "attachments_by_parcel",
+        attachments.OWING: "attachments_owing",
+        attachments.UNPROVEN: "attachments_unproven",
+        attachments.KEPT: "attachments_kept",
+        attachments.KEPT_BYTES: "attachments_kept",
+        attachments.SPARE: "attachments_kept",
+        history_transfers.PARTS: "history_parts_of",
+        history_transfers.NEXT_PART: "history_parts_of",
+    }
+    for sql, index in indexes.items():
+        plan = database.readers.read(partial(explain, sql))
+        assert len(plan) == 1, plan
+        assert re.search(rf"USING (COVERING )?INDEX {index}\b", plan[0]), plan
 
 
 def explain(sql: str, tx: Tx) -> list[str]:
