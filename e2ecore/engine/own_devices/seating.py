@@ -31,7 +31,7 @@ _CHANGING: Final = frozenset({IntentKind.SEAT, IntentKind.UNSEAT})
 
 
 def seat_devices(job: Job, only: int | None = None) -> None:
-    """Want every conversation, or one, to have exactly the devices of ours that count now."""
+    """Want each conversation, or one that is active, to have just our devices that count now."""
     own = job.own
     chain = job.state.chain(job.tx, own.account_id)
     if chain is None or len(chain.devices) == 1:
@@ -42,11 +42,14 @@ def seat_devices(job: Job, only: int | None = None) -> None:
         return
     if own.holds_identity and len(valid) > 1 and own_group(job) is None:
         begin_own_group(job)
+    if only is not None:
+        _seat(job, only, valid, intents.of_conversation(job.tx, only))
+        return
     known: dict[int, list[IntentRow]] = {}
     for wish in intents.all_rows(job.tx):
         known.setdefault(wish.cid, []).append(wish)
     for row in conversations.all_rows(job.tx):
-        if row.state == ConversationState.ACTIVE and only in {None, row.cid}:
+        if row.state == ConversationState.ACTIVE:
             _seat(job, row.cid, valid, known.get(row.cid, ()))
 
 
