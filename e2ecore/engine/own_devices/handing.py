@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from e2ecore.crypto.errors import DecryptionError, KeyMaterialError, SignatureError
 from e2ecore.crypto.signing import ED25519
+from e2ecore.engine.account.accounts import used
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.telling.device_events import DeviceConfirmed
 from e2ecore.errors import PeerError
@@ -101,6 +102,5 @@ def _take_key(job: Job, said: KeyHandover) -> None:
     if chain is None or identity.public != chain.identity_key:
         raise BadKeyHandoverError("another key than the account's")
     account.replace(job.tx, row._replace(identity_key=private))
-    if not stored.last_resort:
-        key_packages.remove(job.tx, stored.ref)
+    used(job, stored)
     job.state.drop()
