@@ -121,8 +121,7 @@ def _check_allowed(job: Job, device_id: bytes) -> None:
     valid = {one.device_id for one in chain.valid_devices(job.now_ms)}
     if device_id == job.own.device_id or device_id not in valid:
         raise UnknownOwnDeviceError
-    was_linked = device_id != next(iter(chain.devices))
-    if was_linked and confirmation_of(job.tx, device_id) is None:
+    if not chain.came_alone(device_id) and confirmation_of(job.tx, device_id) is None:
         raise DeviceNotConfirmedError
 
 

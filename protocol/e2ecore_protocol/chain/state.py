@@ -60,6 +60,7 @@ class Device:
     added_ms: int
     removed_ms: int | None = None
     removed_for: RemovalReason | None = None
+    removed_seq: int | None = None
 
     def was_live(self, time_ms: int) -> bool:
         """Tell whether it had not been removed at a time."""
@@ -133,6 +134,16 @@ class AccountState:
             one.purpose == MULTI_DEVICE_SYNC and one.was_in_force(time_ms)
             for one in self.consents.values()
         )
+
+    def came_alone(self, device_id: bytes) -> bool:
+        """Tell whether no other device was live when one was added: the first one, or after a move.
+
+        Raises:
+            KeyError: The chain does not name it.
+        """
+        seq = self.devices[device_id].added_seq
+        older = (one for one in self.devices.values() if one.added_seq < seq)
+        return all(one.removed_seq is not None and one.removed_seq < seq for one in older)
 
     def has_consent(self, purpose: str, now_ms: int) -> bool:
         """Tell whether a consent for this purpose is in force."""
@@ -328,7 +339,9 @@ def _remove_device(state: AccountState, entry: Entry, body: DeviceRemoved) -> Ac
     device = state.devices.get(body.device_id)
     if device is None or device.removed_ms is not None:
         raise ChainInvalidError("the device to remove is not a live device of the account")
-    device = replace(device, removed_ms=entry.created_ms, removed_for=body.reason)
+    device = replace(
+        device, removed_ms=entry.created_ms, removed_for=body.reason, removed_seq=entry.seq
+    )
     return replace(state, devices=MappingProxyType({**state.devices, body.device_id: device}))
 
 

@@ -16,7 +16,7 @@ from e2ecore.testing import devices
 from e2ecore.testing.devices import PASSPHRASE, open_device
 from e2ecore.testing.memory_relay import MemoryRelay
 from tests.support.engines import PATIENCE_S, agree, pair, said, same
-from tests.support.linked import comes_true, link, run, seated, settled
+from tests.support.linked import comes_true, link, move, run, seated, settled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.1.1d")]
 LINES = [f"line {number}" for number in range(9)]
@@ -194,6 +194,28 @@ async def test_a_device_in_quarantine_gets_nothing(tmp_path: Path) -> None:
         with pytest.raises(e2ecore.DeviceNotConfirmedError):
             await phone.devices.give_history(laptop)
         assert not relay.blobs.live
+
+
+async def test_a_device_that_the_account_has_moved_to_needs_no_confirmation(tmp_path: Path) -> None:
+    """It took the account's key over; whoever was linked and confirmed since gives it a history."""
+    async with devices(tmp_path, "alice", "bob") as (relay, (phone, bob)):
+        await pair(phone, bob)
+        async with (
+            await open_device(tmp_path / "laptop.db", relay.dial) as laptop,
+            await open_device(tmp_path / "tablet.db", relay.dial) as tablet,
+        ):
+            await move(phone, laptop)
+            for purpose in (e2ecore.Purpose.MULTI_DEVICE_SYNC, e2ecore.Purpose.HISTORY_TRANSFER):
+                await agree(laptop, purpose)
+            await link(laptop, tablet)
+            await seated(laptop, 2)
+            await seated(tablet, 2)
+            with pytest.raises(e2ecore.DeviceNotConfirmedError):
+                await laptop.devices.give_history(device(tablet))
+            await laptop.devices.confirm(device(tablet), PASSPHRASE, override=True)
+            await comes_true(lambda: holds_the_key(tablet))
+            given = await tablet.devices.give_history(device(laptop))
+            assert given.device_id == device(laptop)
 
 
 async def test_a_modified_device_is_refused_by_the_relay_and_not_heard_by_the_other(
