@@ -1,15 +1,17 @@
 """What time takes: envelopes become gaps, answers are forgotten.
 
 Envelopes of the longest lifetime expire in the order of their arrival, so the oldest rows tell;
-those that were given less are in a partial index. Neighbouring gaps of one log become one row, so
-that a device that never returns costs a row per pause of traffic, not per envelope.
+those that were given less are in a partial index. Gap markers that nobody comes for stay among the
+oldest rows for ever, so a pass begins where the last one found the first envelope. Neighbouring
+gaps of one log become one row, so that a device that never returns costs a row per pause of
+traffic, not per envelope.
 """
 
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, NamedTuple, cast
 
-from e2ecore_relay.backends.sqlite.connection import Connection
+from e2ecore_relay.backends.sqlite.connection import Connection, Row
 from e2ecore_relay.backends.sqlite.rows import insert
 
 _SHORT: Final = (
@@ -17,11 +19,15 @@ _SHORT: Final = (
 )
 _OLDEST: Final = (
     "SELECT id, lid, seq, sender, expires_ms FROM envelopes WHERE first = 0 AND short = 0"
-    " ORDER BY id LIMIT ?"
+    " AND id > ? ORDER BY id LIMIT ?"
 )
 _NEIGHBOUR: Final = (
     "SELECT id, first, sender FROM envelopes WHERE lid = ? AND seq = ? AND first > 0"
 )
+_FROM_THE_START: Final = 120
+"""Passes after which one looks at all rows: where the last rows of all are deleted their numbers
+are given again, below where passes begin. What they hold expires late, by an hour of 30 days."""
+
 _GAP: Final = "INSERT INTO envelopes (lid, seq, sender, first, expires_ms, item)"
 
 
@@ -32,11 +38,10 @@ class _Gone(NamedTuple):
     sender: int
 
 
-def expire(connection: Connection, now_ms: int, limit: int) -> int:
+def _expire(connection: Connection, oldest: list[Row], now_ms: int, limit: int) -> int:
     """Turn envelopes whose time is over into gap markers. Return how many."""
     rows = connection.execute(_SHORT, (now_ms, limit)).fetchall()
     gone = [_Gone(*row) for row in cast("list[tuple[int, int, int, int]]", rows)]
-    oldest = connection.execute(_OLDEST, (limit,)).fetchall()
     for *row, expires_ms in cast("list[tuple[int, int, int, int, int]]", oldest):
         if expires_ms > now_ms:
             break
@@ -70,14 +75,30 @@ def _mark(connection: Connection, lid: int, gone: list[_Gone], now_ms: int) -> N
 
 
 class Sweep:
-    """Walks through the answers for ever, a slice at a time, whatever the senders' clocks say."""
+    """Walks through envelopes and answers for ever, a slice at a time."""
 
     def __init__(self) -> None:
-        """Begin at the first answer."""
+        """Begin with the first."""
         self._after: tuple[int, bytes] = (0, b"")
+        self._behind = 0
+        self._passes = 0
+
+    def envelopes(self, connection: Connection, now_ms: int, limit: int) -> int:
+        """Turn envelopes whose time is over into gap markers. Return how many."""
+        if self._passes % _FROM_THE_START == 0:
+            self._behind = 0
+        self._passes += 1
+        oldest = connection.execute(_OLDEST, (self._behind, limit)).fetchall()
+        # This one is there still if the transaction fails.
+        self._behind = cast("int", oldest[0][0]) - 1 if oldest else 0
+        return _expire(connection, oldest, now_ms, limit)
 
     def answers(self, connection: Connection, before_ms: int, limit: int) -> int:
-        """Delete the rows of the next slice that are older. Return how many."""
+        """Delete the rows of the next slice that are older, whatever the senders' clocks say.
+
+        Returns:
+            How many.
+        """
         rows = connection.execute(
             "SELECT device, last_id, time_ms FROM answers WHERE (device, last_id) > (?, ?)"
             " ORDER BY device, last_id LIMIT ?",

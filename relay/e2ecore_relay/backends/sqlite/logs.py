@@ -207,7 +207,7 @@ class SqliteLogs:
     def expire(self, now_ms: int, answers_before_ms: int, limit: int) -> tuple[int, int]:
         """See ports.LogTable."""
         return (
-            expiry.expire(self._connection, now_ms, limit),
+            self._sweep.envelopes(self._connection, now_ms, limit),
             self._sweep.answers(self._connection, answers_before_ms, limit),
         )
 
