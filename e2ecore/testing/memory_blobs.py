@@ -163,7 +163,7 @@ class MemoryBlobs:
         message = promise_message(self.server_name, frame.blob_id, frame.size, expires_ms)
         blob = MemoryBlob(
             *(frame.blob_id, frame.conversation, device, frame.size, expires_ms),
-            min(expires_ms, now_ms + 1_000 * BLOB_UPLOAD_S),
+            _upload_end(expires_ms, now_ms),
             *(self._rng(BLOB_SHARE_BYTES), self.key.sign(message), b""),
             waits={},
             is_own=kind == ConversationKind.SELF,
@@ -316,6 +316,12 @@ class MemoryBlobs:
             raise refusal(BlobProblem.GONE if gone else BlobProblem.TOKEN_UNKNOWN)
         return blob
 
+    def keep(self, blob: MemoryBlob, data: bytes) -> None:
+        """Keep bytes that have come: the upload goes on."""
+        blob.data += data
+        if data:
+            blob.upload_until_ms = _upload_end(blob.expires_ms, self._clock_ms())
+
     def completed(self, blob: MemoryBlob) -> None:
         """All bytes have come."""
         blob.complete = True
@@ -333,6 +339,10 @@ class MemoryBlobs:
 def refusal(problem: BlobProblem, offset: int | None = None) -> BlobRefusedError:
     """Return the error that a refusal over HTTP becomes."""
     return BlobRefusedError(problem.value, problem.status, offset)
+
+
+def _upload_end(expires_ms: int, now_ms: int) -> int:
+    return min(expires_ms, now_ms + 1_000 * BLOB_UPLOAD_S)
 
 
 def _earliest(one_ms: int, other_ms: int | None) -> int:

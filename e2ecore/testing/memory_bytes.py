@@ -47,7 +47,7 @@ class MemoryBlobChannel:
             if len(blob.data) + len(part) > blob.size:
                 raise refusal(BlobProblem.TOO_LARGE)
             passed = self._blobs.room(len(part))
-            blob.data += part[:passed]
+            self._blobs.keep(blob, part[:passed])
             self._check_whole(passed, len(part))
         if completes and len(blob.data) != blob.size:
             raise refusal(BlobProblem.BAD_REQUEST)

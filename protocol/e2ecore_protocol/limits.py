@@ -234,7 +234,7 @@ BLOB_TOKEN_S: Final = 3_600
 """Seconds within which a fetch token begins requests. One that runs on may take longer."""
 
 BLOB_UPLOAD_S: Final = DAY_S
-"""Seconds that an upload may take, with all interruptions, before the relay gives its room away."""
+"""Seconds that an upload may stand still before the relay gives its room away."""
 
 BLOB_RECEIPT_KEPT_S: Final = 30 * DAY_S
 """Seconds for which a relay can show the receipt of a blob that is gone: as long as a notice."""

@@ -1,4 +1,4 @@
-"""Consents that end while a device is connected: over the relay in memory and over the real one."""
+"""What ends by the clock, or a word, while it runs: over the relay in memory and the real one."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -330,6 +330,26 @@ async def test_history_under_way_ends_when_the_consent_is_taken_back(pair: Pair)
             pass
     assert await ended_for(pair.phone, blob_id) == DeletionReason.RECALLED
     assert await state_of(pair.phone, ordinary) is None
+
+
+@pytest.mark.clause("GB42012-8.1.1e")
+async def test_an_upload_that_goes_on_outlives_its_day_and_one_that_stands_still_does_not(
+    pair: Pair,
+) -> None:
+    bob, relay = pair.bob, pair.relay
+    slow, made = await create(bob, pair.group, 100)
+    still, _ = await create(bob, pair.group, 100)
+    ticket = BlobTicket(slow, made.upload_token, made.port)
+    for turn in range(4):
+        relay.clock.ahead_ms = turn * 20 * HOUR_MS
+        await relay.way.upload(ticket, 20 * turn, one(bytes(20)), completes=False)
+    frame = CreateBlob(bob.request(), still, pair.group, 100, 60)
+    assert await refusal(bob, frame, BlobCreated) == ErrorCode.BLOB_GONE.value
+    _, made = await create(bob, pair.group, 100, blob=slow)
+    ticket = BlobTicket(slow, made.upload_token, made.port)
+    relay.clock.ahead_ms = made.expires_ms - system_clock_ms()
+    with pytest.raises(BlobRefusedError, match="gone"):
+        await relay.way.upload(ticket, 80, one(bytes(20)), completes=True)
 
 
 class Home(Family):

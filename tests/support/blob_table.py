@@ -71,6 +71,12 @@ class MemoryBlobTable:
         row.upload = token
         self._tokens[token] = blob
 
+    def prolong(self, blob: Blob) -> None:
+        row = self.rows[blob.blob]
+        if row.blob.stage is Stage.UPLOADING:
+            self._change(blob.blob, due_ms=blob.due_ms, reason=blob.reason)
+            heapq.heappush(self._due, (blob.due_ms, blob.blob))
+
     def add_recipients(self, blob: int, devices: Collection[int]) -> None:
         row = self.rows[blob]
         new = {*devices} - {*row.waits}

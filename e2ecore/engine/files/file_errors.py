@@ -37,7 +37,7 @@ class UploadRefusedError(UsageError):
 
 
 class UploadTooSlowError(TransientError):
-    """A file did not get to the relay within a day, so it begins anew. Use a faster connection."""
+    """The time of a file was over before it was at the relay; it begins anew. Connect faster."""
 
 
 class TooManyFilesError(UsageError):

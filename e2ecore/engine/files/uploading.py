@@ -55,7 +55,7 @@ from e2ecore_protocol.content.attachments import (
 )
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.blobs import BlobCreated, CreateBlob
-from e2ecore_protocol.limits import BLOB_UPLOAD_S, MAX_CLOCK_DIFFERENCE_MS, MIB, SECOND_MS
+from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS, MIB, SECOND_MS
 
 if TYPE_CHECKING:
     from e2ecore.engine.files.file_desk import Sending
@@ -261,8 +261,8 @@ async def _refused(
     """Say what a refusal means for a parcel; returns where it may be tried again."""
     if refused.code in _RENEW:
         await _renew(core, row.aid)
-        took_ms = core.clock_ms() - row.used_ms
-        if row.promise and row.state == FileState.WAITING and took_ms >= BLOB_UPLOAD_S * SECOND_MS:
+        is_over = core.clock_ms() >= row.expires_ms - MAX_CLOCK_DIFFERENCE_MS
+        if row.promise and row.state == FileState.WAITING and is_over:
             raise UploadTooSlowError from refused
         raise _PostponedError from refused
     if refused.code is ErrorCode.NO_RECIPIENT:

@@ -57,7 +57,7 @@ class DeletionReason(IntEnum):
     """The operator of the relay has ordered it."""
 
     UNFINISHED = 6
-    """Its upload did not end within BLOB_UPLOAD_S."""
+    """Its upload stood still for BLOB_UPLOAD_S."""
 
     LOST = 7
     """The relay has lost the bytes."""

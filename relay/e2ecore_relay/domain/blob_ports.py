@@ -116,6 +116,10 @@ class BlobTable(Protocol):
         """Replace the SHA-256 of the upload token."""
         ...
 
+    def prolong(self, blob: Blob) -> None:
+        """Store ``due_ms`` and ``reason`` of a blob that is being uploaded."""
+        ...
+
     def add_recipients(self, blob: int, devices: Collection[int]) -> None:
         """Add devices that are not recipients yet."""
         ...

@@ -49,6 +49,10 @@ MOST_TTL_S: Final = {
 }
 """Seconds that a blob may wait at most, by the kind of its conversation. Nobody can raise them."""
 
+_NOTED_EVERY_MS: Final = 3_600_000
+"""Progress of an upload is noted at most so often, since that costs a transaction. An upload that
+stands still is kept for as much longer."""
+
 
 class BlobRules(NamedTuple):
     """What an operator sets. ``ttl_s`` is by kind of conversation, at most MOST_TTL_S."""
@@ -155,13 +159,32 @@ def _new(
     expires_ms = time.later_ms + ttl_s * 1000
     if agreed_ms is not None:
         expires_ms = min(expires_ms, agreed_ms)
-    upload_ms = time.later_ms + BLOB_UPLOAD_S * 1000
-    reason = DeletionReason.EXPIRED if expires_ms <= upload_ms else DeletionReason.UNFINISHED
+    due_ms, reason = _upload_end(expires_ms, time)
     message = promise_message(keeper.server_name, frame.blob_id, frame.size, expires_ms)
     return Blob(
         *(0, frame.blob_id, log.lid, sender.account, sender.device, frame.size, expires_ms),
-        *(min(expires_ms, upload_ms), Stage.UPLOADING, int(reason), 0, 0, keeper.sign(message)),
+        *(due_ms, Stage.UPLOADING, int(reason), 0, 0, keeper.sign(message)),
     )
+
+
+def _upload_end(expires_ms: int, time: BlobTime) -> tuple[int, DeletionReason]:
+    """Return when an upload is over that has just made progress, and why it is then."""
+    due_ms = time.later_ms + BLOB_UPLOAD_S * 1000 + _NOTED_EVERY_MS
+    if expires_ms <= due_ms:
+        return expires_ms, DeletionReason.EXPIRED
+    return due_ms, DeletionReason.UNFINISHED
+
+
+def grown(blob: Blob, time: BlobTime) -> Blob | None:
+    """Bytes of an upload have come. Return what is to be noted of that, if anything is.
+
+    Its time begins anew with each of them, but never reaches beyond what was promised.
+    """
+    due_ms, reason = _upload_end(blob.expires_ms, time)
+    gained_ms = due_ms - blob.due_ms
+    if gained_ms >= _NOTED_EVERY_MS or (gained_ms > 0 and due_ms == blob.expires_ms):
+        return blob._replace(due_ms=due_ms, reason=int(reason))
+    return None
 
 
 def _check_same(

@@ -241,6 +241,18 @@ class _Intake:
             raise ProblemError(BlobProblem.FULL) from error
         finally:
             self._block.clear()
+        await self._note_progress()
+
+    async def _note_progress(self) -> None:
+        """Let an upload that goes on live on."""
+        found = blobs.grown(self._blob, self._hub.office.time())
+        if found is not None:
+            self._blob = found
+            await ask(self._hub.store, partial(_prolong, found))
+
+
+def _prolong(blob: Blob, turn: "Turn") -> None:
+    turn.ledger.blobs.prolong(blob)
 
 
 # --- download -------------------------------------------------------------------------------------

@@ -1,117 +1,30 @@
 """The rules of blobs, on a table in memory: who gets room, who may fetch, what ends one."""
 
-import os
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple, cast
-
 import pytest
 
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames import (
-    AcknowledgeBlob,
-    BlobCreated,
-    CreateBlob,
     DeletionReason,
-    DeviceAddress,
-    FetchBlob,
 )
-from e2ecore_protocol.limits import BLOB_UPLOAD_S
 from e2ecore_relay.domain import blob_sweep, blobs
-from e2ecore_relay.domain.blob_ports import Blob, Stage
-from e2ecore_relay.domain.blobs import MOST_TTL_S, BlobKeeper, BlobRules
+from e2ecore_relay.domain.blob_ports import Stage
+from e2ecore_relay.domain.blobs import MOST_TTL_S
 from e2ecore_relay.domain.clock import BlobTime
-from e2ecore_relay.domain.coverage import Covered
-from e2ecore_relay.domain.errors import BadSignatureError, RefusedError
-from e2ecore_relay.domain.exchange import Exchange, Turn
-from e2ecore_relay.domain.log import Log, LogKind, Reader
-from e2ecore_relay.domain.ports import Ledger, StoredDevice
-from tests.support.blob_table import MemoryBlobTable, MemoryBytes
-
-NOW_MS: Final = 1_800_000_000_000
-NOW: Final = BlobTime(NOW_MS, NOW_MS)
-BLOB_ID: Final = b"b" * 16
-ROOMY: Final = BlobRules(1 << 40, dict(MOST_TTL_S), 1 << 60, 1 << 40, 1 << 60)
-ALICE, BOB, CAROL, DAVE = (
-    StoredDevice(n, n, DeviceAddress(n.to_bytes(20), n.to_bytes(16)), bytes(32), live=True)
-    for n in range(1, 5)
+from e2ecore_relay.domain.errors import RefusedError
+from e2ecore_relay.domain.log import LogKind
+from e2ecore_relay.domain.ports import StoredDevice
+from tests.support.blob_rules import (
+    ALICE,
+    BLOB_ID,
+    BOB,
+    CAROL,
+    DAVE,
+    NOW_MS,
+    ROOMY,
+    Office,
+    later,
 )
-
-
-class _People:
-    live = True
-
-    def live_devices(self, _accounts: list[int]) -> list[StoredDevice]:
-        return [ALICE] if self.live else []
-
-
-class _Ledger(NamedTuple):
-    blobs: MemoryBlobTable
-    accounts: _People
-
-
-@dataclass
-class Office:
-    """A table, logs, and a relay that signs anything."""
-
-    rules: BlobRules = ROOMY
-    table: MemoryBlobTable = field(default_factory=MemoryBlobTable)
-    people: _People = field(default_factory=_People)
-    logs: dict[bytes, Log] = field(default_factory=dict)
-    posted: int = 0
-
-    def __post_init__(self) -> None:
-        for name, kind in ((b"d" * 16, LogKind.DIRECT), (b"g" * 16, LogKind.GROUP)):
-            self.members(name, kind, ALICE, BOB)
-
-    def members(self, name: bytes, kind: LogKind, *devices: StoredDevice, epoch: int = 1) -> None:
-        readers = {one.device: Reader(one.account, 0) for one in devices}
-        self.logs[name] = Log(name[0], name, kind, epoch=epoch, head=0, readers=readers)
-
-    def log(self, _ledger: Ledger, name: bytes) -> Log | None:
-        return self.logs.get(name)
-
-    def post(self, *_notice: object) -> None:
-        self.posted += 1
-
-    @property
-    def keeper(self) -> BlobKeeper:
-        return BlobKeeper("relay", self.rules, 1, bytes(32), lambda _: bytes(64), os.urandom)
-
-    @property
-    def turn(self) -> Turn:
-        ledger = cast("Ledger", _Ledger(self.table, self.people))
-        return Turn(cast("Exchange", self), ledger, NOW_MS)
-
-    def create(self, sender: StoredDevice = ALICE, **fields: object) -> BlobCreated:
-        given = {"blob_id": BLOB_ID, "conversation": b"g" * 16, "size": 10, "ttl_s": 60, **fields}
-        time = cast("BlobTime", given.pop("time", NOW))
-        frame = CreateBlob(1, **given)  # type: ignore[arg-type]  # fields by name
-        return blobs.create(self.keeper, self.turn, time, sender, frame)
-
-    def complete(self) -> Blob:
-        assert blobs.completed(self.table, BLOB_ID)
-        return self.blob
-
-    @property
-    def blob(self) -> Blob:
-        return self.table.find([BLOB_ID])[BLOB_ID]
-
-    def fetch(self, who: StoredDevice, time: BlobTime = NOW) -> bytes:
-        frame = FetchBlob(1, BLOB_ID)
-        return blobs.fetch(self.keeper, self.turn, time, Covered(who, None), frame).share
-
-    def acknowledge(self, who: StoredDevice, *, forged: bool = False) -> bool:
-        def verify(_key: bytes, _message: bytes, _signature: bytes) -> None:
-            if forged:
-                raise BadSignatureError
-
-        frame = AcknowledgeBlob(1, BLOB_ID, bytes(64))
-        return blobs.acknowledge(self.keeper, self.turn, who, frame, verify)
-
-    def sweep(self, time: BlobTime = NOW) -> list[int]:
-        blob_sweep.condemn(self.table, time, 10)
-        doomed = self.table.doomed(10)
-        return [one.reason for one in blob_sweep.bury(self.keeper, self.turn, time, doomed)]
+from tests.support.blob_table import MemoryBytes
 
 
 @pytest.fixture
@@ -121,10 +34,6 @@ def office() -> Office:
 
 def refusal(caught: pytest.ExceptionInfo[RefusedError]) -> ErrorCode:
     return caught.value.code
-
-
-def later(seconds: int) -> BlobTime:
-    return BlobTime(NOW_MS + seconds * 1000, NOW_MS + seconds * 1000)
 
 
 @pytest.mark.parametrize("kind", [LogKind.DIRECT, LogKind.GROUP])
@@ -324,14 +233,6 @@ def test_states_are_for_the_senders_account_and_for_recipients(office: Office) -
     assert (found.live, found.deleted) == ((), ()), "its end has begun and is not signed yet"
     office.sweep()
     assert len(blobs.states(office.turn.ledger, 1, DAVE, ids).deleted) == 1
-
-
-def test_an_upload_that_does_not_end_in_time_is_deleted_as_such(office: Office) -> None:
-    office.create(ttl_s=2 * BLOB_UPLOAD_S)
-    assert office.sweep(later(BLOB_UPLOAD_S - 1)) == []
-    assert office.sweep(later(BLOB_UPLOAD_S)) == [DeletionReason.UNFINISHED]
-    office.create(blob_id=b"c" * 16, ttl_s=60)
-    assert office.sweep(later(60)) == [DeletionReason.EXPIRED]
 
 
 def test_a_device_that_is_gone_is_told_nothing_and_the_blob_ends_all_the_same(

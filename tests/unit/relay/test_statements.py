@@ -62,7 +62,7 @@ CALLS: dict[type, dict[str, tuple[object, ...]]] = {
     },
     SqliteBlobs: {
         "find": ([ID],), "known": ([ID],), "create": (BLOB, bytes(32), ID, [1, 2]), "share": (1,),
-        "renew_upload": (1, ID), "add_recipients": (1, [3]), "waits": (1, 1),
+        "renew_upload": (1, ID), "prolong": (BLOB,), "add_recipients": (1, [3]), "waits": (1, 1),
         "grant": (1, 1, b"t" * 32, 1), "granted": (b"t" * 32,), "acknowledge": (1, 1, bytes(64)),
         "dismiss": (2, 1), "complete": (1, 1), "sent": (1, [1]), "due": (START_MS, 9),
         "after": (0, 9), "doom": ([(1, 3)],), "doom_account": (1, 3), "doomed": (9,),

@@ -76,6 +76,13 @@ class SqliteBlobs:
         """See blob_ports.BlobTable."""
         self._connection.execute("UPDATE blobs SET upload_token = ? WHERE blob = ?", (token, blob))
 
+    def prolong(self, blob: Blob) -> None:
+        """See blob_ports.BlobTable."""
+        self._connection.execute(
+            "UPDATE blobs SET due_ms = ?, reason = ? WHERE blob = ? AND stage = 0",
+            (blob.due_ms, blob.reason, blob.blob),
+        )
+
     def add_recipients(self, blob: int, devices: Collection[int]) -> None:
         """See blob_ports.BlobTable."""
         rows = self._connection.execute(
