@@ -9,6 +9,7 @@ from cli_demo.exits import Exit
 from cli_demo.verbs import (
     accounts,
     consents,
+    contacts,
     devices,
     drafts,
     files,
@@ -73,11 +74,12 @@ app.add_typer(polls.app, rich_help_panel=_TALK)
 app.add_typer(groups.app, rich_help_panel=_TALK)
 app.command(rich_help_panel=_PEOPLE)(accounts.register)
 app.command(rich_help_panel=_PEOPLE)(accounts.whoami)
-app.command(rich_help_panel=_PEOPLE)(accounts.contacts)
+app.command(rich_help_panel=_PEOPLE)(contacts.contacts)
+app.add_typer(contacts.app, rich_help_panel=_PEOPLE)
 app.command(rich_help_panel=_PEOPLE)(accounts.verify)
 app.command(rich_help_panel=_PEOPLE)(accounts.checkpoint)
-app.command(rich_help_panel=_PEOPLE)(accounts.block)
-app.command(rich_help_panel=_PEOPLE)(accounts.unblock)
+app.command(rich_help_panel=_PEOPLE)(contacts.block)
+app.command(rich_help_panel=_PEOPLE)(contacts.unblock)
 app.add_typer(consents.app, rich_help_panel=_PEOPLE)
 for verb in (histories.give, histories.transfers, histories.stop):
     devices.app.command()(verb)

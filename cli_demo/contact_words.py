@@ -1,4 +1,4 @@
-"""What is known of a contact's keys, in words that need no explanation."""
+"""What is known of a contact, in words that need no explanation."""
 
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -9,7 +9,7 @@ from cli_demo.naming import short
 
 
 class ContactWords(NamedTuple):
-    """What ``e2e verify`` says in one language."""
+    """What ``e2e verify``, ``contacts`` and ``contact`` say in one language."""
 
     states: dict[e2ecore.Verification, str]
     devices: str
@@ -17,6 +17,12 @@ class ContactWords(NamedTuple):
     removed: str
     lapsed: str
     differ: str
+    short: dict[e2ecore.Verification, str]
+    blocked: str
+    calls: str
+    called: str
+    uncalled: str
+    forgotten: str
 
 
 WORDS: Final = {
@@ -38,6 +44,16 @@ WORDS: Final = {
         "removed {day}",
         "not talked to: the consent to several devices is over",
         "The numbers differ. Do not trust this connection to {who}.",
+        {
+            e2ecore.Verification.UNVERIFIED: "unverified",
+            e2ecore.Verification.VERIFIED: "verified",
+            e2ecore.Verification.CHANGED: "CHANGED: stop",
+        },
+        "blocked",
+        "you say: {name}",
+        "You call {handle} {name} now, on all your devices. Nobody else sees it.",
+        "You have no name of your own for {handle} any more.",
+        "{handle} is not among your contacts any more. Conversations and blocks stay.",
     ),
     "zh-CN": ContactWords(
         {
@@ -57,6 +73,16 @@ WORDS: Final = {
         "{day} 已移除",
         "不再与其通信：多设备同步的同意已到期",
         "数字不一致，请勿信任与 {who} 的连接。",
+        {
+            e2ecore.Verification.UNVERIFIED: "未核对",
+            e2ecore.Verification.VERIFIED: "已核对",
+            e2ecore.Verification.CHANGED: "已变化：请停止",
+        },
+        "已屏蔽",
+        "备注：{name}",
+        "已将 {handle} 备注为 {name}，您的所有设备都会显示，其他人看不到。",
+        "已删除对 {handle} 的备注。",
+        "{handle} 已不在联系人中。会话和屏蔽设置保持不变。",
     ),
 }
 """By language tag."""

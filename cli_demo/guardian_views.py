@@ -6,7 +6,7 @@ import e2ecore
 from cli_demo.consent_words import words_in
 from cli_demo.exits import CliError, Exit
 from cli_demo.guardian_words import GuardianWords
-from cli_demo.naming import short
+from cli_demo.naming import short, shown_name
 from cli_demo.options import Access
 from cli_demo.text import moment, visible
 
@@ -40,7 +40,7 @@ async def print_bond(
 async def name_of(engine: e2ecore.Engine, account_id: e2ecore.AccountId) -> str:
     """How an account is called."""
     contact = await engine.contacts.get(account_id)
-    return visible(contact.handle or short(account_id))
+    return visible(shown_name(contact.handle or short(account_id), contact.name))
 
 
 def purpose_in(purpose: str, language: str | None) -> str:

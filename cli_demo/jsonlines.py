@@ -154,6 +154,7 @@ def member(one: e2ecore.Member, name: str) -> dict[str, object]:
         "account": one.account_id.hex(),
         "name": name,
         "handle": one.handle,
+        "called": one.name,
         "role": plain(one.role),
         "self": one.is_self,
         "verification": one.verification.value,
@@ -167,6 +168,7 @@ def contact(one: e2ecore.Contact) -> dict[str, object]:
         "account": one.account_id.hex(),
         "handle": one.handle,
         "display_name": one.display_name,
+        "called": one.name,
         "verification": one.verification.value,
         "blocked_ms": one.blocked_ms,
     }

@@ -47,7 +47,7 @@ async def _with(engine: e2ecore.Engine, handle: str) -> e2ecore.Conversation | N
     names = Names(engine)
     for one in await engine.conversations.list():
         usable = one.state not in _ENDED
-        if one.peer is not None and usable and await names.of(one.peer) == handle:
+        if one.peer is not None and usable and await names.handle_of(one.peer) == handle:
             return one
     return None
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from cli_demo.naming import shown_name
+
 
 class Mark(Enum):
     """How far one of our own messages has come."""
@@ -194,6 +196,13 @@ class MemberView:
     role: str
     trust: Trust
     own: bool
+    name: str = ""
+    """What the user calls them; empty: nothing of their own."""
+
+    @property
+    def shown(self) -> str:
+        """How they are called on the screen."""
+        return shown_name(self.handle, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +227,13 @@ class ConversationView:
     archived: bool = False
     muted: bool = False
     """Its unread messages shall not stand out."""
+    handle: str = ""
+    """Of the other person in a direct conversation."""
+
+    @property
+    def address(self) -> str:
+        """How commands call it."""
+        return f"+{self.title}" if self.group else self.handle or self.title
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ COMMANDS: Final = {
         Command("people", "", "members: roles, add, remove, leave"),
         Command("verify", "", "the safety number"),
         Command("name", "NAME", "what you want to be called", needs=True),
+        Command("call", "NAME or off", "your own name for the other person", needs=True),
         Command("mydata", "", "what is stored of you"),
         Command("help", "", "all keys and commands"),
         Command("quit", "", "leave; what waits is sent later"),

@@ -92,7 +92,7 @@ class Desk:
     @staticmethod
     def who(members: Sequence[MemberView]) -> str:
         """The members of a group in a few words."""
-        names = [member.handle for member in members]
+        names = [member.shown for member in members]
         return joined(names) if len(names) <= _NAMES_IN_TITLE else counted(len(names), "member")
 
     async def search(self, text: str, uid: str, cursor: int | None) -> FoundPage:
@@ -129,10 +129,11 @@ class Desk:
         members = await (await self._get(uid)).members()
         views = [
             MemberView(
-                handle=await self.names.of(member.account_id),
+                handle=await self.names.handle_of(member.account_id),
                 role=member.role.name.lower(),
                 trust=Trust(member.verification.value),
                 own=member.is_self,
+                name=member.name or "",
             )
             for member in members
         ]
@@ -166,6 +167,7 @@ class Desk:
             pinned=conversation.pinned,
             archived=conversation.archived,
             muted=bool(words.muted_words(conversation.muted_until_ms, now_ms())),
+            handle=await self.names.handle_of(conversation.peer) if conversation.peer else "",
         )
 
     async def _preview(self, conversation: e2ecore.Conversation, *, group: bool) -> str:
@@ -238,6 +240,12 @@ class Desk:
     async def set_name(self, name: str) -> None:
         """Change what we want to be called."""
         await self._engine.set_display_name(name)
+
+    async def call(self, handle: str, name: str) -> None:
+        """Give somebody a name of the user's own, which nobody else sees; empty: none."""
+        contact = await self._engine.contacts.find(handle)
+        await contact.set_name(name)
+        self.names.forget(contact.account_id)
 
     async def keep(self, uid: str, seconds: int | None) -> None:
         """Have all older messages erased here; None: keep them."""

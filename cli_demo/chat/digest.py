@@ -56,6 +56,15 @@ _SENTENCES: Final[Mapping[type[e2ecore.Event], str]] = {
 the history itself: see ``happenings``."""
 
 
+_EVERYWHERE: Final = (
+    e2ecore.EventsDropped,
+    e2ecore.ProfileChanged,
+    e2ecore.KeyChanged,
+    e2ecore.ContactEdited,
+)
+"""After these any line may look different."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One line about a conversation, to be shown among its messages while it is open."""
@@ -124,7 +133,7 @@ def digest(
         result.devices |= isinstance(event, _DEVICES)
         if isinstance(event, e2ecore.ConnectionChanged):
             result.connection = event
-        elif isinstance(event, e2ecore.EventsDropped | e2ecore.ProfileChanged | e2ecore.KeyChanged):
+        elif isinstance(event, _EVERYWHERE):
             result.everything = True
         elif isinstance(event, e2ecore.MessagesRead):
             changed = result.changed.setdefault(event.conversation_id, Changed())

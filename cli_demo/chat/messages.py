@@ -174,7 +174,7 @@ class Messages:
     async def _named(self, message: e2ecore.Message) -> tuple[str, ...]:
         """The words that name members, where they are what these members are called."""
         found = {message.text[one.start : one.start + one.length] for one in message.mentions}
-        names = {await self._names.of(one.account_id) for one in message.mentions}
+        names = {await self._names.handle_of(one.account_id) for one in message.mentions}
         return tuple(sorted(one for one in found if one.removeprefix("@") in names))
 
     async def _signs(self, reactions: Sequence[e2ecore.Reaction]) -> tuple[SignView, ...]:

@@ -29,6 +29,7 @@ class Wish(Enum):
     ADD = "add"
     REMOVE = "remove"
     ROLE = "role"
+    NAME = "name"
     RENAME = "rename"
     LEAVE = "leave"
 
@@ -49,7 +50,7 @@ def member_line(member: MemberView, symbols: Symbols, *, group: bool = True) -> 
         Trust.CHANGED: f"{symbols.warning} KEYS CHANGED",
     }[member.trust]
     text = Text(no_wrap=True, end="")
-    text.append(set_cell_size(visible(member.handle), _NAME_CELLS), Style(bold=member.own))
+    text.append(set_cell_size(visible(member.shown), _NAME_CELLS), Style(bold=member.own))
     text.append(set_cell_size(member.role if group else "", _ROLE_CELLS))
     text.append(
         "this is you" if member.own else trust, Style(dim=member.trust is not Trust.CHANGED)
@@ -66,6 +67,7 @@ class People(ModalScreen[Request | None]):
         Binding("a", "wish('add')", "Add"),
         Binding("r,delete", "wish('remove')", "Remove"),
         Binding("o", "wish('role')", "Role"),
+        Binding("n", "wish('name')", "Your name for them"),
         Binding("t", "wish('rename')", "Title"),
         Binding("l", "wish('leave')", "Leave"),
     ]
@@ -81,7 +83,7 @@ class People(ModalScreen[Request | None]):
 
     def compose(self) -> ComposeResult:
         """Title, members, keys."""
-        keys = "s safety number"
+        keys = "s safety number  n name"
         if self._group:
             keys += "  a add  r remove  o role  t title  l leave"
         with Vertical(classes="dialog wide"):
@@ -115,8 +117,8 @@ class People(ModalScreen[Request | None]):
         wish = Wish(name)
         place = self.query_one("#people", OptionList).highlighted
         member = self._members[place] if place is not None else None
-        about_other = wish in {Wish.SAFETY, Wish.REMOVE, Wish.ROLE}
-        if not self._group and wish is not Wish.SAFETY:
+        about_other = wish in {Wish.SAFETY, Wish.REMOVE, Wish.ROLE, Wish.NAME}
+        if not self._group and wish not in {Wish.SAFETY, Wish.NAME}:
             return
         if about_other and (member is None or member.own):
             self.notify("Choose another member first.")

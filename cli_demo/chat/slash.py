@@ -53,6 +53,7 @@ class Slash:
             "people": lambda _rest: wishes.people(),
             "verify": lambda _rest: wishes.safety(),
             "name": wishes.own_name,
+            "call": wishes.name_other,
             "mydata": lambda _rest: wishes.my_data(),
             "help": lambda _rest: window.help(),
             "quit": self._quit,

@@ -348,11 +348,7 @@ class Window(Screen[None]):
 
     def places(self) -> list[tuple[str, str]]:
         """Conversations that can be written to: their ids and names, as commands take them."""
-        return [
-            (one.uid, f"+{one.title}" if one.group else one.title)
-            for one in self._rows.values()
-            if one.open
-        ]
+        return [(one.uid, one.address) for one in self._rows.values() if one.open]
 
     def action_help(self) -> None:
         """F1."""

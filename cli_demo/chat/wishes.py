@@ -4,10 +4,11 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from cli_demo.chat.dialogs import Ask, Confirm, Field, Page
+from cli_demo.chat.digest import Changed, Digest
 from cli_demo.chat.people import People, Wish
 from cli_demo.chat.safety import Safety
 from cli_demo.mydata import lines_of
-from cli_demo.views import ConversationView
+from cli_demo.views import ConversationView, MemberView
 
 if TYPE_CHECKING:
     from cli_demo.chat.window import Window
@@ -66,6 +67,33 @@ class Wishes:
         await self._window.desk.set_name(name)
         self._window.tell(f"You are called {name} now.", severity="information")
 
+    async def name_other(self, name: str) -> None:
+        """Call the other person of a direct conversation by a name of one's own."""
+        view = self._window.current
+        if view is None or view.group:
+            self._window.tell("In a group, choose somebody: Ctrl+O, then n.", severity="warning")
+        elif view.handle:
+            await self._call(view.handle, name)
+
+    async def _ask_name(self, member: MemberView) -> None:
+        answer = await self._window.ask(
+            Ask(
+                f"What do you call {member.handle}?",
+                [Field("Name", value=member.name)],
+                accept="Call",
+                hint="Only you see it, on all your devices. off: the handle alone.",
+            )
+        )
+        if answer is not None:
+            await self._call(member.handle, answer[0])
+
+    async def _call(self, handle: str, name: str) -> None:
+        await self._window.desk.call(handle, "" if name == "off" else name)
+        await self._window.changed()
+        uid = bytes.fromhex(self._window.room.uid)
+        again = Digest(everything=True, changed={uid: Changed(everything=True)})
+        await self._window.room.refresh_messages(again)
+
     async def new_group(self) -> None:
         """A conversation with several."""
         answer = await self._window.ask(
@@ -95,6 +123,9 @@ class Wishes:
         if request.wish is Wish.SAFETY:
             await self.compare(request.handle)
             return
+        if request.wish is Wish.NAME:
+            await self._ask_name(next(one for one in members if one.handle == request.handle))
+            return
         if not view.open:
             self._window.notify(f"Nothing can be changed: {view.state}.", markup=False)
             return
@@ -113,8 +144,8 @@ class Wishes:
                 await self._rename(view)
             case Wish.LEAVE:
                 await self._leave(view)
-            case Wish.SAFETY:
-                await self.compare(handle)
+            case Wish.SAFETY | Wish.NAME:
+                raise AssertionError("they change nothing for the others")
 
     async def _add(self, view: ConversationView) -> None:
         answer = await self._window.ask(

@@ -1,6 +1,6 @@
-"""``register``, ``whoami``, ``contacts``, ``verify``, ``block``: who we are and whom we know."""
+"""``register``, ``whoami``, ``verify``, ``checkpoint``: who we are, and others."""
 
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,13 +17,6 @@ from cli_demo.running import at_relay, need_account, reported, with_engine
 from cli_demo.text import in_groups, moment, visible
 
 _GROUPS_PER_LINE = 6
-
-
-_STATES: Final = {
-    e2ecore.Verification.UNVERIFIED: "unverified",
-    e2ecore.Verification.VERIFIED: "verified",
-    e2ecore.Verification.CHANGED: "CHANGED: stop",
-}
 
 
 @online
@@ -78,23 +71,6 @@ def whoami(where: Access) -> None:
         print(f"device    {account.device_id.hex()}")
         print(f"database  {where.db}")
         print(f"relay     {place.url}")
-
-    with_engine(where, work)
-
-
-@local
-def contacts(where: Access) -> None:
-    """List the people of this database, and whether their keys are verified."""
-
-    async def work(engine: e2ecore.Engine) -> None:
-        for one in await engine.contacts.list():
-            if where.json:
-                print(jsonlines.dump(jsonlines.contact(one)))
-            else:
-                name = one.handle or account_text(one.account_id)
-                called = visible(one.display_name or "")
-                state = "blocked" if one.blocked_ms else _STATES[one.verification]
-                print(f"{visible(name):<34}{state:<15}{called}".rstrip())
 
     with_engine(where, work)
 
@@ -229,38 +205,3 @@ def _read_checkpoint(text: str) -> bytes:
         return bytes.fromhex("".join(text.split()))
     except ValueError:
         raise e2ecore.BadCheckpointError from None
-
-
-@online
-def block(
-    where: Access,
-    handle: Annotated[str, typer.Argument(help="Who is not to reach you alone any more.")],
-) -> None:
-    """Hear no more what somebody says to you alone. They are not told.
-
-    What they send you from now on is dropped; groups of theirs are left at once. In groups of other
-    people you go on to hear them.
-    """
-    with_engine(where, lambda engine: _set_blocked(engine, where, handle, on=True))
-
-
-@online
-def unblock(
-    where: Access, handle: Annotated[str, typer.Argument(help="Who may reach you again.")]
-) -> None:
-    """Hear somebody again. What they said meanwhile is gone."""
-    with_engine(where, lambda engine: _set_blocked(engine, where, handle, on=False))
-
-
-async def _set_blocked(engine: e2ecore.Engine, where: Access, handle: str, *, on: bool) -> None:
-    known = [one for one in await engine.contacts.list() if one.handle == handle]
-    contact = (
-        known[0]
-        if known
-        else await at_relay(engine, lambda: engine.contacts.find(handle), where.timeout)
-    )
-    await (contact.block() if on else contact.unblock())
-    if where.json:
-        print(jsonlines.dump(jsonlines.contact(contact)))
-    else:
-        print(f"{visible(handle)} is {'blocked' if on else 'not blocked any more'}")

@@ -79,7 +79,7 @@ def members(
     async def work(engine: e2ecore.Engine) -> None:
         names = Names(engine)
         for one in await (await find_group(engine, group)).members():
-            name = await names.of(one.account_id)
+            name = await (names.handle_of if where.json else names.of)(one.account_id)
             if where.json:
                 print(jsonlines.dump(jsonlines.member(one, name)))
             else:

@@ -199,7 +199,8 @@ async def show(
     one: e2ecore.Message, names: Names, *, json: bool, title: str = "", ids: bool = False
 ) -> None:
     """One message as a line."""
-    author, symbols = await names.of(one.sender), symbols_for(sys.stdout.encoding)
+    author = await (names.handle_of if json else names.of)(one.sender)
+    symbols = symbols_for(sys.stdout.encoding)
     where = f" [{visible(title)}]" if title else ""
     name = f"{one.message_id.hex()[-_SHORT_ID:]}  " if ids else ""
     if json:

@@ -89,7 +89,7 @@ def search(
         )  # fmt: skip
         for hit in await _hits(asked, limit):
             one = hit.message
-            author = await names.of(one.sender)
+            author = await (names.handle_of if where.json else names.of)(one.sender)
             if where.json:
                 print(jsonlines.dump(jsonlines.message(one, author)))
                 continue

@@ -37,6 +37,25 @@ async def test_what_is_stored_of_us_is_whole_only_after_the_passphrase(tmp_path:
         assert PASSPHRASE not in desk.screen
 
 
+async def test_people_are_shown_by_the_names_that_the_user_gave_them(tmp_path: Path) -> None:
+    async with talking(tmp_path) as (desk, bobs):
+        await bobs.send("hello alice")
+        await desk.shows("hello alice")
+        await desk.write("/call Robert")
+        await desk.shows("Robert (bob)")
+        assert [one.author for one in desk.messages] == ["Robert (bob)"]
+        await desk.press("ctrl+o")
+        await desk.press("n")
+        await desk.shows("What do you call bob?")
+        await desk.press("ctrl+u")
+        await desk.write("Bobby")
+        await desk.shows("Bobby (bob)")
+        await desk.write("/call off")
+        await desk.shows("bob")
+        assert "Bobby" not in desk.screen
+        await desk.write("/forward bob")
+
+
 async def test_a_muted_conversation_does_not_stand_out(tmp_path: Path) -> None:
     async with talking(tmp_path) as (desk, _bobs):
         await desk.write("/mute 8h")

@@ -306,6 +306,7 @@ MEMBERS = [
         ("enter", Request(Wish.SAFETY, "bob")),
         ("r", Request(Wish.REMOVE, "bob")),
         ("o", Request(Wish.ROLE, "bob")),
+        ("n", Request(Wish.NAME, "bob")),
         ("a", Request(Wish.ADD, "")),
         ("t", Request(Wish.RENAME, "")),
         ("l", Request(Wish.LEAVE, "")),
