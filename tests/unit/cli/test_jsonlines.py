@@ -65,6 +65,6 @@ def test_a_member_is_described_for_scripts() -> None:
         device_ids=(DEVICE,), is_self=False, verification=e2ecore.Verification.VERIFIED,
     )  # fmt: skip
     assert jsonlines.member(member, "bob") == {
-        "type": "member", "account": "62" * 20, "name": "bob", "handle": "bob", "called": None, "role": "owner",
-        "self": False, "verification": "verified",
+        "type": "member", "account": "62" * 20, "name": "bob", "handle": "bob", "called": None,
+        "role": "owner", "self": False, "verification": "verified",
     }  # fmt: skip
