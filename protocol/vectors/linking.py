@@ -167,18 +167,17 @@ def run(code: str, handle: str | None) -> Json:
 
 def confirmation(*, early: int, spoilt: bool = False) -> Json:
     """Return the body that tells of a second confirmation."""
-    fields = [1, filler("device", 16), early, 1_760_000_000_000, filler("ref", 32)]
-    fields += [filler("enc", 1120), filler("sealed", 48)]
     by = filler("existing device", 16)
-    message = b"e2ecore key handover v1" + enc(ACCOUNT, by, *fields[1:])
+    fields = [1, filler("device", 16), by, early, 1_760_000_000_000, filler("ref", 32)]
+    fields += [filler("enc", 1120), filler("sealed", 48)]
+    message = b"e2ecore key handover v1" + enc(ACCOUNT, *fields[1:])
     return {
         "what": "confirmation",
         "expect": "malformed" if spoilt else "ok",
         "body": enc(*fields, signer("identity")(message)).hex(),
         "early": early,
-        "context": enc(ACCOUNT, fields[1], fields[4]).hex(),
+        "context": enc(ACCOUNT, fields[1], fields[5]).hex(),
         "account_id": ACCOUNT.hex(),
-        "by": by.hex(),
         "signed": message.hex(),
         "identity_key": public("identity").hex(),
     }

@@ -158,7 +158,7 @@ LINKING = [
     for one in json.loads((FOLDER / "linking.json").read_text())["vectors"]
     for message in one.get("messages", ())
 ]
-HANDED = [KeyHandover(1, bytes(16), 1, 7, bytes(32), bytes(1120), bytes(48)).encode()]
+HANDED = [KeyHandover(1, bytes(16), bytes(16), 1, 7, bytes(32), bytes(1120), bytes(48)).encode()]
 LINKED = [
     one.encode()
     for one in (

@@ -33,7 +33,6 @@ class Vector(TypedDict, total=False):
     body: str
     early: int
     context: str
-    by: str
     signed: str
     identity_key: str
 
@@ -109,6 +108,6 @@ def test_a_second_confirmation_is_read_as_it_is_specified(vector: Vector) -> Non
     account_id = bytes.fromhex(vector["account_id"])
     context = handover_context(account_id, said.device_id, said.key_package)
     assert context.hex() == vector["context"]
-    message = said.signed_message(account_id, bytes.fromhex(vector["by"]))
+    message = said.signed_message(account_id)
     assert message.hex() == vector["signed"]
     VerifyKey(bytes.fromhex(vector["identity_key"])).verify(message, said.signature)

@@ -8,7 +8,7 @@ one of its key packages, in the conversation of the own devices. All of them lea
 Time is the relay's: what it said when the connection was made, and how long that is ago by a clock
 that nobody can set.
 
-Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-66]
+Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-67]
 """
 
 from functools import partial
@@ -109,8 +109,8 @@ def _hand_over(
         own.identity.private,
     )
     said = KeyHandover(
-        KEY_HANDOVER_VERSION, device_id, int(early), job.now_ms, ref, enc, sealed
-    ).signed(own.account_id, own.device_id, own.identity.sign)
+        KEY_HANDOVER_VERSION, device_id, own.device_id, int(early), job.now_ms, ref, enc, sealed
+    ).signed(own.account_id, own.identity.sign)
     if not tell_own_devices(job, OwnTopic.IDENTITY_KEY, (said.encode(),)):
         raise OwnDevicesNotReadyError
-    note_confirmed(job, said, own.device_id)
+    note_confirmed(job, said)

@@ -2,7 +2,7 @@
 
 In the writer's thread. Who gives it is in ``confirming``.
 
-Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-66]
+Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-67]
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from e2ecore.crypto.errors import DecryptionError, KeyMaterialError, SignatureError
 from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.account.accounts import used
+from e2ecore.engine.own_talk.own_group import tell_own_devices
+from e2ecore.engine.own_talk.own_topic import OwnTopic
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.telling.device_events import DeviceConfirmed
 from e2ecore.errors import PeerError
@@ -18,6 +20,7 @@ from e2ecore.ids import DeviceId
 from e2ecore.mls.key_package import KeyPackageBundle
 from e2ecore.storage import account, key_packages, settings
 from e2ecore.storage.tx import Tx
+from e2ecore_protocol.chain.state import AccountState
 from e2ecore_protocol.content.key_handover import (
     KEY_HANDOVER_INFO,
     KeyHandover,
@@ -51,36 +54,55 @@ def confirmation_of(tx: Tx, device_id: bytes) -> Confirmation | None:
     return Confirmation(int.from_bytes(stored[:_TIME_BYTES]), bool(stored[_TIME_BYTES]))
 
 
-def note_confirmed(job: Job, said: KeyHandover, by: bytes) -> None:
-    """Remember that a device has the account's own key, and tell the app."""
-    value = said.time_ms.to_bytes(_TIME_BYTES) + bytes((said.early,))
+def note_confirmed(job: Job, said: KeyHandover) -> None:
+    """Remember that a device has the account's own key, and tell the app; once."""
+    known = confirmation_of(job.tx, said.device_id)
+    if known is not None and said.time_ms <= known.time_ms:
+        return
+    value = said.time_ms.to_bytes(_TIME_BYTES) + bytes((said.early,)) + said.encode()
     settings.put(job.tx, _CONFIRMED + said.device_id.hex(), value)
-    event = DeviceConfirmed(DeviceId(said.device_id), DeviceId(by), early=bool(said.early))
+    event = DeviceConfirmed(DeviceId(said.device_id), DeviceId(said.by), early=bool(said.early))
     job.effects.events.append(event)
 
 
-def take_key_handover(job: Job, _mirror: "Mirror", sender: "Peer", body: bytes) -> None:
+def tell_confirmations(job: Job) -> None:
+    """Say again which devices were confirmed: one that was linked since has not heard it."""
+    if not job.own.holds_identity:
+        return
+    stored = [
+        settings.get(job.tx, _CONFIRMED + one.device_id.hex()) or b""
+        for one in _chain(job).live_devices()
+    ]
+    signed = [value[_TIME_BYTES + 1 :] for value in stored]
+    tell_own_devices(job, OwnTopic.IDENTITY_KEY, [one for one in signed if one])
+
+
+def take_key_handover(job: Job, _mirror: "Mirror", _sender: "Peer", body: bytes) -> None:
     """Take what a device says that has confirmed another one; the key, if we are that one.
 
     Raises:
         MalformedError: It cannot be read.
-        PeerError: The key is not that of this account, or not for us; or who says it does not have
+        PeerError: The key is not that of this account, or not for us; or the account has not signed
             it, [LNK-66].
     """
     said = KeyHandover.decode(body)
-    _check(job, said, sender.device_id)
+    _check(job, said)
     if said.device_id == job.own.device_id and not job.own.holds_identity:
         _take_key(job, said)
-    note_confirmed(job, said, sender.device_id)
+    note_confirmed(job, said)
 
 
-def _check(job: Job, said: KeyHandover, by: bytes) -> None:
+def _chain(job: Job) -> AccountState:
     chain = job.state.chain(job.tx, job.own.account_id)
     if chain is None:
         raise BadKeyHandoverError("no chain to check it by")
+    return chain
+
+
+def _check(job: Job, said: KeyHandover) -> None:
+    chain = _chain(job)
     try:
-        message = said.signed_message(chain.account_id, by)
-        ED25519.verify(chain.identity_key, message, said.signature)
+        ED25519.verify(chain.identity_key, said.signed_message(chain.account_id), said.signature)
     except SignatureError as error:
         raise BadKeyHandoverError("said by a device that does not have the key") from error
 
@@ -98,8 +120,7 @@ def _take_key(job: Job, said: KeyHandover) -> None:
         identity = ED25519.load(private)
     except (DecryptionError, KeyMaterialError) as error:
         raise BadKeyHandoverError("not for this device") from error
-    chain = job.state.chain(job.tx, row.account_id)
-    if chain is None or identity.public != chain.identity_key:
+    if identity.public != _chain(job).identity_key:
         raise BadKeyHandoverError("another key than the account's")
     account.replace(job.tx, row._replace(identity_key=private))
     used(job, stored)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from e2ecore.engine.account.own_chain import own_chain
+from e2ecore.engine.own_devices.handing import tell_confirmations
 from e2ecore.engine.own_talk.op_talk import compare, tell_new
 from e2ecore.engine.own_talk.own_group import own_group, several_count
 from e2ecore.engine.running.job import Job
@@ -83,5 +84,7 @@ def compare_if_due(job: Job) -> None:
         return
     put = job.now_ms.to_bytes(_BYTES) + mirror.epoch.to_bytes(_BYTES)
     settings.put(job.tx, _COMPARED, put)
+    if is_new:
+        tell_confirmations(job)
     turn = 0 if is_new else job.now_ms // COMPARE_MS
     compare(job, others[turn % len(others)])

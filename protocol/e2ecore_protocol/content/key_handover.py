@@ -1,6 +1,6 @@
 """The second confirmation of a device: the account's own key, sealed to that device alone.
 
-Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-66]
+Spec: protocol/spec/70-linking.md, [LNK-60] to [LNK-67]
 """
 
 from collections.abc import Callable
@@ -29,13 +29,15 @@ _TAG_BYTES: Final = 16
 class KeyHandover(Declared):
     """What a device that has the account's key tells all others when it gives it to one of them.
 
-    ``early`` is 1 if the person did not wait for the end of the quarantine. ``key_package`` is the
-    reference of the key package whose init key it is sealed to; ``enc`` and ``sealed`` are HPKE's.
-    ``signature`` is by the identity key over ``signed_message``.
+    ``by`` is the device that confirms ``device_id``. ``early`` is 1 if the person did not wait for
+    the end of the quarantine. ``key_package`` is the reference of the key package whose init key it
+    is sealed to; ``enc`` and ``sealed`` are HPKE's. ``signature`` is by the identity key over
+    ``signed_message``.
     """
 
     SHAPE: ClassVar[tuple[Check[object], ...]] = (
         integer(KEY_HANDOVER_VERSION, KEY_HANDOVER_VERSION),
+        exactly(DEVICE_ID_BYTES),
         exactly(DEVICE_ID_BYTES),
         integer(1),
         a_time,
@@ -46,6 +48,7 @@ class KeyHandover(Declared):
     )
     version: int
     device_id: bytes
+    by: bytes
     early: int
     time_ms: int
     key_package: bytes
@@ -53,14 +56,14 @@ class KeyHandover(Declared):
     sealed: bytes
     signature: bytes = bytes(SIGNATURE_BYTES)
 
-    def signed(self, account_id: bytes, by: bytes, sign: Callable[[bytes], bytes]) -> Self:
-        """Return a copy signed with the identity key, as said by one device of an account."""
-        return replace(self, signature=sign(self.signed_message(account_id, by)))
+    def signed(self, account_id: bytes, sign: Callable[[bytes], bytes]) -> Self:
+        """Return a copy signed with the identity key of an account."""
+        return replace(self, signature=sign(self.signed_message(account_id)))
 
-    def signed_message(self, account_id: bytes, by: bytes) -> bytes:
-        """Return the bytes that the identity key signs; ``by`` is the device that says it."""
+    def signed_message(self, account_id: bytes) -> bytes:
+        """Return the bytes that the identity key signs."""
         _version, *said, _signature = self.to_fields()
-        return _LABEL + pack((account_id, by, *said))
+        return _LABEL + pack((account_id, *said))
 
     def encode(self) -> bytes:
         """Return the canonical encoding."""

@@ -11,7 +11,11 @@ import e2ecore
 from e2ecore import Engine
 from e2ecore.engine.engine import system_clock_ms
 from e2ecore.engine.own_devices.confirming import QUARANTINE_MS
-from e2ecore.engine.own_devices.handing import BadKeyHandoverError, take_key_handover
+from e2ecore.engine.own_devices.handing import (
+    BadKeyHandoverError,
+    confirmation_of,
+    take_key_handover,
+)
 from e2ecore.engine.own_talk.own_group import own_group, tell_own_devices
 from e2ecore.engine.own_talk.own_topic import OwnTopic
 from e2ecore.engine.running.job import Job
@@ -188,64 +192,94 @@ async def test_two_devices_that_change_the_account_at_once_both_come_through(
         assert len(seen) >= 2
 
 
-def confirmation(device_id: bytes) -> KeyHandover:
+def confirmation(device_id: bytes, by: Engine, time_ms: int = 1) -> KeyHandover:
     """What is said of a device that was confirmed, with nothing in it and no signature."""
-    return KeyHandover(1, device_id, 0, 1, bytes(32), bytes(1120), bytes(48))
+    nothing = bytes(32), bytes(1120), bytes(48)
+    return KeyHandover(1, device_id, own(by).device_id, 0, time_ms, *nothing)
 
 
 async def signed_by(engine: Engine, said: KeyHandover) -> KeyHandover:
     """Sign as a device that has the key of the account."""
-
-    def work(job: Job) -> KeyHandover:
-        return said.signed(job.own.account_id, job.own.device_id, job.own.identity.sign)
-
-    return await run(engine, work)
+    return await run(engine, lambda job: said.signed(job.own.account_id, job.own.identity.sign))
 
 
-async def take(engine: Engine, said: KeyHandover, by: Engine) -> None:
-    """Have an engine take it as said by a device of the same account."""
+async def take(engine: Engine, said: KeyHandover, sender: Engine) -> None:
+    """Have an engine take it as sent by a device of the same account."""
 
     def work(job: Job) -> None:
         mirror = own_group(job)
         assert mirror is not None
-        take_key_handover(job, mirror, mirror.devices[own(by).device_id], said.encode())
+        take_key_handover(job, mirror, mirror.devices[own(sender).device_id], said.encode())
 
     await run(engine, work)
 
 
+async def shown(engine: Engine, device_id: bytes) -> e2ecore.Device:
+    return next(one for one in await engine.devices.list() if one.device_id == device_id)
+
+
 async def test_nobody_gives_a_device_another_key_than_the_accounts(tmp_path: Path) -> None:
     async with linked(tmp_path, Clock()) as (_relay, phone, laptop, _bob):
-        said = await signed_by(phone, confirmation(own(laptop).device_id))
+        said = await signed_by(phone, confirmation(own(laptop).device_id, phone))
         with pytest.raises(BadKeyHandoverError, match="not here any more"):
             await take(laptop, said, phone)
         assert not holds(laptop)
 
 
 async def test_a_device_in_quarantine_cannot_say_that_it_was_confirmed(tmp_path: Path) -> None:
-    """Neither in its own words nor by repeating what a device that has the key said."""
+    """Neither in its own name nor in that of a device that has the key."""
     async with linked(tmp_path, Clock()) as (_relay, phone, laptop, _bob):
         device_id = own(laptop).device_id
+        forged = [confirmation(device_id, one) for one in (laptop, phone)]
 
         def claim(job: Job) -> None:
-            said = confirmation(device_id).signed(
-                job.own.account_id, job.own.device_id, job.own.signer.sign
-            )
-            assert tell_own_devices(job, OwnTopic.IDENTITY_KEY, (said.encode(),))
+            signed = [one.signed(job.own.account_id, job.own.signer.sign) for one in forged]
+            told = [one.encode() for one in signed]
+            assert tell_own_devices(job, OwnTopic.IDENTITY_KEY, told)
 
         async def refused() -> bool:
             rows = phone._core.read(quarantine.all_rows)
-            return [one.error for one in rows] == [BadKeyHandoverError.__name__]
+            return [one.error for one in rows] == 2 * [BadKeyHandoverError.__name__]
 
         await run(laptop, claim)
         await comes_true(refused)
-        repeated = await signed_by(phone, confirmation(device_id))
-        with pytest.raises(BadKeyHandoverError, match="does not have the key"):
-            await take(phone, repeated, laptop)
-        shown = {one.device_id: one for one in await phone.devices.list()}
-        assert shown[device_id].confirmed_ms is None
+        assert (await shown(phone, device_id)).confirmed_ms is None
         await agree(phone, e2ecore.Purpose.HISTORY_TRANSFER)
         with pytest.raises(e2ecore.DeviceNotConfirmedError):
             await phone.devices.give_history(device_id)
+
+
+async def test_what_was_signed_of_a_confirmation_is_told_once_and_the_newest_counts(
+    tmp_path: Path,
+) -> None:
+    async with linked(tmp_path, Clock()) as (_relay, phone, laptop, _bob):
+        lost = bytes(16)
+        old, new = [await signed_by(phone, confirmation(lost, phone, ms)) for ms in (5, 9)]
+        at_laptop = laptop.events()
+        for said, sender in ((new, phone), (old, phone), (new, laptop)):
+            await take(laptop, said, sender)
+        known = await run(laptop, lambda job: confirmation_of(job.tx, lost))
+        assert known is not None
+        assert known.time_ms == 9
+        await take(laptop, await signed_by(phone, confirmation(bytes(15) + b"x", phone)), phone)
+        told = [await until(at_laptop, e2ecore.DeviceConfirmed) for _ in range(2)]
+        assert [one.device_id for one in told] == [lost, bytes(15) + b"x"]
+
+
+async def test_a_device_that_comes_later_learns_which_ones_were_confirmed(tmp_path: Path) -> None:
+    async with linked(tmp_path, Clock()) as (relay, phone, laptop, _bob):
+        await confirmed(phone, laptop, override=True)
+        async with await open_device(tmp_path / "tablet.db", relay.dial) as tablet:
+            await link(phone, tablet)
+
+            async def learned() -> bool:
+                known = await shown(tablet, own(laptop).device_id)
+                return known.confirmed_ms is not None
+
+            await comes_true(learned)
+            known = [await shown(one, own(laptop).device_id) for one in (phone, tablet)]
+            assert known[0].confirmed_ms == known[1].confirmed_ms
+            assert (await shown(tablet, own(tablet).device_id)).confirmed_ms is None
 
 
 async def test_undoing_it_takes_one_call(tmp_path: Path) -> None:
