@@ -180,8 +180,7 @@ class MemoryRelay:
         self._tell_of_blobs()
         self._tell_of_guardians()
         self._send_lapsed_away()
-        for other in list(self._sessions):
-            self._stream(other)
+        self._stream()
 
     def _tell_of_blobs(self) -> None:
         """Send receipts to those whose blobs are gone."""
@@ -201,12 +200,8 @@ class MemoryRelay:
     def _send_lapsed_away(self) -> None:
         """Send devices away that no consent covers any more."""
         for session in list(self._sessions):
-            if session.device is not None and not self._covers(session.device):
+            if session.device is not None and self.people.covered_ms(session.device) == 0:
                 self._go_away(session, ErrorCode.CONSENT_REQUIRED)
-
-    def _covers(self, device: DeviceAddress) -> bool:
-        until_ms = self.people.covered_ms(device)
-        return until_ms is None or until_ms > 0
 
     def _end_unagreed(self, account_id: bytes) -> None:
         until_ms = self.people.counted(account_id).ends_ms(HISTORY_TRANSFER, 0)
@@ -316,7 +311,7 @@ class MemoryRelay:
             raise RefusedError(ErrorCode.UNKNOWN_DEVICE)
         if device.removed_ms is not None:
             raise RefusedError(ErrorCode.DEVICE_REVOKED)
-        if not self._covers(DeviceAddress(account.state.account_id, device_id)):
+        if self.people.covered_ms(DeviceAddress(account.state.account_id, device_id)) == 0:
             raise RefusedError(ErrorCode.CONSENT_REQUIRED, MULTI_DEVICE_SYNC)
         return device.key
 
@@ -402,5 +397,6 @@ class MemoryRelay:
         waiting = session.unacked.get(name, [])
         session.unacked[name] = [seq for seq in waiting if seq > upto]
 
-    def _stream(self, session: Session) -> None:
-        stream(session, self.logs, self.faults)
+    def _stream(self) -> None:
+        for session in list(self._sessions):
+            stream(session, self.logs, self.faults)

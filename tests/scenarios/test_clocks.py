@@ -259,8 +259,7 @@ async def test_key_packages_that_run_out_are_replaced_at_once(tmp_path: Path) ->
         address = DeviceAddress(bob.account.account_id, bob.account.device_id)
         draft = KeyPackagesLow(KEY_PACKAGES_LOW)
         relay._notice(address, draft)
-        for session in list(relay._sessions):
-            relay._stream(session)
+        relay._stream()
         with anyio.fail_after(PATIENCE_S):
             while True:
                 if len(waiting) >= KEY_PACKAGES_WANTED:

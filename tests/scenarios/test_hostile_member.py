@@ -62,8 +62,7 @@ def submit_commit(
     envelope_id = make_envelope_id(system_clock_ms(), system_rng(10))
     frame = Commit(1, conversation, envelope_id, log.epoch, payload, None, (), (), None)
     assert isinstance(relay._commit(sender, frame), Committed)
-    for session in list(relay._sessions):
-        relay._stream(session)
+    relay._stream()
 
 
 def terms(group: Group, change: Callable[[ConversationInfo], ConversationInfo]) -> Proposal:

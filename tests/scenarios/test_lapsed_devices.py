@@ -44,7 +44,7 @@ async def test_a_device_is_not_heard_once_the_consent_for_it_is_over(
     """The relay goes on serving it: the other clients refuse, and the first device takes it out."""
     clock = Clock()
     async with devices(tmp_path, "alice", "bob", clock_ms=clock) as (relay, (phone, bob)):
-        monkeypatch.setattr(relay, "_covers", lambda _device: True)
+        monkeypatch.setattr(relay.people, "covered_ms", lambda _device: None)
         await phone.consents.grant(
             e2ecore.shipped_notice(e2ecore.Purpose.MULTI_DEVICE_SYNC),
             controller=e2ecore.Controller("The Operator", "privacy@relay.example"),

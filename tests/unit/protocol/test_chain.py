@@ -152,13 +152,6 @@ def test_with_two_consents_one_can_be_withdrawn() -> None:
     assert len(state.valid_devices(NOW_MS)) == 2
 
 
-def test_when_the_consent_expires_only_the_oldest_device_stays_valid() -> None:
-    state = grown(ACCOUNT, granted(expires_ms=NOW_MS + 10))
-    state = grown(state, added(state, 2))
-    assert len(state.valid_devices(NOW_MS + 9)) == 2
-    assert [one.device_id for one in state.valid_devices(NOW_MS + 10)] == [FIRST_DEVICE]
-
-
 def test_a_closed_account_has_no_devices_and_takes_no_entries() -> None:
     closed = grown(ACCOUNT, AccountClosed())
     assert closed.closed
@@ -364,23 +357,6 @@ def test_consents_know_when_they_are_in_force() -> None:
 def test_the_base_of_bodies_cannot_be_made() -> None:
     with pytest.raises(NotImplementedError):
         Body()
-
-
-def test_a_device_was_valid_as_long_as_it_was_live_and_covered() -> None:
-    """What counts is the time at which it spoke, not the time at which it is judged."""
-    later = NOW_MS + 1_000
-    state = grown(ACCOUNT, granted(expires_ms=later))
-    state = grown(state, added(state, 2))
-    second = device_id_of(bytes(device(2).verify_key))
-    assert state.was_valid(second, later - 1)
-    assert not state.was_valid(second, later)
-    assert state.was_valid(FIRST_DEVICE, later)
-    assert state.was_valid(bytes(16), later), "the chain knows nothing of it"
-    gone = grown(state, DeviceRemoved(second))
-    removed_ms = gone.devices[second].removed_ms
-    assert removed_ms is not None
-    assert gone.was_valid(second, removed_ms - 1)
-    assert not gone.was_valid(second, removed_ms)
 
 
 @pytest.mark.parametrize("reason", RemovalReason)

@@ -6,7 +6,16 @@ from pathlib import Path
 import anyio
 import pytest
 
-from e2ecore_protocol.frames import FetchGuardianship, Guardianship, MarkedBy
+from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC
+from e2ecore_protocol.errors import ErrorCode
+from e2ecore_protocol.frames import (
+    AppendChain,
+    FetchGuardianship,
+    GoAway,
+    Guardianship,
+    MarkedBy,
+    Ok,
+)
 from e2ecore_protocol.frames.notices import GuardianshipChanged, decode_notice
 from e2ecore_relay import __main__ as program
 from e2ecore_relay.backends.sqlite.connection import StoreError
@@ -17,8 +26,9 @@ from e2ecore_relay.domain.minor_orders import MinorOrder
 from e2ecore_relay.server import minor_orders, order_files
 from tests.support.blob_client import until_true
 from tests.support.engines import PATIENCE_S
+from tests.support.families import consent
 from tests.support.families_at_desk import INVALID, Home, refused
-from tests.support.raw_client import Person, RawClient, now_ms, online
+from tests.support.raw_client import KeyPair, Person, RawClient, now_ms, online
 from tests.support.relay import relay_at, where
 from tests.support.relay_desk import START_MS
 
@@ -137,6 +147,27 @@ async def test_a_decision_is_recorded_once_and_shown_to_the_operator_and_told_to
             f"{account}  marked  (authority: file 12/2026)",
             f"{account}  mark lifted  (correction: wrong account)",
         ]
+
+
+async def test_a_mark_sends_away_at_once_whom_no_approved_consent_covers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On a relay where nothing else happens, too."""
+    child = Person("child")
+    other = child.with_device(KeyPair.make())
+    child.entries.append(child.entry(consent(MULTI_DEVICE_SYNC)))
+    child.entries.append(child.device_entry(other.device))
+    new = tuple([one.encode() for one in child.entries[-2:]])
+    async with relay_at(tmp_path) as relay, online(*where(relay), child) as client:
+        assert isinstance(await client.ask(AppendChain(client.request(), new), Ok), Ok)
+        async with online(*where(relay), other) as tablet:
+            tablet.auto_ack = client.auto_ack = False
+            mark = ("mark", child.account_id.hex(), "2035-04-30", *WHY)
+            assert operate(monkeypatch, relay.hub.config.data, *mark) == 0
+            with anyio.fail_after(PATIENCE_S):
+                while not isinstance(frame := await tablet.next(), GoAway):
+                    pass
+            assert frame.code is ErrorCode.CONSENT_REQUIRED
 
 
 @pytest.mark.clause("MPS82-14")
