@@ -15,6 +15,7 @@ from e2ecore.transport.blobs import BlobTicket
 from e2ecore.transport.errors import BlobRefusedError
 from e2ecore_protocol.blob_http import BlobProblem
 from e2ecore_protocol.chain.bodies import HISTORY_TRANSFER
+from e2ecore_protocol.chain.state import AccountState
 from e2ecore_protocol.errors import ErrorCode
 from e2ecore_protocol.frames.blobs import (
     AcknowledgeBlob,
@@ -259,10 +260,11 @@ class MemoryBlobs:
                 self._end_if_done(blob)
         return before - len(self.live)
 
-    def end_unagreed(self, account_id: bytes, until_ms: int | None) -> None:
-        """Delete what goes among an account's own devices for longer than it has agreed to that."""
+    def end_unagreed(self, chain: AccountState) -> None:
+        """Delete what goes among an account's own devices without a consent that stands."""
+        until_ms = chain.ends_ms(HISTORY_TRANSFER, 0)
         for blob in list(self.live.values()):
-            is_theirs = blob.is_own and blob.sender.account_id == account_id
+            is_theirs = blob.is_own and blob.sender.account_id == chain.account_id
             if is_theirs and until_ms is not None and blob.expires_ms > until_ms:
                 self.end(blob, DeletionReason.RECALLED)
 

@@ -23,7 +23,7 @@ from e2ecore.testing.memory_people import MemoryAccount, MemoryPeople
 from e2ecore.testing.memory_signals import forward
 from e2ecore.testing.memory_stream import stream
 from e2ecore.transport.errors import RelayUnreachableError
-from e2ecore_protocol.chain.bodies import HISTORY_TRANSFER, MULTI_DEVICE_SYNC
+from e2ecore_protocol.chain.bodies import MULTI_DEVICE_SYNC
 from e2ecore_protocol.errors import ErrorCode, MalformedError
 from e2ecore_protocol.frames import decode_client_frame
 from e2ecore_protocol.frames.accounts import (
@@ -193,7 +193,7 @@ class MemoryRelay:
         """Tell both sides, and end what stood on an approval."""
         news, self.people.guardians.news = self.people.guardians.news, []
         for account_id in dict.fromkeys(news):
-            self._end_unagreed(account_id)
+            self.blobs.end_unagreed(self.people.counted(account_id))
             for device in self.people.accounts[account_id].state.live_devices():
                 self._notice(DeviceAddress(account_id, device.device_id), GuardianshipChanged())
 
@@ -202,10 +202,6 @@ class MemoryRelay:
         for session in list(self._sessions):
             if session.device is not None and self.people.covered_ms(session.device) == 0:
                 self._go_away(session, ErrorCode.CONSENT_REQUIRED)
-
-    def _end_unagreed(self, account_id: bytes) -> None:
-        until_ms = self.people.counted(account_id).ends_ms(HISTORY_TRANSFER, 0)
-        self.blobs.end_unagreed(account_id, until_ms)
 
     def _answer(self, session: Session, frame: Frame) -> Frame | None:
         if isinstance(frame, Register):
@@ -245,7 +241,7 @@ class MemoryRelay:
         """Devices that their chain has removed leave all routes, and are sent away."""
         kept = memory_removals.Kept(self.logs.values(), self.people, self.blobs)
         gone, stay, proof = append_chain(kept, device, frame, self._clock_ms())
-        self._end_unagreed(device.account_id)
+        self.blobs.end_unagreed(self.people.counted(device.account_id))
         for address in stay:
             self._notice(address, proof)
         for session in [one for one in self._sessions if one.device in gone]:
