@@ -1,10 +1,9 @@
 """What has changed among the devices of the account: said with every verb until it was seen."""
 
-import sys
-
 import e2ecore
 from cli_demo.device_words import device_words
 from cli_demo.naming import short
+from cli_demo.saying import say
 from cli_demo.text import moment
 
 
@@ -16,7 +15,7 @@ async def tell_news(engine: e2ecore.Engine, language: str | None = None) -> None
         language: As asked for; None: the system's.
     """
     for line in await news_lines(engine, language):
-        print(line, file=sys.stderr)
+        say(line, error=True)
 
 
 async def news_lines(engine: e2ecore.Engine, language: str | None = None) -> list[str]:

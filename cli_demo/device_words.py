@@ -34,19 +34,24 @@ class DeviceWords(NamedTuple):
     not_erased: str
     no_such_device: str
     link_or_move: str
-    move_means: tuple[str, ...]
+    move_means: str
     ask_move: str
     stays: str
     ask_same_and_move: str
     moved: str
     news_moved: str
-    confirm_means: tuple[str, ...]
+    confirm_means: str
     ask_confirm: str
     confirmed: str
     not_confirmed: str
     too_early: str
     early: str
     news_confirmed: str
+    comes_into: str
+    since: str
+    to_enter: str
+    to_leave: str
+    can_change: str
 
 
 WORDS: Final = {
@@ -58,7 +63,7 @@ WORDS: Final = {
         "Does it? Write yes, or anything else for no: ",
         ("yes", "y"),
         "Refused. Nothing was linked, and the code is void.",
-        "Linked: device {device}. It comes into {count} conversations in the background.",
+        "Linked: device {device}.",
         "Code that the other device shows: ",
         "You are joining the account of {who}.",
         "Check string: {check}. Compare it with the other device, and confirm there.",
@@ -85,26 +90,22 @@ WORDS: Final = {
         "No such device, or several: see e2e device list",
         "You have not agreed to several devices. To use both: e2e consent grant multi_device_sync."
         " To go on with the new one only: e2e device move",
-        (
-            "Your account MOVES to the new device. That cannot be undone from here.",
-            "  - This device can send and receive nothing any more.",
-            "  - What is stored here stays here, to be read. It does not come along: messages,",
-            "    drafts, blocks, pins, settings. Take the messages along in a file:",
-            "    e2e export FILE here, e2e import FILE there.",
-            "  - Your conversations come along as soon as somebody in them is online. Your",
-            "    contacts are told that you have another device.",
-        ),
+        "Your account MOVES to the new device. That cannot be undone from here.\n"
+        "  - This device can send and receive nothing any more.\n"
+        "  - What is stored here stays here, to be read. It does not come along: messages,"
+        " drafts, blocks, pins, settings. Take the messages along in a file: e2e export FILE"
+        " here, e2e import FILE there.\n"
+        "  - Your conversations come along as soon as somebody in them is online. Your contacts"
+        " are told that you have another device.",
         "Move it? Write yes, or anything else for no: ",
         "Nothing was moved.",
         "Does it, and shall the account move there now? Write yes, or anything else for no: ",
         "Moved: device {device} has the account now. What is stored here stays readable.",
         "NOTICE: your account has moved to another device: {device}. Nothing can be sent here.",
-        (
-            "Device {device}, linked on {day}.",
-            "Confirmed, it can do with your account what this device can: link and remove devices,",
-            "agree to things in your name, close the account. Removing it later does not take that",
-            "key back. Confirm only a device that you linked yourself and that you still have.",
-        ),
+        "Device {device}, linked on {day}.\n"
+        "Confirmed, it can do with your account what this device can: link and remove devices,"
+        " agree to things in your name, close the account. Removing it later does not take that"
+        " key back. Confirm only a device that you linked yourself and that you still have.",
         "Is it yours? Write yes, or anything else for no: ",
         "Confirmed: device {device} can change the account as well. If one is lost, the other"
         " goes on.",
@@ -113,6 +114,11 @@ WORDS: Final = {
         " it takes to notice that somebody else has linked it. Now all the same: --now",
         "confirmed, without waiting a day",
         "NOTICE: a device can change your account since {day}: {device} ({how})",
+        "It comes into {count} conversations in the background.",
+        "since {day}",
+        "still to come into {count} conversations",
+        "still in {count} conversations",
+        "can change the account",
     ),
     "zh-CN": DeviceWords(
         "请在新设备上输入：e2e device join {code}",
@@ -121,7 +127,7 @@ WORDS: Final = {
         "是否相同？相同请输入“是”，输入其他内容表示不同：",
         ("是", "相同", "yes", "y"),
         "已拒绝，未关联任何设备，此代码已作废。",
-        "已关联设备 {device}。它将在后台加入 {count} 个会话。",
+        "已关联设备 {device}。",
         "请输入另一台设备上显示的代码：",
         "您正在加入 {who} 的账号。",
         "校验数字：{check}。请与另一台设备核对，并在那台设备上确认。",
@@ -148,24 +154,20 @@ WORDS: Final = {
         "没有此设备，或有多台符合：请查看 e2e device list",
         "您尚未同意使用多台设备。如需两台都用：e2e consent grant multi_device_sync。"
         "如只用新设备：e2e device move",
-        (
-            "您的账号将转移到新设备。此操作无法在本设备上撤销。",
-            "  - 本设备将不能再收发任何消息。",
-            "  - 已保存的内容留在本设备上，仍可阅读，但不会随账号转移：消息、草稿、",
-            "    黑名单、置顶和设置都不会转移。可用文件带走消息：",
-            "    在本设备 e2e export 文件，在新设备 e2e import 文件。",
-            "  - 会话中有人在线时，会话即转到新设备。您的联系人会得知您换了设备。",
-        ),
+        "您的账号将转移到新设备。此操作无法在本设备上撤销。\n"
+        "  - 本设备将不能再收发任何消息。\n"
+        "  - 已保存的内容留在本设备上，仍可阅读，但不会随账号转移：消息、草稿、"
+        "黑名单、置顶和设置都不会转移。可用文件带走消息："
+        "在本设备 e2e export 文件，在新设备 e2e import 文件。\n"
+        "  - 会话中有人在线时，会话即转到新设备。您的联系人会得知您换了设备。",
         "是否转移？是请输入“是”，输入其他内容表示否：",
         "未转移任何内容。",
         "是否相同，并且现在就转移账号？是请输入“是”，输入其他内容表示否：",
         "已转移：账号现属于设备 {device}。已保存的内容仍可在此阅读。",
         "提醒：您的账号已转移到另一台设备：{device}。本设备不能再发送消息。",
-        (
-            "设备 {device}，关联于 {day}。",
-            "确认后，它对账号的权限与本设备相同：可关联和移除设备、以您的名义作出同意、注销账号。",
-            "以后移除它也无法收回该密钥。请只确认您亲自关联且仍在您手中的设备。",
-        ),
+        "设备 {device}，关联于 {day}。\n"
+        "确认后，它对账号的权限与本设备相同：可关联和移除设备、以您的名义作出同意、注销账号。"
+        "以后移除它也无法收回该密钥。请只确认您亲自关联且仍在您手中的设备。",
         "是您的设备吗？是请输入“是”，输入其他内容表示否：",
         "已确认：设备 {device} 也能更改账号。其中一台丢失时，另一台仍可继续。",
         "未确认任何设备。",
@@ -173,6 +175,11 @@ WORDS: Final = {
         "如仍要立即确认：--now",
         "已确认（未等满一天）",
         "提醒：自 {day} 起有设备能更改您的账号：{device}（{how}）",
+        "它将在后台加入 {count} 个会话。",
+        "自 {day}",
+        "还有 {count} 个会话待加入",
+        "还在 {count} 个会话中",
+        "能更改账号",
     ),
 }
 """By language tag."""

@@ -9,6 +9,7 @@ from cli_demo import jsonlines
 from cli_demo.device_words import DeviceWords
 from cli_demo.naming import short
 from cli_demo.options import Access
+from cli_demo.saying import say
 from cli_demo.text import moment
 
 
@@ -41,14 +42,14 @@ async def show_erasures(
     gone = await _gone(engine, devices)
     left = len({uid for one in gone for uid in one.waiting})
     if left and not where.json:
-        print(words.left_over.format(count=left))
+        say(words.left_over.format(count=left))
     for one in gone:
         if where.json:
             print(jsonlines.dump(_fields(one)))
         elif one.erasure is None:
-            print(words.not_erased.format(device=short(one.device_id)))
+            say(words.not_erased.format(device=short(one.device_id)))
         else:
-            print(say_erasure(one.device_id, one.erasure, words))
+            say(say_erasure(one.device_id, one.erasure, words))
 
 
 async def _gone(engine: e2ecore.Engine, devices: Collection[bytes]) -> list[e2ecore.Device]:

@@ -8,6 +8,7 @@ from cli_demo.exits import CliError, Exit
 from cli_demo.guardian_words import GuardianWords
 from cli_demo.naming import short, shown_name
 from cli_demo.options import Access
+from cli_demo.saying import fit, say
 from cli_demo.text import moment, visible
 
 
@@ -21,7 +22,7 @@ def ask_person(question: str, words: GuardianWords, where: Access, *, yes: bool)
         return
     if where.json or not sys.stdin.isatty():
         raise CliError(words.nobody_to_ask, Exit.USAGE)
-    if input(question).strip().casefold() not in words.yes:
+    if input(fit(question, sys.stdout)).strip().casefold() not in words.yes:
         raise CliError(words.nothing_done, Exit.FAILURE)
 
 
@@ -31,10 +32,10 @@ async def print_bond(
     """Say who is whose guardian."""
     who = await name_of(engine, one.account_id)
     line = words.guardian_is if one.is_ward else words.ward_is
-    print(line.format(who=who, state=words.bonds[one.state]))
+    say(line.format(who=who, state=words.bonds[one.state]))
     theirs = one.guardian_wants_end if one.is_ward else one.ward_wants_end
     if theirs:
-        print(words.wants_end.format(who=who))
+        say(words.wants_end.format(who=who))
 
 
 async def name_of(engine: e2ecore.Engine, account_id: e2ecore.AccountId) -> str:

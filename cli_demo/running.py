@@ -25,6 +25,7 @@ from cli_demo.exits import (
 from cli_demo.options import Access
 from cli_demo.passphrase import read_passphrase
 from cli_demo.places import relay_of
+from cli_demo.saying import say
 
 T = TypeVar("T")
 Work = Callable[[e2ecore.Engine], Awaitable[None]]
@@ -54,7 +55,7 @@ def reported(*, debug: bool, language: str | None = EN) -> Iterator[None]:
         elif code_for(error) is Exit.INTERRUPTED:
             print("interrupted", file=sys.stderr)
         else:
-            print(f"e2e: {explain_in(language, error)}", file=sys.stderr)
+            say(f"e2e: {explain_in(language, error)}", error=True)
         raise typer.Exit(code_for(error)) from None
 
 

@@ -3,7 +3,7 @@
 import re
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
@@ -20,6 +20,15 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _PERIOD: Final = re.compile(
     r"([0-9]{1,9}) ?(s|m|h|d|w|secs?|seconds?|mins?|minutes?|hours?|days?|weeks?)"
 )
+_CJK: Final = (
+    "\u2e80-\u2fff\u3001-\u30ff\u3100-\u9fff\uf900-\ufaff\uff01-\uff60\U00020000-\U0003fffd"
+)
+"""Chinese and Japanese signs: a line may end behind each of them."""
+_TOKENS: Final = re.compile(f" +|[{_CJK}]|[^ {_CJK}]+")
+_NOT_FIRST: Final = frozenset("，。、；：？！）》」』】”’…")
+"""What may not begin a line."""
+_NOT_LAST: Final = frozenset("（《「『【“‘")
+"""What may not end a line."""
 _STEPS: Final = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
 
@@ -170,33 +179,57 @@ def in_groups(digits: str, width: int = 5) -> list[str]:
 
 
 def wrap(text: str, first: int, rest: int) -> list[str]:
-    """Lines of at most ``first`` cells, then ``rest`` cells; breaks between words where it can.
+    """Lines of at most ``first`` cells, then ``rest`` cells; breaks where a reader expects it.
 
     Returns:
         At least one line. When not even one word fits into the first line, that line is empty.
     """
     lines: list[str] = []
     for paragraph in text.split("\n"):
-        _wrap_paragraph(paragraph, lines, first, max(rest, 2))
+        at = breaks(paragraph, rest if lines else first, max(rest, 2), hangs=not lines)
+        bounds = pairwise([0, *at, len(paragraph)])
+        lines += [paragraph[begin:end].rstrip(" ") for begin, end in bounds]
     return lines
 
 
-def _wrap_paragraph(paragraph: str, lines: list[str], first: int, rest: int) -> None:
-    line: str | None = None
+def breaks(text: str, first: int, rest: int, *, hangs: bool = False) -> list[int]:
+    """Where the second and later lines of a paragraph begin.
+
+    Between words, and between Chinese and Japanese signs, but never before what closes or after
+    what opens; elsewhere only within what is longer than a line.
+
+    Args:
+        text: Without new lines.
+        first: Cells of the first line.
+        rest: Cells of the others, at least 2.
+        hangs: The first line stays empty if what does not fit there is longer than a line, too.
+    """
+    found: list[int] = []
     used = 0
-    for word in paragraph.split(" "):
-        room = rest if lines else first
-        cells = cell_len(word)
-        if line is not None and used + 1 + cells <= room:
-            line += f" {word}"
-            used += 1 + cells
-            continue
-        if line is None and cells <= room:
-            line, used = word, cells
-            continue
-        if line is not None or not lines:
-            lines.append(line or "")
-        *full, line = chop_cells(word, rest) if word else [""]
-        lines += full
-        used = cell_len(line)
-    lines.append(line or "")
+    for start, unit in _units(text):
+        bare = unit.rstrip(" ")
+        cells = cell_len(bare)
+        if used + cells > (rest if found else first):
+            if used or (not found and (hangs or first < rest)):
+                found.append(start)
+            *full, bare = chop_cells(bare, rest) if bare else [""]
+            for part in full:
+                start += len(part)  # noqa: PLW2901 (the place of what comes next)
+                found.append(start)
+            used, cells = 0, cell_len(bare)
+        used += cells + len(unit) - len(unit.rstrip(" "))
+    return found
+
+
+def _units(text: str) -> Iterator[tuple[int, str]]:
+    """What is not broken, with its place and the spaces behind it."""
+    begin, held = 0, ""
+    for match in _TOKENS.finditer(text):
+        token = match[0]
+        is_stuck = token[0] == " " or token[0] in _NOT_FIRST or held[-1:] in _NOT_LAST
+        if held.strip(" ") and (held[-1] == " " or not is_stuck):
+            yield begin, held
+            begin, held = match.start(), ""
+        held += token
+    if held:
+        yield begin, held

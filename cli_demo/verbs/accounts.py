@@ -14,6 +14,7 @@ from cli_demo.naming import account_text, short
 from cli_demo.options import Access, Language, local, online
 from cli_demo.places import relay_of, remember_relay
 from cli_demo.running import at_relay, need_account, reported, with_engine
+from cli_demo.saying import say
 from cli_demo.text import in_groups, moment, visible
 
 _GROUPS_PER_LINE = 6
@@ -132,7 +133,7 @@ def verify(
             print(jsonlines.dump(fields))
         else:
             show_number(handle, number.digits, number.qr_bytes, contact.verification.value)
-            print("\n".join(["", *lines_of(contact, who, words, moment)]))
+            say("\n".join(["", *lines_of(contact, who, words, moment)]))
 
     with_engine(where, work)
 

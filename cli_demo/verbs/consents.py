@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.cells import cell_len
 
 import e2ecore
 from cli_demo import jsonlines
@@ -15,6 +16,7 @@ from cli_demo.erasures import settle, show_erasures
 from cli_demo.exits import CliError, Exit
 from cli_demo.options import Access, Language, local, online, seconds
 from cli_demo.running import go_out, reported, with_engine
+from cli_demo.saying import fit, say
 from cli_demo.text import moment, now_ms, visible
 
 app = typer.Typer(
@@ -74,7 +76,7 @@ def list_consents(
             for one in mine:
                 print(f"{name} {_say(one, words)}")
                 if await _is_reworded(engine, one):
-                    print(f"  {words.reworded.format(purpose=visible(purpose))}")
+                    say(f"  {words.reworded.format(purpose=visible(purpose))}")
             if not mine:
                 print(f"{name} {words.off}")
 
@@ -91,7 +93,7 @@ def show(
     """Print the notice of a purpose, and below it the mark that scripts agree by."""
     with reported(debug=debug, language=language):
         notice = e2ecore.shipped_notice(purpose, chosen_language(language))
-        print(notice.text)
+        say(notice.text)
         print(_mark(notice))
 
 
@@ -124,7 +126,7 @@ def grant(
         )
         words = words_in(language)
         if not where.json:
-            print(words.given.format(purpose=purpose.value))
+            say(words.given.format(purpose=purpose.value))
         await go_out(engine, engine.consents.settled, where.timeout, words.not_out)
         if where.json:
             (now,) = [x for x in await engine.consents.list() if x.consent_id == made.consent_id]
@@ -144,7 +146,7 @@ def withdraw(where: Access, purpose: Purpose, *, language: Language = None) -> N
         if where.json:
             print(jsonlines.dump({"type": "withdrawn", "purpose": purpose, "consents": count}))
         else:
-            print(words.withdrawn if count else words.nothing)
+            say(words.withdrawn if count else words.nothing)
         before = {one.device_id for one in await engine.devices.list() if one.removed_ms is None}
         await go_out(engine, engine.consents.settled, where.timeout, words.not_out)
         await settle(engine, where.timeout)
@@ -206,7 +208,7 @@ def verify(
         words = words_in(language)
         if not json:
             of = {"entries": audit.entries, "devices": audit.live_devices}
-            print(words.chain.format(account=audit.account_id.hex(), **of))
+            say(words.chain.format(account=audit.account_id.hex(), **of))
         for one in audit.consents:
             if json:
                 print(jsonlines.dump(_audited(one)))
@@ -232,8 +234,8 @@ def decide(notice: e2ecore.ConsentNotice, agree: str | None, where: Access) -> N
         return
     if where.json or not sys.stdin.isatty():
         raise CliError(words.nobody_to_ask, Exit.USAGE)
-    print(notice.text)
-    if input(words.ask).strip().casefold() not in words.yes:
+    say(notice.text)
+    if input(fit(words.ask, sys.stdout)).strip().casefold() not in words.yes:
         raise CliError(words.refused, Exit.FAILURE)
 
 
@@ -253,8 +255,10 @@ def _mark(notice: e2ecore.ConsentNotice) -> str:
 
 
 def _named(purpose: str, words: Words) -> str:
-    name = words.purposes.get(purpose)
-    return f"{visible(purpose):<21} {'' if name is None else name + ':'}"
+    """What a purpose is called by commands and by people, in columns."""
+    cells = max(map(cell_len, words.purposes.values()))
+    called = words.purposes.get(purpose, "")
+    return f"{visible(purpose):<21} {called}{' ' * (cells - cell_len(called))} "
 
 
 def _say(one: e2ecore.Consent | e2ecore.AuditedConsent, words: Words) -> str:

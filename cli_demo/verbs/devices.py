@@ -16,6 +16,7 @@ from cli_demo.options import Access, Language, OwnDevice, online
 from cli_demo.passphrase import read_passphrase
 from cli_demo.places import relay_of, remember_relay
 from cli_demo.running import at_relay, reported, with_engine
+from cli_demo.saying import answer, fit, say
 from cli_demo.targets import find_own_device
 from cli_demo.text import moment, visible
 
@@ -36,7 +37,7 @@ def list_devices(where: Access, *, language: Language = None) -> None:
         for one in await engine.devices.list():
             print(jsonlines.dump(_fields(one)) if where.json else _line(one, words))
             if one.erasure is not None and not where.json:
-                print(f"  {say_erasure(one.device_id, one.erasure, words)}")
+                say(f"  {say_erasure(one.device_id, one.erasure, words)}")
         await engine.devices.seen()
 
     with_engine(where, work, language=language)
@@ -59,7 +60,9 @@ def link(where: Access, *, language: Language = None) -> None:
         if where.json:
             print(jsonlines.dump({"type": "linked", "device": device_id.hex(), "waiting": count}))
         else:
-            print(words.linked.format(device=short(device_id), count=count))
+            say(words.linked.format(device=short(device_id)))
+            if count:
+                say(words.comes_into.format(count=count))
 
     with_engine(where, work, language=language)
 
@@ -73,7 +76,7 @@ def move(where: Access, *, language: Language = None) -> None:
         words = device_words(language)
         await at_relay(engine, engine.caught_up, where.timeout)
         if not where.json:
-            print(*words.move_means, sep="\n")
+            say(words.move_means)
             if not await _answers_yes(words.ask_move, words):
                 raise CliError(words.stays, Exit.REFUSED)
         async with engine.devices.move() as linking:
@@ -81,7 +84,7 @@ def move(where: Access, *, language: Language = None) -> None:
         if where.json:
             print(jsonlines.dump({"type": "moved", "device": device_id.hex()}))
         else:
-            print(words.moved.format(device=short(device_id)))
+            say(words.moved.format(device=short(device_id)))
 
     with_engine(where, work, language=language)
 
@@ -104,15 +107,15 @@ def join(
             if where.json:
                 print(jsonlines.dump({"type": "check", "check": joining.check_string}), flush=True)
             else:
-                print(words.joining.format(who=visible(joining.handle or "?")))
-                print(words.confirm_there.format(check=_spaced(joining.check_string)), flush=True)
+                say(words.joining.format(who=visible(joining.handle or "?")))
+                say(words.confirm_there.format(check=_spaced(joining.check_string)))
             account = await joining.finished()
         remember_relay(where.db, relay_of(where.db, where.relay, where.relay_ca))
         await at_relay(engine, engine.caught_up, where.timeout)
-        print(jsonlines.dump(jsonlines.account(account)) if where.json else words.joined)
+        answer(where, jsonlines.account(account), words.joined)
 
     with reported(debug=where.debug, language=language):
-        entered = code or input(words.ask_code)
+        entered = code or input(fit(words.ask_code, sys.stdout))
         where.db.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with_engine(where, work, registering=True, language=language)
 
@@ -137,7 +140,7 @@ def remove(
             shown = {"type": "removed", "device": found.device_id.hex(), "waiting": count}
             print(jsonlines.dump(shown))
         else:
-            print(words.removed.format(device=short(found.device_id)))
+            say(words.removed.format(device=short(found.device_id)))
         await show_erasures(engine, where, {found.device_id}, words)
 
     with_engine(where, work, language=language)
@@ -160,7 +163,7 @@ def confirm(
         found = await find_own_device(engine, device, words.no_such_device)
         if not where.json:
             named = {"device": short(found.device_id), "day": moment(found.added_ms)}
-            print(*[line.format(**named) for line in words.confirm_means], sep="\n")
+            say(words.confirm_means.format(**named))
             if not await _answers_yes(words.ask_confirm, words):
                 raise CliError(words.not_confirmed, Exit.REFUSED)
         phrase = read_passphrase(fd=where.passphrase_fd, create=False, language=language)
@@ -172,7 +175,7 @@ def confirm(
         if where.json:
             print(jsonlines.dump({"type": "confirmed", "device": found.device_id.hex()}))
         else:
-            print(words.confirmed.format(device=short(found.device_id)))
+            say(words.confirmed.format(device=short(found.device_id)))
 
     with_engine(where, work, language=language)
 
@@ -182,8 +185,8 @@ def _show_code(code: e2ecore.LinkCode, where: Access, words: DeviceWords) -> Non
         print(jsonlines.dump({"type": "link_code", "code": code.digits}), flush=True)
         return
     qr.show(code.qr.encode())
-    print(words.code.format(code=code.text.replace(" ", "-")))
-    print(words.waiting, flush=True)
+    say(words.code.format(code=code.text.replace(" ", "-")))
+    say(words.waiting)
 
 
 async def _confirmed(
@@ -199,7 +202,7 @@ async def _confirmed(
         shown = {"type": "link_request", "check": check, "moves": request.moves}
         print(jsonlines.dump(shown))
     else:
-        print(words.compare.format(check=_spaced(check)))
+        say(words.compare.format(check=_spaced(check)))
         question = words.ask_same_and_move if request.moves else words.ask_same
     if not await _answers_yes(question, words):
         await linking.refuse()
@@ -210,7 +213,7 @@ async def _confirmed(
 
 async def _answers_yes(question: str, words: DeviceWords) -> bool:
     """Ask; no answer is no."""
-    print(question, end="", flush=True)
+    print(fit(question, sys.stdout), end="", flush=True)
     answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
     return answer.strip().casefold() in words.yes
 
@@ -223,14 +226,17 @@ def _line(one: e2ecore.Device, words: DeviceWords) -> str:
     state = words.in_use if one.counts else words.no_consent
     if one.removed_ms is not None:
         state = words.gone if one.removed_for is None else words.reasons[one.removed_for]
-    parts = [short(one.device_id), moment(one.added_ms), state]
-    if one.removed_ms:
-        parts.append(moment(one.removed_ms))
-    if one.is_this:
-        parts.append(words.this)
-    if one.waiting:
-        parts.append(f"+{len(one.waiting)}")
-    return "  ".join(parts)
+        state = f"{state} {moment(one.removed_ms)}"
+    waits = words.to_enter if one.removed_ms is None else words.to_leave
+    parts = [
+        short(one.device_id),
+        words.since.format(day=moment(one.added_ms)),
+        state,
+        words.this if one.is_this else "",
+        words.can_change if one.confirmed_ms is not None and one.removed_ms is None else "",
+        waits.format(count=len(one.waiting)) if one.waiting else "",
+    ]
+    return "  ".join(filter(None, parts))
 
 
 def _fields(one: e2ecore.Device) -> dict[str, object]:

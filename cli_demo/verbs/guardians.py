@@ -23,6 +23,7 @@ from cli_demo.guardian_words import GuardianWords, guardian_words
 from cli_demo.naming import short
 from cli_demo.options import Access, Language, day_ms, local, online
 from cli_demo.running import at_relay, go_out, reported, with_engine
+from cli_demo.saying import answer, say
 from cli_demo.text import moment, visible
 from cli_demo.verbs.consents import (
     OPERATOR,
@@ -72,11 +73,11 @@ def status(where: Access, *, language: Language = None) -> None:
             for one in bonds:
                 print(jsonlines.dump(bond_fields(one)))
             return
-        print(words.marked.format(day=day_of(now.until_ms)) if now else words.not_marked)
+        say(words.marked.format(day=day_of(now.until_ms)) if now else words.not_marked)
         if now and now.by_operator:
-            print(words.by_operator)
+            say(words.by_operator)
         if now and now.guardian is None:
-            print(words.no_guardian)
+            say(words.no_guardian)
         for one in bonds:
             await print_bond(engine, one, words)
 
@@ -106,8 +107,8 @@ def mark(
         await engine.guardians.mark(until)
         await _out(engine, where, words)
         if not where.json:
-            print(words.marked.format(day=day_of(until)))
-            print(words.no_guardian)
+            say(words.marked.format(day=day_of(until)))
+            say(words.no_guardian)
 
     with_engine(where, work, language=language)
 
@@ -120,8 +121,8 @@ def invite(where: Access, handle: Handle, *, yes: Yes = False, language: Languag
         words = guardian_words(language)
         notice = e2ecore.shipped_notice(e2ecore.GUARDIAN_NOTICE, chosen_language(language))
         if not yes:
-            print(notice.text)
-            print(words.compare.format(who=visible(handle)))
+            say(notice.text)
+            say(words.compare.format(who=visible(handle)))
         ask_person(words.ask_guardian.format(who=visible(handle)), words, where, yes=yes)
 
     async def work(engine: e2ecore.Engine) -> None:
@@ -129,7 +130,7 @@ def invite(where: Access, handle: Handle, *, yes: Yes = False, language: Languag
         bond = await engine.guardians.invite(contact, notice)
         await _out(engine, where, words)
         invited = words.invited.format(who=visible(handle))
-        print(jsonlines.dump(bond_fields(bond)) if where.json else invited)
+        answer(where, bond_fields(bond), invited)
 
     with_engine(where, work, language=language)
 
@@ -143,13 +144,13 @@ def accept(where: Access, handle: Handle, *, yes: Yes = False, language: Languag
         words = guardian_words(language)
         bond = await _bond_in(engine, where, handle, e2ecore.BondState.INVITED)
         if not yes:
-            print(visible(bond.notice))
-            print(words.compare.format(who=visible(handle)))
+            say(visible(bond.notice))
+            say(words.compare.format(who=visible(handle)))
         ask_person(words.ask_ward.format(who=visible(handle)), words, where, yes=yes)
         bond = await engine.guardians.accept(bond.link_id)
         await _out(engine, where, words)
         accepted = words.accepted.format(who=visible(handle))
-        print(jsonlines.dump(bond_fields(bond)) if where.json else accepted)
+        answer(where, bond_fields(bond), accepted)
 
     with_engine(where, work, language=language)
 
@@ -165,7 +166,7 @@ def decline(where: Access, handle: Handle, *, language: Language = None) -> None
         await engine.guardians.decline(bond.link_id)
         await _out(engine, where, words)
         if not where.json:
-            print(words.declined.format(who=visible(handle)))
+            say(words.declined.format(who=visible(handle)))
 
     with_engine(where, work, language=language)
 
@@ -195,7 +196,7 @@ def ask(
             expires_ms=after(lasts),
         )
         await _out(engine, where, words)
-        print(jsonlines.dump(request_fields(made)) if where.json else words.asked)
+        answer(where, request_fields(made), words.asked)
 
     with_engine(where, work, language=language)
 
@@ -237,17 +238,17 @@ def approve(where: Access, number: Number, *, yes: Yes = False, language: Langua
         found = await _asked(engine, where, number, e2ecore.ApprovalState.OPEN)
         who = await name_of(engine, found.account_id)
         if not yes:
-            print(visible(found.notice))
-            print(words.wants.format(who=who, purpose=purpose_in(found.record.purpose, language)))
+            say(visible(found.notice))
+            say(words.wants.format(who=who, purpose=purpose_in(found.record.purpose, language)))
             if found.record.scope:
-                print(words.scope.format(scope=visible(found.record.scope)))
+                say(words.scope.format(scope=visible(found.record.scope)))
             if found.record.times.expires_ms is not None:
-                print(words.until.format(day=moment(found.record.times.expires_ms)))
+                say(words.until.format(day=moment(found.record.times.expires_ms)))
         ask_person(words.ask_approve.format(who=who), words, where, yes=yes)
         decided = await engine.guardians.approve(found.consent_id)
         await _out(engine, where, words)
         said = words.approved.format(number=short(found.consent_id))
-        print(jsonlines.dump(request_fields(decided)) if where.json else said)
+        answer(where, request_fields(decided), said)
 
     with_engine(where, work, language=language)
 
@@ -262,7 +263,7 @@ def refuse(where: Access, number: Number, *, language: Language = None) -> None:
         found = await _asked(engine, where, number, e2ecore.ApprovalState.OPEN)
         decided = await engine.guardians.refuse(found.consent_id)
         await _out(engine, where, words)
-        print(jsonlines.dump(request_fields(decided)) if where.json else words.refused)
+        answer(where, request_fields(decided), words.refused)
 
     with_engine(where, work, language=language)
 
@@ -277,7 +278,7 @@ def take_back(where: Access, number: Number, *, language: Language = None) -> No
         found = await _asked(engine, where, number, e2ecore.ApprovalState.APPROVED)
         decided = await engine.guardians.take_back(found.consent_id)
         await _out(engine, where, words)
-        print(jsonlines.dump(request_fields(decided)) if where.json else words.taken_back)
+        answer(where, request_fields(decided), words.taken_back)
 
     with_engine(where, work, language=language)
 
@@ -294,11 +295,7 @@ def leave(where: Access, handle: Handle, *, language: Language = None) -> None:
             raise CliError(words.only_guardian, Exit.REFUSED)
         bond = await engine.guardians.leave(bond.link_id)
         await _out(engine, where, words)
-        print(
-            jsonlines.dump(bond_fields(bond))
-            if where.json
-            else words.left.format(who=visible(handle))
-        )
+        answer(where, bond_fields(bond), words.left.format(who=visible(handle)))
 
     with_engine(where, work, language=language)
 
@@ -316,7 +313,7 @@ def release(where: Access, handle: Handle, *, language: Language = None) -> None
         await _out(engine, where, words)
         both = bond.ward_wants_end and bond.guardian_wants_end
         said = words.both_needed if both else words.released
-        print(jsonlines.dump(bond_fields(bond)) if where.json else said)
+        answer(where, bond_fields(bond), said)
 
     with_engine(where, work, language=language)
 

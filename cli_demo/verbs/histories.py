@@ -13,6 +13,7 @@ from cli_demo.history_words import HistoryWords, history_words
 from cli_demo.naming import Names, short
 from cli_demo.options import Access, Language, OwnDevice, local, online
 from cli_demo.running import at_relay, with_engine
+from cli_demo.saying import say
 from cli_demo.targets import find_conversation, find_own_device
 from cli_demo.text import moment, now_ms
 
@@ -51,10 +52,10 @@ def give(
         )
         if not where.json:
             transfer = short(begun.transfer_id)
-            shown = words.begun.format(
+            giving = words.begun.format(
                 total=begun.total, device=short(device_id), transfer=transfer
             )
-            print(shown if begun.total else words.nothing)
+            say(giving if begun.total else words.nothing)
         with anyio.move_on_after(where.timeout):
             await _over(engine, begun.transfer_id)
         await _show(engine, await _transfer(engine, begun.transfer_id), where, words)
@@ -137,14 +138,14 @@ async def _show(
     names = Names(engine)
     for uid, count in one.withheld.items():
         chat = await engine.conversations.get(uid)
-        print(words.withheld.format(count=count, who=await names.title(chat)))
+        say(words.withheld.format(count=count, who=await names.title(chat)))
     if one.state is _UNDER_WAY:
-        print(words.under_way.format(done=one.messages, total=one.total))
-        print(words.later)
+        say(words.under_way.format(done=one.messages, total=one.total))
+        say(words.later)
     elif one.state is e2ecore.TransferState.GIVEN:
-        print(words.given)
+        say(words.given)
     else:
-        print(words.ended)
+        say(words.ended)
 
 
 def _fields(one: e2ecore.HistoryTransfer) -> dict[str, object]:

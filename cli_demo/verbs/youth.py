@@ -10,6 +10,7 @@ from cli_demo.consent_words import words_in
 from cli_demo.options import Access, Language, local
 from cli_demo.passphrase import read_secret
 from cli_demo.running import reported, with_engine
+from cli_demo.saying import say
 
 app = typer.Typer(
     name="youth",
@@ -45,12 +46,12 @@ def status(where: Access, *, language: Language = None) -> None:
             return
         words = words_in(language)
         if now is None:
-            print(words.youth_off)
+            say(words.youth_off)
             return
-        print(words.youth_on)
+        say(words.youth_on)
         if now.failures:
             minutes = -(-now.pause_ms // _MINUTE_MS)
-            print(words.youth_tries.format(failures=now.failures, minutes=minutes))
+            say(words.youth_tries.format(failures=now.failures, minutes=minutes))
 
     with_engine(where, work, language=language)
 
@@ -66,7 +67,7 @@ def on(where: Access, *, passcode_fd: Fd = None, language: Language = None) -> N
     async def work(engine: e2ecore.Engine) -> None:
         await engine.youth_mode.turn_on(passcode)
         if not where.json:
-            print(words.youth_on)
+            say(words.youth_on)
 
     with_engine(where, work, language=language)
 
@@ -82,6 +83,6 @@ def off(where: Access, *, passcode_fd: Fd = None, language: Language = None) -> 
     async def work(engine: e2ecore.Engine) -> None:
         await engine.youth_mode.turn_off(passcode)
         if not where.json:
-            print(words.youth_off)
+            say(words.youth_off)
 
     with_engine(where, work, language=language)

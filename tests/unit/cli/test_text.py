@@ -74,6 +74,21 @@ def test_wrapping_breaks_between_words_and_keeps_indentation() -> None:
     assert wrap("a\n\nb", 8, 8) == ["a", "", "b"]
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("用 Python 写了一个很长的句子", ["用 Python 写", "了一个很长的", "句子"]),
+        ("请输入“是”，再核对。", ["请输入“是”，", "再核对。"]),
+        ("https://example.org/a 是它", ["https://exam", "ple.org/a 是", "它"]),
+        ("他说“Hello”。", ["他说", "“Hello”。"]),
+    ],
+)
+def test_chinese_breaks_between_signs_but_not_before_what_closes(
+    text: str, lines: list[str]
+) -> None:
+    assert [one for one in wrap(text, 12, 12) if one] == lines
+
+
 def test_times_are_short_for_today_and_longer_for_the_past() -> None:
     assert when(NOON, NOON) == clock(NOON)
     assert when(NOON - 5 * 86_400_000, NOON)[0].isdigit()
