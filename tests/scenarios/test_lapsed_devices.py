@@ -17,11 +17,11 @@ from e2ecore.messaging.identity import LeafIdentity
 from e2ecore.messaging.intents import IntentKind, Wish
 from e2ecore.mls.members import Member
 from e2ecore.storage import intents
-from e2ecore.testing import devices, two_devices
+from e2ecore.testing import devices
 from e2ecore.testing.devices import open_device
 from e2ecore_protocol.limits import MAX_CLOCK_DIFFERENCE_MS
-from tests.support.engines import pair, same, texts, until
-from tests.support.lies import add_device, keys_of
+from tests.support.engines import group_of, pair, same, texts, until
+from tests.support.lies import add_device, consent, grow_chain, keys_of
 from tests.support.linked import link, settled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.1.1d")]
@@ -77,15 +77,46 @@ async def test_a_device_is_not_heard_once_the_consent_for_it_is_over(
             assert await texts(at_bob, 1) == ["from the first device"]
 
 
+async def test_a_commit_of_a_device_whose_consent_is_over_has_no_effect(tmp_path: Path) -> None:
+    """Neither has what it wants to change, though the relay takes it and it is well signed."""
+    clock = Clock()
+    async with devices(tmp_path, "alice", "bob", clock_ms=clock) as (relay, (phone, bob)):
+        await phone.consents.grant(
+            e2ecore.shipped_notice(e2ecore.Purpose.MULTI_DEVICE_SYNC),
+            controller=e2ecore.Controller("The Operator", "privacy@relay.example"),
+            expires_ms=clock() + HOUR_MS,
+        )
+        opened = await open_device(tmp_path / "laptop.db", relay.dial, clock_ms=clock)
+        async with opened as laptop:
+            await link(phone, laptop)
+            at_bob = bob.events()
+            group, at_bobs = await group_of([phone, bob])
+            there = await same(laptop, group)
+            await settled(phone)
+            clock.ahead_ms = HOUR_MS + MAX_CLOCK_DIFFERENCE_MS + 1
+            await there.rename("theirs now")
+            assert (await until(at_bob, e2ecore.EnvelopeQuarantined)).error == "ForeignLeafError"
+            await at_bobs.refresh()
+            assert at_bobs.title == "team"
+
+
+@pytest.mark.parametrize("was_given", [False, True])
 async def test_no_client_takes_the_leaf_of_a_device_without_consent_from_a_modified_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, was_given: bool
 ) -> None:
-    """Bob's client seats a second device of his, and the relay plays along: Alice's refuses."""
-    async with two_devices(tmp_path) as (relay, alice, bob):
+    """Bob's client seats a second device of his, and the relay plays along: Alice's refuses.
+
+    There was no consent to it ever, or it is over.
+    """
+    clock = Clock()
+    async with devices(tmp_path, "alice", "bob", clock_ms=clock) as (relay, (alice, bob)):
         at_alice = alice.events()
         chat, _ = await pair(alice, bob)
         own = await keys_of(bob)
+        if was_given:
+            await grow_chain(relay, bob, replace(consent(), expires_ms=clock() + HOUR_MS))
         device_id = await add_device(relay, bob, own.identity)
+        clock.ahead_ms = 2 * HOUR_MS
 
         def vouch(_job: Job, _leaves: Iterable[Member]) -> None:
             """Take any leaf."""
