@@ -1,6 +1,7 @@
 """A relay's domain on a real SQLCipher database, without threads, sockets and tasks."""
 
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,7 +37,7 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.now_ms = START_MS
-        self.clock = 0.0
+        self._waited_s = 0.0
         self.database = open_database(folder, os.urandom)
         self.connection = self.database.writer()
         self.reader = self.database.reader()
@@ -73,8 +74,13 @@ class Desk:
             raise
         self.pushes += self.exchange.committed()
 
+    @property
+    def clock(self) -> float:
+        """Seconds, by which the journal ages: those of the clock it notes its beginnings by."""
+        return time.monotonic() + self._waited_s
+
     def pass_time(self, seconds: float) -> None:
-        self.clock += seconds
+        self._waited_s += seconds
         self.now_ms += int(seconds * 1000)
 
     def settle(self) -> None:
