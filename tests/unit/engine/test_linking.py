@@ -69,6 +69,22 @@ async def test_nothing_is_linked_without_consent(tmp_path: Path) -> None:
         assert refused.value.purpose == "multi_device_sync"
 
 
+async def test_a_device_that_has_an_account_takes_no_code_from_anywhere(tmp_path: Path) -> None:
+    """Typed, scanned, out of a chat or a file: there is one call that takes one, and it refuses."""
+    async with phone_laptop_bob(tmp_path) as (relay, phone, laptop, bob):
+        await agree(bob, e2ecore.Purpose.MULTI_DEVICE_SYNC)
+        async with bob.devices.link() as linking, anyio.create_task_group() as tasks:
+            for one in (phone, laptop):
+                for code in (linking.code.text, linking.code.qr):
+                    with pytest.raises(e2ecore.AlreadyRegisteredError):
+                        async with one.devices.join(code):
+                            pass
+            tasks.start_soon(linking.joined)
+            opened = await open_device(tmp_path / "new.db", relay.dial)
+            async with opened as new, new.devices.join(linking.code.text) as joining:
+                assert joining.handle == "bob", "and the code was not spent on it"
+
+
 async def test_a_seventh_device_is_not_linked(tmp_path: Path) -> None:
     async with phone_laptop_bob(tmp_path) as (relay, phone, _laptop, _bob):
         identity = (await keys_of(phone)).identity

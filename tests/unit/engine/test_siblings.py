@@ -11,7 +11,7 @@ from e2ecore.engine.running.job import Job
 from e2ecore.storage import arrangements, ops, outbox, settings
 from e2ecore.testing import devices
 from e2ecore.testing.devices import open_device
-from tests.support.engines import agree, handle_of, history, pair, same
+from tests.support.engines import agree, group_of, handle_of, history, pair, same
 from tests.support.linked import comes_true, link, phone_laptop_bob, run, seated, settled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.1.1d")]
@@ -184,6 +184,8 @@ async def test_what_was_erased_meanwhile_is_gone_before_a_device_shows_anything(
         shown = [one for one in await chat.messages() if one.text]
         await chat.delete_messages([shown[1], shown[3]])
         await told(phone)
+        await group_of([bob, phone])  # an invitation comes to the laptop before all else
+        await settled(phone)
         async with await open_device(tmp_path / "laptop.db", None) as laptop:
             chat_id = chat.conversation_id
             there = await laptop.conversations.get(chat_id)

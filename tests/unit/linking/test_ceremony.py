@@ -104,6 +104,22 @@ def test_nobody_shows_another_key_than_it_was_bound_to() -> None:
         late.prove(Welcome(welcome.pake, bytes(32), welcome.confirmation).encode())
 
 
+def test_nobody_shows_another_key_once_the_other_side_has_shown_its_own() -> None:
+    """Who has the code as well, and would have the check strings agree, comes too late for that."""
+    new, existing = new_side(), existing_side()
+    welcome = existing.greet(new.hello())
+    new._own = new_side(seed=7)._own
+    with pytest.raises(LinkBrokenError, match="another key than it was bound to"):
+        existing.meet(new.prove(welcome))
+    assert existing.check_string == ""
+    new, existing = new_side(), existing_side()
+    proof = new.prove(existing.greet(new.hello()))
+    existing._own = existing_side(seed=8)._own
+    with pytest.raises(LinkBrokenError, match="another account than it was bound to"):
+        new.meet(existing.meet(proof))
+    assert new.check_string == ""
+
+
 def test_an_answer_thrown_back_is_refused() -> None:
     new, existing = new_side(), existing_side()
     for echo in (new.hello(), b"", bytes(33), b"\xc0"):
