@@ -77,10 +77,13 @@ async def test_a_device_is_not_heard_once_the_consent_for_it_is_over(
             assert await texts(at_bob, 1) == ["from the first device"]
 
 
-async def test_a_commit_of_a_device_whose_consent_is_over_has_no_effect(tmp_path: Path) -> None:
+async def test_a_commit_of_a_device_whose_consent_is_over_has_no_effect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither has what it wants to change, though the relay takes it and it is well signed."""
     clock = Clock()
     async with devices(tmp_path, "alice", "bob", clock_ms=clock) as (relay, (phone, bob)):
+        monkeypatch.setattr(relay, "_covers", lambda _device: True)
         await phone.consents.grant(
             e2ecore.shipped_notice(e2ecore.Purpose.MULTI_DEVICE_SYNC),
             controller=e2ecore.Controller("The Operator", "privacy@relay.example"),
