@@ -22,6 +22,7 @@ from e2ecore.attachments.format import (
     content_key,
 )
 from e2ecore.engine.errors import ConversationReadOnlyError, MessageGoneError
+from e2ecore.engine.files.fetching import evict
 from e2ecore.engine.files.file_errors import (
     NobodyToSendToError,
     PromiseInvalidError,
@@ -89,6 +90,7 @@ async def keep_uploading(core: "Core") -> None:
             await desk.upload_signal.wait()
             continue
         waits = [not await _try(core, row.pid) for row in due]
+        await evict(core)  # copies are kept for later from here on, as far as there is room
         if any(waits):
             is_news = await desk.upload_signal.wait_for(pause_s)
             pause_s = AGAIN_S if is_news else min(2 * pause_s, MOST_S)

@@ -281,6 +281,20 @@ async def test_local_copies_stay_within_their_limit(tmp_path: Path) -> None:
         assert len(list((tmp_path / "bob.db.files").iterdir())) == 2
 
 
+async def test_who_only_sends_keeps_no_more_copies_than_the_limit(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        await at.alice.files.set_limit(250_000)
+        own = [(await at.send(bytes([n]) * 100_000))[0] for n in range(3)]
+
+        async def kept() -> list[bool]:
+            return [(await at.now(at.chat, one)).is_stored for one in own]
+
+        with anyio.fail_after(PATIENCE_S):
+            while await kept() != [False, True, True]:  # noqa: ASYNC110 - a task does it behind us
+                await anyio.sleep(0.005)
+        assert await at.alice.files.size() == 200_000
+
+
 async def test_a_local_copy_says_nothing_without_its_row(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         await at.send(b"a secret " * 1000)
