@@ -20,13 +20,15 @@ async def relay_at(folder: Path, **options: object) -> AsyncIterator[Relay]:
 
 
 @asynccontextmanager
-async def relay_by(clock_ms: Callable[[], int], folder: Path) -> AsyncIterator[Relay]:
+async def relay_by(
+    clock_ms: Callable[[], int], folder: Path, **options: object
+) -> AsyncIterator[Relay]:
     """The same by another clock of the day; the one that nobody sets is the machine's."""
 
     def reading() -> Reading:
         return system_reading()._replace(day_ms=clock_ms())
 
-    async with running(_config(folder, {}), clock_ms=clock_ms, reading=reading) as relay:
+    async with running(_config(folder, options), clock_ms=clock_ms, reading=reading) as relay:
         yield relay
 
 

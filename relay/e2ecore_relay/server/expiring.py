@@ -44,9 +44,9 @@ async def _expire_some(hub: "Hub") -> bool:
     counts = [0, 0]
 
     def work(turn: Turn) -> tuple[int, int]:
-        now_ms = turn.now_ms
-        sure_ms = min(now_ms, hub.office.time().now_ms)  # who is whose guardian cannot be restored
-        minors.forget_some(turn.ledger, sure_ms)
+        # What is deleted cannot be restored: a clock that was set wrong must not decide it.
+        now_ms = min(turn.now_ms, hub.office.time().now_ms)
+        minors.forget_some(turn.ledger, now_ms)
         return turn.ledger.logs.expire(now_ms, now_ms - kept_ms, _EXPIRED_AT_ONCE)
 
     def expired(outcome: tuple[int, int] | Exception) -> None:

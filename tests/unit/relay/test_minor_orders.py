@@ -118,7 +118,6 @@ def test_a_file_of_another_name_is_no_order(tmp_path: Path) -> None:
         minor_orders.read(file.rename(file.with_stem("00")))
 
 
-@pytest.mark.clause("MPS82-14")
 async def test_a_decision_is_recorded_once_and_shown_to_the_operator_and_told_to_the_account(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,7 +169,6 @@ async def test_a_mark_sends_away_at_once_whom_no_approved_consent_covers(
             assert frame.code is ErrorCode.CONSENT_REQUIRED
 
 
-@pytest.mark.clause("MPS82-14")
 def test_records_of_decisions_are_never_changed_or_deleted(home: Home) -> None:
     order = MinorOrder(
         os.urandom(16), home.ward.account_id, None, MarkReason.PERSON, "asked in writing"
