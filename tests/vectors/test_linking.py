@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
@@ -111,3 +112,5 @@ def test_a_second_confirmation_is_read_as_it_is_specified(vector: Vector) -> Non
     message = said.signed_message(account_id)
     assert message.hex() == vector["signed"]
     VerifyKey(bytes.fromhex(vector["identity_key"])).verify(message, said.signature)
+    bare = replace(said, signature=bytes(len(said.signature)))
+    assert bare.signed(account_id, {message: said.signature}.__getitem__) == said
