@@ -1,4 +1,4 @@
-"""Four devices of one person, each cut off at any time, do everything; then all show the same.
+"""Five devices of one person, each cut off at any time, do everything; then all show the same.
 
 What was erased anywhere shows nowhere at the end, and nowhere again on a device that knew.
 """
@@ -12,6 +12,7 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine
+from e2ecore.engine.engine import system_clock_ms
 from e2ecore.storage import ops
 from e2ecore.testing import devices
 from e2ecore.testing.devices import open_device
@@ -22,14 +23,27 @@ from tests.support.engines import agree, history, pair, said, same
 from tests.support.linked import comes_true, link, seated, settled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.clause("GB42012-8.1.1d")]
-NAMES = ("laptop", "tablet", "watch")
+NAMES = ("laptop", "tablet", "watch", "desktop")
 STEPS = 60
+AWAY_MS = 100 * 86_400_000
+"""How long one of them is away."""
+AWAY = range(STEPS // 2, STEPS // 2 + 12)
+"""Steps while it is. Nobody else writes then: what waits for 100 days is given up by the relay."""
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """What is tested does not depend on the loop."""
     return "trio"
+
+
+class Clock:
+    """What everybody's clock says, the relay's as well."""
+
+    ahead_ms = 0
+
+    def __call__(self) -> int:
+        return system_clock_ms() + self.ahead_ms
 
 
 class Line:
@@ -70,20 +84,22 @@ class Machine:
             (chat.muted_until_ms, chat.pinned, chat.archived, chat.unread),
             (None if chat.draft is None else chat.draft.text, others),
             (bob.blocked_ms is None, bob.verification, await history(chat)),
+            (bob.name, bob.is_contact, await self.engine.settings.all()),
         )
 
 
 @asynccontextmanager
-async def person(folder: Path) -> AsyncIterator[tuple[list[Machine], Conversation]]:
-    """A person with four devices, and what a contact has of the conversation with them."""
-    async with devices(folder, "alice", "bob") as (relay, (phone, bob)), AsyncExitStack() as stack:
+async def person(folder: Path, clock: Clock) -> AsyncIterator[tuple[list[Machine], Conversation]]:
+    """A person with five devices, and what a contact has of the conversation with them."""
+    opened = devices(folder, "alice", "bob", clock_ms=clock)
+    async with opened as (relay, (phone, bob)), AsyncExitStack() as stack:
         chat, at_bobs = await pair(phone, bob)
         await agree(phone, e2ecore.Purpose.MULTI_DEVICE_SYNC)
         machines = [Machine(phone, Line(relay), chat)]
         for name in NAMES:
             line = Line(relay)
             engine = await stack.enter_async_context(
-                await open_device(folder / f"{name}.db", line.dial)
+                await open_device(folder / f"{name}.db", line.dial, clock_ms=clock)
             )
             await link(phone, engine)
             machines.append(Machine(engine, line, await same(engine, chat)))
@@ -125,15 +141,44 @@ async def verify(machine: Machine, dice: random.Random) -> None:
     await (bob.mark_verified() if dice.random() < 0.5 else bob.mark_unverified())
 
 
+async def call(machine: Machine, dice: random.Random) -> None:
+    bob = await machine.engine.contacts.get(e2ecore.AccountId(machine.chat.peer or b""))
+    name = dice.choice(("", "Robert", "Bobby", "B."))
+    await (bob.set_name(name) if dice.random() < 0.8 else bob.forget())
+
+
+async def set_something(machine: Machine, dice: random.Random) -> None:
+    name = dice.choice(("theme", "size"))
+    if dice.random() < 0.3:
+        await machine.engine.settings.remove(name)
+    else:
+        await machine.engine.settings.set(name, dice.randrange(1000))
+
+
 async def come_or_go(machine: Machine, dice: random.Random) -> None:
     await (machine.mend() if machine.line.is_cut and dice.random() < 0.6 else machine.cut())
 
 
 Action = Callable[[Machine, random.Random], Awaitable[None]]
 ACTIONS: tuple[Action, ...] = (
-    *(erase_one, erase_one, arrange, begin_to_write, read, read, verify),
+    *(erase_one, erase_one, arrange, begin_to_write, read, read, verify, call, set_something),
     *(come_or_go, come_or_go, come_or_go),
 )
+
+
+async def all_agree(machines: list[Machine]) -> None:
+    """Have all of them connected, and wait until they keep and show the same."""
+    for machine in machines:
+        await machine.mend()
+
+    async def agreed() -> bool:
+        kept = [one.engine._core.read(ops.items) for one in machines]
+        if any(one != kept[0] for one in kept):
+            return False
+        views = [await one.view() for one in machines]
+        return all(one == views[0] for one in views)
+
+    await comes_true(agreed)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -141,25 +186,24 @@ async def test_whatever_they_do_apart_all_devices_come_to_show_the_same(
     tmp_path: Path, seed: int
 ) -> None:
     dice = random.Random(seed)
-    async with person(tmp_path) as (machines, at_bobs):
+    clock = Clock()
+    async with person(tmp_path, clock) as (machines, at_bobs):
+        away = dice.choice(machines)
         for step in range(STEPS):
-            if dice.random() < 0.3:
+            if step == AWAY.start:
+                await all_agree(machines)
+                await away.cut()
+            elif step == AWAY.stop:
+                clock.ahead_ms += AWAY_MS
+            if dice.random() < 0.3 and step not in AWAY:
                 await at_bobs.send(f"message {step}")
             machine = dice.choice(machines)
             rare = step in {STEPS // 3, STEPS - 10}
-            await (erase_all if rare else dice.choice(ACTIONS))(machine, dice)
+            action = erase_all if rare else dice.choice(ACTIONS)
+            if not (step in AWAY and machine is away and action is come_or_go):
+                await action(machine, dice)
             assert machine.erased.isdisjoint(await history(machine.chat))
-        for machine in machines:
-            await machine.mend()
-
-        async def agreed() -> bool:
-            kept = [one.engine._core.read(ops.items) for one in machines]
-            if any(one != kept[0] for one in kept):
-                return False
-            views = [await one.view() for one in machines]
-            return all(one == views[0] for one in views)
-
-        await comes_true(agreed)
+        await all_agree(machines)
         erased = set().union(*(one.erased for one in machines))
         for machine in machines:
             assert erased.isdisjoint(await history(machine.chat))

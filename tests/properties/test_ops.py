@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from e2ecore.sync import hlc
 from e2ecore.sync.hlc import Hlc
 from e2ecore.sync.merging import is_set, kept, seen_in, values, written_last
+from e2ecore.sync.people import person
 from e2ecore_protocol.content.op_bodies import (
     Blocked,
     Draft,
@@ -17,7 +18,9 @@ from e2ecore_protocol.content.op_bodies import (
     Mute,
     Named,
     OpBody,
+    Person,
     ReadUpTo,
+    Setting,
 )
 from e2ecore_protocol.content.ops import NO_OP, Op, Seen
 from e2ecore_protocol.limits import MAX_OP_SEEN
@@ -26,12 +29,14 @@ from tests.support.siblings import NOW_MS, Sibling
 
 BODIES: dict[str, list[OpBody]] = {
     "register": [Mute(0), Mute(1), Mute(2)],
+    "people": [Person(1, "bob", ""), Person(1, None, "Robert"), Person(0, None, "")],
+    "settings": [Setting(b""), Setting(b"a"), Setting(b"b")],
     "greatest": [ReadUpTo(3), ReadUpTo(4), ReadUpTo(4)],
     "values": [Draft("a", None, ()), Draft("b", None, ()), Draft("", None, ())],
     "for ever": [Erased((Named(bytes((n,)) * 16, bytes(20)),)) for n in range(3)],
     "flag": [Blocked(0), Blocked(1), Blocked(0)],
 }
-SUBJECT = {"flag": bytes(20)}
+SUBJECT = {"flag": bytes(20), "people": bytes(20), "settings": b"theme"}
 rules = pytest.mark.parametrize("rule", BODIES)
 steps = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(-400, 400), st.booleans()),
@@ -117,6 +122,19 @@ def test_a_new_op_overwrites_all_that_its_author_had(
 def test_the_greatest_number_stands(moves: Sequence[tuple[int, int, int, bool]]) -> None:
     ops = history("greatest", moves)
     assert [op.value[0] for op in kept(ops)] == sorted({op.value[0] for op in ops}, key=repr)[-1:]
+
+
+@given(moves=steps, data=st.data())
+def test_a_name_is_lost_only_to_who_knew_of_it(
+    moves: Sequence[tuple[int, int, int, bool]], data: st.DataObject
+) -> None:
+    ops = history("people", moves)
+    if not ops:
+        return
+    counts = person(kept(ops), NOW_MS)
+    assert counts is not None
+    assert counts == person(kept(data.draw(st.permutations(ops))), NOW_MS)
+    assert bool(counts.name) == any(op.value[2] for op in kept(ops))
 
 
 @given(moves=steps)
