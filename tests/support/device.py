@@ -7,6 +7,7 @@ Every frame that the device sends and receives is recorded beside its database.
 import io
 import json
 import os
+import random  # noqa: TID251 - the same deeds each time
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,13 +34,14 @@ Request = Mapping[str, str]
 
 VERBS: Final = (
     "register", "direct", "send", "count", "renew", "texts", "newest", "reconnect", "send_file",
-    "uploads", "files", "download", "polls",
+    "uploads", "files", "download", "polls", "view",
 )  # fmt: skip
-ENDLESS: Final = ("flood", "hold_polls", "vote_on_polls")
+ENDLESS: Final = ("flood", "hold_polls", "vote_on_polls", "live")
 """Verbs that go on until the device ends."""
 FLOOD_PAUSE_S: Final = 0.002
 """Between two messages: fast enough for every kill to meet some, slow enough for long runs."""
 _PAGE: Final = 1000
+_HALF: Final = 0.5
 _COMMON: Final = (
     e2ecore.MessageReceived,
     e2ecore.MessageAccepted,
@@ -140,6 +142,43 @@ class Device:
             ballots = sorted((b.account_id.hex(), b.state.name, b.choices) for b in poll.ballots)
             found.append((poll.poll.question, poll.closed_by is not None, ballots))
         return found
+
+    async def live(self, request: Request) -> object:
+        """Read, draft, block, name, mute and erase for ever; say what each call has promised."""
+        dice = random.Random(request["seed"])
+        conversation = await self._conversation(request)
+        contact = await self._engine.contacts.find(request["handle"])
+        while True:
+            shown = [one for one in await conversation.messages(limit=_PAGE) if one.text]
+            match dice.randrange(6):
+                case 0 if shown:
+                    await conversation.mark_read()
+                    self.say(kind="sent", read=shown[-1].text)
+                case 1:
+                    await conversation.set_draft(dice.choice(("", f"begun {dice.random()}")))
+                case 2:
+                    await (contact.block() if dice.random() < _HALF else contact.unblock())
+                case 3:
+                    await contact.set_name(dice.choice(("", "Caroline", "C.")))
+                case 4:
+                    await conversation.mute(dice.randrange(1, 10**12))
+                case 5 if len(shown) > 1:
+                    chosen = dice.choice(shown)
+                    await conversation.delete_messages([chosen])
+                    self.say(kind="sent", erased=chosen.text)
+            await anyio.sleep(FLOOD_PAUSE_S)
+
+    async def view(self, request: Request) -> object:
+        """Answer what the user sees of a conversation and of somebody, and unread last."""
+        conversation = await self._conversation(request)
+        contact = await self._engine.contacts.find(request["handle"])
+        texts = [one.text for one in await conversation.messages(limit=_PAGE) if one.text]
+        drafts = [conversation.draft, *await conversation.other_drafts()]
+        return (
+            *(texts, [one.text for one in drafts if one is not None]),
+            *(conversation.muted_until_ms, contact.blocked_ms is not None, contact.name),
+            conversation.unread,
+        )
 
     async def renew(self, request: Request) -> object:
         """Begin a new epoch."""
