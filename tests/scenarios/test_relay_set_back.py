@@ -11,6 +11,8 @@ import e2ecore
 from e2ecore import ConversationState, Engine
 from e2ecore.engine.running.job import Job
 from e2ecore.testing import MemoryRelay, open_device, two_devices
+from e2ecore.transport.errors import RelayUnreachableError
+from e2ecore.transport.login import FrameChannel
 from tests.support.engines import PATIENCE_S, group_of, history, pair, said, same, texts, until
 from tests.support.linked import comes_true, phone_laptop_bob, settled
 from tests.unit.engine.test_two_people import add_second_device
@@ -250,3 +252,46 @@ async def test_what_was_cleared_before_does_not_take_new_messages_along(tmp_path
         await (await other.send("after")).accepted()
         assert await texts(at_phone, 1) == ["after"]
         assert await texts(at_laptop, 1) == ["after"]
+
+
+async def unreachable() -> FrameChannel:
+    """The way to a relay, cut."""
+    raise RelayUnreachableError("cut")
+
+
+async def test_a_message_that_comes_before_the_set_back_is_known_is_not_taken_for_cleared(
+    tmp_path: Path,
+) -> None:
+    async with phone_laptop_bob(tmp_path) as (relay, phone, laptop, bob):
+        at_phone, at_laptop = phone.events(), laptop.events()
+        chat, other = await pair(phone, bob)
+        await settled(phone)
+        await (await other.send("before")).accepted()
+        await texts(at_phone, 1)
+        await texts(at_laptop, 1)
+        backup = Backup(relay)
+        for number in range(5):
+            await (await other.send(f"forgotten {number}")).accepted()
+        await texts(at_phone, 5)
+        await texts(at_laptop, 5)
+        await chat.mark_read()
+        await chat.clear()
+        there = await same(laptop, chat)
+
+        async def is_cleared() -> bool:
+            return await history(there) == []
+
+        await comes_true(is_cleared)
+        for engine in (phone, laptop):
+            engine._core.dial = unreachable
+        backup.restore()
+        await back_online(bob)
+        await (await other.send("in that very second")).accepted()
+        for engine, reader in ((phone, at_phone), (laptop, at_laptop)):
+            engine._core.dial = relay.dial
+            await back_online(engine)
+            assert await texts(reader, 1) == ["in that very second"]
+        for one in (chat, there):
+            await one.refresh()
+            assert await history(one) == ["in that very second"]
+            assert one.unread == 1

@@ -199,7 +199,7 @@ class Inbox:
         receipts = self._effects.receipts
         receipts[mirror.cid] = receipts.get(mirror.cid, 0) + 1
         named = item.envelope_id if isinstance(content, UnknownContent) else content.message_id
-        if is_gone(self._job, mirror, named, sender.account_id, item.seq):
+        if is_gone(self._job, mirror, named, sender.account_id, self._place(item)):
             return
         mine = sender.account_id == self._own_id
         order, mid = self._next_place(mirror, item, mine=mine)
@@ -236,12 +236,20 @@ class Inbox:
             )
         )  # fmt: skip
 
+    def _place(self, item: Delivery) -> int:
+        """Return its number in the relay's log, by which marks are set; 0: that was given twice.
+
+        What opens behind the cursor was never here: the relay was set back, and the marks are about
+        what had the number before. They are lowered when it says how far it is.
+        """
+        return 0 if self._is_late else item.seq
+
     def _next_place(self, mirror: Mirror, item: Delivery, *, mine: bool) -> tuple[int, int]:
         """Return the order and the arrival number of the next message; count it if unread."""
         order = mirror.next_order
         mirror.next_order = order + 1
         mirror.last_mid = self._state.next_mid(self._tx)
-        if item.seq <= mirror.marks.read_seq:
+        if 0 < self._place(item) <= mirror.marks.read_seq:
             mirror.read_order = order + 1  # read on another device, and all before it
         else:
             mirror.unread += not mine
