@@ -6,11 +6,18 @@ import anyio
 import pytest
 
 import e2ecore
+from e2ecore.engine.own_devices import arriving
+from e2ecore.linking.keys import LinkBrokenError
+from e2ecore.storage.account import AccountRow, AccountState
 from e2ecore.testing import devices
 from e2ecore.testing.devices import PASSPHRASE, open_device
+from e2ecore_protocol.chain import device_id_of, extend, start
+from e2ecore_protocol.content.linking import Linked
 from e2ecore_protocol.frames.frame import Frame
 from e2ecore_protocol.frames.session import Ok
 from e2ecore_protocol.limits import MAX_DEVICES
+from tests.support.chains import added, device, genesis, granted, verify
+from tests.support.chains import entry as chain_entry
 from tests.support.engines import PATIENCE_S, agree, group_of, history, pair, same, texts, until
 from tests.support.lies import add_device, keys_of
 from tests.support.linked import comes_true, link, phone_laptop_bob, settled
@@ -299,3 +306,28 @@ async def test_a_device_whose_last_word_was_lost_finds_out_by_itself(tmp_path: P
                     await anyio.sleep(0.02)
                 await laptop.caught_up()
             assert own(laptop).account_id == account
+
+
+def test_a_new_device_takes_no_other_chain_than_the_existing_one_has() -> None:
+    """Somebody who has the account's key as well cannot show it a second past of the account."""
+    state = start([genesis()], verify)
+    entries = [genesis()]
+    for body in (added(state, 1), granted(), None):
+        fresh = chain_entry(state, body or added(state, 2))
+        entries.append(fresh)
+        state = extend(state, [fresh], verify)
+    me = device_id_of(bytes(device(2).verify_key))
+    row = AccountRow(state.account_id, me, b"", b"", "alice", "", "", AccountState.LINKING, 1)
+    encoded = tuple(one.encode() for one in entries)
+    told = Linked("Alice", state.head_seq, state.head_hash)
+    assert arriving._check_chain(encoded, row, told).head_hash == state.head_hash
+    assert arriving._check_chain(encoded, row, None).head_hash == state.head_hash
+    for wrong in (
+        Linked("Alice", state.head_seq, bytes(32)),
+        Linked("Alice", state.head_seq + 1, state.head_hash),
+    ):
+        with pytest.raises(LinkBrokenError, match="another chain than the other device has"):
+            arriving._check_chain(encoded, row, wrong)
+    for short in (encoded[:-1], encoded[:1], ()):
+        with pytest.raises(LinkBrokenError):
+            arriving._check_chain(short, row, told)
