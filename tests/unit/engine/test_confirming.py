@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -9,6 +10,7 @@ import pytest
 
 import e2ecore
 from e2ecore import Engine
+from e2ecore.crypto.signing import ED25519
 from e2ecore.engine.engine import system_clock_ms
 from e2ecore.engine.own_devices.confirming import QUARANTINE_MS
 from e2ecore.engine.own_devices.handing import (
@@ -19,12 +21,18 @@ from e2ecore.engine.own_devices.handing import (
 from e2ecore.engine.own_talk.own_group import own_group, tell_own_devices
 from e2ecore.engine.own_talk.own_topic import OwnTopic
 from e2ecore.engine.running.job import Job
-from e2ecore.storage import account, quarantine
+from e2ecore.mls.key_package import KeyPackageBundle
+from e2ecore.storage import account, key_packages, quarantine
+from e2ecore.storage.key_packages import KeyPackageState
 from e2ecore.testing import devices
 from e2ecore.testing.devices import PASSPHRASE, open_device
 from e2ecore.testing.memory_relay import MemoryRelay
 from e2ecore_protocol.chain.bodies import RemovalReason
-from e2ecore_protocol.content.key_handover import KeyHandover
+from e2ecore_protocol.content.key_handover import (
+    KEY_HANDOVER_INFO,
+    KeyHandover,
+    handover_context,
+)
 from e2ecore_protocol.frames.accounts import AppendChain
 from e2ecore_protocol.frames.session import Ok
 from tests.support.engines import PATIENCE_S, agree, pair, same, texts, until
@@ -203,6 +211,16 @@ async def signed_by(engine: Engine, said: KeyHandover) -> KeyHandover:
     return await run(engine, lambda job: said.signed(job.own.account_id, job.own.identity.sign))
 
 
+def sealed(job: Job, said: KeyHandover) -> KeyHandover:
+    """Put a key that is nobody's in, as it should be: sealed to a key package of this device."""
+    row = key_packages.in_state(job.tx, KeyPackageState.PUBLISHED)[0]
+    package = KeyPackageBundle.decode(row.bundle).key_package
+    context = handover_context(job.own.account_id, job.own.device_id, row.ref)
+    key = ED25519.generate(job.state.rng).private
+    enc, content = job.state.suite.hpke.seal(package.init_key, KEY_HANDOVER_INFO, context, key)
+    return replace(said, key_package=row.ref, enc=enc, sealed=content)
+
+
 async def take(engine: Engine, said: KeyHandover, sender: Engine) -> None:
     """Have an engine take it as sent by a device of the same account."""
 
@@ -223,6 +241,9 @@ async def test_nobody_gives_a_device_another_key_than_the_accounts(tmp_path: Pat
         said = await signed_by(phone, confirmation(own(laptop).device_id, phone))
         with pytest.raises(BadKeyHandoverError, match="not here any more"):
             await take(laptop, said, phone)
+        other = await run(laptop, lambda job: sealed(job, said))
+        with pytest.raises(BadKeyHandoverError, match="another key than the account's"):
+            await take(laptop, await signed_by(phone, other), phone)
         assert not holds(laptop)
 
 

@@ -78,6 +78,24 @@ async def test_a_relay_cannot_invent_a_guardians_yes(home: Home) -> None:
     assert (await home.request(home.child, ApprovalState.OPEN)).consent_id == consent_id
 
 
+async def test_an_approval_of_something_else_approves_nothing(home: Home) -> None:
+    """Signed by the guardian, for this very request, and with other limits than the child's."""
+    await home.link()
+    consent_id, approval = await asked(home)
+    other = replace(approval, expires_ms=approval.approved_ms + 1_000_000)
+    mum = await home.parent._core.jobs.run(lambda job: job.own.identity)
+    lies = home.relay.people.guardians.minors[account_of(home.child)].approvals
+    signed = replace(other, signature=mum.sign(other.signed_message()))
+    lies[consent_id] = Approved(signed, b"", 0)
+    await home.child.guardians.settled()
+    assert await home.child.consents.in_force(Purpose.READ_RECEIPTS) is None
+    assert (await home.request(home.child, ApprovalState.OPEN)).consent_id == consent_id
+    signed = replace(approval, signature=mum.sign(approval.signed_message()))
+    lies[consent_id] = Approved(signed, b"", 0)
+    await home.child.guardians.settled()
+    assert await home.child.consents.in_force(Purpose.READ_RECEIPTS) is not None
+
+
 async def test_a_relay_cannot_take_back_what_the_guardian_approves(home: Home) -> None:
     await home.link()
     consent_id = await home.ask()
