@@ -54,11 +54,12 @@ async def test_an_erased_poll_and_its_votes_are_in_no_page(tmp_path: Path) -> No
 
 async def test_of_an_erased_poll_no_opened_vote_waits_to_leave(tmp_path: Path) -> None:
     async with two_devices(tmp_path) as (relay, alice, bob):
-        at_bob = bob.events()
+        at_alice, at_bob = alice.events(), bob.events()
         chat, other = await pair(alice, bob)
         await chat.ask(QUESTION, [OPTION, "no"])
         poll = (await until(at_bob, e2ecore.MessageReceived)).message
         await (await other.vote(poll, [0])).accepted()
+        await until(at_alice, e2ecore.PollVoted)  # she closes over the votes that she has
         (salt,) = bob._core.read(lambda tx: tx.rows(bytes_of, "SELECT salt FROM own_votes"))
         relay.faults.answers.append(lambda _, one: None if isinstance(one, Submitted) else one)
         await chat.close_poll(poll.order)
