@@ -4,7 +4,7 @@ Spec: protocol/spec/20-relay-frames.md
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from e2ecore.crypto.signing import ED25519
@@ -34,6 +34,7 @@ from e2ecore_protocol.frames.key_packages import (
     KeyPackages,
     PublishKeyPackages,
 )
+from e2ecore_protocol.frames.notices import KeyPackagesLow
 from e2ecore_protocol.frames.session import Ok
 from e2ecore_protocol.limits import (
     KEY_PACKAGES_LOW,
@@ -207,29 +208,43 @@ class MemoryPeople:
         if last and now_ms - since.get(last, now_ms) > LAST_RESORT_KEY_PACKAGE_S * 1_000:
             del self._last_resorts[device_id]
 
-    def claim(self, asking: DeviceAddress, frame: ClaimKeyPackages) -> tuple[KeyPackages, Low]:
-        """Hand out one package for each live device, and tell whose run out."""
+    def claim(
+        self,
+        asking: DeviceAddress,
+        frame: ClaimKeyPackages | ClaimDeviceKeyPackages,
+        notify: Callable[[DeviceAddress, KeyPackagesLow], None],
+    ) -> KeyPackages:
+        """Hand out one package for each live device, or some of one; tell those who run out."""
+        low = Low()
+        if isinstance(frame, ClaimKeyPackages):
+            found = self._of_accounts(asking, frame.accounts, low)
+        else:
+            found = self._of_device(asking, frame, low)
+        for address, left in low:
+            notify(address, KeyPackagesLow(left))
+        return KeyPackages(frame.request, tuple(found))
+
+    def _of_accounts(
+        self, asking: DeviceAddress, accounts: Iterable[bytes], low: Low
+    ) -> list[DeviceKeyPackage]:
         found: list[DeviceKeyPackage] = []
-        low: Low = []
-        for account_id in dict.fromkeys(frame.accounts):
+        for account_id in dict.fromkeys(accounts):
             for device in self._account(account_id).state.live_devices():
                 address = DeviceAddress(account_id, device.device_id)
-                if address == asking:
-                    continue
-                found.append(DeviceKeyPackage(*address, self._take(address, low)[0]))
-        return KeyPackages(frame.request, tuple(found)), low
+                if address != asking:
+                    found.append(DeviceKeyPackage(*address, self._take(address, low)[0]))
+        return found
 
-    def claim_some(
-        self, asking: DeviceAddress, frame: ClaimDeviceKeyPackages
-    ) -> tuple[KeyPackages, Low]:
-        """Hand out packages of one device, and tell if it runs out; several within an account."""
-        address, low = DeviceAddress(frame.account_id, frame.device_id), Low()
+    def _of_device(
+        self, asking: DeviceAddress, frame: ClaimDeviceKeyPackages, low: Low
+    ) -> list[DeviceKeyPackage]:
+        """Several within an account, else one."""
+        address = DeviceAddress(frame.account_id, frame.device_id)
         live = self._account(address.account_id).state.live_devices()
         if all(one.device_id != address.device_id for one in live):
             raise RefusedError(ErrorCode.NO_KEY_PACKAGE, address.account_id)
         count = frame.count if asking.account_id == address.account_id else 1
-        found = [DeviceKeyPackage(*address, one) for one in self._take(address, low, count)]
-        return KeyPackages(frame.request, tuple(found)), low
+        return [DeviceKeyPackage(*address, one) for one in self._take(address, low, count)]
 
     def _take(self, address: DeviceAddress, low: Low, count: int = 1) -> list[bytes]:
         self._forget_old(address.device_id)

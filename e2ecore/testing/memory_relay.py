@@ -66,7 +66,7 @@ from e2ecore_protocol.frames.key_packages import (
     ClaimKeyPackages,
     PublishKeyPackages,
 )
-from e2ecore_protocol.frames.notices import GuardianshipChanged, KeyPackagesLow
+from e2ecore_protocol.frames.notices import GuardianshipChanged
 from e2ecore_protocol.frames.rendezvous import JoinRendezvous
 from e2ecore_protocol.frames.session import (
     Authenticate,
@@ -227,13 +227,7 @@ class MemoryRelay:
             case PublishKeyPackages():
                 return self.people.publish(device, frame)
             case ClaimKeyPackages() | ClaimDeviceKeyPackages():
-                if isinstance(frame, ClaimKeyPackages):
-                    packages, low = self.people.claim(device, frame)
-                else:
-                    packages, low = self.people.claim_some(device, frame)
-                for address, left in low:
-                    self._notice(address, KeyPackagesLow(left))
-                return packages
+                return self.people.claim(device, frame, self._notice)
             case _:
                 return self.people.guardians.answer(device.account_id, frame)
 

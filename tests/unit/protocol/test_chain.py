@@ -369,17 +369,3 @@ def test_a_removal_says_why_and_the_usual_reason_is_left_out(reason: RemovalReas
 
 def test_only_a_device_that_the_account_moved_away_from_keeps_its_history() -> None:
     assert [one for one in RemovalReason if not one.erases] == [RemovalReason.MOVED]
-
-
-def test_a_device_came_alone_if_no_other_was_live_whatever_the_clocks_say() -> None:
-    """All entries have one time here, as with a clock that is behind."""
-    second, third = (device_id_of(bytes(device(number).verify_key)) for number in (2, 3))
-    moved = grown(ACCOUNT, DeviceRemoved(FIRST_DEVICE, RemovalReason.MOVED))
-    moved = grown(moved, added(moved, 2), granted())
-    linked = grown(moved, added(moved, 3))
-    alone = grown(linked, DeviceRemoved(second))
-    for state in (linked, alone):
-        assert state.came_alone(FIRST_DEVICE)
-        assert state.came_alone(second)
-        assert not state.came_alone(third)
-    assert len({one.added_ms for one in alone.devices.values()}) == 1
