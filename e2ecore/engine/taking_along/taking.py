@@ -234,10 +234,10 @@ def _home(job: Job, heading: PartHeading) -> tuple[Mirror, bool]:
 
 
 def _over(job: Job, part: PartRow, *, is_lost: bool) -> None:
-    """A part is stored, or gone; the next one follows."""
+    """A part is stored, or gone; the next one follows. What is lost need not wait at the relay."""
     row = attachments.get(job.tx, part.aid)
     if row is not None:
-        attachments.bury(job.tx, row, Owed(row.owed))
+        attachments.bury(job.tx, row, Owed.ACKNOWLEDGEMENT if is_lost else Owed(row.owed))
     transfers.remove_part(job.tx, part.part)
     taking = transfers.taking(job.tx, part.transfer)
     if taking is None:

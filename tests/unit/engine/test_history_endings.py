@@ -134,3 +134,25 @@ async def test_what_was_announced_is_not_taken_after_the_consent_ended(
             with anyio.move_on_after(0):
                 async for event in events:
                     assert not isinstance(event, e2ecore.DefectMet)
+
+
+async def test_a_part_that_is_damaged_does_not_wait_at_the_relay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relay = await prepare(tmp_path)
+    small_parts(monkeypatch, 4)
+    fetch = fetching.download
+
+    async def damaged(*_: object) -> Path | None:
+        monkeypatch.setattr(fetching, "download", fetch)
+        raise e2ecore.AttachmentDamagedError
+
+    async with opened(tmp_path, relay, "alice") as (phone, chat):
+        laptop = next(one.device_id for one in await phone.devices.list() if not one.is_this)
+        await phone.devices.give_history(laptop)
+        await reach(phone, TransferState.GIVEN)
+        monkeypatch.setattr(fetching, "download", damaged)
+        async with opened(tmp_path, relay, "laptop") as (engine, there):
+            await reach(engine, TransferState.INCOMPLETE)
+            assert 0 < len(await words(there)) < len(await words(chat))
+            await nothing_left(relay)
