@@ -36,6 +36,11 @@ _OP: Final = "SELECT op FROM ops"
 _INSERT: Final = insert("ops", OpRow._fields, or_replace=True)
 _AUTHOR: Final = select("op_authors", AuthorRow._fields)
 _SAVE_AUTHOR: Final = insert("op_authors", AuthorRow._fields, or_replace=True)
+_ADVANCE: Final = (
+    "INSERT INTO op_authors (device_id, number, prev_hash, time, told) VALUES (?, ?, ?, ?, 0)"
+    " ON CONFLICT (device_id) DO UPDATE SET number = excluded.number,"
+    " prev_hash = excluded.prev_hash, time = excluded.time"
+)
 
 
 def add(tx: Tx, row: OpRow) -> None:
@@ -109,8 +114,13 @@ def author(tx: Tx, device_id: bytes) -> AuthorRow | None:
 
 
 def save_author(tx: Tx, row: AuthorRow) -> None:
-    """Note where this device stands."""
+    """Note where this device stands, and how far the others were told."""
     tx.execute(_SAVE_AUTHOR, row)
+
+
+def advance(tx: Tx, device_id: bytes, number: int, prev_hash: bytes, time: int) -> None:
+    """Note where this device stands; how far the others were told stays."""
+    tx.execute(_ADVANCE, (device_id, number, prev_hash, time))
 
 
 def _bytes(row: Row) -> bytes:

@@ -14,12 +14,12 @@ from e2ecore.engine.running.job import Job
 from e2ecore.engine.running.mirror import Mirror
 from e2ecore.storage import ops, shared_marks
 from e2ecore.storage.messages import MessageRow
-from e2ecore.storage.ops import AuthorRow, OpRow
+from e2ecore.storage.ops import OpRow
 from e2ecore.sync.authoring import Author
 from e2ecore.sync.hlc import Hlc
 from e2ecore.sync.merging import keeps_all, kept
 from e2ecore_protocol.content.op_bodies import Erased, Named, OpBody
-from e2ecore_protocol.content.ops import NO_OP, Op
+from e2ecore_protocol.content.ops import Op
 from e2ecore_protocol.limits import MAX_OP_ERASED
 
 
@@ -124,8 +124,4 @@ def author_of(job: Job) -> Author:
 
 def save_author(job: Job, author: Author) -> None:
     """Note where this device stands."""
-    row = ops.author(job.tx, author.device_id) or AuthorRow(author.device_id, 0, NO_OP, 0, 0)
-    ops.save_author(
-        job.tx,
-        row._replace(number=author.number, prev_hash=author.prev_hash, time=author.time),
-    )
+    ops.advance(job.tx, author.device_id, author.number, author.prev_hash, author.time)
