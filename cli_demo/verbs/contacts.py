@@ -74,7 +74,7 @@ def name(
 @app.command()
 @online
 def forget(where: Access, handle: Handle, *, language: Language = None) -> None:
-    """Have somebody not among your contacts any more, and erase your name for them.
+    """Have somebody not among your contacts any more, and without a name of yours.
 
     Conversations stay, and so does who is blocked. Looking them up makes them a contact again.
     """

@@ -8,7 +8,16 @@ from e2ecore.sync.reconciling import Reconciler, answer
 from e2ecore_protocol.codec import pack
 from e2ecore_protocol.content import own_devices
 from e2ecore_protocol.content.comparison import decode_answer, decode_question, encode_comparison
-from e2ecore_protocol.content.op_bodies import Blocked, Draft, Erased, Mute, Named, ReadUpTo
+from e2ecore_protocol.content.op_bodies import (
+    Blocked,
+    Draft,
+    Erased,
+    Mute,
+    Named,
+    Person,
+    ReadUpTo,
+    Setting,
+)
 from e2ecore_protocol.content.ops import NO_OP, Op, Seen
 from e2ecore_protocol.content.own_devices import decode_own_content
 from e2ecore_protocol.content.rich_text import Mention
@@ -51,6 +60,14 @@ def own_content(data: bytes) -> object:
 
 
 OPS = [
+    Op(
+        *(bytes(16), 1, NO_OP, 5 << 16, Person.KIND, bytes(20), ()),
+        Person(1, "bob", "Robert").to_fields(),
+    ).encode(),
+    Op(
+        *(bytes(16), 1, NO_OP, 5 << 16, Setting.KIND, b"theme", ()),
+        Setting(pack(("dark",))).to_fields(),
+    ).encode(),
     Op(bytes(16), 1, NO_OP, 5 << 16, Mute.KIND, bytes(16), (), (7,)).encode(),
     Op(bytes(16), 2, bytes((1,)) * 32, 6, ReadUpTo.KIND, bytes(16), (), (7,)).encode(),
     Op(

@@ -197,7 +197,7 @@ class Contact:
         await self._do(partial(people.set_name, name=name))
 
     async def forget(self) -> None:
-        """Have them no longer among the contacts, and erase their ``name``, on all devices.
+        """Have them no longer among the contacts, and without a ``name``, on all devices.
 
         Conversations stay, and so does what was compared and who is blocked: the keys have to be
         known. Looking them up again, or giving them a name, makes them a contact again.
