@@ -7,11 +7,16 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine
+from e2ecore.engine.own_talk.own_group import tell_own_devices
+from e2ecore.engine.own_talk.own_topic import OwnTopic
 from e2ecore.engine.running.job import Job
-from e2ecore.storage import arrangements, ops, outbox, settings
+from e2ecore.storage import arrangements, ops, outbox, quarantine, settings
+from e2ecore.sync.authoring import Author
 from e2ecore.testing import devices
 from e2ecore.testing.devices import open_device
-from tests.support.engines import agree, group_of, handle_of, history, pair, same
+from e2ecore_protocol.content.op_bodies import Mute
+from e2ecore_protocol.content.own_devices import OpsTold
+from tests.support.engines import agree, group_of, handle_of, history, pair, same, until
 from tests.support.linked import comes_true, link, phone_laptop_bob, run, seated, settled
 
 pytestmark = [pytest.mark.anyio, pytest.mark.clause("GB42012-8.1.1d")]
@@ -298,3 +303,44 @@ async def test_what_a_device_has_lost_is_repaired_from_another(tmp_path: Path) -
         await run(laptop, lose)
         await comes_true(same_ops(phone, laptop))
         await shows(there, lambda one: one.pinned and one.muted_until_ms is not None)
+
+
+def written(job: Job, author: bytes, subject: bytes, until_ms: int) -> bytes:
+    """Return the first op of a device, signed by this one."""
+    own = job.own
+    _, op = Author(author).write(
+        *(subject, Mute(until_ms), ()),
+        now_ms=job.relay_ms,
+        sign=lambda one: one.signed(own.account_id, own.signer.sign),
+    )
+    return op.encode()
+
+
+async def test_a_device_speaks_for_itself_alone_and_cannot_tell_two_stories(tmp_path: Path) -> None:
+    async with phone_laptop_bob(tmp_path) as (_, phone, laptop, bob):
+        chat, _ = await pair(phone, bob)
+        await seated(phone, 2)
+        await seated(laptop, 2)
+        at_phone, subject = phone.events(), chat.conversation_id
+        ids = [(await run(one, lambda job: job.own)).device_id for one in (phone, laptop)]
+
+        def tell(author: bytes, until_ms: int) -> Callable[[Job], None]:
+            def work(job: Job) -> None:
+                told_now = OpsTold((written(job, author, subject, until_ms),)).encode()
+                assert tell_own_devices(job, OwnTopic.OPS, (told_now,))
+
+            return work
+
+        async def refused() -> bool:
+            return [one.error for one in phone._core.read(quarantine.all_rows)] == [
+                "ForeignOpError"
+            ]
+
+        await run(laptop, tell(ids[0], 1_900_000_000_000))
+        await comes_true(refused)
+        await chat.refresh()
+        assert chat.muted_until_ms is None
+        for until_ms in (1_900_000_000_001, 1_900_000_000_002):
+            await run(laptop, tell(ids[1], until_ms))
+        forked = await until(at_phone, e2ecore.OwnDeviceForked)
+        assert forked.device_id == ids[1]
