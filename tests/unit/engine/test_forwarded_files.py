@@ -10,8 +10,11 @@ import pytest
 import e2ecore
 from e2ecore import AttachmentForm, Conversation, DeletionReason, Message, OutgoingFile
 from e2ecore.engine.files.file_showing import decode_item
+from e2ecore.engine.talk.showing import message_of
 from e2ecore.storage import attachments
 from e2ecore.storage.file_cache import folder_of
+from e2ecore.testing.devices import open_device
+from tests.support.databases import message
 from tests.support.engines import PATIENCE_S, group_of, until
 from tests.support.files import DATA, Scene, scene
 from tests.unit.engine.test_file_choices import photo
@@ -162,3 +165,21 @@ async def test_own_files_are_sent_on_from_the_own_copy(tmp_path: Path) -> None:
         (said,) = await at.chat.messages_at([text.order])
         with pytest.raises(e2ecore.AttachmentNotHereError):
             await at.chat.forward_files(said)
+
+
+async def test_that_files_were_forwarded_is_still_said_after_an_export(tmp_path: Path) -> None:
+    async with scene(tmp_path) as at:
+        _, seen = await at.send()
+        with anyio.fail_after(PATIENCE_S):
+            await (await at.other.forward_files(seen)).sent()
+        await at.bob.my_data.export(tmp_path / "bob.zip")
+        async with await open_device(tmp_path / "carol.db", at.relay.dial) as carol:
+            await carol.register("carol")
+            await carol.my_data.import_file(tmp_path / "bob.zip")
+            (chat,) = await carol.conversations.list()
+            assert [one.forwards for one in await chat.messages() if one.attachments] == [0, 1]
+
+
+def test_what_a_foreign_file_says_beside_files_breaks_nothing() -> None:
+    row = message(1, 1)._replace(kind=int(e2ecore.MessageKind.FILES), ext=b"junk")
+    assert message_of(bytes(16), row, bytes(20), ()).forwards == 0
