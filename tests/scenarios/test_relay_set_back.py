@@ -295,3 +295,12 @@ async def test_a_message_that_comes_before_the_set_back_is_known_is_not_taken_fo
             await one.refresh()
             assert await history(one) == ["in that very second"]
             assert one.unread == 1
+        await other.send("and one more")
+        assert await texts(at_phone, 1) == ["and one more"]
+        assert await texts(at_laptop, 1) == ["and one more"]
+        await there.clear()
+
+        async def is_cleared_again() -> bool:
+            return await history(chat) == []
+
+        await comes_true(is_cleared_again)

@@ -82,6 +82,21 @@ async def erase_listed(
     return count
 
 
+async def erase_named(core: "Core", cid: int, below: int, tell: TellRows) -> int:
+    """Erase all messages of a conversation below a row id, each told by its name; return how many.
+
+    Args:
+        core: The engine.
+        cid: Conversation.
+        below: Row id.
+        tell: As for ``erase_listed``.
+    """
+    total = 0
+    while rows := core.read(lambda tx: erasure.oldest(tx, cid, below, MAX_PAGE)):
+        total += await erase_listed(core, cid, [row.id & ORDER_MASK for row in rows], tell)
+    return total
+
+
 async def erase_below(core: "Core", cid: int, below: int, tell: TellPlace | None = None) -> int:
     """Erase all messages of a conversation below a row id; return how many there were.
 

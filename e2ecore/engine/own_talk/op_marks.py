@@ -9,7 +9,7 @@ from typing import Final
 
 from e2ecore.engine.erasure.erasing import SILENCE, note_erased
 from e2ecore.engine.erasure.silencing import silence_remarks
-from e2ecore.engine.own_talk.oplog import never_again, say, say_erased
+from e2ecore.engine.own_talk.oplog import never_again, say, say_erased, slot
 from e2ecore.engine.own_talk.own_group import several_count
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.running.mirror import Mirror
@@ -48,6 +48,17 @@ def tell_cleared(job: Job, cid: int, below: int) -> None:
     if seq > mirror.marks.cleared_seq:
         say(job, mirror.uid, ClearedUpTo(seq))
         _mark(job, mirror, cleared_seq=seq)
+
+
+def is_used_up(job: Job, cid: int) -> bool:
+    """Was more cleared, before the relay was set back, than its log has now?
+
+    Then a mark tells our other devices nothing: the greater one counts.
+    """
+    mirror = job.mirror(cid)
+    bodies = [op.body() for op in slot(job, ClearedUpTo.KIND, mirror.uid)]
+    greatest = max((one.seq for one in bodies if isinstance(one, ClearedUpTo)), default=0)
+    return greatest >= mirror.cursor and greatest > mirror.marks.cleared_seq
 
 
 def take_read(job: Job, mirror: Mirror, seq: int) -> None:

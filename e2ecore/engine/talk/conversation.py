@@ -9,13 +9,14 @@ from e2ecore.engine.erasure.erasing import (
     clear,
     erase_below,
     erase_listed,
+    erase_named,
 )
 from e2ecore.engine.errors import (
     ConversationReadOnlyError,
     NotAllowedError,
 )
 from e2ecore.engine.membership.beginning import add_wish
-from e2ecore.engine.own_talk.op_marks import tell_cleared, tell_erased
+from e2ecore.engine.own_talk.op_marks import is_used_up, tell_cleared, tell_erased
 from e2ecore.engine.running.job import Job
 from e2ecore.engine.running.jobs import SMALL_BYTES
 from e2ecore.engine.talk.arranging import Arranged
@@ -45,6 +46,7 @@ from e2ecore.engine.values import (
 from e2ecore.ids import AccountId, GroupId
 from e2ecore.messaging.intents import Impossible, IntentKind, Wish, plan
 from e2ecore.storage import intents, overview
+from e2ecore.storage.messages import message_row_id
 from e2ecore.storage.overview import OverviewRow
 from e2ecore.storage.tx import Tx
 from e2ecore_protocol.content.conversation import Role
@@ -246,7 +248,8 @@ class Conversation(Polling, Pinned, Arranged, Kept, Signalling):
             order: ``Message.order`` of the oldest message to be kept.
         """
         below = place_of(self._row.cid, order)
-        count = await erase_below(self._core, self._row.cid, below, tell_cleared)
+        count = await self._erase_named(below)
+        count += await erase_below(self._core, self._row.cid, below, tell_cleared)
         await self.refresh()
         return count
 
@@ -255,9 +258,17 @@ class Conversation(Polling, Pinned, Arranged, Kept, Signalling):
 
         What is being uploaded here is cancelled. The conversation stays.
         """
-        count = await clear(self._core, self._row.cid, tell_cleared)
+        count = await self._erase_named(message_row_id(self._row.cid + 1, 0))
+        count += await clear(self._core, self._row.cid, tell_cleared)
         await self.refresh()
         return count
+
+    async def _erase_named(self, below: int) -> int:
+        """Erase by name where a mark would say nothing to our other devices."""
+        cid = self._row.cid
+        if not await self._core.jobs.run(lambda job: is_used_up(job, cid)):
+            return 0
+        return await erase_named(self._core, cid, below, tell_erased)
 
     async def ready(self) -> None:
         """Wait until the relay knows the conversation. Returns at once if it does.
