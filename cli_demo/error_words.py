@@ -61,6 +61,8 @@ CHINESE: Final[Mapping[type[BaseException], str]] = {
     e2ecore.TooManyDevicesError: "账号的设备数已达上限，请先移除不再使用的设备。",
     e2ecore.TransientError: "暂时无法完成，请稍后再试：{said}",
     e2ecore.UnknownConversationError: "本设备上没有这个会话。",
+    e2ecore.SafetyNumberMismatchError: "数字不一致，请勿信任此连接；请与对方重新核对。",
+    e2ecore.UnknownHandleError: "没有人使用这个用户名，请核对拼写。",
     e2ecore.UnknownOwnDeviceError: "账号没有这台设备，或它已被移除。",
     e2ecore.VersionError: "本程序与中继没有共同的版本，请更新较旧的一方。",
     e2ecore.WrongKeyError: "无法用它打开数据库；数据没有损坏，请重试。",

@@ -8,7 +8,7 @@ from rich.text import Text
 
 import e2ecore
 from cli_demo import jsonlines, qr
-from cli_demo.contact_words import contact_words, lines_of
+from cli_demo.contact_words import ContactWords, contact_words, lines_of
 from cli_demo.exits import CliError, Exit
 from cli_demo.naming import account_text, short
 from cli_demo.options import Access, Language, local, online
@@ -132,22 +132,31 @@ def verify(
             }
             print(jsonlines.dump(fields))
         else:
-            show_number(handle, number.digits, number.qr_bytes, contact.verification.value)
+            show_number(number, who, contact.verification, words)
             say("\n".join(["", *lines_of(contact, who, words, moment)]))
 
-    with_engine(where, work)
+    with_engine(where, work, language=language)
 
 
-def show_number(handle: str, digits: str, code: bytes, verification: str) -> None:
-    """Print digits and QR code, as large as they are readable."""
+def show_number(
+    number: e2ecore.SafetyNumber, who: str, state: e2ecore.Verification, words: ContactWords
+) -> None:
+    """Print digits and QR code, as large as they are readable.
+
+    Args:
+        number: What both must see.
+        who: What the other one is called, harmless.
+        state: In how far it was compared.
+        words: In which language.
+    """
     console = Console(highlight=False, soft_wrap=True)
-    groups = in_groups(digits)
-    console.print(f"Safety number with {visible(handle)} ({verification})\n", markup=False)
+    groups = in_groups(number.digits)
+    say(words.heading.format(who=who, state=words.in_short[state]) + "\n")
     for start in range(0, len(groups), _GROUPS_PER_LINE):
         console.print(Text("  " + " ".join(groups[start : start + _GROUPS_PER_LINE]), "bold"))
     console.print()
-    qr.show(code)
-    console.print("\nThe other person runs: e2e verify with your handle, and must see the same.")
+    qr.show(number.qr_bytes)
+    say("\n" + words.other_runs)
 
 
 @online
