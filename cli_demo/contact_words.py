@@ -18,7 +18,6 @@ class ContactWords(NamedTuple):
     lapsed: str
     differ: str
     heading: str
-    in_short: dict[e2ecore.Verification, str]
     other_runs: str
     short: dict[e2ecore.Verification, str]
     blocked: str
@@ -48,11 +47,6 @@ WORDS: Final = {
         "not talked to: the consent to several devices is over",
         "The numbers differ. Do not trust this connection to {who}.",
         "Safety number with {who} ({state})",
-        {
-            e2ecore.Verification.UNVERIFIED: "unverified",
-            e2ecore.Verification.VERIFIED: "verified",
-            e2ecore.Verification.CHANGED: "changed",
-        },
         "The other person runs: e2e verify with your handle, and must see the same.",
         {
             e2ecore.Verification.UNVERIFIED: "unverified",
@@ -84,11 +78,6 @@ WORDS: Final = {
         "不再与其通信：多设备同步的同意已到期",
         "数字不一致，请勿信任与 {who} 的连接。",
         "与 {who} 的安全码（{state}）",
-        {
-            e2ecore.Verification.UNVERIFIED: "尚未核对",
-            e2ecore.Verification.VERIFIED: "已核对",
-            e2ecore.Verification.CHANGED: "已变化",
-        },
         "请对方执行：e2e verify 您的用户名，看到的数字必须相同。",
         {
             e2ecore.Verification.UNVERIFIED: "未核对",

@@ -60,8 +60,19 @@ _ACCOUNT: Final[Mapping[str, str]] = {
     ),
     "How you want to be called; shown to contacts.": "希望别人怎样称呼您，联系人会看到。",
     "Show the account of a database.": "显示数据库中的账号。",
-    "List the people of this database, and whether their keys are verified.": (
-        "列出联系人，以及是否已核对其安全码。"
+    "List the people of this database: whether their keys are verified, how they are called.": (
+        "列出联系人：是否已核对其安全码，以及怎样称呼。"
+    ),
+    "What you call people, and who is a contact.": "您怎样称呼别人，谁是联系人。",
+    "Call somebody by a name of your own, on all your devices. Nobody else sees it.": (
+        "给某人起您自己的备注名，在您的所有设备上有效。别人看不到。"
+    ),
+    "Whom.": "谁。",
+    "Have somebody not among your contacts any more, and without a name of yours.": (
+        "不再把某人列为联系人，也不再保留您起的备注名。"
+    ),
+    "Conversations stay, and so does who is blocked. Looking them up makes them a contact again.": (
+        "会话和黑名单不变。再次查找此人，就又成为联系人。"
     ),
     "Show the safety number of a contact, as digits and as a QR code.": (
         "显示与联系人的安全码（数字和二维码）。"

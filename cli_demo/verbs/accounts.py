@@ -151,7 +151,7 @@ def show_number(
     """
     console = Console(highlight=False, soft_wrap=True)
     groups = in_groups(number.digits)
-    say(words.heading.format(who=who, state=words.in_short[state]) + "\n")
+    say(words.heading.format(who=who, state=words.short[state]) + "\n")
     for start in range(0, len(groups), _GROUPS_PER_LINE):
         console.print(Text("  " + " ".join(groups[start : start + _GROUPS_PER_LINE]), "bold"))
     console.print()

@@ -10,7 +10,7 @@ import e2ecore
 from cli_demo import jsonlines
 from cli_demo.contact_words import ContactWords, contact_words
 from cli_demo.naming import account_text
-from cli_demo.options import Access, local, online
+from cli_demo.options import Access, Language, local, online
 from cli_demo.running import at_relay, with_engine
 from cli_demo.text import visible
 
@@ -18,10 +18,6 @@ app = typer.Typer(
     name="contact", help="What you call people, and who is a contact.", no_args_is_help=True
 )
 Handle = Annotated[str, typer.Argument(help="Whom.")]
-Language = Annotated[
-    str | None,
-    typer.Option("--language", metavar="en|zh-CN", help="Default: this system's, else en."),
-]
 _NAME_CELLS: Final = 34
 _STATE_CELLS: Final = 15
 
