@@ -160,6 +160,11 @@ def explain(error: BaseException) -> str:
             return f"This needs your guardian's yes as well:\ne2e guardian ask {said} asks them."
         case e2ecore.RelayRefusedError():
             return _sentence(f"the relay said no: {said}")
+        case e2ecore.UnknownPictureError():
+            return (
+                "What this picture says of places and people cannot be taken out.\n"
+                "Send a JPEG, PNG, GIF or WebP of it; or all of it, by e2e send-file --keep-metadata."
+            )
         case e2ecore.E2EError():
             return _advised(said, error)
         case _:

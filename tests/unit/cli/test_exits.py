@@ -53,6 +53,10 @@ def test_an_error_has_its_exit_code(error: BaseException, code: Exit) -> None:
     assert code_for(error) is code
 
 
+def test_a_picture_that_is_not_looked_into_can_be_sent_all_the_same() -> None:
+    assert "e2e send-file --keep-metadata" in explain(e2ecore.UnknownPictureError())
+
+
 @pytest.mark.parametrize("kind", PUBLIC_ERRORS, ids=lambda kind: kind.__name__)
 def test_every_public_error_explains_itself_without_a_traceback(kind: type[Exception]) -> None:
     error = Exception.__new__(kind)
