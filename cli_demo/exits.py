@@ -163,7 +163,7 @@ def explain(error: BaseException) -> str:
         case e2ecore.UnknownPictureError():
             return (
                 "What this picture says of places and people cannot be taken out.\n"
-                "Send a JPEG, PNG, GIF or WebP of it; or all of it, by e2e send-file --keep-metadata."
+                "Send it as JPEG, PNG, GIF or WebP; or whole, by e2e send-file --keep-metadata."
             )
         case e2ecore.E2EError():
             return _advised(said, error)
