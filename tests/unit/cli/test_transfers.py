@@ -173,7 +173,7 @@ def test_below_what_cannot_go_on_stands_why_wrapped_where_it_is_narrow() -> None
         (RelayRefusedError(ErrorCode.QUOTA_EXCEEDED), "the relay has too many files of yours"),
         (RelayRefusedError(ErrorCode.RELAY_FULL), "the relay's disk is full"),
         (RelayRefusedError(ErrorCode.UNKNOWN_BLOB), "The relay said no"),
-        (UploadTooSlowError(), "A file did not get to the relay within a day"),
+        (UploadTooSlowError(), "The time of a file was over before it was at the relay"),
         (PromiseInvalidError(), "The relay's promise is not signed by its key"),
         (BlobRefusedError("busy", 503), "the relay has too much to do"),
     ],
