@@ -7,6 +7,7 @@ import pytest
 
 import e2ecore
 from e2ecore import Conversation, Engine
+from e2ecore.engine.arrival import intake
 from e2ecore.engine.own_talk.own_group import tell_own_devices
 from e2ecore.engine.own_talk.own_topic import OwnTopic
 from e2ecore.engine.running.job import Job
@@ -172,8 +173,9 @@ async def test_many_messages_are_gone_at_once(tmp_path: Path) -> None:
 
 
 async def test_what_was_erased_meanwhile_is_gone_before_a_device_shows_anything(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(intake, "MAX_BATCH_ENVELOPES", 1)  # it comes in many batches
     async with devices(tmp_path, "alice", "bob") as (relay, (phone, bob)):
         chat, at_bobs = await pair(phone, bob)
         await agree(phone, e2ecore.Purpose.MULTI_DEVICE_SYNC)
