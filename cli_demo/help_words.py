@@ -169,6 +169,8 @@ _CONSENTS: Final[Mapping[str, str]] = {
     "End by itself: 8h, 90d.": "到时自动结束：8h（小时）、90d（天）。",
     "What it is limited to, in words.": "限于什么范围，用文字说明。",
     "Who answers for the data.": "由谁对数据负责。",
+    "Their postal address.": "其通信地址。",
+    "Whose law holds: CN, EU.": "适用哪里的法律：CN、EU。",
     "Where to turn to.": "有问题时找谁。",
     "For scripts: agree to the notice above this mark in `e2e consent show`.": (
         "供脚本使用：同意 `e2e consent show` 中此标记上方的告知书。"

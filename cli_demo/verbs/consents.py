@@ -110,6 +110,10 @@ def grant(
         str, typer.Option("--controller", help="Who answers for the data.")
     ] = OPERATOR,
     contact: Annotated[str, typer.Option("--contact", help="Where to turn to.")] = PUBLISHED,
+    address: Annotated[str, typer.Option("--address", help="Their postal address.")] = "",
+    jurisdiction: Annotated[
+        str, typer.Option("--jurisdiction", help="Whose law holds: CN, EU.")
+    ] = "",
     agree: Agree = None,
 ) -> None:
     """Show what it means, ask, and only then turn it on."""
@@ -120,9 +124,10 @@ def grant(
     async def work(engine: e2ecore.Engine) -> None:
         made = await engine.consents.grant(
             notice,
-            controller=e2ecore.Controller(controller, contact),
+            controller=e2ecore.Controller(controller, contact, address),
             scope=scope,
             expires_ms=after(lasts),
+            jurisdiction=jurisdiction,
         )
         words = words_in(language)
         if not where.json:

@@ -1,5 +1,6 @@
 """The command line as scripts use it, at a real relay: exit codes, JSON lines, plain errors."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,7 +151,14 @@ def test_whoever_wants_lets_others_know_what_they_have_read(people: tuple[Person
     assert refused.code == Exit.REFUSED
     assert "e2e consent grant read_receipts" in refused.err
     mark = bob.run("consent", "show", "read_receipts").out.split()[-1]
-    assert bob.run("consent", "grant", "read_receipts", "--agree", mark).code == Exit.OK
+    said = ("--controller", "Ex Ltd.", "--address", "1 High Street", "--jurisdiction", "CN")
+    granted = bob.run("consent", "grant", "read_receipts", "--agree", mark, *said)
+    assert granted.code == Exit.OK
+    proof = bob.folder / "consents.json"
+    assert bob.run("consent", "export", str(proof)).code == Exit.OK
+    says = json.loads(proof.read_text())["consents"][0]["says"]
+    assert says["jurisdiction"] == "CN"
+    assert [one["address"] for one in says["controllers"]] == ["1 High Street"]
     assert bob.run("receipts", "alice", "on", "--json").line["on"] is True
     assert alice.run("send", "bob", "read this").code == Exit.OK
     assert bob.run("tail", "-n", "1").code == Exit.OK
