@@ -83,7 +83,7 @@ async def test_a_commit_of_a_device_whose_consent_is_over_has_no_effect(
     """Neither has what it wants to change, though the relay takes it and it is well signed."""
     clock = Clock()
     async with devices(tmp_path, "alice", "bob", clock_ms=clock) as (relay, (phone, bob)):
-        monkeypatch.setattr(relay, "_covers", lambda _device: True)
+        monkeypatch.setattr(relay.people, "covered_ms", lambda _device: None)
         await phone.consents.grant(
             e2ecore.shipped_notice(e2ecore.Purpose.MULTI_DEVICE_SYNC),
             controller=e2ecore.Controller("The Operator", "privacy@relay.example"),
